@@ -1,0 +1,91 @@
+/**
+ * Errors that are expected: each has a code from one list, and its family says whose turn it is.
+ * Anything that is not an ExpectedError is a bug. `docs/errors.md` has one heading for each code, and a test compares both ways.
+ * A message never carries a symbol, a person's id, a temperature or a key: lengths, counts and codes only.
+ */
+
+/** Every code there is. Form: family.reason. */
+export type ErrorCode =
+  // DecodeError: bytes that are not what they should be. Nobody acts; counted and dropped, or quarantined.
+  | 'decode.truncated'
+  | 'decode.overlong'
+  | 'decode.checksum'
+  | 'decode.unsupported'
+  | 'decode.no_value'
+  | 'decode.not_canonical'
+  | 'decode.malformed'
+  | 'decode.out_of_range'
+  // CodeError: a text code that a person or scanner presented. The person at the door acts.
+  | 'code.not_ours'
+  | 'code.version'
+  | 'code.length'
+  | 'code.check'
+  | 'code.kind'
+  | 'code.malformed'
+  | 'code.unknown_issuer'
+  | 'code.forged'
+  | 'code.unsigned'
+  // DeviceError: `supervise` closes, waits and opens anew.
+  | 'device.absent'
+  | 'device.gone'
+  | 'device.denied'
+  | 'device.busy'
+  | 'device.timeout'
+  | 'device.failed'
+  // StoreError: a kiosk refuses scans visibly, a gateway withholds PUBACK.
+  | 'store.full'
+  | 'store.disk_full'
+  | 'store.read_only'
+  | 'store.corrupt'
+  | 'store.busy'
+  | 'store.failed'
+  | 'store.newer'
+  | 'store.wrong_key'
+  // LinkError: the uplink backs off with jitter; the outbox keeps.
+  | 'link.refused'
+  | 'link.lost'
+  | 'link.unauthorised'
+  | 'link.pin'
+  | 'link.timeout'
+  // SealError: a sealed or signed thing does not open or verify. Wrong in itself: quarantine.
+  | 'seal.signature'
+  | 'seal.digest'
+  | 'seal.open'
+  | 'seal.kiosk'
+  | 'seal.unknown_recipient'
+  | 'seal.unknown_key'
+  // AdmissionError: who may connect and publish where. The peer is told no; an operator is told why.
+  | 'admission.unknown_kiosk'
+  | 'admission.no_certificate'
+  | 'admission.wrong_topic'
+  | 'admission.wrong_account'
+  | 'admission.over_budget'
+  // IngestError: what the gateway decided about a row or a batch.
+  | 'ingest.conflict'
+  | 'ingest.quarantine_full'
+  | 'ingest.internal'
+  // ConfigError: a person corrects the file; all faults are listed; exit 78 (EX_CONFIG).
+  | 'config.invalid'
+  | 'config.locked';
+
+export class ExpectedError extends Error {
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+export class DecodeError extends ExpectedError {}
+export class CodeError extends ExpectedError {}
+export class DeviceError extends ExpectedError {}
+export class StoreError extends ExpectedError {}
+export class LinkError extends ExpectedError {}
+export class SealError extends ExpectedError {}
+export class AdmissionError extends ExpectedError {}
+export class IngestError extends ExpectedError {}
+export class ConfigError extends ExpectedError {}
+
+/** @returns the code of an expected error; `undefined` for a bug. */
+export const codeOf = (error: unknown): ErrorCode | undefined => (error instanceof ExpectedError ? error.code : undefined);

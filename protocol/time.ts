@@ -1,0 +1,55 @@
+/**
+ * The clock, and the only file that names Date.now, process.hrtime, setTimeout or setInterval.
+ * Everything else is handed a Clock, so that a test moves time by hand.
+ */
+import { readFileSync } from 'node:fs';
+import type { EpochMillis, MonotonicMillis } from './units.ts';
+
+export interface Clock {
+  /** For records. May step, forwards or back; never subtract two of these to measure a wait. */
+  wall(): EpochMillis;
+  /** For waiting and for ordering within one boot. */
+  monotonic(): MonotonicMillis;
+  /**
+   * Resolves after `waitMs` of monotonic time.
+   * @param signal on abort the promise *resolves* at once (a loop then looks at `signal.aborted`), it never rejects.
+   */
+  sleep(waitMs: number, signal: AbortSignal): Promise<void>;
+  /** Calls `fire` once after `waitMs`. @returns cancels it; cancelling twice, or after it fired, changes nothing. */
+  after(waitMs: number, fire: () => void): () => void;
+}
+
+/** The machine's own clock. `process.hrtime` counts from boot on Linux; `performance.now` counts from the process's start. */
+export const systemClock: Clock = {
+  wall: () => Date.now() as EpochMillis,
+  monotonic: () => Number(process.hrtime.bigint() / 1_000_000n) as MonotonicMillis,
+  sleep(waitMs, signal) {
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve();
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, waitMs);
+      signal.addEventListener('abort', done, { once: true });
+    });
+  },
+  after(waitMs, fire) {
+    const timer = setTimeout(fire, waitMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+/**
+ * Names the present boot of this machine, so that monotonic times of one boot are never compared with those of another.
+ * @returns 16 bytes, from the kernel's boot id (Linux, Documentation/admin-guide/sysctl/kernel.rst, "random"); `undefined` where there is none.
+ */
+export function readBootId(path = '/proc/sys/kernel/random/boot_id'): Uint8Array | undefined {
+  try {
+    const hex = readFileSync(path, 'ascii').trim().replaceAll('-', '');
+    return /^[0-9a-f]{32}$/.test(hex) ? new Uint8Array(Buffer.from(hex, 'hex')) : undefined;
+  } catch {
+    return undefined;
+  }
+}
