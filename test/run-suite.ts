@@ -1,0 +1,21 @@
+/**
+ * Runs one of the slower suites: `npm run test:<name> -- [--full] [--seed N]`.
+ * A suite reads its size and seed with `test/support/suite-size.ts`; without `--full` it is small enough for every push.
+ */
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { full: { type: 'boolean', default: false }, seed: { type: 'string' } },
+});
+const [suite = ''] = positionals;
+const directory = join(import.meta.dirname, suite);
+const files = readdirSync(directory)
+  .filter((name) => name.endsWith('.test.ts'))
+  .map((name) => join('test', suite, name));
+const env = { ...process.env, VESTIBULE_SUITE_FULL: values.full ? '1' : '', VESTIBULE_SUITE_SEED: values.seed ?? '' };
+const ran = spawnSync('tap', ['--jobs=1', `--timeout=${values.full ? 7200 : 900}`, ...files], { stdio: 'inherit', env });
+process.exitCode = ran.status ?? 1;

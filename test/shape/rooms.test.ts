@@ -1,0 +1,77 @@
+/**
+ * Which room may import which, and which single file of a room may import a library. A breach fails with the room's name.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import t from 'tap';
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** What each room may import of ours; a file's path opens that one file only. */
+const DOORS: Record<string, readonly string[]> = {
+  // Words and wire of both ends: pure, so that anything may stand on it.
+  protocol: [],
+  // Devices know nothing of visits, stores or brokers.
+  hardware: ['protocol'],
+  // The kiosk and the gateway meet as bytes only, or one could not be updated without the other.
+  kiosk: ['protocol', 'hardware'],
+  // The core may run on another machine: it trusts bytes, not the gateway's reading of them.
+  core: ['protocol'],
+  gateway: ['protocol', 'core/intake.ts'],
+  cards: ['protocol'],
+  // The composition root.
+  cli: ['protocol', 'hardware', 'kiosk', 'gateway', 'core', 'cards'],
+};
+
+const filesOf = (room: string): string[] =>
+  readdirSync(join(root, room), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => join(entry.parentPath, entry.name));
+
+const importsOf = (file: string): string[] =>
+  [...readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '');
+
+for (const [room, doors] of Object.entries(DOORS)) {
+  t.test(`rooms: ${room} imports only ${doors.join(', ') || 'itself'}`, async (t) => {
+    const files = filesOf(room);
+    const breaches = files.flatMap((file) =>
+      importsOf(file)
+        .filter((specifier) => specifier.startsWith('.'))
+        .map((specifier) => relative(root, resolve(dirname(file), specifier)))
+        .filter((target) => ![room, ...doors].some((door) => target === door || target.startsWith(`${door}/`)))
+        .map((target) => `${relative(root, file)} may not import ${target}`),
+    );
+    t.ok(files.length > 0, 'the room is not empty');
+    t.strictSame(breaches, []);
+  });
+}
+
+t.test('rooms: a library is imported by one file of a room, which translates its errors and events', async (t) => {
+  const guarded = [
+    'aedes',
+    'mqtt',
+    'serialport',
+    'fastify',
+    'pdfkit',
+    'qrcode',
+    'cborg',
+    'cloudevents',
+    'pino',
+    '@hpke/core',
+    '@peculiar/x509',
+  ];
+  for (const room of Object.keys(DOORS)) {
+    for (const library of guarded) {
+      const importers = filesOf(room).filter((file) => importsOf(file).includes(library));
+      t.ok(importers.length <= 1, `${library} in ${room}: ${importers.map((file) => relative(root, file)).join(', ') || 'nowhere'}`);
+    }
+  }
+});
+
+t.test('rooms: a file is one thing, and none is past 400 lines', async (t) => {
+  const long = [...Object.keys(DOORS), 'test'].flatMap(filesOf).filter((file) => readFileSync(file, 'utf8').split('\n').length > 400);
+  t.strictSame(
+    long.map((file) => relative(root, file)),
+    [],
+  );
+});
