@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+// Starts the command line on the Node that the lockfile pins, whatever Node the shell has. Plain JavaScript, so that an old Node can read it.
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const OLDEST_MAJOR = 24;
+const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+if (Number(process.versions.node.split('.')[0]) >= OLDEST_MAJOR) {
+  await import('./main.ts');
+} else {
+  let node;
+  try {
+    node = createRequire(import.meta.url).resolve(`node-linux-${process.arch}/bin/node`);
+  } catch {
+    process.stderr.write(
+      `vestibule needs Node ${OLDEST_MAJOR} or newer; this is ${process.version}. Run npm ci, or install a newer Node.\n`,
+    );
+    process.exit(1);
+  }
+  // The terminal sends Ctrl-C to both processes; the parent only has to outlive the child.
+  process.on('SIGINT', () => {});
+  const ran = spawnSync(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  process.exitCode = ran.status ?? 128 + (ran.signal ? constants.signals[ran.signal] : 1);
+}

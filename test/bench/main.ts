@@ -1,0 +1,31 @@
+/**
+ * Measurements: `npm run bench -- <name> [--json] [--full]`. Each is a module beside this one that exports `bench`.
+ * With --json the last line is one JSON object; without, a table.
+ */
+import { readdirSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+export interface BenchOptions {
+  readonly isFull: boolean;
+  /** Where progress goes; the result is returned. */
+  readonly say: (line: string) => void;
+}
+
+export type Bench = (options: BenchOptions) => Promise<Readonly<Record<string, number | string>>>;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, full: { type: 'boolean', default: false } },
+});
+const names = readdirSync(import.meta.dirname)
+  .filter((name) => name.endsWith('.bench.ts'))
+  .map((name) => name.slice(0, -'.bench.ts'.length));
+const name = positionals[0] ?? '';
+if (!names.includes(name)) {
+  process.stderr.write(`npm run bench -- <${names.join('|')}> [--json] [--full]\n`);
+  process.exit(64);
+}
+const { bench } = (await import(`./${name}.bench.ts`)) as { bench: Bench };
+const figures = await bench({ isFull: values.full, say: (line) => process.stderr.write(`${line}\n`) });
+if (values.json) process.stdout.write(`${JSON.stringify(figures)}\n`);
+else for (const [key, value] of Object.entries(figures)) process.stdout.write(`${key.padEnd(28)} ${value}\n`);
