@@ -57,9 +57,14 @@ export type ErrorCode =
   // AdmissionError: who may connect and publish where. The peer is told no; an operator is told why.
   | 'admission.unknown_kiosk'
   | 'admission.no_certificate'
+  | 'admission.wrong_key'
+  | 'admission.revoked'
+  | 'admission.unknown_venue'
   | 'admission.wrong_topic'
+  | 'admission.wrong_delivery'
   | 'admission.wrong_account'
   | 'admission.over_budget'
+  | 'admission.overlong'
   // IngestError: what the gateway decided about a row or a batch.
   | 'ingest.conflict'
   | 'ingest.quarantine_full'
