@@ -1,0 +1,65 @@
+/**
+ * A kiosk's retained `state` message: what an operator sees of it. JSON, because people and dashboards read it. Unknown keys are
+ * left out, not refused: a kiosk one release ahead of its gateway must stay readable, and nothing here is obeyed.
+ * Source: docs/protocol.md, "Kiosk state".
+ */
+import { z } from 'zod';
+import { DecodeError } from './errors.ts';
+
+export const LONGEST_KIOSK_STATE_BYTES = 8_192;
+
+const errorCode = z.string().regex(/^[a-z]{1,16}\.[a-z_]{1,32}$/);
+
+const kioskStateReport = z.object({
+  isUp: z.boolean(),
+  state: z.enum(['up', 'degraded', 'down']),
+  /** Rows that the gateway has not acknowledged. */
+  queued: z.int().min(0),
+  /** How long the oldest of them has waited, ms; absent when none waits. */
+  oldestQueuedMs: z.int().min(0).optional(),
+  clock: z.enum(['synced', 'assumed', 'unsynced']),
+  devices: z.array(z.object({ name: z.string().regex(/^[a-z0-9-]{1,32}$/), isUp: z.boolean(), why: errorCode.optional() })).max(32),
+  /** The code of the last error that a person may have to act on. */
+  lastError: errorCode.optional(),
+  /** The kiosk's software. */
+  version: z.string().regex(/^[0-9A-Za-z.+-]{1,32}$/),
+});
+
+export type KioskStateReport = Readonly<z.infer<typeof kioskStateReport>>;
+
+/** @returns JSON in UTF-8. @throws DecodeError as `decodeKioskState`. */
+export function encodeKioskState(report: KioskStateReport): Uint8Array {
+  const bytes = new TextEncoder().encode(JSON.stringify(report));
+  decodeKioskState(bytes);
+  return bytes;
+}
+
+/** @throws DecodeError `decode.overlong` past 8,192 bytes; `decode.malformed` when it is no JSON or a field is missing or out of bounds. */
+export function decodeKioskState(bytes: Uint8Array): KioskStateReport {
+  if (bytes.length > LONGEST_KIOSK_STATE_BYTES)
+    throw new DecodeError('decode.overlong', `kiosk state: ${bytes.length} of at most ${LONGEST_KIOSK_STATE_BYTES} bytes`);
+  const result = kioskStateReport.safeParse(parseJson(bytes));
+  if (!result.success) {
+    const places = result.error.issues.map(({ path }) => path.join('.') || 'all of it');
+    throw new DecodeError('decode.malformed', `kiosk state: not as it should be: ${places.join(', ')}`);
+  }
+  return result.data;
+}
+
+/** The Will, which the broker publishes when the kiosk's connection is lost. */
+export const downState = (version: string): KioskStateReport => ({
+  isUp: false,
+  state: 'down',
+  queued: 0,
+  clock: 'unsynced',
+  devices: [],
+  version,
+});
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new DecodeError('decode.malformed', `kiosk state: ${bytes.length} bytes that are no JSON`);
+  }
+}
