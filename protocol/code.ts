@@ -200,7 +200,7 @@ export function encodePayload(code: Code): Uint8Array {
     case 'clinician':
       return sized(code.secret, SECRET_BYTES);
     case 'staff':
-      return concat(sized(code.secret, SECRET_BYTES), Uint8Array.of(COMMANDS.indexOf(code.command)));
+      return concat(sized(code.secret, SECRET_BYTES), Uint8Array.of(commandByte(code.command)));
     case 'poster':
       return venueBytes(code.venue);
   }
@@ -283,6 +283,12 @@ function portOf(port: number): number {
   if (!Number.isInteger(port) || port < 1 || port > 0xffff)
     throw new CodeError('code.malformed', `enrolment code: port ${port} is not 1 to 65535`);
   return port;
+}
+
+function commandByte(command: StaffCommand): number {
+  const at = COMMANDS.indexOf(command);
+  if (at < 0) throw new CodeError('code.malformed', 'staff code: the command is none');
+  return at;
 }
 
 function checkHost(host: string): string {
