@@ -1,0 +1,211 @@
+/**
+ * Serial ports as byte links. The only importer of serialport.
+ *
+ * It stands on serialport's binding, not on its stream: the stream reads ahead, keeps a write that came too late for the *next*
+ * device, and spins at full load when a read meets the end of a hung-up port (docs/decisions/0006-devices.md).
+ */
+import { read } from 'node:fs';
+import { promisify } from 'node:util';
+import { SerialPort } from 'serialport';
+import { DeviceError } from '../protocol/errors.ts';
+import type { ByteLink, OpenLink } from './byte-link.ts';
+import { untilAbort } from './until-abort.ts';
+
+export interface SerialSettings {
+  /** A stable name: an entry of /dev/serial/by-id, or whatever the operator wrote. */
+  readonly path: string;
+  /** Ignored by most USB devices. */
+  readonly baudRate: number;
+  readonly dataBits?: 7 | 8;
+  readonly parity?: 'none' | 'even' | 'odd';
+  readonly stopBits?: 1 | 2;
+  /** Sets DTR and RTS after opening; left out, both stay as the driver opens them (raised, on Linux). */
+  readonly dtr?: boolean;
+  readonly rts?: boolean;
+}
+
+/** As much of a port as serialport lists. */
+export interface SerialPortInfo {
+  readonly path: string;
+  /** Four hexadecimal digits of a USB device; `undefined` where there is no such device behind the port. */
+  readonly vendorId: string | undefined;
+  readonly productId: string | undefined;
+}
+
+type Port = Awaited<ReturnType<typeof SerialPort.binding.open>>;
+type PolledPort = Extract<Port, { poller: unknown }>;
+
+/** Linux keeps at most this much in a line discipline (N_TTY_BUF_SIZE), so that one read can empty it. */
+const CHUNK_BYTES = 4096;
+
+const readDescriptor = promisify(read);
+
+/** @returns an opener of that port, locked against every other program that locks (flock), and emptied of stale input. */
+export function openSerial(settings: SerialSettings): OpenLink {
+  return async (signal) => {
+    signal.throwIfAborted();
+    const port = await openPort(settings);
+    const link = new SerialLink(port);
+    try {
+      signal.throwIfAborted();
+      if (settings.dtr !== undefined || settings.rts !== undefined) await raise(port, settings);
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+    return link;
+  };
+}
+
+/**
+ * Every serial port the machine knows of.
+ * @throws DeviceError `device.failed` where there is no udev to ask (a container, for one).
+ */
+export async function listSerialPorts(): Promise<readonly SerialPortInfo[]> {
+  try {
+    const ports = await SerialPort.list();
+    return ports.map(({ path, vendorId, productId }) => ({ path, vendorId, productId }));
+  } catch (error) {
+    throw new DeviceError('device.failed', 'serial ports: could not be listed', { cause: error });
+  }
+}
+
+async function openPort({ path, baudRate, dataBits = 8, parity = 'none', stopBits = 1 }: SerialSettings): Promise<PolledPort> {
+  let port: Port;
+  try {
+    port = await SerialPort.binding.open({ path, baudRate, dataBits, parity, stopBits, lock: true });
+  } catch (error) {
+    throw new DeviceError(codeOfOpening(error), `serial port: not opened`, { cause: error });
+  }
+  if ('poller' in port) return port;
+  await port.close();
+  throw new DeviceError('device.failed', 'serial port: this platform is not supported');
+}
+
+/** The binding tells errors apart only by the C library's words (strerror), untranslated. */
+const OPENING: readonly (readonly [RegExp, 'device.absent' | 'device.denied' | 'device.busy' | 'device.gone'])[] = [
+  [/No such (file|device)|Not a directory/, 'device.absent'],
+  [/Permission denied|Operation not permitted/, 'device.denied'],
+  [/busy|Cannot lock port/, 'device.busy'],
+  [/Input\/output error/, 'device.gone'],
+];
+
+function codeOfOpening(error: unknown) {
+  const words = error instanceof Error ? error.message : '';
+  return OPENING.find(([pattern]) => pattern.test(words))?.[1] ?? 'device.failed';
+}
+
+async function raise(port: Port, { dtr = true, rts = true }: SerialSettings): Promise<void> {
+  try {
+    await port.set({ brk: false, cts: false, dsr: false, dtr, rts });
+  } catch (error) {
+    throw new DeviceError('device.failed', 'serial port: DTR and RTS were not taken', { cause: error });
+  }
+}
+
+class SerialLink implements ByteLink {
+  readonly #port: PolledPort;
+  readonly #chunk = Buffer.alloc(CHUNK_BYTES);
+  /** A read that an abort left behind; the next reader takes it up, so that no byte is lost. */
+  #pending: Promise<Uint8Array> | undefined;
+  /** The system call under way. A descriptor must not be closed under it: the number may be another file's by then. */
+  #call: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+
+  constructor(port: PolledPort) {
+    this.#port = port;
+  }
+
+  async *read(signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+    while (!signal.aborted) {
+      this.#pending ??= this.#readSome();
+      this.#pending.catch(() => {});
+      const chunk = await untilAbort(this.#pending, signal);
+      if (chunk === undefined) return;
+      this.#pending = undefined;
+      yield chunk;
+    }
+  }
+
+  async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.#refuseClosed();
+    const sent = this.#send(Buffer.from(bytes));
+    await untilAbort(sent, signal);
+    signal.throwIfAborted();
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#release();
+    return this.#closed;
+  }
+
+  /** One or more bytes. */
+  async #readSome(): Promise<Uint8Array> {
+    for (;;) {
+      this.#refuseClosed();
+      const fd = this.#port.fd;
+      if (fd === null) throw this.#gone();
+      const call = readDescriptor(fd, this.#chunk, 0, CHUNK_BYTES, null);
+      this.#call = call.catch(() => {});
+      try {
+        const { bytesRead } = await call;
+        // A hung-up terminal reads as an end of file, for ever; a live one never does.
+        if (bytesRead === 0) throw this.#gone();
+        return new Uint8Array(this.#chunk.subarray(0, bytesRead));
+      } catch (error) {
+        if (!isNotReady(error)) throw this.#translated(error);
+      }
+      await this.#readable();
+    }
+  }
+
+  #readable(): Promise<void> {
+    this.#refuseClosed();
+    return new Promise((resolve, reject) => {
+      this.#port.poller.once('readable', (error) => {
+        if (error === null) resolve();
+        else reject(this.#gone(error));
+      });
+    });
+  }
+
+  async #send(bytes: Buffer): Promise<void> {
+    try {
+      await this.#port.write(bytes);
+      this.#refuseClosed();
+      await this.#port.drain();
+    } catch (error) {
+      throw this.#translated(error);
+    }
+  }
+
+  async #release(): Promise<void> {
+    await this.#call;
+    // Unsent output would hold close(2) for up to the driver's closing_wait (30 s by default).
+    await this.#port.flush().catch(() => {});
+    // close(2) releases the descriptor even where it reports an error.
+    await this.#port.close().catch(() => {});
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed !== undefined) throw new DeviceError('device.gone', 'serial port: closed');
+  }
+
+  #gone(cause?: unknown): DeviceError {
+    return new DeviceError('device.gone', 'serial port: unplugged', { cause });
+  }
+
+  #translated(error: unknown): DeviceError {
+    if (error instanceof DeviceError) return error;
+    return isUnplugged(error) ? this.#gone(error) : new DeviceError('device.failed', 'serial port: failed', { cause: error });
+  }
+}
+
+const systemCodeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
+
+const isNotReady = (error: unknown): boolean => ['EAGAIN', 'EWOULDBLOCK', 'EINTR'].includes(String(systemCodeOf(error)));
+
+const isUnplugged = (error: unknown): boolean =>
+  ['EIO', 'ENXIO', 'ENODEV', 'EBADF'].includes(String(systemCodeOf(error))) ||
+  (error instanceof Error && /Input\/output error|No such device|Canceled|not open/.test(error.message));

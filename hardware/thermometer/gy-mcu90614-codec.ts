@@ -1,0 +1,106 @@
+/**
+ * The bytes of the GY-MCU90614 module (an MLX90614 and a small processor with a serial port). Pure.
+ *
+ * Frame, 9 bytes:  5A 5A | 45 | 04 | object, high low | ambient, high low | sum
+ * Object and ambient are hundredths of a degree Celsius, high byte first, two's complement. The sum is that of the eight bytes before it,
+ * low eight bits. Commands to the module, 3 bytes: A5 | command | sum of both, low eight bits.
+ * Source: the maker's protocol sheet of the GY-MCU90614 (docs/devices/gy-mcu90614.md); ranges: Melexis MLX90614 datasheet (3901090614).
+ */
+import { DecodeError } from '../../protocol/errors.ts';
+import type { CentiCelsius } from '../../protocol/units.ts';
+
+export interface Sample {
+  readonly objectRaw: CentiCelsius;
+  readonly ambientRaw: CentiCelsius;
+}
+
+export const FRAME_BYTES = 9;
+const HEADER = 0x5a;
+const TYPE_TEMPERATURES = 0x45;
+const PAYLOAD_BYTES = 4;
+
+/** MLX90614: object -70 to 382.2 °C (0x7FFF of its register is past the module's 16 bits, so 327.67 here), ambient -40 to 125 °C. */
+const OBJECT_RANGE = { lowest: -7_000, highest: 32_767 };
+const AMBIENT_RANGE = { lowest: -4_000, highest: 12_500 };
+
+/** Tells the module to send a frame about ten times a second, until it is told otherwise or loses power. */
+export const SEND_CONTINUOUSLY = Uint8Array.of(0xa5, 0x45, 0xea);
+
+/**
+ * @param frame 9 bytes; more are not read.
+ * @throws DecodeError `decode.truncated`, `decode.malformed` (header), `decode.unsupported` (type or length), `decode.checksum`,
+ * `decode.out_of_range` when a value is none that the sensor can give.
+ */
+export function decodeSample(frame: Uint8Array): Sample {
+  if (frame.length < FRAME_BYTES) throw new DecodeError('decode.truncated', `thermometer frame: ${frame.length} of ${FRAME_BYTES} bytes`);
+  const view = new DataView(frame.buffer, frame.byteOffset, FRAME_BYTES);
+  if (view.getUint8(0) !== HEADER || view.getUint8(1) !== HEADER) throw new DecodeError('decode.malformed', 'thermometer frame: no header');
+  if (view.getUint8(2) !== TYPE_TEMPERATURES || view.getUint8(3) !== PAYLOAD_BYTES)
+    throw new DecodeError('decode.unsupported', 'thermometer frame: not one of temperatures');
+  if (view.getUint8(8) !== sumOf(frame.subarray(0, 8))) throw new DecodeError('decode.checksum', 'thermometer frame: its sum is wrong');
+  const object = view.getInt16(4);
+  const ambient = view.getInt16(6);
+  if (!isWithin(object, OBJECT_RANGE)) throw new DecodeError('decode.out_of_range', 'thermometer frame: object outside the sensor’s range');
+  if (!isWithin(ambient, AMBIENT_RANGE))
+    throw new DecodeError('decode.out_of_range', 'thermometer frame: ambient outside the sensor’s range');
+  return { objectRaw: object as CentiCelsius, ambientRaw: ambient as CentiCelsius };
+}
+
+/** The frame a module would send: for tests, the demo, and whoever builds a stand-in. */
+export function encodeSample({ objectRaw, ambientRaw }: Sample): Uint8Array {
+  const frame = new Uint8Array(FRAME_BYTES);
+  frame.set([HEADER, HEADER, TYPE_TEMPERATURES, PAYLOAD_BYTES]);
+  const view = new DataView(frame.buffer);
+  view.setInt16(4, objectRaw);
+  view.setInt16(6, ambientRaw);
+  frame[8] = sumOf(frame.subarray(0, 8));
+  return frame;
+}
+
+/**
+ * Finds frames in a stream: bounded to one frame, the same however the stream is cut, and in step again after any noise.
+ */
+export class SampleFramer {
+  readonly #frame = new Uint8Array(FRAME_BYTES);
+  #lengthBytes = 0;
+
+  /** @returns samples in order, and a DecodeError for each frame that had a header and was refused. Bytes outside frames are passed over. */
+  push(bytes: Uint8Array): (Sample | DecodeError)[] {
+    const found: (Sample | DecodeError)[] = [];
+    for (const byte of bytes) {
+      this.#frame[this.#lengthBytes++] = byte;
+      this.#align();
+      if (this.#lengthBytes < FRAME_BYTES) continue;
+      try {
+        found.push(decodeSample(this.#frame));
+        this.#lengthBytes = 0;
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+        found.push(error);
+        // A true header may lie inside what looked like a frame: go on one byte later, not nine.
+        this.#shift();
+        this.#align();
+      }
+    }
+    return found;
+  }
+
+  /** Drops bytes from the front until what is there may begin a frame. */
+  #align(): void {
+    while (!this.#mayBegin()) this.#shift();
+  }
+
+  #mayBegin(): boolean {
+    const start = [HEADER, HEADER, TYPE_TEMPERATURES, PAYLOAD_BYTES];
+    return start.every((byte, index) => index >= this.#lengthBytes || this.#frame[index] === byte);
+  }
+
+  #shift(): void {
+    this.#frame.copyWithin(0, 1, this.#lengthBytes);
+    this.#lengthBytes -= 1;
+  }
+}
+
+const sumOf = (bytes: Uint8Array): number => bytes.reduce((sum, byte) => (sum + byte) & 0xff, 0);
+
+const isWithin = (value: number, { lowest, highest }: { lowest: number; highest: number }): boolean => value >= lowest && value <= highest;

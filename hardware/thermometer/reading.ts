@@ -1,0 +1,12 @@
+/** What a thermometer gives the kiosk: one value for one forehead. */
+import type { CentiCelsius, EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
+
+/** A reading is a visitor's: never log it. */
+export interface Reading {
+  /** The surface the sensor looked at, as it gave it. */
+  readonly objectRaw: CentiCelsius;
+  /** The sensor's own temperature; left out where the sensor does not tell. */
+  readonly ambientRaw?: CentiCelsius;
+  readonly takenAt: { readonly wallMs: EpochMillis; readonly monotonicMs: MonotonicMillis };
+  readonly device: string;
+}

@@ -1,0 +1,119 @@
+/**
+ * A serial device made of a pseudo-terminal: the kiosk opens its path with the real serialport, the test holds the other end.
+ * `unplug` hangs the terminal up as the kernel does for a USB device; `plug` brings it back, another terminal under the same stable name,
+ * as udev does in /dev/serial/by-id. Needs no root, and no child process: only the openpty(3) of node-pty's binary is used, whose public
+ * `spawn` needs a child and whose `open` reads both ends itself.
+ */
+import { closeSync, symlinkSync, unlinkSync, write } from 'node:fs';
+import { createRequire } from 'node:module';
+import { ReadStream } from 'node:tty';
+import { promisify } from 'node:util';
+
+interface Opened {
+  readonly master: number;
+  readonly slave: number;
+  /** The slave's path. */
+  readonly pty: string;
+}
+
+const require = createRequire(import.meta.url);
+const openPty: (columns: number, rows: number) => Opened = require('@lydell/node-pty/requireBinary.js').requireBinary('pty.node').open;
+
+const writeDescriptor = promisify(write);
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+interface Terminal {
+  readonly opened: Opened;
+  readonly master: ReadStream;
+  readonly slave: ReadStream;
+}
+
+export class PtyDevice {
+  /** The stable name. Dangling, or not there, while unplugged. */
+  readonly path: string;
+  #terminal: Terminal | undefined;
+  #received = Buffer.alloc(0);
+  #wake: () => void = () => {};
+
+  /** @param path where the stable link is to be, for example in `t.testdir()`. Starts unplugged. */
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** The terminal's own path, another after each plug. */
+  get terminalPath(): string {
+    return this.#plugged().opened.pty;
+  }
+
+  /** What the kiosk has written to the device, since it was made. */
+  get received(): Buffer {
+    return this.#received;
+  }
+
+  plug(): void {
+    if (this.#terminal !== undefined) throw new Error('pty: plugged in already');
+    const opened = openPty(80, 24);
+    // Holds the slave open, so that the master does not read an error while the kiosk is away; raw, so that nothing is echoed to the device.
+    const slave = new ReadStream(opened.slave);
+    slave.setRawMode(true);
+    const master = new ReadStream(opened.master);
+    master.on('data', (bytes: Buffer) => {
+      this.#received = Buffer.concat([this.#received, bytes]);
+      this.#wake();
+    });
+    master.on('error', () => {});
+    slave.on('error', () => {});
+    symlinkSync(opened.pty, this.path);
+    this.#terminal = { opened, master, slave };
+  }
+
+  /** When it resolves the terminal has hung up and its name is gone. Unplugging twice changes nothing. */
+  async unplug(): Promise<void> {
+    const terminal = this.#terminal;
+    if (terminal === undefined) return;
+    this.#terminal = undefined;
+    unlinkSync(this.path);
+    await closed(terminal.master);
+    await closed(terminal.slave);
+    // The stream of the slave reopened it under a descriptor of its own.
+    closeSync(terminal.opened.slave);
+  }
+
+  /** Resolves when the kernel has taken all bytes: for more than its few kilobytes, not before the kiosk reads. */
+  async send(bytes: Uint8Array | string): Promise<void> {
+    let rest = Buffer.from(bytes);
+    while (rest.length > 0) {
+      // A unplugged device stops sending in the middle, as it would.
+      const terminal = this.#terminal;
+      if (terminal === undefined) return;
+      try {
+        const { bytesWritten } = await writeDescriptor(terminal.opened.master, rest);
+        rest = rest.subarray(bytesWritten);
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+        await nextTurn();
+      }
+    }
+  }
+
+  /** Resolves when the kiosk has written at least that much. */
+  async receivedAtLeast(lengthBytes: number): Promise<Buffer> {
+    while (this.#received.length < lengthBytes) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return this.#received;
+  }
+
+  #plugged(): Terminal {
+    if (this.#terminal === undefined) throw new Error('pty: not plugged in');
+    return this.#terminal;
+  }
+}
+
+const closed = (stream: ReadStream): Promise<void> =>
+  new Promise((resolve) => {
+    stream.once('close', resolve);
+    stream.destroy();
+  });
