@@ -1,0 +1,123 @@
+/**
+ * Opens the gateway's encrypted SQLite files and says whose turn it is when one fails. The only importer of better-sqlite3 here.
+ * Cipher: AEGIS-256, authenticated per page (docs/decisions/0010-ledger.md has the measurement).
+ * Source: SQLite3 Multiple Ciphers, "AEGIS: authenticated encryption"; sqlite.org/rescode.html.
+ */
+import Database from 'better-sqlite3';
+import { ConfigError, StoreError } from '../protocol/errors.ts';
+
+export type Db = Database.Database;
+export type Statement<Bind extends unknown[] = unknown[], Row = unknown> = Database.Statement<Bind, Row>;
+
+export interface OpenDatabase {
+  readonly path: string;
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+  /** Step n brings `user_version` from n to n + 1. */
+  readonly steps: readonly string[];
+  /** A reader changes nothing and waits for nobody. */
+  readonly isReadOnly?: boolean;
+}
+
+/**
+ * A statement that waits blocks every kiosk, so that a busy file is better answered late than waited for:
+ * the batch is withheld and tried again. Only a command on this machine ever holds the lock, and for milliseconds.
+ */
+const BUSY_WAIT_MS = 250;
+
+/**
+ * Opens or makes one encrypted file. Afterwards it is in WAL with every commit synced, and of the newest layout.
+ * @throws StoreError `store.wrong_key`, `store.newer` (made by a later version), `store.read_only`, `store.corrupt`, `store.busy`, `store.failed`.
+ */
+export function openDatabase({ path, key, steps, isReadOnly = false }: OpenDatabase): Db {
+  return translating(path, () => {
+    const db = new Database(path, { readonly: isReadOnly, timeout: BUSY_WAIT_MS });
+    try {
+      db.pragma("cipher = 'aegis'");
+      db.pragma(`key = "x'${Buffer.from(key).toString('hex')}'"`);
+      if (!isReadOnly) setDurable(db, path);
+      migrate(db, path, steps, isReadOnly);
+      return db;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  });
+}
+
+function setDurable(db: Db, path: string): void {
+  const mode = db.pragma('journal_mode = WAL', { simple: true });
+  // better-sqlite3 is built with WAL_SYNCHRONOUS=1 (NORMAL): a power cut could then take back what a PUBACK has promised.
+  db.pragma('synchronous = FULL');
+  const synchronous = db.pragma('synchronous', { simple: true });
+  if (mode !== 'wal' || synchronous !== 2)
+    throw new StoreError('store.failed', `${path}: journal ${String(mode)}, synchronous ${String(synchronous)} of wal, 2`);
+  db.pragma('foreign_keys = ON');
+  // What is pruned or erased must not lie on in free pages.
+  db.pragma('secure_delete = FAST');
+}
+
+function migrate(db: Db, path: string, steps: readonly string[], isReadOnly: boolean): void {
+  const version = Number(db.pragma('user_version', { simple: true }));
+  if (version > steps.length) throw new StoreError('store.newer', `${path}: layout ${version} of at most ${steps.length}`);
+  if (isReadOnly && version < steps.length)
+    throw new StoreError('store.failed', `${path}: layout ${version} of ${steps.length}, not yet brought up`);
+  for (const [index, step] of steps.entries()) {
+    if (index < version) continue;
+    db.transaction(() => {
+      db.exec(step);
+      db.pragma(`user_version = ${index + 1}`);
+    }).immediate();
+  }
+}
+
+/**
+ * @returns the StoreError for a failure of the store itself; `undefined` for anything else (a broken constraint is a bug of ours,
+ * not the disk's turn). An ExpectedError passed in comes back when it is a StoreError.
+ */
+export function storeErrorOf(error: unknown, subject: string): StoreError | undefined {
+  if (error instanceof StoreError) return error;
+  if (!(error instanceof Database.SqliteError)) return undefined;
+  const reason = error.code.replace(/^SQLITE_/, '');
+  const code = CODES.find(([prefix]) => reason === prefix || reason.startsWith(`${prefix}_`))?.[1];
+  return code && new StoreError(code, `${subject}: ${error.code}`, { cause: error });
+}
+
+const CODES = [
+  ['FULL', 'store.disk_full'],
+  ['READONLY', 'store.read_only'],
+  ['BUSY', 'store.busy'],
+  ['LOCKED', 'store.busy'],
+  ['CORRUPT', 'store.corrupt'],
+  // A file that is no database under this key: the key is another one, or the first page is gone.
+  ['NOTADB', 'store.wrong_key'],
+  ['IOERR', 'store.failed'],
+  ['CANTOPEN', 'store.failed'],
+  ['PERM', 'store.failed'],
+  ['AUTH', 'store.failed'],
+] as const;
+
+/** Runs `read` and gives its failures their code. @throws StoreError as storeErrorOf says; a bug as it is. */
+export function translating<T>(subject: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw storeErrorOf(error, subject) ?? error;
+  }
+}
+
+/**
+ * Holds a lock that ends with the process however it ends: an open exclusive transaction on an empty file.
+ * @returns lets go. @throws ConfigError `config.locked` when another process holds it.
+ */
+export function holdLock(path: string): () => void {
+  const db = new Database(path, { timeout: 0 });
+  try {
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (cause) {
+    db.close();
+    if (storeErrorOf(cause, path)?.code !== 'store.busy') throw storeErrorOf(cause, path) ?? cause;
+    throw new ConfigError('config.locked', `${path}: another gateway runs on this directory`, { cause });
+  }
+  return () => db.close();
+}

@@ -1,0 +1,82 @@
+/**
+ * Who this gateway is: every key it has, made once at the first start and kept under `keys/`, each a file of its own that only
+ * the owner reads. A start that was cut short is completed by the next; nothing that is there is ever made anew.
+ */
+import { createPrivateKey, type KeyObject, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { makeCertificate } from '../protocol/certificate.ts';
+import { generateSigningKey, privateKeyFromSeed, rawSeed, SEED_BYTES } from '../protocol/ed25519.ts';
+import { ConfigError } from '../protocol/errors.ts';
+import { generateRecipient, type Recipient, recipientOf } from '../protocol/hpke.ts';
+import { type DeploymentId, isPlaceId, newPlaceId } from '../protocol/ids.ts';
+import { makePrivateDirectory, readOrMakeSecret } from './key-files.ts';
+import { type OperatorAccount, openOperatorAccount } from './operator-account.ts';
+
+export interface Identity {
+  readonly deployment: DeploymentId;
+  readonly tls: { readonly keyPem: string; readonly certificatePem: string };
+  /** For whom kiosks seal their content keys. */
+  readonly recipient: Recipient;
+  /** 32 bytes, X25519. */
+  readonly recipientPrivateKey: Uint8Array;
+  /** Ed25519: signs receipts and all else that goes down to a kiosk. */
+  readonly receiptKey: KeyObject;
+  /** 32 bytes: encrypts the ledger and the registry. */
+  readonly storeKey: Uint8Array;
+  /** 32 bytes: HMAC key of the index pseudonym, which never leaves the store. */
+  readonly indexPseudonymKey: Uint8Array;
+  /** 32 bytes: HMAC key of the operator's pseudonym, which differs by venue and day. */
+  readonly operatorPseudonymKey: Uint8Array;
+  readonly operator: OperatorAccount;
+}
+
+const SECRET_BYTES = 32;
+
+/**
+ * Reads the gateway's keys, making what is not there yet. Calling it again, or from a second process, gives the same identity.
+ * @param directory the gateway's directory; `keys/` and `operator.txt` are in it.
+ * @throws ConfigError `config.invalid` when a key file is readable by others or has the wrong length.
+ */
+export async function openIdentity(directory: string): Promise<Identity> {
+  makePrivateDirectory(directory);
+  const keys = join(directory, 'keys');
+  makePrivateDirectory(keys);
+  const secret = (name: string) => readSecret(join(keys, name), SECRET_BYTES, () => randomBytes(SECRET_BYTES));
+
+  const tlsKeyPem = await readText(join(keys, 'tls.key'), () => generateSigningKey().export({ type: 'pkcs8', format: 'pem' }).toString());
+  // Kept, not made at each start: kiosks pin the certificate, and two of one key differ in their serial number.
+  const certificatePem = await readText(join(keys, 'tls.crt'), () => makeCertificate(createPrivateKey(tlsKeyPem), 'vestibule-gateway'));
+  const recipientPrivateKey = await readSecret(
+    join(keys, 'recipient.key'),
+    SECRET_BYTES,
+    async () => (await generateRecipient()).privateKey,
+  );
+  const receiptSeed = await readSecret(join(keys, 'receipt.key'), SEED_BYTES, () => rawSeed(generateSigningKey()));
+  return {
+    deployment: await readDeployment(join(keys, 'deployment')),
+    tls: { keyPem: tlsKeyPem, certificatePem },
+    recipient: await recipientOf(recipientPrivateKey),
+    recipientPrivateKey,
+    receiptKey: privateKeyFromSeed(receiptSeed),
+    storeKey: await secret('store.key'),
+    indexPseudonymKey: await secret('index-pseudonym.key'),
+    operatorPseudonymKey: await secret('operator-pseudonym.key'),
+    operator: await openOperatorAccount(directory),
+  };
+}
+
+async function readSecret(path: string, length: number, make: () => Uint8Array | Promise<Uint8Array>): Promise<Uint8Array> {
+  const bytes = await readOrMakeSecret(path, make);
+  if (bytes.length !== length) throw new ConfigError('config.invalid', `${path}: ${bytes.length} of ${length} bytes`);
+  return bytes;
+}
+
+async function readText(path: string, make: () => string | Promise<string>): Promise<string> {
+  return Buffer.from(await readOrMakeSecret(path, async () => Buffer.from(await make(), 'utf8'))).toString('utf8');
+}
+
+async function readDeployment(path: string): Promise<DeploymentId> {
+  const text = (await readText(path, () => `${newPlaceId<DeploymentId>()}\n`)).trim();
+  if (!isPlaceId(text)) throw new ConfigError('config.invalid', `${path}: ${text.length} characters that are no deployment id`);
+  return text as DeploymentId;
+}

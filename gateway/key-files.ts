@@ -1,0 +1,65 @@
+/**
+ * Files that hold one secret each: readable by their owner only, whole or not there, never written over.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { ConfigError } from '../protocol/errors.ts';
+
+/** Makes a directory that only its owner may enter; one that is there must not be open to others. @throws ConfigError `config.invalid`. */
+export function makePrivateDirectory(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  refuseOpenToOthers(path);
+}
+
+function refuseOpenToOthers(path: string): void {
+  const mode = statSync(path).mode & 0o777;
+  if ((mode & 0o077) !== 0)
+    throw new ConfigError('config.invalid', `${path}: mode ${mode.toString(8)} of at most 700: others may read it (chmod go= it)`);
+}
+
+/**
+ * Reads the file, or makes it first with what `make` gives. Two processes that start together end with one and the same content.
+ * @param make called at most once, and only when the file is not there.
+ * @throws ConfigError `config.invalid` when others than the owner may read it.
+ */
+export async function readOrMakeSecret(path: string, make: () => Uint8Array | Promise<Uint8Array>): Promise<Uint8Array> {
+  if (!existsSync(path)) writeOnce(path, await make(), 0o600);
+  refuseOpenToOthers(path);
+  return new Uint8Array(readFileSync(path));
+}
+
+/** Writes a file that either is not there or is whole, also after a power cut. A file already there is left as it is. */
+export function writeOnce(path: string, content: Uint8Array, mode: number): void {
+  const draft = join(dirname(path), `.${randomBytes(6).toString('hex')}.draft`);
+  writeSynced(draft, content, mode);
+  try {
+    // A link fails when the name is taken; a rename would write over it.
+    linkSync(draft, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+  syncDirectory(dirname(path));
+}
+
+function writeSynced(path: string, content: Uint8Array, mode: number): void {
+  const file = openSync(path, 'wx', mode);
+  try {
+    writeSync(file, content);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
