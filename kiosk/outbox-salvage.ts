@@ -1,0 +1,86 @@
+/**
+ * Carries the unsent rows that can still be read out of a damaged outbox into a new, empty one. Whether a row is sound is not
+ * judged here: it is sealed, and the gateway quarantines one that does not open.
+ */
+import { codeOf } from '../protocol/errors.ts';
+import type { Seq } from '../protocol/ids.ts';
+import type { MonotonicMillis } from '../protocol/units.ts';
+import type { KeptKey, Outbox, OutboxRow } from './outbox.ts';
+import { openSqliteForReading, type Sqlite, translated } from './sqlite.ts';
+
+interface Found {
+  readonly position: number;
+  readonly key: number;
+  readonly seq: number;
+  readonly row: Uint8Array;
+}
+
+/** Of a damaged table both ends are read, up to the damage. */
+const FORWARD =
+  'SELECT position, key, seq, row FROM rows NOT INDEXED WHERE position > ? AND settled_run_ms IS NULL ORDER BY position LIMIT 1';
+const BACKWARD =
+  'SELECT position, key, seq, row FROM rows NOT INDEXED WHERE position < ? AND settled_run_ms IS NULL ORDER BY position DESC LIMIT 1';
+
+/**
+ * @param path the damaged file, only read.
+ * @param into holds nothing yet; takes the rows at positions below 1, so that its own sequence starts at 1.
+ * @returns how many rows were carried over. @throws StoreError when `into` can not keep them.
+ */
+export function salvage(path: string, into: Outbox, now: MonotonicMillis): number {
+  const found = readWhatCanBe(path);
+  const rows = found.rows.filter((row) => found.keys.has(row.key));
+  const byKey = new Map<number, OutboxRow[]>();
+  rows.forEach(({ key, seq, row }, index) => {
+    const kept = byKey.get(key) ?? [];
+    kept.push({ position: index - rows.length, key, seq: seq as Seq, row });
+    byKey.set(key, kept);
+  });
+  const keys = [...byKey].flatMap(([key, ofKey]) => {
+    const record = found.keys.get(key);
+    return record === undefined ? [] : [{ ...record, rows: ofKey }];
+  });
+  into.adopt(keys, now);
+  return rows.length;
+}
+
+function readWhatCanBe(path: string): { keys: Map<number, KeptKey>; rows: Found[] } {
+  const keys = new Map<number, KeptKey>();
+  const rows = new Map<number, Found>();
+  const db = orNothing(path, () => openSqliteForReading(path));
+  if (db === undefined) return { keys, rows: [] };
+  orNothing(path, () => {
+    for (const key of db.prepare('SELECT key, key_id AS keyId, record FROM keys').iterate() as Iterable<KeptKey & { key: number }>) {
+      keys.set(key.key, key);
+    }
+  });
+  walk(db, path, FORWARD, Number.MIN_SAFE_INTEGER, rows);
+  walk(db, path, BACKWARD, Number.MAX_SAFE_INTEGER, rows);
+  db.close();
+  return { keys, rows: [...rows.values()].sort((a, b) => a.position - b.position) };
+}
+
+function walk(db: Sqlite, path: string, sql: string, from: number, rows: Map<number, Found>): void {
+  orNothing(path, () => {
+    const next = db.prepare(sql);
+    let position = from;
+    for (;;) {
+      const row = next.get(position) as Found | undefined;
+      if (row === undefined || rows.has(row.position)) return;
+      rows.set(row.position, row);
+      position = row.position;
+    }
+  });
+}
+
+/** Damage ends a reading; what was read so far counts. */
+function orNothing<T>(path: string, read: () => T): T | undefined {
+  try {
+    return translated(path, read);
+  } catch (error) {
+    if (codeOf(error) === undefined && !isSqlComplaint(error)) throw error;
+    return undefined;
+  }
+}
+
+/** A damaged schema makes SQLite say that a table is not there. */
+const isSqlComplaint = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'SQLITE_ERROR';

@@ -1,0 +1,54 @@
+/** The tables of the outbox, in numbered steps (`user_version`). */
+import { randomBytes } from 'node:crypto';
+import { StoreError } from '../protocol/errors.ts';
+import type { Sqlite } from './sqlite.ts';
+
+const STEPS = [
+  // position: seq for rows of this outbox; below 1 for rows salvaged from one that was set aside.
+  // run_ms: how long this kiosk's processes have run in all, which no step of the wall clock touches.
+  `CREATE TABLE meta (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     epoch BLOB NOT NULL CHECK (length(epoch) = 8),
+     next_seq INTEGER NOT NULL CHECK (next_seq >= 1),
+     run_ms INTEGER NOT NULL,
+     known_wall_ms INTEGER NOT NULL,
+     undated_before INTEGER NOT NULL,
+     dropped_unsent INTEGER NOT NULL,
+     wal_restarts INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE keys (
+     key INTEGER PRIMARY KEY,
+     key_id BLOB NOT NULL UNIQUE CHECK (length(key_id) = 8),
+     record BLOB NOT NULL
+   ) STRICT;
+   CREATE TABLE rows (
+     position INTEGER PRIMARY KEY,
+     key INTEGER NOT NULL,
+     seq INTEGER NOT NULL,
+     row BLOB NOT NULL,
+     appended_at_ms INTEGER,
+     appended_run_ms INTEGER NOT NULL,
+     settled_run_ms INTEGER
+   ) STRICT;
+   CREATE INDEX unsent ON rows (position) WHERE settled_run_ms IS NULL;
+   CREATE INDEX settled ON rows (settled_run_ms) WHERE settled_run_ms IS NOT NULL;`,
+];
+
+/**
+ * Brings an outbox file to this version; a new one gets its epoch.
+ * @throws StoreError store.newer when a later version of Vestibule wrote it; store.corrupt when its pages do not hang together.
+ */
+export function bringUp(db: Sqlite): void {
+  const version = db.pragma('user_version', { simple: true }) as number;
+  if (version > STEPS.length) throw new StoreError('store.newer', `outbox: version ${version} of at most ${STEPS.length}`);
+  const fault = db.pragma('quick_check(1)', { simple: true });
+  if (fault !== 'ok') throw new StoreError('store.corrupt', 'outbox: quick_check found damage');
+  if (version === STEPS.length) return;
+  db.transaction(() => {
+    for (const step of STEPS.slice(version)) db.exec(step);
+    if (version === 0) {
+      db.prepare('INSERT INTO meta VALUES (1, ?, 1, 0, 0, 0, 0, 0)').run(randomBytes(8));
+    }
+    db.pragma(`user_version = ${STEPS.length}`);
+  }).immediate();
+}

@@ -1,0 +1,373 @@
+/**
+ * What this kiosk has promised, until the gateway has it: sealed rows, the key records they need, and the counter of their sequence.
+ * Two connections: `append` commits with synchronous=FULL and is the only one a scan waits for; settling and pruning commit with
+ * NORMAL, because a settle that a power cut takes back only sends a row again. Opens no socket, seals nothing, knows no card.
+ */
+import { StoreError } from '../protocol/errors.ts';
+import type { Epoch, KeyId, Seq } from '../protocol/ids.ts';
+import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
+import { bringUp } from './outbox-schema.ts';
+import { openSqlite, pagesOf, type Sqlite, type Statement, translated } from './sqlite.ts';
+
+export interface OutboxLimits {
+  /** Unsent rows; one more is refused. */
+  readonly maxRows: number;
+  /** Of the database file; the write-ahead log comes on top. */
+  readonly maxBytes: number;
+  /** Unsent rows older than this are dropped and counted. */
+  readonly retentionMs: number;
+  /** Settled rows are kept this long of running time … */
+  readonly keepSettledMs: number;
+  /** … and no more than these. */
+  readonly maxSettledRows: number;
+}
+
+/** The local number of a key record; means nothing outside this file. */
+export type KeyNumber = number;
+
+export interface OutboxRow {
+  /** Where the row lies in this outbox; ascends with time. Below 1: salvaged from a damaged outbox. */
+  readonly position: number;
+  readonly key: KeyNumber;
+  readonly seq: Seq;
+  readonly row: Uint8Array;
+}
+
+export interface KeptKey {
+  readonly keyId: KeyId;
+  readonly record: Uint8Array;
+}
+
+/** When a row was appended: by the wall clock where that is to be believed, and by monotonic time always. */
+export interface AppendTime {
+  readonly wallMs: EpochMillis | undefined;
+  readonly monotonicMs: MonotonicMillis;
+}
+
+export interface Pruned {
+  readonly settled: number;
+  readonly droppedUnsent: number;
+}
+
+interface Gone {
+  readonly key: KeyNumber;
+  /** 1 or 0. */
+  readonly isUnsent: number;
+}
+
+/** Settling may need pages while the file is at its bound: so many more than append may use. */
+const RESERVE_PAGES = 1_024;
+/** Rows deleted in one transaction, so that a scan waits for a few ms of it at most. */
+const PRUNE_ROWS = 500;
+
+/** Ages ascend with the position, so that looking at the oldest is enough. */
+const OVERDUE = `SELECT position FROM
+  (SELECT position, appended_run_ms, appended_at_ms FROM rows WHERE settled_run_ms IS NULL ORDER BY position LIMIT ?)
+  WHERE appended_run_ms < ? OR (appended_at_ms < ? AND position >= (SELECT undated_before FROM meta))`;
+const SETTLED_BEFORE = 'SELECT position FROM rows WHERE settled_run_ms < ? ORDER BY settled_run_ms LIMIT ?';
+
+export class Outbox {
+  readonly #path: string;
+  readonly #limits: OutboxLimits;
+  readonly #appender: Sqlite;
+  readonly #keeper: Sqlite;
+  readonly #statements: Map<string, Statement> = new Map();
+  /** Rows under each key, to know when its record may go. */
+  readonly #rowsOf = new Map<KeyNumber, number>();
+  /** Running time before this process, and the monotonic time it is counted on from. */
+  readonly #runBeforeMs: number;
+  readonly #startedMs: MonotonicMillis;
+  readonly #appendOne: (key: KeyNumber, seal: (seq: Seq) => Uint8Array, time: AppendTime) => Seq;
+  #unsent = 0;
+  #settled = 0;
+  /** Rows deleted in the transaction that runs; counted off once it is committed. */
+  #gone: Gone[] = [];
+
+  /**
+   * Opens, or makes, the outbox in `path`.
+   * @param now monotonic time of this boot, from which running time is counted.
+   * @throws StoreError store.corrupt, store.newer, store.read_only, store.disk_full, store.failed.
+   */
+  constructor(path: string, limits: OutboxLimits, now: MonotonicMillis) {
+    this.#path = path;
+    this.#limits = limits;
+    this.#startedMs = now;
+    const pages = Math.max(pagesOf(limits.maxBytes), 16);
+    this.#appender = openSqlite(path, { synchronous: 'FULL', maxPages: pages });
+    try {
+      translated(path, () => bringUp(this.#appender));
+      this.#keeper = openSqlite(path, { synchronous: 'NORMAL', maxPages: pages + RESERVE_PAGES });
+    } catch (error) {
+      this.#appender.close();
+      throw error;
+    }
+    // What is pruned is overwritten, not only unlinked.
+    this.#keeper.pragma('secure_delete = ON');
+    this.#appendOne = this.#appender.transaction((key: KeyNumber, seal: (seq: Seq) => Uint8Array, time: AppendTime) => {
+      const seq = this.#statement(this.#appender, 'SELECT next_seq FROM meta').pluck().get() as Seq;
+      this.#insert(this.#appender, seq, key, seq, seal(seq), time.wallMs ?? null, this.runMs(time.monotonicMs));
+      this.#statement(this.#appender, 'UPDATE meta SET next_seq = ?').run(seq + 1);
+      return seq;
+    }).immediate;
+    this.#runBeforeMs = this.#meta<number>('run_ms');
+    this.#count();
+  }
+
+  get epoch(): Epoch {
+    return new Uint8Array(this.#meta<Buffer>('epoch')) as Epoch;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  /** Rows promised and not settled. */
+  get queued(): number {
+    return this.#unsent;
+  }
+
+  /** Unsent rows that retention has dropped in the whole life of this outbox. */
+  get droppedUnsent(): number {
+    return this.#meta<number>('dropped_unsent');
+  }
+
+  /** The latest wall time written down by `remember`; 0 before the first. */
+  get knownWallMs(): EpochMillis {
+    return this.#meta<number>('known_wall_ms') as EpochMillis;
+  }
+
+  /** How long this kiosk's processes have run by `now`, in all. */
+  runMs(now: MonotonicMillis): number {
+    return this.#runBeforeMs + Math.max(0, now - this.#startedMs);
+  }
+
+  /** How long the oldest unsent row has waited, in running time; `undefined` when none waits. */
+  oldestQueuedMs(now: MonotonicMillis): number | undefined {
+    const since = this.#statement(this.#keeper, 'SELECT appended_run_ms FROM rows WHERE settled_run_ms IS NULL ORDER BY position LIMIT 1')
+      .pluck()
+      .get() as number | undefined;
+    return since === undefined ? undefined : Math.max(0, this.runMs(now) - since);
+  }
+
+  /**
+   * Keeps a key record. When this returns a power cut can not lose it, so rows may be sealed under its key.
+   * @returns the number to append under. @throws StoreError.
+   */
+  keepKey(keyId: KeyId, record: Uint8Array): KeyNumber {
+    return this.#written(() => {
+      const { lastInsertRowid } = this.#statement(this.#appender, 'INSERT INTO keys (key_id, record) VALUES (?, ?)').run(keyId, record);
+      const key = Number(lastInsertRowid);
+      this.#rowsOf.set(key, 0);
+      return key;
+    });
+  }
+
+  /**
+   * Keeps one row under the next sequence number: one transaction, one commit, one fsync. When this returns, a power cut can not
+   * lose the row. When it throws, nothing was kept and nothing kept before was touched.
+   * @param seal makes the row for its sequence number; called again, for the same number, where a first attempt is rolled back.
+   * @throws StoreError store.full at the bound of rows or bytes; store.disk_full, store.read_only, store.corrupt, store.failed.
+   */
+  append(key: KeyNumber, seal: (seq: Seq) => Uint8Array, time: AppendTime): Seq {
+    if (this.#unsent >= this.#limits.maxRows) throw new StoreError('store.full', `outbox: ${this.#unsent} rows of ${this.#limits.maxRows}`);
+    const seq = this.#written(() => this.#appendOne(key, seal, time));
+    this.#unsent += 1;
+    this.#rowsOf.set(key, (this.#rowsOf.get(key) ?? 0) + 1);
+    return seq;
+  }
+
+  /** Unsent rows behind `position`, oldest first, at most `limit`. Reading does not remove. @throws StoreError. */
+  unsentAfter(position: number, limit: number): OutboxRow[] {
+    const sql = 'SELECT position, key, seq, row FROM rows WHERE settled_run_ms IS NULL AND position > ? ORDER BY position LIMIT ?';
+    return translated(this.#path, () => this.#statement(this.#keeper, sql).all(position, limit) as OutboxRow[]);
+  }
+
+  /** Of these, the rows that are still unsent, in the order asked for. @throws StoreError. */
+  unsentAt(positions: readonly number[]): OutboxRow[] {
+    const get = this.#statement(this.#keeper, 'SELECT position, key, seq, row FROM rows WHERE position = ? AND settled_run_ms IS NULL');
+    return translated(this.#path, () =>
+      positions.map((position) => get.get(position) as OutboxRow | undefined).filter((row) => row !== undefined),
+    );
+  }
+
+  /** The key record kept under `key`. @throws StoreError store.corrupt when there is none. */
+  keyOf(key: KeyNumber): KeptKey {
+    const found = translated(this.#path, () =>
+      this.#statement(this.#keeper, 'SELECT key_id AS keyId, record FROM keys WHERE key = ?').get(key),
+    );
+    if (found === undefined) throw new StoreError('store.corrupt', 'outbox: rows without their key record');
+    return found as KeptKey;
+  }
+
+  /** Notes that the gateway has committed these rows. Settling twice is not an error. A power cut may take it back. @throws StoreError. */
+  settle(positions: readonly number[], now: MonotonicMillis): void {
+    const update = this.#statement(this.#keeper, 'UPDATE rows SET settled_run_ms = ? WHERE position = ? AND settled_run_ms IS NULL');
+    const runMs = this.runMs(now);
+    const changed = this.#kept(() => positions.reduce((sum, position) => sum + update.run(runMs, position).changes, 0));
+    this.#unsent -= changed;
+    this.#settled += changed;
+  }
+
+  /**
+   * Forgets settled rows past their time, and unsent rows past retention; some hundreds a call.
+   * A row is past retention when this kiosk has *run* that long since, whatever the clock says, or when the wall clock says so
+   * and both the row's time and the present one are to be believed.
+   * @param wallMs the present time; `undefined` while it is not to be believed.
+   * @throws StoreError.
+   */
+  prune(now: MonotonicMillis, wallMs: EpochMillis | undefined): Pruned {
+    const runMs = this.runMs(now);
+    const { retentionMs, keepSettledMs, maxSettledRows } = this.#limits;
+    const pruned = this.#kept(() => {
+      const overdue = this.#delete(OVERDUE, [PRUNE_ROWS, runMs - retentionMs, wallMs === undefined ? null : wallMs - retentionMs]);
+      if (overdue > 0) this.#statement(this.#keeper, 'UPDATE meta SET dropped_unsent = dropped_unsent + ?').run(overdue);
+      const late = this.#delete(SETTLED_BEFORE, [runMs - keepSettledMs, PRUNE_ROWS]);
+      const over = this.#settled - late - maxSettledRows;
+      const many = over > 0 ? this.#delete(SETTLED_BEFORE, [Number.MAX_SAFE_INTEGER, Math.min(over, PRUNE_ROWS)]) : 0;
+      this.#statement(this.#keeper, 'UPDATE meta SET run_ms = ?').run(runMs);
+      return { settled: late + many, droppedUnsent: overdue };
+    });
+    if (pruned.settled + pruned.droppedUnsent > 0) this.#forgetKeys();
+    return pruned;
+  }
+
+  /** Writes down the wall time, against which a clock that was lost is recognised after the next boot. @throws StoreError. */
+  remember(wallMs: EpochMillis): void {
+    this.#kept(() => this.#statement(this.#keeper, 'UPDATE meta SET known_wall_ms = ?').run(wallMs));
+  }
+
+  /** After a step of the wall clock the times of the rows so far say nothing about their age. @throws StoreError. */
+  undate(): void {
+    this.#kept(() => this.#statement(this.#keeper, 'UPDATE meta SET undated_before = next_seq').run());
+  }
+
+  /** What the connection of a scan promises by; a test looks. */
+  durability(): { journal: string; synchronous: number; keeperSynchronous: number; autoCheckpoint: number; maxPages: number } {
+    const of = (db: Sqlite, name: string) => db.pragma(name, { simple: true });
+    return {
+      journal: of(this.#appender, 'journal_mode') as string,
+      synchronous: of(this.#appender, 'synchronous') as number,
+      keeperSynchronous: of(this.#keeper, 'synchronous') as number,
+      autoCheckpoint: (of(this.#appender, 'wal_autocheckpoint') as number) + (of(this.#keeper, 'wal_autocheckpoint') as number),
+      maxPages: of(this.#appender, 'max_page_count') as number,
+    };
+  }
+
+  /** Closes both connections. Closing twice is not an error. */
+  close(): void {
+    this.#appender.close();
+    this.#keeper.close();
+  }
+
+  /** Before a salvaged row goes in, the numbers of its outbox: see outbox-salvage.ts. Only into an outbox that holds nothing yet. */
+  adopt(keys: readonly (KeptKey & { readonly rows: readonly Omit<OutboxRow, 'key'>[] })[], now: MonotonicMillis): void {
+    const runMs = this.runMs(now);
+    translated(this.#path, () =>
+      this.#appender
+        .transaction(() => {
+          for (const { keyId, record, rows } of keys) {
+            const key = Number(
+              this.#statement(this.#appender, 'INSERT INTO keys (key_id, record) VALUES (?, ?)').run(keyId, record).lastInsertRowid,
+            );
+            for (const { position, seq, row } of rows) this.#insert(this.#appender, position, key, seq, row, null, runMs);
+          }
+        })
+        .immediate(),
+    );
+    this.#count();
+  }
+
+  #insert(db: Sqlite, position: number, key: KeyNumber, seq: Seq, row: Uint8Array, wallMs: number | null, runMs: number): void {
+    const sql = 'INSERT INTO rows (position, key, seq, row, appended_at_ms, appended_run_ms) VALUES (?, ?, ?, ?, ?, ?)';
+    this.#statement(db, sql).run(position, key, seq, row, wallMs, runMs);
+  }
+
+  /** Deletes the rows that `selection` finds. @returns how many. */
+  #delete(selection: string, values: readonly (number | null)[]): number {
+    const sql = `DELETE FROM rows WHERE position IN (${selection}) RETURNING key, settled_run_ms IS NULL AS isUnsent`;
+    const gone = this.#statement(this.#keeper, sql).all(...values) as Gone[];
+    this.#gone.push(...gone);
+    return gone.length;
+  }
+
+  /** Runs a transaction of the keeper. */
+  #kept<T>(work: () => T): T {
+    this.#gone = [];
+    const result = translated(this.#path, () => this.#keeper.transaction(work).immediate());
+    for (const { key, isUnsent } of this.#gone) {
+      this.#rowsOf.set(key, (this.#rowsOf.get(key) ?? 1) - 1);
+      if (isUnsent === 1) this.#unsent -= 1;
+      else this.#settled -= 1;
+    }
+    this.#gone = [];
+    return result;
+  }
+
+  /** Runs a write of the appender; where the file is at its bound, once more after settled rows made room. */
+  #written<T>(work: () => T): T {
+    try {
+      return translated(this.#path, work);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'store.disk_full' || !this.#isAtBound()) throw error;
+      if (this.#kept(() => this.#delete(SETTLED_BEFORE, [Number.MAX_SAFE_INTEGER, PRUNE_ROWS])) === 0) throw this.#fullError(error);
+    }
+    try {
+      return translated(this.#path, work);
+    } catch (error) {
+      throw error instanceof StoreError && error.code === 'store.disk_full' && this.#isAtBound() ? this.#fullError(error) : error;
+    }
+  }
+
+  /** SQLite says FULL both for a full disk and for a file at its bound. */
+  #isAtBound(): boolean {
+    const pages = this.#appender.pragma('page_count', { simple: true }) as number;
+    return pages >= (this.#appender.pragma('max_page_count', { simple: true }) as number);
+  }
+
+  #fullError(cause: StoreError): StoreError {
+    return new StoreError('store.full', `outbox: ${this.#limits.maxBytes} bytes in use, ${this.#unsent} rows unsent`, { cause });
+  }
+
+  #forgetKeys(): void {
+    const newest = Math.max(...this.#rowsOf.keys());
+    const idle = [...this.#rowsOf].filter(([key, rows]) => rows <= 0 && key !== newest).map(([key]) => key);
+    if (idle.length === 0) return;
+    this.#kept(() => {
+      for (const key of idle) this.#statement(this.#keeper, 'DELETE FROM keys WHERE key = ?').run(key);
+    });
+    for (const key of idle) this.#rowsOf.delete(key);
+  }
+
+  #count(): void {
+    translated(this.#path, () => {
+      this.#rowsOf.clear();
+      for (const { key } of this.#statement(this.#keeper, 'SELECT key FROM keys').all() as { key: KeyNumber }[]) this.#rowsOf.set(key, 0);
+      this.#unsent = 0;
+      this.#settled = 0;
+      const sql = 'SELECT key, count(*) AS rows, count(settled_run_ms) AS settled FROM rows GROUP BY key';
+      for (const { key, rows, settled } of this.#statement(this.#keeper, sql).all() as {
+        key: KeyNumber;
+        rows: number;
+        settled: number;
+      }[]) {
+        this.#rowsOf.set(key, rows);
+        this.#settled += settled;
+        this.#unsent += rows - settled;
+      }
+    });
+  }
+
+  #meta<T>(column: string): T {
+    return translated(this.#path, () => this.#statement(this.#keeper, `SELECT ${column} FROM meta`).pluck().get() as T);
+  }
+
+  /** Prepared once a connection. */
+  #statement(db: Sqlite, sql: string): Statement {
+    const name = `${db === this.#appender ? 'a' : 'k'} ${sql}`;
+    const found = this.#statements.get(name);
+    if (found !== undefined) return found;
+    const made = db.prepare(sql);
+    this.#statements.set(name, made);
+    return made;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The only importer of better-sqlite3 in this room: opens a connection with the pragmas a promise rests on, and turns SQLite's
+ * result codes into StoreErrors. Outbox, its salvage, its checkpoint worker and the lock of the data directory share it.
+ */
+import { accessSync, constants } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+import { codeOf, type ErrorCode, StoreError } from '../protocol/errors.ts';
+
+export type Sqlite = Database.Database;
+export type Statement = Database.Statement;
+
+export interface SqliteOptions {
+  /** FULL: a commit that returned survives a power cut. NORMAL: it survives a killed process. */
+  readonly synchronous: 'FULL' | 'NORMAL';
+  /** Pages of 4,096 bytes the file may grow to by this connection. */
+  readonly maxPages: number;
+}
+
+const PAGE_BYTES = 4096;
+/** Longer than one restart of the write-ahead log by the checkpoint worker on a slow card. */
+const BUSY_TIMEOUT_MS = 5_000;
+
+export const pagesOf = (bytes: number): number => Math.floor(bytes / PAGE_BYTES);
+
+/**
+ * @param path a file, made when it is not there.
+ * @throws StoreError store.corrupt, store.read_only, store.busy, store.disk_full or store.failed.
+ */
+export function openSqlite(path: string, options: SqliteOptions): Sqlite {
+  return translated(path, () => {
+    const db = new Database(path, { timeout: BUSY_TIMEOUT_MS });
+    try {
+      db.pragma('journal_mode = WAL');
+      // better-sqlite3 is built with WAL_SYNCHRONOUS=1 (NORMAL), which a power cut robs of the last commits: said on every open.
+      db.pragma(`synchronous = ${options.synchronous}`);
+      // A checkpoint costs two more fsyncs: it is the worker's, never a scan's.
+      db.pragma('wal_autocheckpoint = 0');
+      db.pragma(`max_page_count = ${options.maxPages}`);
+      return db;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  });
+}
+
+/** Opens for reading what may be damaged. @throws StoreError as openSqlite. */
+export const openSqliteForReading = (path: string): Sqlite =>
+  translated(path, () => new Database(path, { readonly: true, fileMustExist: true }));
+
+/**
+ * Takes an exclusive lock on a file of its own for as long as this process lives; the kernel lets go of it at kill -9, too.
+ * @returns lets go. @throws StoreError store.busy when another connection holds it.
+ */
+export function lockFile(path: string): () => void {
+  return translated(path, () => {
+    const db = new Database(path, { timeout: 0 });
+    try {
+      db.exec('BEGIN EXCLUSIVE');
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+    return () => {
+      db.close();
+    };
+  });
+}
+
+/** Runs `work`; an error of SQLite leaves as the StoreError it means, any other error as it is. */
+export function translated<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw storeErrorOf(error, path);
+  }
+}
+
+/** @returns a StoreError, or `error` itself where it is none of SQLite's failures but a bug. */
+function storeErrorOf(error: unknown, path: string): unknown {
+  if (!(error instanceof Database.SqliteError)) {
+    if (error instanceof TypeError && /directory does not exist/.test(error.message))
+      return new StoreError('store.failed', 'store: no directory', { cause: error });
+    return error;
+  }
+  const code = meaningOf(error.code, path);
+  return code === undefined ? error : new StoreError(code, `store: ${error.code}`, { cause: error });
+}
+
+function meaningOf(code: string, path: string): ErrorCode | undefined {
+  if (/^SQLITE_(CORRUPT|NOTADB|IOERR_CORRUPTFS)/.test(code)) return 'store.corrupt';
+  if (/^SQLITE_FULL/.test(code)) return 'store.disk_full';
+  if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return 'store.busy';
+  if (/^SQLITE_READONLY/.test(code)) return code === 'SQLITE_READONLY_DBMOVED' ? 'store.failed' : 'store.read_only';
+  // A disk that turned read-only under an open file answers with I/O errors; a closed directory with CANTOPEN.
+  if (/^SQLITE_(IOERR|CANTOPEN|PERM|AUTH)/.test(code)) return isWritable(dirname(path)) ? 'store.failed' : 'store.read_only';
+  return undefined;
+}
+
+const isWritable = (directory: string): boolean => {
+  try {
+    accessSync(directory, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** @returns whether the store itself is damaged, so that it has to be set aside before anything can be kept again. */
+export const isCorrupt = (error: unknown): boolean => codeOf(error) === 'store.corrupt';
