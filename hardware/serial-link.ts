@@ -75,24 +75,28 @@ async function openPort({ path, baudRate, dataBits = 8, parity = 'none', stopBit
   try {
     port = await SerialPort.binding.open({ path, baudRate, dataBits, parity, stopBits, lock: true });
   } catch (error) {
-    throw new DeviceError(codeOfOpening(error), `serial port: not opened`, { cause: error });
+    throw openingError(error);
   }
   if ('poller' in port) return port;
   await port.close();
   throw new DeviceError('device.failed', 'serial port: this platform is not supported');
 }
 
-/** The binding tells errors apart only by the C library's words (strerror), untranslated. */
-const OPENING: readonly (readonly [RegExp, 'device.absent' | 'device.denied' | 'device.busy' | 'device.gone'])[] = [
-  [/No such (file|device)|Not a directory/, 'device.absent'],
-  [/Permission denied|Operation not permitted/, 'device.denied'],
-  [/busy|Cannot lock port/, 'device.busy'],
-  [/Input\/output error/, 'device.gone'],
+type OpeningCode = 'device.absent' | 'device.denied' | 'device.busy' | 'device.gone' | 'device.failed';
+
+/** The binding tells errors apart only by the C library's words (strerror), which Node does not translate. */
+const OPENING: readonly (readonly [RegExp, OpeningCode, string])[] = [
+  [/No such (file|device)|Not a directory/, 'device.absent', 'nothing is plugged in under that path'],
+  [/Permission denied|Operation not permitted/, 'device.denied', 'this user may not open it'],
+  [/busy|Cannot lock port/, 'device.busy', 'another program has it open'],
+  [/Input\/output error/, 'device.gone', 'unplugged while it was opened'],
+  [/Inappropriate ioctl/, 'device.failed', 'that path is no serial port'],
 ];
 
-function codeOfOpening(error: unknown) {
-  const words = error instanceof Error ? error.message : '';
-  return OPENING.find(([pattern]) => pattern.test(words))?.[1] ?? 'device.failed';
+function openingError(cause: unknown): DeviceError {
+  const words = cause instanceof Error ? cause.message : '';
+  const [, code, meaning] = OPENING.find(([pattern]) => pattern.test(words)) ?? [undefined, 'device.failed' as const, 'not opened'];
+  return new DeviceError(code, `serial port: ${meaning}`, { cause });
 }
 
 async function raise(port: Port, { dtr = true, rts = true }: SerialSettings): Promise<void> {

@@ -11,7 +11,10 @@
 export function untilAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const abandon = () => resolve(undefined);
-    if (signal.aborted) abandon();
+    if (signal.aborted) {
+      promise.catch(() => {});
+      return abandon();
+    }
     signal.addEventListener('abort', abandon, { once: true });
     const settle = () => signal.removeEventListener('abort', abandon);
     promise.then(

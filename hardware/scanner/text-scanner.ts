@@ -28,8 +28,10 @@ export async function* readTextScans(
     const frames: Frame[] = next.done === true ? (last === undefined ? [] : [last]) : lines.push(Buffer.from(next.value));
     for (const frame of frames) {
       if (signal.aborted) return;
+      const text = frame.kind === 'frame' ? textOf(frame.bytes) : '';
       if (frame.kind === 'refused') onRefused(frame.why, frame.lengthBytes);
-      else yield { text: textOf(frame.bytes), scannedAt, device };
+      else if (text === '') onRefused('empty', frame.bytes.length);
+      else yield { text, scannedAt, device };
     }
     if (next.done === true) return;
   }
