@@ -1,0 +1,160 @@
+/**
+ * Opens the entries of a gateway's ledger without trusting the gateway's reading of them: verifies the kiosk's signatures, opens the
+ * content key that was sealed to this core, opens the rows and places them in time. Touches no store.
+ */
+import { createHash, type KeyObject } from 'node:crypto';
+import { type BatchList, matchRows, verifyBatch } from '../protocol/batch.ts';
+import { correct } from '../protocol/clock-correction.ts';
+import { publicKeyFromRaw } from '../protocol/ed25519.ts';
+import { codeOf, DecodeError, type ErrorCode, SealError } from '../protocol/errors.ts';
+import type { VestibuleEvent } from '../protocol/event.ts';
+import { type DeploymentId, isPlaceId, type KioskId, type Seq } from '../protocol/ids.ts';
+import { openContentKey, verifyKeyRecord } from '../protocol/key-record.ts';
+import type { Log } from '../protocol/log.ts';
+import { openRow, type RowPlace } from '../protocol/row.ts';
+import { parseTopic } from '../protocol/topics.ts';
+import type { BatchEntry, FlagEntry, LedgerEntry, Placement } from './intake.ts';
+import type { CoreKeys } from './keys.ts';
+import { LruMap } from './lru-map.ts';
+import type { SetAside } from './notes.ts';
+import type { StreamName } from './streams.ts';
+
+/** An event, and where and when it was. */
+export interface PlacedEvent {
+  readonly stream: StreamName;
+  readonly seq: Seq;
+  readonly placement: Placement;
+  readonly atMs: number;
+  readonly uncertaintyMs: number;
+  /** Whether its time is only the nearest that could be said: the clock was wrong and nothing places it. */
+  readonly isUnplaced: boolean;
+  readonly receivedAtMs: number;
+  readonly event: VestibuleEvent;
+}
+
+/** What an entry came to. */
+export interface Opened {
+  readonly events: readonly PlacedEvent[];
+  readonly flag: FlagEntry | undefined;
+  readonly setAside: readonly SetAside[];
+}
+
+type ContentKey = Omit<RowPlace, 'seq'> & { readonly contentKey: Uint8Array };
+
+const FLAG_STATES: ReadonlySet<string> = new Set(['confirmed', 'unconfirmed', 'cleared']);
+
+/** Content keys remembered: a kiosk makes one at each start, and sends it with each batch. */
+const MOST_CONTENT_KEYS = 1_024;
+
+export class EntryOpener {
+  readonly #deployment: DeploymentId;
+  readonly #keys: CoreKeys;
+  readonly #log: Log;
+  readonly #contentKeys = new LruMap<string, ContentKey>(MOST_CONTENT_KEYS, ({ contentKey }) => contentKey.fill(0));
+
+  constructor(options: { readonly deployment: DeploymentId; readonly keys: CoreKeys; readonly log: Log }) {
+    this.#deployment = options.deployment;
+    this.#keys = options.keys;
+    this.#log = options.log;
+  }
+
+  /** Never throws for what is wrong in the entry itself: that is told in `setAside`, for all of it or for single rows. */
+  async open(entry: LedgerEntry): Promise<Opened> {
+    try {
+      if (entry.kind === 'batch') return await this.#openBatch(entry);
+      refuseBadFlag(entry);
+      return { events: [], flag: entry, setAside: [] };
+    } catch (error) {
+      return { events: [], flag: undefined, setAside: [this.#setAside(entry, undefined, fingerprintOf(entry), error)] };
+    }
+  }
+
+  /** Forgets the content keys. */
+  close(): void {
+    this.#contentKeys.clear();
+  }
+
+  async #openBatch(entry: BatchEntry): Promise<Opened> {
+    refuseBadPlacement(entry);
+    const { kiosk, topic } = entry;
+    if (parseTopic(topic)?.kiosk !== kiosk)
+      throw new SealError('seal.kiosk', 'batch: its topic is not of the kiosk that it is said to be from');
+    const publicKey = publicKeyFromRaw(entry.kioskPublicKey);
+    const list = verifyBatch(entry.sign1, { deployment: this.#deployment, topic, publicKey });
+    const place = await this.#openKeyRecord(entry, publicKey);
+    if (Buffer.compare(place.keyId, list.keyId) !== 0)
+      throw new SealError('seal.unknown_key', 'batch: its key record is of another content key');
+    const events: PlacedEvent[] = [];
+    const setAside: SetAside[] = [];
+    for (const { seq, row, digest } of matchRows(list.listed, entry.rows)) {
+      try {
+        events.push(placed(entry, list, { ...place, seq }, openRow(row, { ...place, seq }, place.contentKey)));
+      } catch (error) {
+        setAside.push(this.#setAside(entry, seq, hashOf(kiosk, digest), error));
+      }
+    }
+    return { events, flag: undefined, setAside };
+  }
+
+  async #openKeyRecord(entry: BatchEntry, publicKey: KeyObject): Promise<ContentKey> {
+    const { kiosk, keyRecord } = entry;
+    // Known only together with the key that it was verified under.
+    const known = createHash('sha256').update(kiosk).update(entry.kioskPublicKey).update(keyRecord).digest('base64');
+    const held = this.#contentKeys.get(known);
+    if (held !== undefined) return held;
+    const kioskPlace = { deployment: this.#deployment, kiosk };
+    const record = verifyKeyRecord(keyRecord, { ...kioskPlace, publicKey });
+    const holder = { id: this.#keys.recipient.id, privateKey: this.#keys.recipientPrivateKey };
+    const contentKey = await openContentKey(record, kioskPlace, holder);
+    const opened = { ...kioskPlace, epoch: record.epoch, keyId: record.keyId, contentKey };
+    this.#contentKeys.set(known, opened);
+    return opened;
+  }
+
+  #setAside(entry: LedgerEntry, seq: Seq | undefined, fingerprint: Uint8Array, error: unknown): SetAside {
+    // A bug met on one foreign entry must not bring that entry back for ever.
+    const reason: ErrorCode = codeOf(error) ?? 'ingest.internal';
+    const { position } = entry;
+    const kiosk = entry.kind === 'batch' ? entry.kiosk : entry.reading.kiosk;
+    const receivedAtMs = entry.kind === 'batch' ? entry.receivedAtMs : entry.raisedAtMs;
+    this.#log.warn('entry.set-aside', { kiosk, position, seq, reason });
+    return { fingerprint, position, kiosk, seq, reason, receivedAtMs };
+  }
+}
+
+function placed(entry: BatchEntry, list: BatchList, row: RowPlace, event: VestibuleEvent): PlacedEvent {
+  const { receivedAtMs, placement } = entry;
+  const { atMs, uncertaintyMs, basis } = correct({ stamp: event.stamp, sentAt: list.sentAt, receivedAtMs });
+  const { kiosk, keyId, seq } = row;
+  return { stream: { kiosk, keyId }, seq, placement, atMs, uncertaintyMs, isUnplaced: basis === 'unplaced', receivedAtMs, event };
+}
+
+// The bytes of an entry prove themselves; what the gateway adds to them is only looked at.
+function refuseBadPlacement({ kiosk, placement: { venue, dwellMs }, receivedAtMs }: BatchEntry): void {
+  if (!isPlaceId(kiosk) || !isPlaceId(venue)) throw new DecodeError('decode.malformed', 'ledger entry: a kiosk or venue id is none');
+  refuseBadNumber('dwell', dwellMs);
+  refuseBadNumber('time of receipt', receivedAtMs);
+}
+
+function refuseBadFlag({ reading, state, position, raisedAtMs, expiresAtMs }: FlagEntry): void {
+  if (!isPlaceId(reading.kiosk) || reading.keyId.length !== 8) throw new DecodeError('decode.malformed', 'flag: names no row');
+  if (!FLAG_STATES.has(state)) throw new DecodeError('decode.unsupported', 'flag: a state that is none');
+  for (const value of [reading.seq, position, raisedAtMs, expiresAtMs]) refuseBadNumber('number', value);
+}
+
+function refuseBadNumber(what: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new DecodeError('decode.out_of_range', `ledger entry: ${what} is not a whole number`);
+}
+
+const fingerprintOf = (entry: LedgerEntry): Uint8Array =>
+  entry.kind === 'batch'
+    ? hashOf(entry.kiosk, entry.keyRecord, entry.sign1, ...entry.rows)
+    : hashOf(entry.reading.kiosk, entry.reading.keyId, Buffer.from(`${entry.reading.seq}/${entry.state}/${entry.position}`));
+
+/** @returns 16 bytes. */
+function hashOf(kiosk: KioskId, ...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = createHash('sha256').update(kiosk);
+  for (const part of parts) hash.update(`/${part.length}/`).update(part);
+  return new Uint8Array(hash.digest().subarray(0, 16));
+}

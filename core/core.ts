@@ -1,0 +1,234 @@
+/**
+ * The tracing core: takes a gateway's ledger entries, keeps scans by day, answers who overlapped with a card, and forgets.
+ * A card lies here as a keyed hash only; a temperature not at all.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { codeOf, StoreError } from '../protocol/errors.ts';
+import type { DeploymentId, VisitorUuid } from '../protocol/ids.ts';
+import type { Log } from '../protocol/log.ts';
+import type { Clock } from '../protocol/time.ts';
+import { EntryOpener, type Opened } from './accept.ts';
+import { openCoreDb } from './core-db.ts';
+import { type Day, firstKeptDay, startOfDay } from './day.ts';
+import type { DayCounts } from './day-file.ts';
+import { DayKeys } from './day-keys.ts';
+import { DayStore } from './day-store.ts';
+import type { Intake, LedgerEntry } from './intake.ts';
+import { Keeper } from './keep.ts';
+import type { CoreKeys } from './keys.ts';
+import { lockCore } from './lock.ts';
+import { type Flag, type NoteCounts, Notes, type SetAside } from './notes.ts';
+import { type Contact, DEFAULT_MINIMUM_OVERLAP_MS, OverlapFinder } from './overlap.ts';
+import { cardPseudonym } from './pseudonym.ts';
+import { type Db, inStore } from './sqlite.ts';
+import { Streams } from './streams.ts';
+
+export const DEFAULT_RETENTION_DAYS = 21;
+
+export interface CoreOptions {
+  /** Holds core.db, `days/` and the lock; made if it is not there. The keys lie wherever `makeCoreKeys` was told. */
+  readonly dir: string;
+  /** Rows of another deployment are set aside. */
+  readonly deployment: DeploymentId;
+  readonly keys: CoreKeys;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** 1 to 21 whole days; 21 when not given. */
+  readonly retentionDays?: number;
+  /** Day files open at a time; 24 when not given. */
+  readonly mostOpenDays?: number;
+}
+
+/** What is held: rows, each once however often it came. Days past retention are not in it. */
+export interface CoreCounts extends DayCounts, NoteCounts {
+  readonly days: number;
+}
+
+/** Entries opened before they are kept together: one sync of core.db and one of each day for all of them. */
+const ENTRIES_AT_A_TIME = 256;
+/** How often it is looked whether a day is past retention; also at opening and with each accept. */
+const SWEEP_EVERY_MS = 600_000;
+
+/**
+ * Opens a core for writing, completes what a crash left half done, and drops what is past retention; from then on it does so by itself.
+ * @throws ConfigError `config.locked` when another process writes here; StoreError `store.wrong_key` when `keys` are not those that
+ * core.db was made under, `store.corrupt`, `store.newer`, `store.disk_full`, `store.read_only`, `store.failed`.
+ */
+export async function openCore(options: CoreOptions): Promise<Core> {
+  inStore('core', () => mkdirSync(options.dir, { recursive: true, mode: 0o700 }));
+  const unlock = lockCore(options.dir);
+  try {
+    return new Core(options, unlock);
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+export class Core implements Intake {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #keys: CoreKeys;
+  readonly #retentionDays: number;
+  readonly #unlock: () => void;
+  readonly #db: Db;
+  readonly #days: DayStore;
+  readonly #streams: Streams;
+  readonly #notes: Notes;
+  readonly #keeper: Keeper;
+  readonly #opener: EntryOpener;
+  #cancelSweep: () => void = () => {};
+  #sweptFor: Day | undefined;
+  #isOpen = true;
+
+  /** Use `openCore`. */
+  constructor(options: CoreOptions, unlock: () => void) {
+    const { dir, keys, clock, log } = options;
+    this.#clock = clock;
+    this.#log = log;
+    this.#keys = keys;
+    this.#retentionDays = Math.min(options.retentionDays ?? DEFAULT_RETENTION_DAYS, DEFAULT_RETENTION_DAYS);
+    this.#unlock = unlock;
+    this.#db = openCoreDb(join(dir, 'core.db'), keys.storeKey, 'write');
+    try {
+      const mostOpen = options.mostOpenDays;
+      const dayKeys = new DayKeys(this.#db);
+      this.#days = new DayStore({
+        dir: join(dir, 'days'),
+        keys: dayKeys,
+        log,
+        mode: 'write',
+        ...(mostOpen === undefined ? {} : { mostOpen }),
+      });
+      this.#streams = new Streams(this.#db);
+      this.#notes = new Notes(this.#db);
+      this.#keeper = new Keeper({
+        db: this.#db,
+        days: this.#days,
+        streams: this.#streams,
+        notes: this.#notes,
+        pseudonymKey: keys.pseudonymKey,
+      });
+      this.#opener = new EntryOpener({ deployment: options.deployment, keys, log });
+      this.dropExpired();
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+    this.#sweepLater();
+  }
+
+  async accept(entries: readonly LedgerEntry[]): Promise<void> {
+    for (let start = 0; start < entries.length; start += ENTRIES_AT_A_TIME) {
+      const opened: Opened[] = [];
+      for (const entry of entries.slice(start, start + ENTRIES_AT_A_TIME)) opened.push(await this.#opener.open(entry));
+      this.#refuseClosed();
+      if (this.#sweptFor !== this.#firstDay()) this.dropExpired();
+      this.#keeper.keep(opened, { firstDay: this.#firstDay(), nowMs: this.#clock.wall() });
+    }
+  }
+
+  /**
+   * Whose visits overlapped with those of `card` for at least `minimumOverlapMs` (15 minutes when not given), by the overlap's start.
+   * @param options.onUnreadable is told each day that can not be read, which is then left out; without it such a day is thrown.
+   * @throws StoreError `store.corrupt` and others of a day's file.
+   */
+  overlapsWith(
+    card: VisitorUuid,
+    options: { readonly minimumOverlapMs?: number; readonly onUnreadable?: (day: Day, error: StoreError) => void } = {},
+  ): Contact[] {
+    this.#refuseClosed();
+    const { minimumOverlapMs = DEFAULT_MINIMUM_OVERLAP_MS, onUnreadable } = options;
+    const question = { minimumOverlapMs, firstDay: this.#firstDay(), answerKey: randomBytes(32), ...(onUnreadable && { onUnreadable }) };
+    const finder = new OverlapFinder({ days: this.#days, streams: this.#streams, notes: this.#notes }, question);
+    return finder.contactsOf(cardPseudonym(this.#keys.pseudonymKey, card));
+  }
+
+  /** The flags that stand against a card, cleared ones left out. */
+  flagsOf(card: VisitorUuid): Flag[] {
+    this.#refuseClosed();
+    const pseudonym = cardPseudonym(this.#keys.pseudonymKey, card);
+    const nowMs = this.#clock.wall();
+    return this.#heldDays()
+      .flatMap((day) => this.#days.find(day)?.readingsOf(pseudonym) ?? [])
+      .map((reading) => this.#notes.flag(reading, nowMs))
+      .filter((flag) => flag !== undefined && flag.state !== 'cleared') as Flag[];
+  }
+
+  /** Forgets every day past retention, and what has aged off. @returns how many days it dropped. @throws StoreError. */
+  dropExpired(): number {
+    this.#refuseClosed();
+    const firstDay = this.#firstDay();
+    const past = this.#days.days().filter((day) => day < firstDay);
+    for (const day of past) this.dropDay(day);
+    this.#notes.sweep(this.#clock.wall(), startOfDay(firstDay));
+    this.#streams.lookUpAnew();
+    this.#sweptFor = firstDay;
+    return past.length;
+  }
+
+  /** Forgets one day whole: past retention, or because its file is lost. What a gateway offers of it again is then taken again. */
+  dropDay(day: Day): void {
+    this.#refuseClosed();
+    this.#days.drop(day, () => this.#notes.count('days-dropped', 1));
+    this.#streams.lookUpAnew();
+  }
+
+  counts(): CoreCounts {
+    this.#refuseClosed();
+    const days = this.#heldDays();
+    const sum = { checkIns: 0, checkOuts: 0, readings: 0 };
+    for (const day of days) {
+      const counts = this.#days.find(day)?.counts();
+      sum.checkIns += counts?.checkIns ?? 0;
+      sum.checkOuts += counts?.checkOuts ?? 0;
+      sum.readings += counts?.readings ?? 0;
+    }
+    return { days: days.length, ...sum, ...this.#notes.counts(this.#clock.wall()) };
+  }
+
+  /** What was set aside and why, latest first, at most `limit`. */
+  setAside(limit: number): SetAside[] {
+    this.#refuseClosed();
+    return this.#notes.setAside(limit);
+  }
+
+  /** Closes every file and lets go of the lock. Twice is not an error; an accept under way then throws, and its entries are to be offered again. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#cancelSweep();
+    this.#opener.close();
+    this.#days.close();
+    inStore('core.db', () => this.#db.close());
+    this.#unlock();
+  }
+
+  #sweepLater(): void {
+    this.#cancelSweep = this.#clock.after(SWEEP_EVERY_MS, () => {
+      try {
+        this.dropExpired();
+      } catch (error) {
+        // A loop's top: the next round tries again, and what is past retention is looked at by nobody meanwhile.
+        if (!(error instanceof StoreError)) throw error;
+        this.#log.error('retention.failed', { code: codeOf(error) });
+      }
+      this.#sweepLater();
+    });
+  }
+
+  #heldDays(): Day[] {
+    const firstDay = this.#firstDay();
+    return this.#days.days().filter((day) => day >= firstDay);
+  }
+
+  #firstDay(): Day {
+    return firstKeptDay(this.#clock.wall(), this.#retentionDays);
+  }
+
+  #refuseClosed(): void {
+    if (!this.#isOpen) throw new StoreError('store.failed', 'core: closed');
+  }
+}

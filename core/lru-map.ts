@@ -1,0 +1,52 @@
+/** A map of bounded size that lets go of what was used longest ago. */
+export class LruMap<Key, Value> {
+  readonly #entries = new Map<Key, Value>();
+  readonly #most: number;
+  readonly #onDrop: (value: Value) => void;
+
+  /** @param most entries held, 1 or more. @param onDrop is called with each value that is let go of, also by `delete` and `clear`. */
+  constructor(most: number, onDrop: (value: Value) => void = () => {}) {
+    this.#most = most;
+    this.#onDrop = onDrop;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(key: Key): Value | undefined {
+    const value = this.#entries.get(key);
+    if (value === undefined) return undefined;
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    return value;
+  }
+
+  set(key: Key, value: Value): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    if (this.#entries.size <= this.#most) return;
+    const [oldest] = this.#entries.keys();
+    if (oldest !== undefined) this.delete(oldest);
+  }
+
+  /** @returns the value held, else the one that `make` gives, held from then on. */
+  getOrMake(key: Key, make: () => Value): Value {
+    const held = this.get(key);
+    if (held !== undefined) return held;
+    const made = make();
+    this.set(key, made);
+    return made;
+  }
+
+  delete(key: Key): void {
+    const value = this.#entries.get(key);
+    if (value === undefined) return;
+    this.#entries.delete(key);
+    this.#onDrop(value);
+  }
+
+  clear(): void {
+    for (const key of [...this.#entries.keys()]) this.delete(key);
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * The visit rule: what one card's scans say about where it was, and for how long. Pure: the same set of events gives the same
+ * visits in whatever order, and however often, they arrived.
+ *
+ * - A check-in opens a visit. It ends with a check-out at that venue, with a check-in elsewhere (one card is in one place), or
+ *   when the venue's dwell has passed since its last scan.
+ * - A check-in at the same venue while in is the same visit; the dwell is counted from this last scan on.
+ * - A check-out is believed up to LONGEST_STAY_MS after the last scan, so also when the dwell has passed: the person was there.
+ * - A check-out while not in there is ignored. It tells of an instant and not since when: any length given to it would be made up.
+ * - An undo takes its row back as if it had never been: a check-in taken back closes nothing elsewhere, a check-out taken back leaves
+ *   the visit to the dwell.
+ */
+import type { VenueId } from '../protocol/ids.ts';
+
+/**
+ * How long after its last scan a visit can still be closed by a check-out; no dwell counts for longer.
+ * Source: Directive 2003/88/EC, article 3: 11 hours' rest in each 24, so nobody's working day is longer than 13 hours.
+ */
+export const LONGEST_STAY_MS = 13 * 3_600_000;
+
+/** Names a row: `source` is one kiosk under one content key, and sequence numbers within it are unique and rising. */
+export interface RowName {
+  readonly source: string;
+  readonly seq: number;
+}
+
+export interface Scan extends RowName {
+  readonly kind: 'check-in' | 'check-out';
+  readonly venue: VenueId;
+  /** Corrected, by the epoch. */
+  readonly atMs: number;
+  /** 0 or more: the truth lies within `atMs` plus or minus this. */
+  readonly uncertaintyMs: number;
+  /** Of the venue, when the row was taken; 0 or more. */
+  readonly dwellMs: number;
+  /** 1 to 99; of no meaning at a check-out. */
+  readonly groupSize: number;
+}
+
+export interface TakenBack {
+  readonly kind: 'undo';
+  readonly of: RowName;
+}
+
+export type CardEvent = Scan | TakenBack;
+
+/** From `fromMs` up to and without `toMs`; never ends before it starts. */
+export interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+export interface Visit {
+  readonly venue: VenueId;
+  readonly startMs: number;
+  readonly endMs: number;
+  /** The longest that the visit can have been, as wide as the clocks are unsure. */
+  readonly possible: Span;
+  /** The part that holds whatever the clocks were; `undefined` where nothing does. Says nothing of a presumed dwell. */
+  readonly certain: Span | undefined;
+  readonly closedBy: 'check-out' | 'check-in-elsewhere' | 'dwell';
+  /** The most people that any scan of the visit told of. */
+  readonly groupSize: number;
+}
+
+/** @returns how long two spans have in common, ms; 0 when they do not meet. */
+export const overlapMs = (a: Span, b: Span): number => Math.max(0, Math.min(a.toMs, b.toMs) - Math.max(a.fromMs, b.fromMs));
+
+/** A visit that nothing has closed yet. */
+interface Stay {
+  readonly first: Scan;
+  readonly last: Scan;
+  readonly groupSize: number;
+}
+
+/**
+ * @param events all that is known of one card, in any order; the same row twice counts once; undos of others' rows do nothing.
+ * @returns its visits in the order of their start; none overlaps another, disregarding uncertainty.
+ */
+export function visitsOf(events: readonly CardEvent[]): Visit[] {
+  const visits: Visit[] = [];
+  let stay: Stay | undefined;
+  for (const scan of standingScans(events)) {
+    if (stay !== undefined && scan.venue === stay.last.venue) {
+      if (scan.kind === 'check-in' && scan.atMs <= dwellEnd(stay.last)) {
+        stay = { first: stay.first, last: scan, groupSize: Math.max(stay.groupSize, scan.groupSize) };
+        continue;
+      }
+      if (scan.kind === 'check-out' && scan.atMs <= stay.last.atMs + LONGEST_STAY_MS) {
+        visits.push(closedByCheckOut(stay, scan));
+        stay = undefined;
+        continue;
+      }
+    }
+    if (scan.kind === 'check-out') continue;
+    if (stay !== undefined) visits.push(scan.atMs <= dwellEnd(stay.last) ? closedElsewhere(stay, scan) : closedByDwell(stay));
+    stay = { first: scan, last: scan, groupSize: scan.groupSize };
+  }
+  if (stay !== undefined) visits.push(closedByDwell(stay));
+  return visits;
+}
+
+const dwellEnd = (scan: Scan): number => scan.atMs + Math.min(scan.dwellMs, LONGEST_STAY_MS);
+
+const closedByDwell = (stay: Stay): Visit => {
+  const endMs = dwellEnd(stay.last);
+  return visit(stay, 'dwell', endMs, endMs - stay.last.uncertaintyMs, endMs + stay.last.uncertaintyMs);
+};
+
+const closedByCheckOut = (stay: Stay, scan: Scan): Visit =>
+  visit(stay, 'check-out', scan.atMs, scan.atMs - scan.uncertaintyMs, scan.atMs + scan.uncertaintyMs);
+
+/** However unsure the other kiosk's clock, the visit is no longer than the dwell would have let it be. */
+const closedElsewhere = (stay: Stay, scan: Scan): Visit => {
+  const endMs = dwellEnd(stay.last);
+  const earliestMs = Math.min(scan.atMs - scan.uncertaintyMs, endMs - stay.last.uncertaintyMs);
+  const latestMs = Math.min(scan.atMs + scan.uncertaintyMs, endMs + stay.last.uncertaintyMs);
+  return visit(stay, 'check-in-elsewhere', scan.atMs, earliestMs, latestMs);
+};
+
+function visit(stay: Stay, closedBy: Visit['closedBy'], endMs: number, earliestEndMs: number, latestEndMs: number): Visit {
+  const { first, groupSize } = stay;
+  const latestStartMs = first.atMs + first.uncertaintyMs;
+  return {
+    venue: first.venue,
+    startMs: first.atMs,
+    endMs,
+    possible: { fromMs: first.atMs - first.uncertaintyMs, toMs: latestEndMs },
+    certain: latestStartMs < earliestEndMs ? { fromMs: latestStartMs, toMs: earliestEndMs } : undefined,
+    closedBy,
+    groupSize,
+  };
+}
+
+/** Each scan once and none that was taken back, in an order that is the same however they arrived. */
+function standingScans(events: readonly CardEvent[]): Scan[] {
+  const gone = new Set<string>();
+  for (const event of events) if (event.kind === 'undo') gone.add(rowText(event.of));
+  const scans: Scan[] = [];
+  for (const event of events) {
+    if (event.kind === 'undo') continue;
+    const row = rowText(event);
+    if (gone.has(row)) continue;
+    gone.add(row);
+    scans.push(event);
+  }
+  return scans.sort(inOrder);
+}
+
+const rowText = (row: RowName): string => `${row.source}/${row.seq}`;
+
+/** By time; at the same millisecond one kiosk's rows keep their sequence. */
+const inOrder = (a: Scan, b: Scan): number => a.atMs - b.atMs || (a.source < b.source ? -1 : a.source > b.source ? 1 : 0) || a.seq - b.seq;

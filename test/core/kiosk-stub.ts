@@ -1,0 +1,153 @@
+/** A kiosk as the core sees one: seals real rows, key records and batches, and turns them into ledger entries. */
+import { randomBytes } from 'node:crypto';
+import type { BatchEntry, FlagEntry, LedgerEntry, Placement } from '../../core/intake.ts';
+import type { CoreKeys } from '../../core/keys.ts';
+import { decodeBatch, sealBatch } from '../../protocol/batch.ts';
+import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
+import type { ClockState, Happening, VestibuleEvent } from '../../protocol/event.ts';
+import {
+  type BootId,
+  type DeploymentId,
+  type EntranceId,
+  type Epoch,
+  type KeyId,
+  type KioskId,
+  newPlaceId,
+  type Seq,
+  type VenueId,
+  type VisitorUuid,
+} from '../../protocol/ids.ts';
+import { sealKeyRecord } from '../../protocol/key-record.ts';
+import { RowSealer } from '../../protocol/row.ts';
+import { topicOf } from '../../protocol/topics.ts';
+import type { CentiCelsius, EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
+
+export const DEPLOYMENT = '0123456789abcdef' as DeploymentId;
+export const HOUR = 3_600_000;
+export const MINUTE = 60_000;
+
+export const newCard = (): VisitorUuid => new Uint8Array(randomBytes(16)) as VisitorUuid;
+
+/** What happened when, and what the kiosk's own clocks made of it. */
+export interface Told {
+  readonly happening: Happening;
+  /** The truth. */
+  readonly atMs: number;
+  /** What the kiosk's wall clock said; the truth when not given. */
+  readonly wallMs?: number;
+  readonly clock?: ClockState;
+  /** Another boot than that of the sending, when given. */
+  readonly bootId?: BootId;
+}
+
+let positions = 0;
+
+export class KioskStub {
+  readonly kiosk = newPlaceId<KioskId>();
+  readonly signingKey = generateSigningKey();
+  readonly bootId = new Uint8Array(randomBytes(16)) as BootId;
+  readonly epoch = new Uint8Array(randomBytes(8)) as Epoch;
+  readonly keyId = new Uint8Array(randomBytes(8)) as KeyId;
+  readonly placement: Placement;
+  /** The kiosk has been up for long: its monotonic clock is the true time less this. */
+  readonly bootedAtMs = Date.UTC(2026, 8, 1);
+  readonly #contentKey = new Uint8Array(randomBytes(32));
+  readonly #sealer: RowSealer;
+  readonly #keys: CoreKeys;
+  #seq = 0;
+
+  constructor(keys: CoreKeys, placement: Partial<Placement> = {}) {
+    this.#keys = keys;
+    this.placement = { venue: newPlaceId<VenueId>(), entrance: newPlaceId<EntranceId>(), direction: 'both', dwellMs: HOUR, ...placement };
+    const { kiosk, epoch, keyId } = this;
+    this.#sealer = new RowSealer({ deployment: DEPLOYMENT, kiosk, epoch, keyId }, this.#contentKey);
+  }
+
+  /** The sequence number that the next row gets. */
+  get nextSeq(): Seq {
+    return (this.#seq + 1) as Seq;
+  }
+
+  seal(told: Told): { seq: Seq; row: Uint8Array } {
+    this.#seq += 1;
+    const seq = this.#seq as Seq;
+    const { happening, atMs, wallMs = atMs, clock = 'synced', bootId = this.bootId } = told;
+    const monotonicMs = (atMs - this.bootedAtMs) as MonotonicMillis;
+    const stamp = { wallMs: wallMs as EpochMillis, monotonicMs, bootId, clock };
+    return { seq, row: this.#sealer.seal(seq, { stamp, ...happening } as VestibuleEvent) };
+  }
+
+  /** Each told happening a row, all in one batch, sent and received at `receivedAtMs`. */
+  async batch(told: readonly Told[], receivedAtMs: number): Promise<BatchEntry> {
+    return this.entry(
+      told.map((one) => this.seal(one)),
+      receivedAtMs,
+    );
+  }
+
+  async entry(rows: readonly { seq: Seq; row: Uint8Array }[], receivedAtMs: number): Promise<BatchEntry> {
+    const { kiosk, epoch, keyId, signingKey, bootId, placement } = this;
+    const topic = topicOf(kiosk, 'batch');
+    const contentKey = this.#contentKey;
+    const recipients = [this.#keys.recipient];
+    const keyRecord = await sealKeyRecord({ deployment: DEPLOYMENT, kiosk, epoch, keyId, contentKey, recipients, signingKey });
+    const sentAt = { bootId, monotonicMs: (receivedAtMs - this.bootedAtMs) as MonotonicMillis };
+    const message = sealBatch({ deployment: DEPLOYMENT, topic, keyId, sentAt, rows, keyRecord, signingKey });
+    positions += 1;
+    return {
+      kind: 'batch',
+      position: positions,
+      kiosk,
+      kioskPublicKey: rawPublicKey(signingKey),
+      placement,
+      topic,
+      ...decodeBatch(message),
+      receivedAtMs: receivedAtMs as EpochMillis,
+    };
+  }
+
+  flag(seq: Seq, state: FlagEntry['state'], raisedAtMs: number, expiresAtMs = raisedAtMs + 48 * HOUR): FlagEntry {
+    positions += 1;
+    const reading = { kiosk: this.kiosk, keyId: this.keyId, seq };
+    return {
+      kind: 'flag',
+      position: positions,
+      reading,
+      state,
+      raisedAtMs: raisedAtMs as EpochMillis,
+      expiresAtMs: expiresAtMs as EpochMillis,
+    };
+  }
+}
+
+export const checkIn = (card: VisitorUuid, groupSize = 1): Happening => ({ type: 'check-in', card, groupSize, isSigned: true });
+export const checkOut = (card: VisitorUuid): Happening => ({ type: 'check-out', card });
+export const undo = (keyId: KeyId, seq: Seq): Happening => ({ type: 'undo', of: { keyId, seq } });
+export const reading = (card: VisitorUuid, keyId: KeyId, seq: Seq, centi = 3847): Happening => ({
+  type: 'temperature',
+  card,
+  of: { keyId, seq },
+  attempt: 1,
+  objectRaw: (centi - 150) as CentiCelsius,
+  ambientRaw: 2150 as CentiCelsius,
+  estimate: centi as CentiCelsius,
+  threshold: 3800 as CentiCelsius,
+  offsetId: 1,
+  policyVersion: 1,
+  calibrationAgeDays: 30,
+  isRoomInRange: true,
+});
+
+/** A small seeded shuffle of a copy. */
+export function shuffled<T>(values: readonly T[], random: () => number): T[] {
+  const copy = [...values];
+  for (let i = copy.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    const swapped = copy[i]!;
+    copy[i] = copy[j]!;
+    copy[j] = swapped;
+  }
+  return copy;
+}
+
+export type { LedgerEntry };
