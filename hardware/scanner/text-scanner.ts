@@ -11,7 +11,7 @@ import type { ScannerSettings } from './serial-scanner.ts';
 /**
  * @param input chunks of any size; a last line needs no end.
  * @param signal on abort it returns at once; the input is left as it is, for its owner to destroy.
- * @throws whatever `input` throws.
+ * @throws DeviceError `device.gone` when the input ends, `device.failed` when it fails.
  */
 export async function* readTextScans(
   input: AsyncIterable<Uint8Array | string>,
@@ -20,20 +20,26 @@ export async function* readTextScans(
 ): AsyncGenerator<Scan, void> {
   const lines = new LineFramer(LINE_ENDS, LONGEST_SYMBOL_BYTES);
   const chunks = input[Symbol.asyncIterator]();
-  for (;;) {
-    const next = signal.aborted ? undefined : await untilAbort(chunks.next(), signal);
+  const nextFrames = async (): Promise<{ frames: readonly Frame[]; isLast: boolean }> => {
+    const { done, value } = await chunks.next();
+    if (done !== true) return { frames: lines.push(Buffer.from(value)), isLast: false };
+    const rest = lines.flush();
+    return { frames: rest === undefined ? [] : [rest], isLast: true };
+  };
+  while (!signal.aborted) {
+    const next = await untilAbort(nextFrames(), signal).catch((cause: unknown) => {
+      throw new DeviceError('device.failed', `${device}: its input failed`, { cause });
+    });
     if (next === undefined) return;
     const scannedAt = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
-    const last = next.done === true ? lines.flush() : undefined;
-    const frames: Frame[] = next.done === true ? (last === undefined ? [] : [last]) : lines.push(Buffer.from(next.value));
-    for (const frame of frames) {
+    for (const frame of next.frames) {
       if (signal.aborted) return;
       const text = frame.kind === 'frame' ? textOf(frame.bytes) : '';
       if (frame.kind === 'refused') onRefused(frame.why, frame.lengthBytes);
       else if (text === '') onRefused('empty', frame.bytes.length);
       else yield { text, scannedAt, device };
     }
-    if (next.done === true) return;
+    if (next.isLast) throw new DeviceError('device.gone', `${device}: its input ended`);
   }
 }
 
@@ -44,13 +50,20 @@ export interface TextScanner extends Omit<ScannerSettings, 'framing'> {
 }
 
 /**
- * Hands every line to `onScan`, one at a time. Reports the device up, and down with `device.gone` when the input ends: standard input can
- * not be opened again, and a kiosk has other scanners. Resolves at the end or on abort.
+ * Hands every line to `onScan`, one at a time. Reports the device up, and down when the input ends or fails: standard input can
+ * not be opened again, and a kiosk has other scanners. Resolves then, or on abort.
  * @throws whatever `onScan` throws.
  */
 export async function runTextScanner({ input, onScan, onReport, ...settings }: TextScanner, signal: AbortSignal): Promise<void> {
   const { device } = settings;
+  const scans = readTextScans(input, settings, signal);
+  // Apart from onScan, whose errors are not the device's.
+  const next = () => scans.next().catch((error: unknown) => (error instanceof DeviceError ? error : Promise.reject(error)));
   onReport({ device, isUp: true });
-  for await (const scan of readTextScans(input, settings, signal)) await onScan(scan);
-  if (!signal.aborted) onReport({ device, isUp: false, why: new DeviceError('device.gone', `${device}: its input ended`) });
+  for (;;) {
+    const got = await next();
+    if (got instanceof DeviceError) return onReport({ device, isUp: false, why: got });
+    if (got.done === true) return;
+    await onScan(got.value);
+  }
 }
