@@ -1,0 +1,142 @@
+/**
+ * Runs the check-in machine: texts, readings and commands in; appends and feedback out. Never says that something is kept before it is.
+ */
+import { createHash } from 'node:crypto';
+import { type CardTrust, readCard } from '../protocol/card.ts';
+import { type Code, decodeCode, type StaffCode } from '../protocol/code.ts';
+import { CodeError, StoreError } from '../protocol/errors.ts';
+import type { Happening, RowRef } from '../protocol/event.ts';
+import type { Clock } from '../protocol/time.ts';
+import { dueMs, next } from './check-in-machine.ts';
+import { type Direction, type DoorPolicy, type Input, newState, type RawReading, type StaffCommand, type State, type Step } from './check-in-state.ts';
+import type { Feedback, FeedbackKind } from './feedback.ts';
+import type { Moment } from './recorder.ts';
+
+export interface CheckInFlowOptions {
+  readonly policy: DoorPolicy;
+  readonly direction: Direction;
+  readonly trust: CardTrust;
+  /** SHA-256 of each staff secret, in hex. */
+  readonly staffCodes: ReadonlySet<string>;
+  /** Promises, or throws StoreError. */
+  readonly append: (happening: Happening, at: Moment) => RowRef;
+  readonly isOnline: () => boolean;
+  readonly clock: Clock;
+  readonly onFeedback: (feedback: Feedback) => void;
+}
+
+const SWEEP_EVERY_MS = 60_000;
+
+export class CheckInFlow {
+  readonly #options: CheckInFlowOptions;
+  #state: State;
+  #cancelTick: () => void = () => {};
+
+  constructor(options: CheckInFlowOptions) {
+    this.#options = options;
+    this.#state = newState(options.policy, options.direction);
+  }
+
+  /** What the door is for at present. */
+  get direction(): Direction {
+    return this.#state.direction;
+  }
+
+  /** Takes what a scanner read; the answer is given before it returns. @param at when it was scanned. */
+  scan(text: string, at: Moment): void {
+    try {
+      this.#take(decodeCode(text), at);
+    } catch (error) {
+      if (!(error instanceof CodeError)) throw error;
+      this.#turnAway('not-a-card', at);
+    }
+  }
+
+  /** A scanner gave bytes that make no code. */
+  noScan(at: Moment): void {
+    this.#turnAway('not-a-card', at);
+  }
+
+  staff(command: StaffCommand, at: Moment): void {
+    this.#put({ kind: 'staff', command, atMs: at.monotonicMs }, at);
+  }
+
+  reading(reading: RawReading, at: Moment): void {
+    this.#put({ kind: 'reading', reading, atMs: at.monotonicMs }, at);
+  }
+
+  /** Until abort: lets time pass, so that who is in is forgotten in time. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      await clock.sleep(SWEEP_EVERY_MS, signal);
+      this.#tick();
+    }
+    this.#cancelTick();
+  }
+
+  #take(code: Code, at: Moment): void {
+    if (code.kind === 'staff') return this.#obey(code, at);
+    if (code.kind === 'key') {
+      code.keyCode.fill(0);
+      return this.#turnAway('keep-at-home', at);
+    }
+    try {
+      this.#put({ kind: 'scan', atMs: at.monotonicMs, ...readCard(code, this.#options.trust) }, at);
+    } catch (error) {
+      if (!(error instanceof CodeError)) throw error;
+      this.#turnAway(error.code === 'code.kind' ? 'not-a-card' : 'card-refused', at);
+    }
+  }
+
+  #obey(code: StaffCode, at: Moment): void {
+    const digest = createHash('sha256').update(code.secret).digest('hex');
+    if (!this.#options.staffCodes.has(digest)) return this.#turnAway('card-refused', at);
+    if (code.command === 'menu') return this.#say('staff-menu', at, undefined);
+    this.staff(code.command, at);
+  }
+
+  #turnAway(kind: FeedbackKind, at: Moment): void {
+    this.#put({ kind: 'stranger', atMs: at.monotonicMs }, at);
+    this.#say(kind, at, undefined);
+  }
+
+  #tick(): void {
+    const { clock } = this.#options;
+    const at = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
+    this.#put({ kind: 'tick', atMs: at.monotonicMs }, at);
+  }
+
+  #put(input: Input, at: Moment): void {
+    this.#perform(next(this.#state, input), at, undefined);
+    this.#cancelTick();
+    const due = dueMs(this.#state);
+    if (due !== undefined) this.#cancelTick = this.#options.clock.after(Math.max(0, due - this.#options.clock.monotonic()), () => this.#tick());
+  }
+
+  /** @param row what the step's feedback stands on. */
+  #perform(step: Step, at: Moment, row: RowRef | undefined): void {
+    this.#state = step.state;
+    for (const effect of step.effects) {
+      if (effect.kind === 'feedback') this.#say(effect.feedback, at, row);
+      else this.#append(effect.happening, at);
+    }
+  }
+
+  #append(happening: Happening, at: Moment): void {
+    let ref: RowRef;
+    try {
+      ref = this.#options.append(happening, at);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      const why = error.code === 'store.full' || error.code === 'store.disk_full' ? 'refused-full' : 'refused-store';
+      return this.#perform(next(this.#state, { kind: 'refused', why }), at, undefined);
+    }
+    this.#perform(next(this.#state, { kind: 'appended', ref }), at, ref);
+  }
+
+  #say(kind: FeedbackKind, at: Moment, row: RowRef | undefined): void {
+    const { onFeedback, isOnline } = this.#options;
+    onFeedback({ kind, isStoredOffline: row !== undefined && !isOnline(), at, seq: row?.seq, keyId: row?.keyId });
+  }
+}

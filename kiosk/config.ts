@@ -1,0 +1,100 @@
+/** The kiosk's configuration: one JSON object, every fault told at once. */
+import { z } from 'zod';
+import { ConfigError } from '../protocol/errors.ts';
+
+const ms = (least: number, most: number) => z.int().min(least).max(most);
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+const deviceName = z.string().regex(/^[a-z0-9-]{1,32}$/, 'expected 1 to 32 of a-z, 0-9 and -');
+const serialPort = { path: z.string().min(1), baudRate: z.int().min(1_200).max(921_600).default(9_600) };
+
+const scanner = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('serial'), name: deviceName, ...serialPort, framing: z.enum(['auto', 'line', 'gap']).default('auto') }),
+  // Every USB serial device that nothing else names.
+  z.strictObject({ kind: z.literal('auto-serial'), baudRate: serialPort.baudRate }),
+  z.strictObject({ kind: z.literal('standard-input'), name: deviceName.default('standard-input') }),
+]);
+
+const thermometer = z.strictObject({ kind: z.literal('serial'), model: z.literal('gy-mcu90614'), name: deviceName, ...serialPort });
+
+const schema = z.strictObject({
+  /** Keys, outbox and lock; made when it is not there. */
+  dataDir: z.string().min(1),
+  /** The trust document that the gateway writes. */
+  trustPath: z.string().min(1),
+  /** What the door is for, until the staff choose otherwise. */
+  direction: z.enum(['in', 'out', 'both']).default('in'),
+  door: z
+    .strictObject({
+      againWindowMs: ms(0, HOUR_MS).default(20_000),
+      dwellMs: ms(MINUTE_MS, 2 * DAY_MS).default(12 * HOUR_MS),
+      undoWindowMs: ms(1_000, HOUR_MS).default(2 * MINUTE_MS),
+      pairAfterScanMs: ms(1_000, 5 * MINUTE_MS).default(20_000),
+      pairBeforeScanMs: ms(0, MINUTE_MS).default(5_000),
+      secondReadingMs: ms(1_000, 5 * MINUTE_MS).default(30_000),
+      maxCards: z.int().min(1).max(20_000).default(2_000),
+    })
+    .prefault({}),
+  temperature: z
+    .strictObject({
+      thresholdCentiCelsius: z.int().min(3_500).max(4_200).default(3_800),
+      /** Added to what the sensor reads: skin is 2 to 3 °C below the body's core. */
+      offsetCentiCelsius: z.int().min(-500).max(1_000).default(250),
+      /** Names the offset in events; 0 is the one above, measured for nobody's sensor. */
+      offsetId: z.int().min(0).max(65_535).default(0),
+      policyVersion: z.int().min(0).max(2 ** 31 - 1).default(1),
+      /** The day the sensor was calibrated, UTC. */
+      calibratedOn: z.iso.date().optional(),
+      /** Where the sensor's maker promises its accuracy; MLX90614 datasheet, medical grade: 16 to 40 °C. */
+      roomLowestCentiCelsius: z.int().min(-4_000).max(8_500).default(1_600),
+      roomHighestCentiCelsius: z.int().min(-4_000).max(8_500).default(4_000),
+    })
+    .prefault({}),
+  /** SHA-256 of each staff code's secret, in hex. */
+  staffCodes: z.array(z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits')).max(1_000).default([]),
+  scanners: z.array(scanner).max(16).default([{ kind: 'auto-serial', baudRate: 9_600 }]),
+  thermometers: z.array(thermometer).max(4).default([]),
+  page: z.strictObject({ isOn: z.boolean().default(true), port: z.int().min(0).max(65_535).default(8_088) }).prefault({}),
+  outbox: z
+    .strictObject({
+      maxRows: z.int().min(10).max(1_000_000).default(200_000),
+      maxBytes: z.int().min(262_144).max(2 ** 32).default(128 * 1024 * 1024),
+      retentionMs: ms(HOUR_MS, 21 * DAY_MS).default(21 * DAY_MS),
+      keepSettledMs: ms(0, 7 * DAY_MS).default(6 * HOUR_MS),
+      maxSettledRows: z.int().min(0).max(100_000).default(20_000),
+    })
+    .prefault({}),
+  uplink: z
+    .strictObject({
+      window: z.int().min(2).max(32).default(8),
+      liveReserve: z.int().min(1).max(16).default(2),
+      batchRows: z.int().min(1).max(64).default(64),
+      liveBatchRows: z.int().min(1).max(64).default(16),
+      drainRowsPerSecond: z.int().min(1).max(100_000).default(200),
+      ackTimeoutMs: ms(100, 10 * MINUTE_MS).default(30_000),
+      firstBackoffMs: ms(10, MINUTE_MS).default(500),
+      longestBackoffMs: ms(100, HOUR_MS).default(MINUTE_MS),
+    })
+    .refine(({ window, liveReserve }) => liveReserve < window, 'liveReserve: expected less than window')
+    .prefault({}),
+});
+
+export type KioskConfig = z.output<typeof schema>;
+
+/** @returns the configuration with every default filled in. @throws ConfigError config.invalid that names every fault. */
+export function parseConfig(json: unknown): KioskConfig {
+  const parsed = schema.safeParse(json);
+  const faults = parsed.success
+    ? namesTwice(parsed.data)
+    : parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'configuration'}: ${message}`);
+  if (!parsed.success || faults.length > 0) throw new ConfigError('config.invalid', `kiosk configuration: ${faults.join('; ')}`);
+  return Object.freeze(parsed.data);
+}
+
+function namesTwice({ scanners, thermometers }: KioskConfig): string[] {
+  const names = [...scanners, ...thermometers].flatMap((device) => ('name' in device ? [device.name] : []));
+  const twice = names.filter((name, index) => names.indexOf(name) !== index);
+  return twice.map((name) => `devices: the name ${name} is given twice`);
+}

@@ -1,0 +1,154 @@
+/**
+ * Where the states of devices, store, link and clock meet: what the page, the terminal, the state topic and the watchdog tell.
+ * Observes only; nothing is decided by reading it.
+ */
+import type { ErrorCode } from '../protocol/errors.ts';
+import type { ClockState } from '../protocol/event.ts';
+import type { KioskStateReport } from '../protocol/kiosk-state.ts';
+
+export interface DeviceHealth {
+  readonly name: string;
+  readonly isUp: boolean;
+  readonly why: ErrorCode | undefined;
+}
+
+export interface HealthSnapshot {
+  /** `down`: nothing can be kept. `degraded`: scans are kept, and something else is to be seen to. */
+  readonly state: 'up' | 'degraded' | 'down';
+  readonly isOnline: boolean;
+  /** Why the link is down; `undefined` while it is up, or was not tried yet. */
+  readonly linkWhy: ErrorCode | undefined;
+  /** Why the store refuses; `undefined` while it keeps. */
+  readonly storeWhy: ErrorCode | undefined;
+  readonly clock: ClockState;
+  readonly devices: readonly DeviceHealth[];
+  readonly queued: number;
+  readonly oldestQueuedMs: number | undefined;
+  /** Unsent rows that retention has dropped. */
+  readonly droppedUnsent: number;
+  /** Rows that the gateway met as conflicts, and as wrong in themselves. */
+  readonly conflicts: number;
+  readonly quarantined: number;
+  /** Damaged outboxes set aside since this process started, and the rows carried over from them. */
+  readonly setAside: number;
+  readonly salvagedRows: number;
+}
+
+/** What changes by itself, looked up whenever a snapshot is taken. */
+export interface Queue {
+  readonly queued: number;
+  readonly oldestQueuedMs: number | undefined;
+  readonly droppedUnsent: number;
+}
+
+/** Codes that another try of the same process may never cure. A full or read-only disk is no reason to be restarted. */
+const RESTART_MAY_HELP: ReadonlySet<ErrorCode> = new Set(['store.failed', 'store.corrupt', 'store.busy']);
+
+export class Health {
+  readonly #queue: () => Queue;
+  readonly #onChange: () => void;
+  readonly #clock: () => ClockState;
+  readonly #devices = new Map<string, DeviceHealth>();
+  #isOnline = false;
+  #linkWhy: ErrorCode | undefined;
+  #storeWhy: ErrorCode | undefined;
+  #conflicts = 0;
+  #quarantined = 0;
+  #setAside = 0;
+  #salvagedRows = 0;
+
+  /** @param onChange told after each change but those of the queue; it may take a snapshot. */
+  constructor(sources: { readonly queue: () => Queue; readonly clock: () => ClockState }, onChange: () => void) {
+    this.#queue = sources.queue;
+    this.#clock = sources.clock;
+    this.#onChange = onChange;
+  }
+
+  /** @returns whether this is another state than the one before: worth an event. */
+  device(name: string, isUp: boolean, why: ErrorCode | undefined): boolean {
+    const before = this.#devices.get(name);
+    if (before?.isUp === isUp && before.why === why) return false;
+    this.#devices.set(name, { name, isUp, why });
+    this.#onChange();
+    return before === undefined || before.isUp !== isUp;
+  }
+
+  link(isOnline: boolean, why: ErrorCode | undefined): void {
+    if (this.#isOnline === isOnline && this.#linkWhy === why) return;
+    this.#isOnline = isOnline;
+    this.#linkWhy = why;
+    this.#onChange();
+  }
+
+  store(why: ErrorCode | undefined): void {
+    this.#storeWhy = why;
+    this.#onChange();
+  }
+
+  damaged(salvagedRows: number): void {
+    this.#setAside += 1;
+    this.#salvagedRows += salvagedRows;
+    this.#onChange();
+  }
+
+  received(conflicts: number, quarantined: number): void {
+    if (conflicts + quarantined === 0) return;
+    this.#conflicts += conflicts;
+    this.#quarantined += quarantined;
+    this.#onChange();
+  }
+
+  get isOnline(): boolean {
+    return this.#isOnline;
+  }
+
+  /** Whether the watchdog is to be told that all is well: the store works, or refuses for a reason that a restart would not cure. */
+  get isAlive(): boolean {
+    return this.#storeWhy === undefined || !RESTART_MAY_HELP.has(this.#storeWhy);
+  }
+
+  snapshot(): HealthSnapshot {
+    const devices = [...this.#devices.values()];
+    const isSound = this.#isOnline && devices.every(({ isUp }) => isUp) && this.#conflicts + this.#quarantined + this.#setAside === 0;
+    return {
+      state: this.#storeWhy !== undefined ? 'down' : isSound ? 'up' : 'degraded',
+      isOnline: this.#isOnline,
+      linkWhy: this.#linkWhy,
+      storeWhy: this.#storeWhy,
+      clock: this.#clock(),
+      devices,
+      ...this.#queue(),
+      conflicts: this.#conflicts,
+      quarantined: this.#quarantined,
+      setAside: this.#setAside,
+      salvagedRows: this.#salvagedRows,
+    };
+  }
+}
+
+/** A state message names so many devices. */
+const MOST_DEVICES = 32;
+
+/** @returns what the gateway's operators see. */
+export const reportOf = (health: HealthSnapshot, version: string): KioskStateReport => {
+  const { state, queued, oldestQueuedMs, clock, devices } = health;
+  const lastError = lastErrorOf(health);
+  return {
+    isUp: true,
+    state,
+    queued,
+    ...(oldestQueuedMs === undefined ? {} : { oldestQueuedMs: Math.round(oldestQueuedMs) }),
+    clock,
+    devices: devices.slice(0, MOST_DEVICES).map(({ name, isUp, why }) => ({ name, isUp, ...(why === undefined ? {} : { why }) })),
+    ...(lastError === undefined ? {} : { lastError }),
+    version,
+  };
+};
+
+/** The code that a person has to act on first. */
+function lastErrorOf({ storeWhy, setAside, conflicts, devices }: HealthSnapshot): ErrorCode | undefined {
+  if (storeWhy !== undefined) return storeWhy;
+  if (setAside > 0) return 'store.corrupt';
+  if (conflicts > 0) return 'ingest.conflict';
+  return devices.find(({ isUp }) => !isUp)?.why;
+}

@@ -1,0 +1,176 @@
+/**
+ * From an event to a promise: stamped, sealed, appended. Holds the outbox and the content key, and brings both back after the store
+ * failed: a damaged outbox is set aside, a store that refused is tried again every few seconds.
+ */
+import { codeOf, type ErrorCode, StoreError } from '../protocol/errors.ts';
+import type { Happening, RowRef, Stamp } from '../protocol/event.ts';
+import type { KeyId } from '../protocol/ids.ts';
+import type { Log } from '../protocol/log.ts';
+import type { Clock } from '../protocol/time.ts';
+import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
+import { type ContentKey, type KeyParts, makeContentKey } from './content-key.ts';
+import { type OpenedOutbox, openOutbox } from './open-outbox.ts';
+import type { KeyNumber, Outbox, OutboxLimits, OutboxRow } from './outbox.ts';
+
+/** When something happened, by both clocks. */
+export interface Moment {
+  readonly wallMs: EpochMillis;
+  readonly monotonicMs: MonotonicMillis;
+}
+
+export interface RecorderOptions {
+  readonly dir: string;
+  readonly limits: OutboxLimits;
+  readonly keyParts: KeyParts;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly stamp: (at: Moment) => Stamp;
+  /** Whether the store keeps what it is given; told of each change. */
+  readonly onStore: (why: ErrorCode | undefined) => void;
+  /** An outbox came into use, in place of the one before. */
+  readonly onOutbox: (outbox: Outbox) => void;
+  /** A row is durable. Called before `append` returns: do nothing here that takes time. */
+  readonly onAppended: (row: OutboxRow) => void;
+}
+
+const TRY_AGAIN_MS = 5_000;
+
+export class Recorder {
+  readonly #options: RecorderOptions;
+  #outbox: Outbox | undefined;
+  #contentKey: ContentKey | undefined;
+  /** Under which the present key's record is kept; `undefined` until it is. */
+  #key: KeyNumber | undefined;
+  #why: ErrorCode | undefined;
+  #wake = new AbortController();
+  #appended = 0;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+  }
+
+  /** The present outbox; `undefined` while none can be opened. */
+  get outbox(): Outbox | undefined {
+    return this.#outbox;
+  }
+
+  /** Rows appended since this process started. */
+  get appended(): number {
+    return this.#appended;
+  }
+
+  /** Opens the outbox and makes its key. A store that can not be opened is reported, and tried again by `keepOpen`. */
+  async open(): Promise<void> {
+    const { dir, limits, clock, log, keyParts, onOutbox } = this.#options;
+    let opened: OpenedOutbox;
+    try {
+      opened = openOutbox(dir, limits, { wallMs: clock.wall(), monotonicMs: clock.monotonic() }, log);
+    } catch (error) {
+      this.#note(error);
+      return;
+    }
+    this.#contentKey = await makeContentKey(keyParts, opened.outbox.epoch);
+    this.#outbox = opened.outbox;
+    onOutbox(opened.outbox);
+    try {
+      this.#keepKey(opened.outbox, this.#contentKey);
+      this.#note(undefined);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  /**
+   * When this returns, a power cut can not lose the event.
+   * @param at when it happened. @returns what names its row.
+   * @throws StoreError when it was not kept; then nothing was.
+   */
+  append(happening: Happening, at: Moment): RowRef {
+    const outbox = this.#outbox;
+    const contentKey = this.#contentKey;
+    if (outbox === undefined || contentKey === undefined) throw new StoreError(storeCode(this.#why), 'recorder: no outbox is open');
+    try {
+      const key = this.#key ?? this.#keepKey(outbox, contentKey);
+      const stamp = this.#options.stamp(at);
+      let row = new Uint8Array();
+      const seal = (seq: OutboxRow['seq']) => {
+        row = new Uint8Array(contentKey.sealer.seal(seq, { ...happening, stamp }));
+        return row;
+      };
+      const wallMs = stamp.clock === 'synced' ? stamp.wallMs : undefined;
+      const seq = outbox.append(key, seal, { wallMs, monotonicMs: at.monotonicMs });
+      this.#appended += 1;
+      this.#note(undefined);
+      this.#options.onAppended({ position: seq, key, seq, row });
+      return { keyId: contentKey.keyId, seq };
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    }
+  }
+
+  /** The id of the key that rows are sealed under at present. */
+  get keyId(): KeyId | undefined {
+    return this.#contentKey?.keyId;
+  }
+
+  /**
+   * Takes note of a failure of the store, met here or by whoever reads the outbox. A damaged outbox is let go of at once.
+   * @throws `error` itself when it is no StoreError.
+   */
+  failed(error: unknown): void {
+    this.#note(error);
+    if (codeOf(error) !== 'store.corrupt') return;
+    this.#letGo();
+    this.#wake.abort();
+  }
+
+  /** Until abort: opens what is not open, and asks a store that refused whether it keeps again. */
+  async keepOpen(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(TRY_AGAIN_MS, AbortSignal.any([signal, this.#wake.signal]));
+      if (signal.aborted) return;
+      this.#wake = new AbortController();
+      if (this.#outbox === undefined) await this.open();
+      if (this.#why !== undefined && this.#outbox !== undefined) this.#probe();
+    }
+  }
+
+  close(): void {
+    this.#letGo();
+  }
+
+  /** The event that tells of the recovery is the question whether there is one. */
+  #probe(): void {
+    const { clock } = this.#options;
+    try {
+      this.append({ type: 'kiosk-state', state: 'store-recovered', byMs: 0 }, { wallMs: clock.wall(), monotonicMs: clock.monotonic() });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+    }
+  }
+
+  #keepKey(outbox: Outbox, { keyId, record }: ContentKey): KeyNumber {
+    this.#key = outbox.keepKey(keyId, record);
+    return this.#key;
+  }
+
+  #letGo(): void {
+    this.#outbox?.close();
+    this.#outbox = undefined;
+    this.#contentKey = undefined;
+    this.#key = undefined;
+  }
+
+  #note(error: unknown): void {
+    const why = error === undefined ? undefined : codeOf(error);
+    if (error !== undefined && !(error instanceof StoreError)) throw error;
+    if (why === this.#why) return;
+    this.#why = why;
+    if (why === undefined) this.#options.log.info('store.recovered');
+    else this.#options.log.error('store.refused', { code: why });
+    this.#options.onStore(why);
+  }
+}
+
+const storeCode = (why: ErrorCode | undefined): ErrorCode => why ?? 'store.failed';

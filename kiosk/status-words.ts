@@ -1,0 +1,18 @@
+/** The kiosk's state in one line, for terminal, page and `systemctl status`. Counts, device names and codes only. */
+import type { HealthSnapshot } from './health.ts';
+
+export function statusWords(health: HealthSnapshot): string {
+  const { devices, clock, queued, droppedUnsent, conflicts, quarantined, setAside, salvagedRows } = health;
+  const parts = [
+    health.storeWhy === undefined ? '' : `NOT STORING (${health.storeWhy})`,
+    health.isOnline ? 'online' : `offline${health.linkWhy === undefined ? '' : ` (${health.linkWhy})`}`,
+    queued === 0 ? '' : `${queued} waiting`,
+    clock === 'synced' ? '' : `clock ${clock}`,
+    ...devices.map(({ name, isUp, why }) => `${name} ${isUp ? 'ready' : `absent (${why ?? 'device.absent'})`}`),
+    droppedUnsent === 0 ? '' : `${droppedUnsent} dropped unsent`,
+    conflicts === 0 ? '' : `${conflicts} conflicts: is there a copy of this kiosk?`,
+    quarantined === 0 ? '' : `${quarantined} quarantined`,
+    setAside === 0 ? '' : `damaged outbox set aside, ${salvagedRows} rows saved`,
+  ];
+  return parts.filter((part) => part !== '').join(' · ');
+}

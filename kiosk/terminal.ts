@@ -1,0 +1,38 @@
+/** Prints the door's answers and the kiosk's troubles for staff who look at a terminal. Colour, icon and words say the same. */
+import type { Feedback } from './feedback.ts';
+import { FEEDBACK_WORDS, STORED_OFFLINE, type Tone } from './feedback-words.ts';
+import type { HealthSnapshot } from './health.ts';
+import { statusWords } from './status-words.ts';
+
+export interface Terminal {
+  write(text: string): void;
+  /** False where NO_COLOR is set, or the output is no terminal. */
+  readonly hasColour: boolean;
+}
+
+/** ECMA-48, "SGR": bold green, cyan, bold yellow, bold white on red. */
+const COLOURS: Readonly<Record<Tone, string>> = { good: '1;32', note: '36', wait: '1;33', stop: '1;37;41' };
+
+export function printFeedback(terminal: Terminal, feedback: Feedback): void {
+  const { tone, icon, text, more } = FEEDBACK_WORDS[feedback.kind];
+  const rest = [more, feedback.isStoredOffline ? STORED_OFFLINE : ''].filter((part) => part !== '').join(' ');
+  const said = ` ${icon} ${text} `;
+  terminal.write(`${terminal.hasColour ? `\u001b[${COLOURS[tone]}m${said}\u001b[0m` : said}${rest === '' ? '' : ` ${rest}`}\n`);
+}
+
+/** Prints the kiosk's state each time its words change. */
+export class StatusPrinter {
+  readonly #terminal: Terminal;
+  #said = '';
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  print(health: HealthSnapshot): void {
+    const text = statusWords({ ...health, queued: 0, oldestQueuedMs: undefined });
+    if (text === this.#said) return;
+    this.#said = text;
+    this.#terminal.write(`   ${text}\n`);
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Opens the TLS connection to the gateway. Both ends are known by their keys alone: the kiosk takes the one pinned certificate and no
+ * other, and shows its own; no authority and no date is asked, because a kiosk may boot without knowing the time.
+ */
+import { type KeyObject, X509Certificate } from 'node:crypto';
+import { connect, type TLSSocket } from 'node:tls';
+import { LinkError } from '../protocol/errors.ts';
+
+export interface TlsDialOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly gatewayCertificatePem: string;
+  readonly certificatePem: string;
+  readonly privateKey: KeyObject;
+}
+
+/**
+ * @returns a connected socket, whose peer holds the pinned certificate's key.
+ * @throws LinkError link.refused when nobody answers there, link.pin when somebody else does, link.lost on abort.
+ */
+export function dialTls(options: TlsDialOptions, signal: AbortSignal): Promise<TLSSocket> {
+  const { host, port, gatewayCertificatePem, certificatePem, privateKey } = options;
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      host,
+      port,
+      ca: [gatewayCertificatePem],
+      cert: certificatePem,
+      key: privateKey.export({ format: 'pem', type: 'pkcs8' }),
+      minVersion: 'TLSv1.3',
+      // Pinned: the name it was reached by says nothing.
+      checkServerIdentity: () => undefined,
+      servername: '',
+    });
+    const stop = () => socket.destroy(new LinkError('link.lost', 'uplink: stopped'));
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    const fail = (error: Error) => {
+      signal.removeEventListener('abort', stop);
+      reject(linkErrorOf(error));
+    };
+    socket.once('error', fail);
+    socket.once('secureConnect', () => {
+      signal.removeEventListener('abort', stop);
+      socket.off('error', fail);
+      const peer = socket.getPeerX509Certificate();
+      if (peer !== undefined && peer.raw.equals(new X509Certificate(gatewayCertificatePem).raw)) return resolve(socket);
+      socket.on('error', () => {});
+      socket.destroy();
+      reject(new LinkError('link.pin', 'gateway: its certificate is not the pinned one'));
+    });
+  });
+}
+
+const UNTRUSTED = /SELF_SIGNED|UNABLE_TO|CERT_|ERR_TLS_CERT|DEPTH_ZERO|ERR_SSL/;
+const UNREACHED = /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EADDRNOTAVAIL/;
+
+/** @returns the LinkError that an error of a socket means. */
+export function linkErrorOf(error: Error): LinkError {
+  if (error instanceof LinkError) return error;
+  const code = 'code' in error ? String(error.code) : '';
+  // Node 20 and later try several addresses and gather their errors.
+  const codes = error instanceof AggregateError ? error.errors.map((one) => String(one.code)).join(' ') : code;
+  if (UNTRUSTED.test(codes)) return new LinkError('link.pin', `gateway: not the pinned one (${codes})`, { cause: error });
+  if (UNREACHED.test(codes)) return new LinkError('link.refused', `gateway: not reached (${codes})`, { cause: error });
+  return new LinkError('link.lost', `gateway: connection lost (${codes || error.name})`, { cause: error });
+}

@@ -1,0 +1,279 @@
+/**
+ * From the outbox to the gateway. Keeps one link, a bounded window of batches on it, and settles on PUBACK only.
+ * The only retry of the link: backs off with full jitter. Decides nothing about rows (lanes.ts), opens no socket (gateway-link.ts).
+ */
+import { codeOf, LinkError, StoreError } from '../protocol/errors.ts';
+import type { Log } from '../protocol/log.ts';
+import type { Clock } from '../protocol/time.ts';
+import type { GatewayLink, LinkReport, OpenGatewayLink } from './gateway-link.ts';
+import { type Batch, type LaneLimits, Lanes } from './lanes.ts';
+import type { KeptKey, Outbox, OutboxRow } from './outbox.ts';
+
+export interface UplinkLimits extends LaneLimits {
+  /** Batches sent and not acknowledged. */
+  readonly window: number;
+  /** Of the window, for the live lane alone. */
+  readonly liveReserve: number;
+  readonly drainRowsPerSecond: number;
+  readonly ackTimeoutMs: number;
+  readonly firstBackoffMs: number;
+  readonly longestBackoffMs: number;
+}
+
+export const UPLINK_LIMITS: UplinkLimits = {
+  window: 8,
+  liveReserve: 2,
+  batchRows: 64,
+  liveBatchRows: 16,
+  drainRowsPerSecond: 200,
+  ackTimeoutMs: 30_000,
+  firstBackoffMs: 500,
+  longestBackoffMs: 60_000,
+};
+
+export interface UplinkOptions {
+  readonly outbox: Outbox;
+  readonly open: OpenGatewayLink;
+  readonly topic: string;
+  readonly seal: (rows: readonly OutboxRow[], key: KeptKey) => Uint8Array;
+  readonly limits: UplinkLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** 0 up to, not including, 1. */
+  readonly random: () => number;
+  readonly onLink: (report: LinkReport) => void;
+  readonly onStoreFailed: (error: StoreError) => void;
+}
+
+interface Flight {
+  readonly batch: Batch;
+  readonly cancel: () => void;
+}
+
+/** Settles are gathered this long: each is a transaction beside the scans'. */
+const SETTLE_AFTER_MS = 200;
+const STORE_AGAIN_MS = 5_000;
+/** A held-back batch is tried again after the ack timeout, then twice that, and so on up to this. */
+const LONGEST_HOLD_MS = 600_000;
+/** A link on which so many batches were given up is opened anew. */
+const MOST_UNANSWERED = 32;
+/** A link up this long ends the outage: the backoff starts anew. */
+const HEALTHY_MS = 10_000;
+
+export class Uplink {
+  readonly #options: UplinkOptions;
+  readonly #lanes: Lanes;
+  readonly #flights = new Set<Flight>();
+  #link: GatewayLink | undefined;
+  #acknowledged: number[] = [];
+  #unanswered = 0;
+  #tokens: number;
+  #tokensAtMs: number;
+  #isPumpDue = false;
+  #cancelPump: () => void = () => {};
+  #cancelSettle: (() => void) | undefined;
+
+  constructor(options: UplinkOptions) {
+    this.#options = options;
+    this.#lanes = new Lanes(options.outbox, options.limits);
+    this.#tokens = options.limits.batchRows;
+    this.#tokensAtMs = options.clock.monotonic();
+  }
+
+  /** A row was appended: it goes at once when the link is up, else with the backlog. Takes no time: the sending comes after. */
+  offer(row: OutboxRow): void {
+    if (this.#link === undefined) return;
+    this.#lanes.offer(row);
+    this.#soon();
+  }
+
+  /** Publishes a retained message of this kiosk's own, when the link is up; what is not acknowledged is not sent again. */
+  say(topic: string, payload: Uint8Array): void {
+    this.#link?.publish(topic, payload, true).catch(() => {});
+  }
+
+  /** Runs until abort. What was acknowledged is settled, and the link closed, when it resolves. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, limits, open, onLink, random } = this.#options;
+    for (let failures = 0; !signal.aborted; ) {
+      const why = await this.#useOnce(open, signal, () => {
+        failures = 0;
+      });
+      if (signal.aborted) break;
+      onLink({ isUp: false, why });
+      failures += 1;
+      await clock.sleep(random() * Math.min(limits.longestBackoffMs, limits.firstBackoffMs * 2 ** Math.min(failures, 20)), signal);
+    }
+    this.#settle();
+    this.#cancelSettle?.();
+    this.#cancelPump();
+  }
+
+  /** @returns why it ended. */
+  async #useOnce(open: OpenGatewayLink, signal: AbortSignal, onHealthy: () => void): Promise<LinkError> {
+    const { clock, onLink } = this.#options;
+    let link: GatewayLink;
+    try {
+      link = await open(signal);
+    } catch (error) {
+      if (error instanceof LinkError) return error;
+      if (signal.aborted) return new LinkError('link.lost', 'uplink: stopped');
+      throw error;
+    }
+    const ended = new AbortController();
+    const stop = () => ended.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    this.#link = link;
+    this.#unanswered = 0;
+    const cancelHealthy = clock.after(HEALTHY_MS, onHealthy);
+    onLink({ isUp: true });
+    this.#soon();
+    try {
+      const stopped = new Promise<LinkError>((resolve) => {
+        const tell = () => resolve(new LinkError('link.lost', 'uplink: stopped'));
+        if (ended.signal.aborted) tell();
+        ended.signal.addEventListener('abort', tell, { once: true });
+      });
+      return await Promise.race([link.closed, stopped]);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      cancelHealthy();
+      this.#link = undefined;
+      this.#land();
+      await link.close();
+    }
+  }
+
+  /** The link is down: what was on its way waits again; what had gone unanswered before waits longer. */
+  #land(): void {
+    const nowMs = this.#options.clock.monotonic();
+    for (const { batch, cancel } of this.#flights) {
+      cancel();
+      this.#lanes.putBack(batch, batch.attempts === 0 ? nowMs : nowMs + this.#holdMs(batch.attempts));
+    }
+    this.#flights.clear();
+    this.#lanes.demote(nowMs);
+    this.#settle();
+  }
+
+  /** Sends after what runs now, so that no scan waits for it. */
+  #soon(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    setImmediate(() => {
+      this.#isPumpDue = false;
+      this.#pump();
+    });
+  }
+
+  /** Sends one batch, and looks again in another turn of the event loop: a scan may come between. */
+  #pump(): void {
+    const { clock } = this.#options;
+    this.#cancelPump();
+    if (this.#link === undefined) return;
+    try {
+      const batch = this.#next();
+      if (batch === undefined) this.#waitForWork();
+      else {
+        this.#send(this.#link, batch);
+        this.#soon();
+      }
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      this.#options.onStoreFailed(error);
+      this.#cancelPump = clock.after(STORE_AGAIN_MS, () => this.#soon());
+    }
+  }
+
+  /** Looks again when the bucket is full, or something held back is due; acknowledgements and new rows wake it, too. */
+  #waitForWork(): void {
+    const { clock, limits } = this.#options;
+    if (this.#hasBacklogSlot()) {
+      const nowMs = clock.monotonic();
+      const missing = limits.batchRows - this.#refill(nowMs);
+      const dueMs = missing > 0 ? nowMs + (missing * 1000) / limits.drainRowsPerSecond : Number.POSITIVE_INFINITY;
+      const atMs = Math.min(dueMs, this.#lanes.retryAtMs ?? Number.POSITIVE_INFINITY);
+      if (Number.isFinite(atMs)) this.#cancelPump = clock.after(Math.max(1, Math.ceil(atMs - nowMs)), () => this.#soon());
+    }
+  }
+
+  #next(): Batch | undefined {
+    const { limits, clock } = this.#options;
+    if (this.#flights.size >= limits.window) return undefined;
+    const live = this.#lanes.nextLive();
+    if (live !== undefined) return live;
+    const nowMs = clock.monotonic();
+    if (!this.#hasBacklogSlot() || this.#refill(nowMs) < 1) return undefined;
+    const batch = this.#lanes.nextBacklog(nowMs);
+    if (batch !== undefined) this.#tokens -= batch.rows.length;
+    return batch;
+  }
+
+  #hasBacklogSlot(): boolean {
+    const { window, liveReserve } = this.#options.limits;
+    return [...this.#flights].filter(({ batch }) => batch.lane === 'backlog').length < window - liveReserve;
+  }
+
+  /** A bucket that holds one batch and fills with the drain rate; a batch may overdraw it. */
+  #refill(nowMs: number): number {
+    const { batchRows, drainRowsPerSecond } = this.#options.limits;
+    this.#tokens = Math.min(batchRows, this.#tokens + ((nowMs - this.#tokensAtMs) * drainRowsPerSecond) / 1000);
+    this.#tokensAtMs = nowMs;
+    return this.#tokens;
+  }
+
+  #send(link: GatewayLink, batch: Batch): void {
+    const { outbox, clock, limits, seal, topic } = this.#options;
+    const payload = seal(batch.rows, outbox.keyOf(batch.key));
+    const flight: Flight = { batch, cancel: clock.after(limits.ackTimeoutMs, () => this.#giveUp(link, flight)) };
+    this.#flights.add(flight);
+    link.publish(topic, payload, false).then(
+      () => this.#acknowledge(flight),
+      // The link is down, which `closed` tells.
+      () => {},
+    );
+  }
+
+  #acknowledge(flight: Flight): void {
+    // An answer may come after the batch was given up: it settles the rows all the same.
+    if (this.#flights.delete(flight)) flight.cancel();
+    else this.#unanswered = Math.max(0, this.#unanswered - 1);
+    this.#acknowledged.push(...flight.batch.rows.map(({ position }) => position));
+    this.#cancelSettle ??= this.#options.clock.after(SETTLE_AFTER_MS, () => this.#settle());
+    this.#soon();
+  }
+
+  #giveUp(link: GatewayLink, flight: Flight): void {
+    const { batch } = flight;
+    this.#flights.delete(flight);
+    this.#lanes.putBack(batch, this.#options.clock.monotonic() + this.#holdMs(batch.attempts));
+    this.#unanswered += 1;
+    this.#options.log.warn('uplink.batch_unanswered', { rows: batch.rows.length, attempts: batch.attempts + 1 });
+    if (this.#unanswered >= MOST_UNANSWERED) link.close().catch(() => {});
+    this.#soon();
+  }
+
+  #holdMs(attempts: number): number {
+    const { ackTimeoutMs } = this.#options.limits;
+    const longest = Math.min(LONGEST_HOLD_MS, ackTimeoutMs * 2 ** Math.min(attempts, 20));
+    return longest * (0.5 + this.#options.random() / 2);
+  }
+
+  /** Writes down what was acknowledged. Where the store fails, later: until then the rows stay busy and are not sent again. */
+  #settle(): void {
+    const { outbox, clock, onStoreFailed } = this.#options;
+    this.#cancelSettle?.();
+    this.#cancelSettle = undefined;
+    if (this.#acknowledged.length === 0) return;
+    try {
+      outbox.settle(this.#acknowledged, clock.monotonic());
+      this.#lanes.forget(this.#acknowledged);
+      this.#acknowledged = [];
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      this.#cancelSettle = clock.after(STORE_AGAIN_MS, () => this.#settle());
+      if (codeOf(error) === 'store.corrupt') onStoreFailed(error);
+    }
+  }
+}
