@@ -1,0 +1,395 @@
+"""
+Writes event.json, row.json, key-record.json, batch.json and receipt.json beside this file: a kiosk and a gateway written a second
+time, in another language, from docs/protocol.md alone: own CBOR writer, own COSE, own HPKE.
+Needs Python 3 and its `cryptography` package (Ed25519, X25519, AES-GCM). Not part of the test run: the vectors are kept, so that a
+change of the code can not change what they expect.
+"""
+import hashlib, hmac, json, pathlib
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+HERE = pathlib.Path(__file__).parent
+SOURCE = "test/vectors/make-wire-vectors.py, from docs/protocol.md; Ed25519, X25519 and AES-GCM of Python's cryptography package (OpenSSL)"
+
+
+# --- CBOR: shortest heads, definite lengths, map keys in bytewise order (RFC 8949, section 4.2.1)
+def head(major, n):
+    if n < 24:
+        return bytes([major << 5 | n])
+    for extra, width in ((24, 1), (25, 2), (26, 4), (27, 8)):
+        if n < 1 << 8 * width:
+            return bytes([major << 5 | extra]) + n.to_bytes(width, "big")
+    raise ValueError(n)
+
+
+def cbor(value):
+    if value is None or isinstance(value, bool):
+        return {False: b"\xf4", True: b"\xf5", None: b"\xf6"}[value]
+    if isinstance(value, int):
+        return head(0, value) if value >= 0 else head(1, -1 - value)
+    if isinstance(value, bytes):
+        return head(2, len(value)) + value
+    if isinstance(value, str):
+        return head(3, len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return head(4, len(value)) + b"".join(map(cbor, value))
+    return head(5, len(value)) + b"".join(sorted(cbor(k) + cbor(v) for k, v in value.items()))
+
+
+# --- COSE, RFC 9052
+def sign1(key, aad, payload, protected=None):
+    protected = cbor({1: -19}) if protected is None else protected
+    return cbor([protected, {}, payload, key.sign(cbor(["Signature1", protected, aad, payload]))])
+
+
+def encrypt0(key, counter, aad, plaintext, protected=None):
+    iv = bytes(4) + counter.to_bytes(8, "big")
+    protected = cbor({1: 3, 5: iv}) if protected is None else protected
+    return cbor([protected, {}, AESGCM(key).encrypt(iv, plaintext, cbor(["Encrypt0", protected, aad]))])
+
+
+# --- HPKE base mode, RFC 9180: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM
+KEM = b"KEM" + bytes.fromhex("0020")
+SUITE = b"HPKE" + bytes.fromhex("002000010002")
+
+
+def extract(suite, salt, label, ikm):
+    return hmac.new(salt or bytes(32), b"HPKE-v1" + suite + label + ikm, "sha256").digest()
+
+
+def expand(suite, prk, label, info, length):
+    info = length.to_bytes(2, "big") + b"HPKE-v1" + suite + label + info
+    return hmac.new(prk, info + b"\1", "sha256").digest()[:length]
+
+
+def raw(public):
+    return public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def hpke_seal(recipient, info, plaintext, ikm):
+    secret = X25519PrivateKey.from_private_bytes(expand(KEM, extract(KEM, b"", b"dkp_prk", ikm), b"sk", b"", 32))
+    enc = raw(secret.public_key())
+    dh = secret.exchange(X25519PublicKey.from_public_bytes(recipient))
+    shared = expand(KEM, extract(KEM, b"", b"eae_prk", dh), b"shared_secret", enc + recipient, 32)
+    context = b"\0" + extract(SUITE, b"", b"psk_id_hash", b"") + extract(SUITE, b"", b"info_hash", info)
+    schedule = extract(SUITE, shared, b"secret", b"")
+    key = expand(SUITE, schedule, b"key", context, 32)
+    return enc, AESGCM(key).encrypt(expand(SUITE, schedule, b"base_nonce", context, 12), plaintext, b"")
+
+
+# --- Fixed inputs: each the hash of its name, so that nobody chose them
+def fixed(name, length=32):
+    return hashlib.sha256(b"vestibule vector " + name.encode()).digest()[:length]
+
+
+DEPLOYMENT, KIOSK, OTHER_KIOSK = "d3p10ym3nt000001", "k10sk00000000001", "k10sk00000000002"
+EPOCH, KEY_ID, CONTENT_KEY, BOOT = fixed("epoch", 8), fixed("key id", 8), fixed("content key"), fixed("boot", 16)
+CARD, STICKER, CLINICIAN = bytearray(fixed("card", 16)), fixed("sticker", 16), fixed("clinician", 16)
+CARD[6], CARD[8] = CARD[6] & 15 | 128, CARD[8] & 63 | 128
+CARD = bytes(CARD)
+KIOSK_SEED, RECEIPT_SEED, STRANGER_SEED = fixed("kiosk"), fixed("receipt"), fixed("stranger")
+kiosk_key, receipt_key, stranger_key = (Ed25519PrivateKey.from_private_bytes(s) for s in (KIOSK_SEED, RECEIPT_SEED, STRANGER_SEED))
+RECIPIENT_KEYS = [fixed("gateway recipient"), fixed("core recipient")]
+RECIPIENTS = [raw(X25519PrivateKey.from_private_bytes(k).public_key()) for k in RECIPIENT_KEYS]
+RECIPIENT_IDS = [hashlib.sha256(p).digest()[:8] for p in RECIPIENTS]
+TOPIC = f"vestibule/1/kiosk/{KIOSK}/batch"
+
+
+def X(b):
+    return {"hex": b.hex()}
+
+
+# --- Events
+WALL, MONO = 1795251600000, 3600123
+STAMP = {1: WALL, 2: MONO, 3: BOOT, 4: 0}
+STAMP_JSON = {"wallMs": WALL, "monotonicMs": MONO, "bootId": X(BOOT), "clock": "synced"}
+OF, OF_JSON = [KEY_ID, 1], {"keyId": X(KEY_ID), "seq": 1}
+READING = {0: 4, **STAMP, 5: CARD, 6: OF, 9: 1, 10: 3630, 11: 2210, 12: 3715, 13: 3800, 14: 1, 15: 3, 16: 41, 17: True}
+READING_JSON = {"type": "temperature", "card": X(CARD), "of": OF_JSON, "attempt": 1, "objectRaw": 3630, "ambientRaw": 2210, "estimate": 3715,
+                "threshold": 3800, "offsetId": 1, "policyVersion": 3, "calibrationAgeDays": 41, "isRoomInRange": True}
+FEWEST = {k: v for k, v in READING.items() if k not in (11, 16)} | {9: 2, 10: -10000, 12: 50000, 13: 0, 14: 0, 15: 0, 17: False}
+FEWEST_JSON = {k: v for k, v in READING_JSON.items() if k not in ("ambientRaw", "calibrationAgeDays")} | {
+    "attempt": 2, "objectRaw": -10000, "estimate": 50000, "threshold": 0, "offsetId": 0, "policyVersion": 0, "isRoomInRange": False}
+IN = {0: 1, **STAMP, 5: CARD, 7: 1, 8: True}
+IN_JSON = {"type": "check-in", "card": X(CARD), "groupSize": 1, "isSigned": True}
+DEVICE = {0: 8, **STAMP, 23: "scanner-1", 24: False, 25: "device.gone"}
+STATE = {0: 9, **STAMP, 26: 2, 27: -86400000}
+EVENTS = [
+    ("check-in of one, signed card", IN, IN_JSON, None),
+    ("check-in of a group of 99, unsigned, clock unset", {**IN, 1: 0, 2: 0, 4: 2, 7: 99, 8: False}, {**IN_JSON, "groupSize": 99, "isSigned": False},
+     {"wallMs": 0, "monotonicMs": 0, "bootId": X(BOOT), "clock": "unsynced"}),
+    ("check-out, clock carried over, last moment and longest uptime", {0: 2, 1: 253402300799999, 2: 2**53 - 1, 3: BOOT, 4: 1, 5: CARD},
+     {"type": "check-out", "card": X(CARD)}, {"wallMs": 253402300799999, "monotonicMs": 2**53 - 1, "bootId": X(BOOT), "clock": "assumed"}),
+    ("undo of the last possible row", {0: 3, **STAMP, 6: [KEY_ID, 2**53 - 1]}, {"type": "undo", "of": {"keyId": X(KEY_ID), "seq": 2**53 - 1}}, None),
+    ("temperature, everything known", READING, READING_JSON, None),
+    ("temperature, second attempt, at its bounds, ambient and calibration unknown", FEWEST, FEWEST_JSON, None),
+    ("sticker link", {0: 5, **STAMP, 5: CARD, 18: STICKER}, {"type": "sticker-link", "sticker": X(STICKER), "card": X(CARD)}, None),
+    *((f"sticker result {name}", {0: 6, **STAMP, 18: STICKER, 19: CLINICIAN, 20: n},
+       {"type": "sticker-result", "sticker": X(STICKER), "clinician": X(CLINICIAN), "result": name}, None)
+      for n, name in enumerate(("positive", "negative", "void"))),
+    ("occupancy of 12", {0: 7, **STAMP, 21: 900000, 22: 12}, {"type": "occupancy", "slotMs": 900000, "tokens": 12}, None),
+    ("occupancy too small to tell", {0: 7, **STAMP, 21: 900000}, {"type": "occupancy", "slotMs": 900000}, None),
+    ("device down", DEVICE, {"type": "device-state", "device": "scanner-1", "isUp": False, "why": "device.gone"}, None),
+    ("device up", {0: 8, **STAMP, 23: "t", 24: True}, {"type": "device-state", "device": "t", "isUp": True}, None),
+    *((f"kiosk {name}", {0: 9, **STAMP, 26: n, 27: by}, {"type": "kiosk-state", "state": name, "byMs": by}, None)
+      for n, (name, by) in enumerate((("started", 0), ("stopping", 0), ("clock-stepped", -86400000), ("store-refused", 0), ("store-recovered", 0)))),
+]
+
+
+def without(fields, *keys):
+    return {k: v for k, v in fields.items() if k not in keys}
+
+
+PLAIN = cbor(IN)
+REFUSED_EVENTS = [
+    ("no type", cbor(without(IN, 0)), "decode.malformed"),
+    ("type 0", cbor({**IN, 0: 0}), "decode.out_of_range"),
+    ("type 10, which nobody has given a meaning", cbor({**IN, 0: 10}), "decode.out_of_range"),
+    ("a field of another type", cbor({**IN, 26: 0}), "decode.unsupported"),
+    ("a field that nobody has given a meaning", cbor({**IN, 28: 0}), "decode.unsupported"),
+    ("no card", cbor(without(IN, 5)), "decode.malformed"),
+    ("card null instead of absent", cbor({**IN, 5: None}), "decode.malformed"),
+    ("card of 15 bytes", cbor({**IN, 5: CARD[:15]}), "decode.malformed"),
+    ("card of 17 bytes", cbor({**IN, 5: CARD + b"\0"}), "decode.malformed"),
+    ("group of 0", cbor({**IN, 7: 0}), "decode.out_of_range"),
+    ("group of 100", cbor({**IN, 7: 100}), "decode.out_of_range"),
+    ("isSigned a number", cbor({**IN, 8: 1}), "decode.malformed"),
+    ("before 1970", cbor({**IN, 1: -1}), "decode.out_of_range"),
+    ("after 9999", cbor({**IN, 1: 253402300800000}), "decode.out_of_range"),
+    ("monotonic time below 0", cbor({**IN, 2: -1}), "decode.out_of_range"),
+    ("monotonic time of 2^53", cbor({**IN, 2: 2**53}), "decode.out_of_range"),
+    ("boot id of 8 bytes", cbor({**IN, 3: BOOT[:8]}), "decode.malformed"),
+    ("clock state 3", cbor({**IN, 4: 3}), "decode.out_of_range"),
+    ("undo of row 0", cbor({0: 3, **STAMP, 6: [KEY_ID, 0]}), "decode.out_of_range"),
+    ("undo without a key id", cbor({0: 3, **STAMP, 6: [1]}), "decode.malformed"),
+    ("attempt 3", cbor({**READING, 9: 3}), "decode.out_of_range"),
+    ("100.01 °C below zero", cbor({**READING, 10: -10001}), "decode.out_of_range"),
+    ("500.01 °C", cbor({**READING, 12: 50001}), "decode.out_of_range"),
+    ("a temperature as a float", cbor(READING).replace(cbor(3715), bytes.fromhex("f9500a")), "decode.unsupported"),
+    ("calibrated more than a century ago", cbor({**READING, 16: 36526}), "decode.out_of_range"),
+    ("sticker result 3", cbor({0: 6, **STAMP, 18: STICKER, 19: CLINICIAN, 20: 3}), "decode.out_of_range"),
+    ("a slot of nothing", cbor({0: 7, **STAMP, 21: 0}), "decode.out_of_range"),
+    ("a slot longer than a day", cbor({0: 7, **STAMP, 21: 86400001}), "decode.out_of_range"),
+    ("65,536 tokens", cbor({0: 7, **STAMP, 21: 900000, 22: 65536}), "decode.out_of_range"),
+    ("a device name in capitals", cbor({**DEVICE, 23: "SCANNER"}), "decode.malformed"),
+    ("a device name of 33 letters", cbor({**DEVICE, 23: "s" * 33}), "decode.malformed"),
+    ("a device name that is not UTF-8", cbor(DEVICE).replace(b"scanner-1", b"scanner-\xff"), "decode.not_canonical"),
+    ("a reason that is no code", cbor({**DEVICE, 25: "unplugged by hand"}), "decode.malformed"),
+    ("a kiosk state 5", cbor({**STATE, 26: 5}), "decode.out_of_range"),
+    ("an array", cbor([1, 2]), "decode.malformed"),
+    ("nothing", b"", "decode.truncated"),
+    ("a byte after the end", PLAIN + b"\0", "decode.malformed"),
+    ("a map of indefinite length", b"\xbf" + PLAIN[1:] + b"\xff", "decode.not_canonical"),
+    ("keys out of order", b"\xa8" + PLAIN[3:] + PLAIN[1:3], "decode.not_canonical"),
+    ("a key twice", b"\xa9" + PLAIN[1:3] + PLAIN[1:], "decode.not_canonical"),
+    ("a number longer than it must be", b"\xa8\x00\x18\x01" + PLAIN[3:], "decode.not_canonical"),
+    ("a length longer than it must be", b"\xb8\x08" + PLAIN[1:], "decode.not_canonical"),
+    ("a text key", b"\xa9" + PLAIN[1:] + b"\x61a\x01", "decode.unsupported"),
+    ("a tag", b"\xc1" + PLAIN, "decode.unsupported"),
+    ("undefined", b"\xf7", "decode.unsupported"),
+    ("a reserved head", b"\x1c", "decode.malformed"),
+    ("nested 9 deep", b"\x81" * 9 + b"\0", "decode.malformed"),
+    ("513 bytes", b"\x59\x01\xfe" + bytes(510), "decode.overlong"),
+]
+
+
+# --- Rows
+def row_aad(seq, kiosk=KIOSK, key_id=KEY_ID):
+    return cbor(["vestibule-row-1", DEPLOYMENT, kiosk, EPOCH, key_id, seq])
+
+
+def row(seq, attempt, event):
+    return encrypt0(CONTENT_KEY, attempt, row_aad(seq), cbor(event))
+
+
+ROWS = [(1, 1, EVENTS[0]), (2, 2, EVENTS[4]), (4, 4, EVENTS[2])]
+SEALED = [row(seq, attempt, event[1]) for seq, attempt, event in ROWS]
+counting = cbor({1: 3, 5: b"\1" + bytes(10) + b"\1"})
+REFUSED_ROWS = [
+    ("sealed for another kiosk", encrypt0(CONTENT_KEY, 1, row_aad(1, OTHER_KIOSK), PLAIN), "seal.open"),
+    ("sealed for another sequence number", encrypt0(CONTENT_KEY, 1, row_aad(2), PLAIN), "seal.open"),
+    ("sealed for another key id", encrypt0(CONTENT_KEY, 1, row_aad(1, key_id=bytes(8)), PLAIN), "seal.open"),
+    ("sealed under another key", encrypt0(bytes(32), 1, row_aad(1), PLAIN), "seal.open"),
+    ("an algorithm of a shorter key", encrypt0(CONTENT_KEY, 1, row_aad(1), PLAIN, cbor({1: 1, 5: bytes(11) + b"\1"})), "decode.unsupported"),
+    ("no IV", encrypt0(CONTENT_KEY, 1, row_aad(1), PLAIN, cbor({1: 3})), "decode.unsupported"),
+    ("an IV of 8 bytes", encrypt0(CONTENT_KEY, 1, row_aad(1), PLAIN, cbor({1: 3, 5: bytes(8)})), "decode.malformed"),
+    ("an IV that is no counter", encrypt0(CONTENT_KEY, 1, row_aad(1), PLAIN, counting), "decode.unsupported"),
+    ("a key id in the header", encrypt0(CONTENT_KEY, 1, row_aad(1), PLAIN, cbor({1: 3, 4: b"1", 5: bytes(11) + b"\1"})), "decode.unsupported"),
+    ("the IV unprotected", cbor([cbor({1: 3}), {5: bytes(12)}, bytes(32)]), "decode.unsupported"),
+    ("no ciphertext", cbor([cbor({1: 3, 5: bytes(12)}), {}, bytes(15)]), "decode.malformed"),
+    ("tagged 16", b"\xd0" + SEALED[0], "decode.unsupported"),
+    ("an event inside that is none", encrypt0(CONTENT_KEY, 1, row_aad(1), b"\xa0"), "decode.malformed"),
+]
+
+
+# --- Key records
+def wrap(n, epoch=EPOCH, key_id=KEY_ID, kiosk=KIOSK, ikm=None):
+    info = cbor(["vestibule-content-key-1", DEPLOYMENT, kiosk, epoch, key_id, RECIPIENT_IDS[n]])
+    return [RECIPIENT_IDS[n], *hpke_seal(RECIPIENTS[n], info, CONTENT_KEY, ikm or IKMS[n])]
+
+
+IKMS = [fixed("ephemeral 0"), fixed("ephemeral 1")]
+RECORD_AAD = cbor(["vestibule-key-record-1", DEPLOYMENT, KIOSK])
+record_payload = cbor([EPOCH, KEY_ID, [wrap(0)]])
+RECORD = sign1(kiosk_key, RECORD_AAD, record_payload)
+TWO = sign1(kiosk_key, RECORD_AAD, cbor([EPOCH, KEY_ID, [wrap(0), wrap(1)]]))
+
+
+def signed_record(payload):
+    return sign1(kiosk_key, RECORD_AAD, cbor(payload))
+
+
+REFUSED_RECORDS = [
+    ("signed by another", sign1(stranger_key, RECORD_AAD, record_payload), "seal.signature"),
+    ("signed for another kiosk", sign1(kiosk_key, cbor(["vestibule-key-record-1", DEPLOYMENT, OTHER_KIOSK]), record_payload), "seal.signature"),
+    ("signed as a batch", sign1(kiosk_key, cbor(["vestibule-batch-1", DEPLOYMENT, TOPIC]), record_payload), "seal.signature"),
+    ("signed as EdDSA (-8)", sign1(kiosk_key, RECORD_AAD, record_payload, cbor({1: -8})), "decode.unsupported"),
+    ("a key id in the protected header", sign1(kiosk_key, RECORD_AAD, record_payload, cbor({1: -19, 4: b"1"})), "decode.unsupported"),
+    ("an empty protected header", sign1(kiosk_key, RECORD_AAD, record_payload, b""), "decode.truncated"),
+    ("an unprotected header", b"\x84" + cbor(cbor({1: -19})) + cbor({4: b"1"}) + cbor(record_payload) + cbor(bytes(64)), "decode.unsupported"),
+    ("no recipients", signed_record([EPOCH, KEY_ID, []]), "decode.malformed"),
+    ("nine recipients", signed_record([EPOCH, KEY_ID, [[bytes([n]) * 8, bytes(32), bytes(48)] for n in range(9)]]), "decode.malformed"),
+    ("a recipient twice", signed_record([EPOCH, KEY_ID, [wrap(0), wrap(0)]]), "decode.malformed"),
+    ("an epoch of 7 bytes", signed_record([EPOCH[:7], KEY_ID, [wrap(0)]]), "decode.malformed"),
+    ("a ciphertext of 47 bytes", signed_record([EPOCH, KEY_ID, [[RECIPIENT_IDS[0], bytes(32), bytes(47)]]]), "decode.malformed"),
+    ("a signature of 63 bytes", cbor([cbor({1: -19}), {}, record_payload, bytes(63)]), "decode.malformed"),
+    ("tagged 18", b"\xd2" + RECORD, "decode.unsupported"),
+]
+moved = wrap(0, kiosk=OTHER_KIOSK)
+UNOPENABLE = [
+    ("for the core alone", signed_record([EPOCH, KEY_ID, [wrap(1)]]), "seal.unknown_recipient"),
+    ("wrapped for another kiosk", signed_record([EPOCH, KEY_ID, [moved]]), "seal.open"),
+    ("wrapped for another epoch", signed_record([bytes(8), KEY_ID, [wrap(0)]]), "seal.open"),
+    ("wrapped for another key id", signed_record([EPOCH, bytes(8), [wrap(0)]]), "seal.open"),
+    ("wrapped for another recipient", signed_record([EPOCH, KEY_ID, [[RECIPIENT_IDS[0], *wrap(1)[1:]]]]), "seal.open"),
+    ("an ephemeral key of small order", signed_record([EPOCH, KEY_ID, [[RECIPIENT_IDS[0], bytes(32), wrap(0)[2]]]]), "seal.open"),
+]
+
+# --- Batches
+SENT = [BOOT, MONO + 1500]
+BATCH_AAD = cbor(["vestibule-batch-1", DEPLOYMENT, TOPIC])
+
+
+def sha(b):
+    return hashlib.sha256(b).digest()
+
+
+LISTED = [[seq, sha(r)] for (seq, _, _), r in zip(ROWS, SEALED)]
+
+
+def signed_list(payload, key=kiosk_key, aad=BATCH_AAD):
+    return sign1(key, aad, cbor(payload))
+
+
+LIST = signed_list([KEY_ID, SENT, LISTED])
+BATCH = cbor([RECORD, LIST, SEALED])
+ONE = cbor([RECORD, signed_list([KEY_ID, SENT, LISTED[:1]]), SEALED[:1]])
+
+
+def batch(sign, rows=SEALED):
+    return cbor([RECORD, sign, rows])
+
+
+REFUSED_BATCHES = [
+    ("signed by another", batch(signed_list([KEY_ID, SENT, LISTED], stranger_key)), "seal.signature"),
+    ("signed for another topic", batch(signed_list([KEY_ID, SENT, LISTED], aad=cbor(["vestibule-batch-1", DEPLOYMENT, TOPIC.replace(KIOSK, OTHER_KIOSK)]))), "seal.signature"),
+    ("signed for another deployment", batch(signed_list([KEY_ID, SENT, LISTED], aad=cbor(["vestibule-batch-1", KIOSK, TOPIC]))), "seal.signature"),
+    ("a row that is not listed", batch(signed_list([KEY_ID, SENT, LISTED[:2]])), "seal.digest"),
+    ("a row twice", batch(LIST, [SEALED[0], SEALED[0]]), "seal.digest"),
+    ("sequence numbers that do not ascend", batch(signed_list([KEY_ID, SENT, [LISTED[1], LISTED[0]]]), SEALED[:2]), "decode.malformed"),
+    ("a sequence number twice", batch(signed_list([KEY_ID, SENT, [LISTED[0], [1, LISTED[1][1]]]]), SEALED[:2]), "decode.malformed"),
+    ("a digest twice", batch(signed_list([KEY_ID, SENT, [LISTED[0], [2, LISTED[0][1]]]]), SEALED[:1]), "decode.malformed"),
+    ("sequence number 0", batch(signed_list([KEY_ID, SENT, [[0, LISTED[0][1]]]]), SEALED[:1]), "decode.out_of_range"),
+    ("an empty list", batch(signed_list([KEY_ID, SENT, []]), SEALED[:1]), "decode.malformed"),
+    ("65 listed rows", batch(signed_list([KEY_ID, SENT, [[n, sha(bytes([n]))] for n in range(1, 66)]]), SEALED[:1]), "decode.malformed"),
+    ("no rows", batch(LIST, []), "decode.malformed"),
+    ("65 rows", batch(LIST, [bytes([n]) for n in range(65)]), "decode.malformed"),
+    ("a row of 1,025 bytes", batch(LIST, [bytes(1025)]), "decode.malformed"),
+    ("a digest of 31 bytes", batch(signed_list([KEY_ID, SENT, [[1, bytes(31)]]]), SEALED[:1]), "decode.malformed"),
+    ("no time of sending", batch(signed_list([KEY_ID, None, LISTED])), "decode.malformed"),
+]
+
+# --- Receipts
+RECEIPT_AAD = cbor(["vestibule-receipt-1", DEPLOYMENT, KIOSK])
+
+
+def receipt(ranges, key=receipt_key, aad=RECEIPT_AAD, digest=sha(BATCH)):
+    return sign1(key, aad, cbor([digest, ranges]))
+
+
+RECEIPTS = [
+    ("all accepted", [[1, 4, 0, None]]),
+    ("one of each", [[1, 1, 0, None], [2, 3, 1, None], [4, 4, 2, "ingest.conflict"], [9, 12, 3, "seal.open"]]),
+    ("a batch whose list could not be read", [[1, 2**53 - 1, 3, "seal.signature"]]),
+]
+OUTCOMES = ["accepted", "duplicate", "conflict", "quarantined"]
+REFUSED_RECEIPTS = [
+    ("signed by another", receipt(RECEIPTS[0][1], stranger_key), "seal.signature"),
+    ("signed for another kiosk", receipt(RECEIPTS[0][1], aad=cbor(["vestibule-receipt-1", DEPLOYMENT, OTHER_KIOSK])), "seal.signature"),
+    ("no ranges", receipt([]), "decode.malformed"),
+    ("65 ranges", receipt([[n, n, 0, None] for n in range(1, 66)]), "decode.malformed"),
+    ("a range that ends before it starts", receipt([[2, 1, 0, None]]), "decode.malformed"),
+    ("ranges that overlap", receipt([[1, 2, 0, None], [2, 3, 1, None]]), "decode.malformed"),
+    ("outcome 4", receipt([[1, 1, 4, None]]), "decode.out_of_range"),
+    ("a reason that is no code", receipt([[1, 1, 3, "because"]]), "decode.malformed"),
+    ("a digest of 20 bytes", receipt(RECEIPTS[0][1], digest=bytes(20)), "decode.malformed"),
+]
+
+
+def write(name, content):
+    text = json.dumps({"source": SOURCE, **content}, indent=2, ensure_ascii=False)
+    (HERE / name).write_text(text + "\n")
+
+
+def refused(cases):
+    return [{"name": name, "hex": data.hex(), "error": error} for name, data, error in cases]
+
+
+PLACE = {"deployment": DEPLOYMENT, "kiosk": KIOSK, "epoch": X(EPOCH), "keyId": X(KEY_ID)}
+write("event.json", {
+    "events": [{"name": name, "hex": cbor(fields).hex(), "event": {"stamp": stamp or STAMP_JSON, **value}} for name, fields, value, stamp in EVENTS],
+    "refused": refused(REFUSED_EVENTS),
+})
+write("row.json", {
+    "place": PLACE,
+    "contentKey": X(CONTENT_KEY),
+    "rows": [{"name": e[0], "seq": seq, "attempt": attempt, "externalAad": row_aad(seq).hex(), "event": cbor(e[1]).hex(), "hex": r.hex(), "digest": sha(r).hex()}
+             for (seq, attempt, e), r in zip(ROWS, SEALED)],
+    "refused": refused(REFUSED_ROWS),
+})
+write("key-record.json", {
+    "place": PLACE,
+    "kioskSeed": X(KIOSK_SEED),
+    "kioskPublicKey": raw(kiosk_key.public_key()).hex(),
+    "contentKey": X(CONTENT_KEY),
+    "recipients": [{"privateKey": X(k), "publicKey": X(p), "id": X(i)} for k, p, i in zip(RECIPIENT_KEYS, RECIPIENTS, RECIPIENT_IDS)],
+    "ephemeralIkms": [X(ikm) for ikm in IKMS],
+    "info": cbor(["vestibule-content-key-1", DEPLOYMENT, KIOSK, EPOCH, KEY_ID, RECIPIENT_IDS[0]]).hex(),
+    "externalAad": RECORD_AAD.hex(),
+    "payload": record_payload.hex(),
+    "records": [{"name": "for the gateway", "recipientCount": 1, "hex": RECORD.hex()}, {"name": "for the gateway and the core", "recipientCount": 2, "hex": TWO.hex()}],
+    "refused": refused(REFUSED_RECORDS),
+    "unopenable": refused(UNOPENABLE),
+})
+write("batch.json", {
+    "place": PLACE,
+    "topic": TOPIC,
+    "kioskSeed": X(KIOSK_SEED),
+    "sentAt": {"bootId": X(BOOT), "monotonicMs": MONO + 1500},
+    "externalAad": BATCH_AAD.hex(),
+    "payload": cbor([KEY_ID, SENT, LISTED]).hex(),
+    "batches": [{"name": "three rows, one number left out", "seqs": [1, 2, 4], "hex": BATCH.hex(), "sign1": LIST.hex(), "digest": sha(BATCH).hex()},
+                {"name": "one row", "seqs": [1], "hex": ONE.hex(), "sign1": signed_list([KEY_ID, SENT, LISTED[:1]]).hex(), "digest": sha(ONE).hex()}],
+    "refused": refused(REFUSED_BATCHES),
+})
+write("receipt.json", {
+    "place": PLACE,
+    "receiptSeed": X(RECEIPT_SEED),
+    "receiptPublicKey": raw(receipt_key.public_key()).hex(),
+    "externalAad": RECEIPT_AAD.hex(),
+    "receipts": [{"name": name, "receipt": {"batchDigest": X(sha(BATCH)), "ranges": [{"from": a, "to": b, "outcome": OUTCOMES[o], **({"reason": r} if r else {})} for a, b, o, r in ranges]},
+                  "hex": receipt(ranges).hex()} for name, ranges in RECEIPTS],
+    "refused": refused(REFUSED_RECEIPTS),
+})
