@@ -1,0 +1,147 @@
+/**
+ * Reads a printed sheet as a scanner would: rasterises the PDF and decodes every QR code on it, with libraries that had no part in
+ * drawing it. The decoder's wasm is read from its package; nothing is fetched.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { createCanvas, type SKRSContext2D } from '@napi-rs/canvas';
+import { getDocument } from 'pdfjs-dist/legacy/build/pdf.mjs';
+import { prepareZXingModule, readBarcodes } from 'zxing-wasm/reader';
+import { seededRandom } from './suite-size.ts';
+
+export interface PrintedCode {
+  readonly text: string;
+  /** From 1. */
+  readonly page: number;
+  /** The symbol's top left corner and size, without its quiet zone, in millimetres on the paper. */
+  readonly xMm: number;
+  readonly yMm: number;
+  readonly sizeMm: number;
+  /** Error correction: L, M, Q or H. */
+  readonly correction: string;
+}
+
+export interface Reading {
+  /** Of the imaginary scanner; 200 unless said. */
+  readonly dpi?: number;
+  /** Standard deviation of a Gaussian blur, in pixels. */
+  readonly blurPx?: number;
+  /** Each pixel is made lighter or darker by up to so much of 255. */
+  readonly noise?: number;
+  /** For the noise. */
+  readonly seed?: number;
+}
+
+export interface Pixels {
+  /** Red, green, blue, opacity. */
+  readonly data: Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface RasterPage {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly pixels: Pixels;
+  readonly png: Buffer;
+}
+
+const MM_PER_INCH = 25.4;
+const POINTS_PER_INCH = 72;
+const require = createRequire(import.meta.url);
+const packageOf = (name: string): string => dirname(require.resolve(`${name}/package.json`));
+
+let isReaderReady = false;
+
+/** @returns each page of the PDF as an image, white where nothing is printed. */
+export async function rasterise(pdf: Uint8Array, { dpi = 200, blurPx = 0, noise = 0, seed = 1 }: Reading = {}): Promise<RasterPage[]> {
+  // pdf.js takes the buffer it is given for its own.
+  const loading = getDocument({
+    data: Uint8Array.from(pdf),
+    standardFontDataUrl: `${join(packageOf('pdfjs-dist'), 'standard_fonts')}/`,
+    useSystemFonts: false,
+    verbosity: 0,
+  });
+  const document = await loading.promise;
+  const pages: RasterPage[] = [];
+  for (let number = 1; number <= document.numPages; number++) {
+    const page = await document.getPage(number);
+    const viewport = page.getViewport({ scale: dpi / POINTS_PER_INCH });
+    const canvas = createCanvas(Math.ceil(viewport.width), Math.ceil(viewport.height));
+    // pdf.js is typed for the browser's canvas; this one draws the same.
+    await page.render({ canvas: canvas as never, viewport }).promise;
+    const worn = createCanvas(canvas.width, canvas.height);
+    const context = worn.getContext('2d');
+    if (blurPx > 0) context.filter = `blur(${blurPx}px)`;
+    context.drawImage(canvas, 0, 0);
+    if (noise > 0) addNoise(context, canvas.width, canvas.height, noise, seed + number);
+    pages.push({
+      widthPx: worn.width,
+      heightPx: worn.height,
+      pixels: {
+        data: Uint8ClampedArray.from(context.getImageData(0, 0, worn.width, worn.height).data),
+        width: worn.width,
+        height: worn.height,
+      },
+      png: worn.toBuffer('image/png'),
+    });
+  }
+  await loading.destroy();
+  return pages;
+}
+
+/** @returns every QR code that was found, page by page, by rows from the top and from left to right. */
+export async function readSheet(pdf: Uint8Array, reading: Reading = {}): Promise<PrintedCode[]> {
+  const mmPerPx = MM_PER_INCH / (reading.dpi ?? 200);
+  const found: PrintedCode[] = [];
+  for (const [at, page] of (await rasterise(pdf, reading)).entries()) {
+    const codes = (await readImage(page.pixels)).map(({ text, correction, x, y, size }) => ({
+      text,
+      page: at + 1,
+      xMm: x * mmPerPx,
+      yMm: y * mmPerPx,
+      sizeMm: size * mmPerPx,
+      correction,
+    }));
+    // Symbols of one row of cards differ in height; a row of stickers is 34 mm apart from the next.
+    const rowOf = (code: PrintedCode) => Math.round((code.yMm + code.sizeMm / 2) / 20);
+    found.push(...codes.sort((a, b) => rowOf(a) - rowOf(b) || a.xMm - b.xMm));
+  }
+  return found;
+}
+
+/** @returns the QR codes of one image, positions in its pixels. @param image pixels, or the bytes of a PNG. */
+export async function readImage(
+  image: Pixels | Uint8Array,
+): Promise<{ text: string; correction: string; x: number; y: number; size: number }[]> {
+  if (!isReaderReady) {
+    const wasm = readFileSync(require.resolve('zxing-wasm/reader/zxing_reader.wasm'));
+    prepareZXingModule({ overrides: { wasmBinary: new Uint8Array(wasm).buffer } });
+    isReaderReady = true;
+  }
+  const results = await readBarcodes(image as Parameters<typeof readBarcodes>[0], {
+    formats: ['QRCode'],
+    maxNumberOfSymbols: 255,
+    tryInvert: false,
+  });
+  return results
+    .filter((result) => result.isValid)
+    .map(({ text, ecLevel, position: { topLeft, topRight } }) => ({
+      text,
+      correction: ecLevel,
+      x: topLeft.x,
+      y: topLeft.y,
+      size: Math.hypot(topRight.x - topLeft.x, topRight.y - topLeft.y),
+    }));
+}
+
+function addNoise(context: SKRSContext2D, width: number, height: number, noise: number, seed: number): void {
+  const random = seededRandom(seed);
+  const image = context.getImageData(0, 0, width, height);
+  for (let at = 0; at < image.data.length; at += 4) {
+    const by = (2 * random() - 1) * noise;
+    for (let channel = at; channel < at + 3; channel++) image.data[channel] = image.data[channel]! + by;
+  }
+  context.putImageData(image, 0, 0);
+}
