@@ -1,0 +1,97 @@
+/** Towns of scans that go straight to the keeper, without the seals: for properties and measurements of the stores and the look. */
+import type { Opened, PlacedEvent } from '../../core/accept.ts';
+import { openCoreDb } from '../../core/core-db.ts';
+import type { Day } from '../../core/day.ts';
+import { DayKeys } from '../../core/day-keys.ts';
+import { DayStore, type DayStoreOptions } from '../../core/day-store.ts';
+import { Keeper } from '../../core/keep.ts';
+import { Notes } from '../../core/notes.ts';
+import { type Contact, OverlapFinder, type OverlapQuestion } from '../../core/overlap.ts';
+import { cardPseudonym } from '../../core/pseudonym.ts';
+import { Streams } from '../../core/streams.ts';
+import type { Happening } from '../../protocol/event.ts';
+import type { BootId, EntranceId, KeyId, KioskId, Seq, VenueId, VisitorUuid } from '../../protocol/ids.ts';
+import { silentLog } from '../../protocol/log.ts';
+import type { EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
+
+/** A number as an id: 16 characters that any id may have. */
+export const idOf = <T extends string>(kind: string, number: number): T => `${kind}${String(number).padStart(15, '0')}` as T;
+
+/** A number as 16 bytes. */
+export function cardOf(number: number): VisitorUuid {
+  const card = Buffer.alloc(16, 0xca);
+  card.writeUInt32BE(number, 4);
+  return new Uint8Array(card) as VisitorUuid;
+}
+
+export const keyIdOf = (number: number): KeyId => {
+  const id = Buffer.alloc(8, 0x1d);
+  id.writeUInt32BE(number);
+  return new Uint8Array(id) as KeyId;
+};
+
+export interface TownRow {
+  /** A kiosk and its one content key. */
+  readonly kiosk: number;
+  readonly seq: number;
+  readonly venue: number;
+  readonly happening: Happening;
+  readonly atMs: number;
+  readonly uncertaintyMs?: number;
+  readonly dwellMs?: number;
+}
+
+export function placedRow(row: TownRow, receivedAtMs: number): PlacedEvent {
+  const { kiosk, seq, venue, happening, atMs, uncertaintyMs = 0, dwellMs = 3_600_000 } = row;
+  const stamp = {
+    wallMs: atMs as EpochMillis,
+    monotonicMs: 0 as MonotonicMillis,
+    bootId: new Uint8Array(16) as BootId,
+    clock: 'synced' as const,
+  };
+  return {
+    stream: { kiosk: idOf<KioskId>('k', kiosk), keyId: keyIdOf(kiosk) },
+    seq: seq as Seq,
+    placement: { venue: idOf<VenueId>('v', venue), entrance: idOf<EntranceId>('e', venue), direction: 'both', dwellMs },
+    atMs,
+    uncertaintyMs,
+    isUnplaced: false,
+    receivedAtMs,
+    event: { stamp, ...happening },
+  };
+}
+
+const KEY = Buffer.alloc(32, 7);
+
+/** The stores of a core without its front: nothing is verified, nothing dropped by itself. */
+export class Town {
+  readonly days: DayStore;
+  readonly streams: Streams;
+  readonly notes: Notes;
+  readonly #db;
+  readonly #keeper: Keeper;
+
+  constructor(dir: string, options: Partial<DayStoreOptions> = {}) {
+    this.#db = openCoreDb(`${dir}/core.db`, KEY, 'write');
+    this.days = new DayStore({ dir: `${dir}/days`, keys: new DayKeys(this.#db), log: silentLog, mode: 'write', ...options });
+    this.streams = new Streams(this.#db);
+    this.notes = new Notes(this.#db);
+    this.#keeper = new Keeper({ db: this.#db, days: this.days, streams: this.streams, notes: this.notes, pseudonymKey: KEY });
+  }
+
+  keep(rows: readonly TownRow[], now: { readonly firstDay: Day; readonly nowMs: number }): void {
+    const events = rows.map((row) => placedRow(row, now.nowMs));
+    const opened: Opened = { events, flag: undefined, setAside: [] };
+    this.#keeper.keep([opened], now);
+  }
+
+  contactsOf(card: VisitorUuid, question: Partial<OverlapQuestion>): Contact[] {
+    const asked = { minimumOverlapMs: 900_000, firstDay: '2026-01-01' as Day, answerKey: Buffer.alloc(32, 9), ...question };
+    return new OverlapFinder(this, asked).contactsOf(cardPseudonym(KEY, card));
+  }
+
+  close(): void {
+    this.days.close();
+    this.#db.close();
+  }
+}
