@@ -4,7 +4,7 @@
  * as udev does in /dev/serial/by-id. Needs no root, and no child process: only the openpty(3) of node-pty's binary is used, whose public
  * `spawn` needs a child and whose `open` reads both ends itself.
  */
-import { closeSync, symlinkSync, unlinkSync, write } from 'node:fs';
+import { closeSync, rmSync, symlinkSync, write } from 'node:fs';
 import { createRequire } from 'node:module';
 import { ReadStream } from 'node:tty';
 import { promisify } from 'node:util';
@@ -33,6 +33,7 @@ export class PtyDevice {
   readonly path: string;
   #terminal: Terminal | undefined;
   #received = Buffer.alloc(0);
+  #writing: Promise<unknown> = Promise.resolve();
   #wake: () => void = () => {};
 
   /** @param path where the stable link is to be, for example in `t.testdir()`. Starts unplugged. */
@@ -50,6 +51,7 @@ export class PtyDevice {
     return this.#received;
   }
 
+  /** Plugs in. Throws when it is plugged in already. */
   plug(): void {
     if (this.#terminal !== undefined) throw new Error('pty: plugged in already');
     const opened = openPty(80, 24);
@@ -67,28 +69,37 @@ export class PtyDevice {
     this.#terminal = { opened, master, slave };
   }
 
+  /** The device takes nothing more: what the kiosk writes stays in the kernel. */
+  stopTaking(): void {
+    this.#plugged().master.pause();
+  }
+
   /** When it resolves the terminal has hung up and its name is gone. Unplugging twice changes nothing. */
   async unplug(): Promise<void> {
     const terminal = this.#terminal;
     if (terminal === undefined) return;
     this.#terminal = undefined;
-    unlinkSync(this.path);
+    rmSync(this.path, { force: true });
+    // A descriptor closed under a write may be another file's by the time it is written.
+    await this.#writing;
     await closed(terminal.master);
     await closed(terminal.slave);
     // The stream of the slave reopened it under a descriptor of its own.
     closeSync(terminal.opened.slave);
   }
 
-  /** Resolves when the kernel has taken all bytes: for more than its few kilobytes, not before the kiosk reads. */
+  /**
+   * Resolves when the kernel has taken all bytes: for more than its few kilobytes, not before the kiosk reads. Unplugged in the middle,
+   * it stops there.
+   */
   async send(bytes: Uint8Array | string): Promise<void> {
+    const terminal = this.#plugged();
     let rest = Buffer.from(bytes);
-    while (rest.length > 0) {
-      // A unplugged device stops sending in the middle, as it would.
-      const terminal = this.#terminal;
-      if (terminal === undefined) return;
+    while (rest.length > 0 && terminal === this.#terminal) {
+      const writing = writeDescriptor(terminal.opened.master, rest);
+      this.#writing = writing.catch(() => {});
       try {
-        const { bytesWritten } = await writeDescriptor(terminal.opened.master, rest);
-        rest = rest.subarray(bytesWritten);
+        rest = rest.subarray((await writing).bytesWritten);
       } catch (error) {
         if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
         await nextTurn();
