@@ -6,8 +6,38 @@
 import Database from 'better-sqlite3';
 import { ConfigError, StoreError } from '../protocol/errors.ts';
 
-export type Db = Database.Database;
-export type Statement<Bind extends unknown[] = unknown[], Row = unknown> = Database.Statement<Bind, Row>;
+/** One open file. */
+export class Db {
+  readonly #db: Database.Database;
+  readonly #statements = new Map<string, Database.Statement>();
+
+  constructor(db: Database.Database) {
+    this.#db = db;
+  }
+
+  /** @param sql a constant, values as `?`: each text is compiled once and kept. */
+  prepare(sql: string): Database.Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /** Runs `work` in a transaction that takes the write lock at once; inside another one, as a part of it that can fail alone. */
+  transact<T>(work: () => T): T {
+    return this.#db.transaction(work).immediate();
+  }
+
+  pragma(pragma: string): unknown {
+    return this.#db.pragma(pragma, { simple: true });
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}
 
 export interface OpenDatabase {
   readonly path: string;
@@ -37,7 +67,7 @@ export function openDatabase({ path, key, steps, isReadOnly = false }: OpenDatab
       db.pragma(`key = "x'${Buffer.from(key).toString('hex')}'"`);
       if (!isReadOnly) setDurable(db, path);
       migrate(db, path, steps, isReadOnly);
-      return db;
+      return new Db(db);
     } catch (error) {
       db.close();
       throw error;
@@ -45,7 +75,7 @@ export function openDatabase({ path, key, steps, isReadOnly = false }: OpenDatab
   });
 }
 
-function setDurable(db: Db, path: string): void {
+function setDurable(db: Database.Database, path: string): void {
   const mode = db.pragma('journal_mode = WAL', { simple: true });
   // better-sqlite3 is built with WAL_SYNCHRONOUS=1 (NORMAL): a power cut could then take back what a PUBACK has promised.
   db.pragma('synchronous = FULL');
@@ -57,7 +87,7 @@ function setDurable(db: Db, path: string): void {
   db.pragma('secure_delete = FAST');
 }
 
-function migrate(db: Db, path: string, steps: readonly string[], isReadOnly: boolean): void {
+function migrate(db: Database.Database, path: string, steps: readonly string[], isReadOnly: boolean): void {
   const version = Number(db.pragma('user_version', { simple: true }));
   if (version > steps.length) throw new StoreError('store.newer', `${path}: layout ${version} of at most ${steps.length}`);
   if (isReadOnly && version < steps.length)

@@ -3,9 +3,21 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
-import { ConfigError } from '../protocol/errors.ts';
+import { ConfigError, type ErrorCode, StoreError } from '../protocol/errors.ts';
 
 /** Makes a directory that only its owner may enter; one that is there must not be open to others. @throws ConfigError `config.invalid`. */
 export function makePrivateDirectory(path: string): void {
@@ -44,6 +56,30 @@ export function writeOnce(path: string, content: Uint8Array, mode: number): void
   }
   syncDirectory(dirname(path));
 }
+
+/**
+ * Writes a file that is either as it was or whole, also after a power cut. For what may change, never for a key.
+ * @throws StoreError `store.disk_full`, `store.read_only` or `store.failed`; the file is then as it was.
+ */
+export function replaceFile(path: string, content: Uint8Array, mode: number): void {
+  const draft = join(dirname(path), `.${randomBytes(6).toString('hex')}.draft`);
+  try {
+    writeSynced(draft, content, mode);
+    renameSync(draft, path);
+  } catch (cause) {
+    rmSync(draft, { force: true });
+    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new StoreError(FILE_CODES[reason] ?? 'store.failed', `${path}: ${reason}`, { cause });
+  }
+}
+
+const FILE_CODES: Readonly<Record<string, ErrorCode>> = {
+  ENOSPC: 'store.disk_full',
+  EDQUOT: 'store.disk_full',
+  EFBIG: 'store.disk_full',
+  EROFS: 'store.read_only',
+  EACCES: 'store.read_only',
+};
 
 function writeSynced(path: string, content: Uint8Array, mode: number): void {
   const file = openSync(path, 'wx', mode);

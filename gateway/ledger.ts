@@ -52,7 +52,7 @@ export class Ledger {
    * @throws StoreError when the store can not keep it now, and whatever `work` throws.
    */
   transact<T>(work: () => T): T {
-    return translating('ledger', () => this.#db.transaction(work).immediate());
+    return translating('ledger', () => this.#db.transact(work));
   }
 
   /**
@@ -141,10 +141,26 @@ export class Ledger {
     return row?.seq ?? 0;
   }
 
+  /** How many entries there are behind `position`. */
+  countAfter(position: number): number {
+    return Number(translating('ledger', () => this.#db.prepare('SELECT count(*) FROM entries WHERE position > ?').pluck().get(position)));
+  }
+
   /** How far a sink has taken the log; 0 for one that is new. */
   cursorOf(sink: string): number {
-    const row = this.#db.prepare('SELECT position FROM sinks WHERE name = ?').get(sink) as { position: number } | undefined;
-    return row?.position ?? 0;
+    const position = translating('ledger', () => this.#db.prepare('SELECT position FROM sinks WHERE name = ?').pluck().get(sink));
+    return Number(position ?? 0);
+  }
+
+  /** Makes a sink known, so that what it does not take in time is counted against it. Doing so again changes nothing. */
+  addSink(sink: string): void {
+    this.transact(() => this.#db.prepare('INSERT INTO sinks (name, position) VALUES (?, 0) ON CONFLICT DO NOTHING').run(sink));
+  }
+
+  /** How many entries retention ended before the sink had taken them. */
+  droppedOf(sink: string): number {
+    const dropped = translating('ledger', () => this.#db.prepare('SELECT dropped_entries FROM sinks WHERE name = ?').pluck().get(sink));
+    return Number(dropped ?? 0);
   }
 
   /** Keeps how far a sink has taken the log. @throws StoreError. */

@@ -137,12 +137,12 @@ export class Registry {
 
   #refresh(): void {
     // Steps when another connection has committed; asking costs about a microsecond, so that each batch can ask.
-    if (this.#db.pragma('data_version', { simple: true }) !== this.#dataVersion) this.#read();
+    if (this.#db.pragma('data_version') !== this.#dataVersion) this.#read();
   }
 
   #read(): void {
     translating('registry', () => {
-      this.#dataVersion = this.#db.pragma('data_version', { simple: true });
+      this.#dataVersion = this.#db.pragma('data_version');
       const rows = this.#db.prepare('SELECT kiosks.*, timezone FROM kiosks JOIN venues ON venues.id = venue').all() as KioskRow[];
       this.#known = new Map(rows.map((row) => [row.kiosk as KioskId, kioskOf(row)]));
     });

@@ -1,0 +1,232 @@
+/**
+ * The MQTT broker: carries out what admission.ts decides and hands batches to ingest before they are acknowledged. The only
+ * importer of aedes, which sends PUBACK right after `authorizePublish` calls back, before it routes or keeps anything.
+ * Source: MQTT 3.1.1; aedes 1.2.0, lib/handlers/publish.js and lib/handlers/connect.js.
+ */
+import type { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+import { Aedes, type Client as AedesClient, type AuthenticateError } from 'aedes';
+import { AdmissionError, codeOf, type ErrorCode } from '../protocol/errors.ts';
+import { isPlaceId, type KioskId } from '../protocol/ids.ts';
+import { decodeKioskState, encodeKioskState } from '../protocol/kiosk-state.ts';
+import type { Log } from '../protocol/log.ts';
+import { parseTopic } from '../protocol/topics.ts';
+import {
+  type Client,
+  mayReceive,
+  type Peer,
+  type Publication,
+  refuseKiosk,
+  refuseOperatorName,
+  refusePublication,
+  refuseSubscription,
+} from './admission.ts';
+import { FlowGate, type FlowLimits } from './flow-gate.ts';
+import type { Kiosk } from './registry.ts';
+
+/** `dropped`: the connection ended first. `cut-off`: not acknowledged, and the connection is closed. */
+export type Answer = 'acknowledge' | 'cut-off' | 'dropped';
+
+export interface BrokerDoors {
+  kiosk(kiosk: KioskId): Kiosk | undefined;
+  isOperator(account: string | undefined, secret: Uint8Array | undefined): Promise<boolean>;
+  /** Called for each batch of an admitted kiosk. @param untilClosed aborts when its connection ends. */
+  onBatch(kiosk: KioskId, message: Uint8Array, untilClosed: AbortSignal): Promise<Answer>;
+  onConnected(kiosk: KioskId, connection: { readonly hasTakenOver: boolean }): void;
+  onDisconnected(kiosk: KioskId): void;
+  /** @param name a place id that the peer claimed, or `undefined`. */
+  onRefused(name: KioskId | undefined, code: ErrorCode): void;
+  /** What nobody expected: ends the gateway. */
+  onBug(error: unknown): void;
+}
+
+export interface Broker {
+  /** Takes over a connection that a listener accepted. */
+  accept(socket: Socket, peer: Peer): void;
+  /** @returns when it is handed to every subscriber's connection. Retained ones are kept for later subscribers. */
+  publish(topic: string, payload: Uint8Array, delivery: { readonly qos: 0 | 1; readonly retain: boolean }): Promise<void>;
+  /** Closes a kiosk's connections, now. */
+  cutOff(kiosk: KioskId): void;
+  close(): Promise<void>;
+}
+
+/** CONNACK return codes (MQTT 3.1.1, table 3.1); aedes has them as a const enum, which does not outlive type stripping. */
+const BAD_ACCOUNT = 4;
+const NOT_AUTHORISED = 5;
+/** Slow readers hold one of the broker's delivery slots each, so that they are let go soon. */
+const DRAIN_MS = 10_000;
+const CONNECT_MS = 10_000;
+const DEEPEST_TOPIC_LEVELS = 8;
+
+interface Connection {
+  readonly gate: FlowGate;
+  will: Publication | undefined;
+  client: Client | undefined;
+}
+
+export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Log): Promise<Broker> {
+  // Weak: aedes asks for leave to publish the Will some turns after the connection is closed.
+  const connections = new WeakMap<AedesClient, Connection>();
+  const kiosks = new Map<KioskId, Set<FlowGate>>();
+
+  const connectionOf = (client: AedesClient): Connection => {
+    const known = connections.get(client);
+    if (known !== undefined) return known;
+    const gate = client.conn;
+    if (!(gate instanceof FlowGate)) throw new TypeError('broker: a connection without a gate');
+    const made: Connection = { gate, will: undefined, client: undefined };
+    connections.set(client, made);
+    gate.untilClosed.addEventListener('abort', () => onClosed(made), { once: true });
+    return made;
+  };
+
+  const onClosed = ({ gate, client: admitted }: Connection) => {
+    if (admitted?.role !== 'kiosk') return;
+    const gates = kiosks.get(admitted.kiosk);
+    gates?.delete(gate);
+    if (gates?.size !== 0) return;
+    kiosks.delete(admitted.kiosk);
+    doors.onDisconnected(admitted.kiosk);
+  };
+
+  const refuse = (name: string, code: ErrorCode): AdmissionError => {
+    const kiosk = isPlaceId(name) ? (name as KioskId) : undefined;
+    doors.onRefused(kiosk, code);
+    return new AdmissionError(code, `client: ${code}`);
+  };
+
+  /** @returns who it is, or why not. */
+  const admit = async (
+    { gate, will }: Connection,
+    clientId: string,
+    account: string | undefined,
+    secret: Uint8Array | undefined,
+  ): Promise<Client | ErrorCode> => {
+    if (gate.peer.transport === 'tls') {
+      const kiosk = isPlaceId(clientId) ? doors.kiosk(clientId as KioskId) : undefined;
+      return refuseKiosk(gate.peer, clientId, kiosk, will) ?? { role: 'kiosk', kiosk: clientId as KioskId };
+    }
+    if (!(await doors.isOperator(account, secret))) return 'admission.wrong_account';
+    return refuseOperatorName(clientId, will) ?? { role: 'operator' };
+  };
+
+  const broker = await Aedes.createBroker({
+    connectTimeout: CONNECT_MS,
+    drainTimeout: DRAIN_MS,
+    maxTopicLevels: DEEPEST_TOPIC_LEVELS,
+
+    preConnect(client, packet, callback) {
+      const connection = connectionOf(client);
+      const will = packet.will;
+      if (will !== undefined) connection.will = { topic: will.topic, qos: will.qos ?? 0, retain: will.retain ?? false };
+      if (will !== undefined && !isKioskState(will.payload)) connection.will = { topic: '', qos: 0, retain: false };
+      // A kept session would queue without bound for a kiosk that is away; all that it must know is retained.
+      packet.clean = true;
+      callback(null, true);
+    },
+
+    authenticate(client, account, secret, done) {
+      const connection = connectionOf(client);
+      admit(connection, client.id, account, secret).then(
+        (admitted) => {
+          if (typeof admitted === 'string') {
+            const refusal = refuse(client.id, admitted);
+            const returnCode = admitted === 'admission.wrong_account' ? BAD_ACCOUNT : NOT_AUTHORISED;
+            done(Object.assign(refusal, { returnCode }) as AuthenticateError, false);
+            return;
+          }
+          connection.client = admitted;
+          if (admitted.role === 'kiosk' && !connection.gate.untilClosed.aborted) enter(admitted.kiosk, connection.gate);
+          done(null, true);
+        },
+        (error: unknown) => done(Object.assign(error as Error, { returnCode: NOT_AUTHORISED }) as AuthenticateError, false),
+      );
+    },
+
+    authorizePublish(client, packet, callback) {
+      const connection = client === null ? undefined : connections.get(client);
+      const admitted = connection?.client;
+      if (connection === undefined || admitted === undefined) return callback(refuse('', 'admission.wrong_topic'));
+      const refusal = refusePublication(admitted, packet);
+      if (refusal !== undefined || admitted.role !== 'kiosk') {
+        return callback(refuse(client?.id ?? '', refusal ?? 'admission.wrong_topic'));
+      }
+      const message = Buffer.from(packet.payload);
+      // A Will has no length of its own and was never counted.
+      const answer = (error?: AdmissionError) => {
+        if (packet.length !== undefined) connection.gate.release(packet.length);
+        callback(error ?? null);
+      };
+      if (parseTopic(packet.topic)?.leaf === 'state') {
+        packet.payload = readableState(message);
+        // Kept on the broker only when it can be read.
+        if (packet.payload.length === 0) packet.retain = false;
+        return answer();
+      }
+      // Nothing of a batch is routed, whoever subscribed to what.
+      packet.payload = Buffer.alloc(0);
+      doors.onBatch(admitted.kiosk, message, connection.gate.untilClosed).then((decided) => {
+        if (decided === 'acknowledge') answer();
+        else if (decided === 'cut-off') answer(new AdmissionError('admission.over_budget', 'kiosk: cut off'));
+      }, doors.onBug);
+    },
+
+    authorizeSubscribe(client, subscription, callback) {
+      const admitted = connections.get(client)?.client;
+      const refusal = admitted === undefined ? 'admission.wrong_topic' : refuseSubscription(admitted, subscription.topic);
+      if (refusal !== undefined) refuse(client.id, refusal);
+      callback(null, refusal === undefined ? subscription : null);
+    },
+
+    authorizeForward(client, packet) {
+      const admitted = connections.get(client)?.client;
+      const isFit = admitted !== undefined && packet.payload.length > 0 && mayReceive(admitted, packet.topic);
+      return isFit ? packet : null;
+    },
+  });
+
+  const enter = (kiosk: KioskId, gate: FlowGate) => {
+    const gates = kiosks.get(kiosk) ?? new Set();
+    const hasTakenOver = gates.size > 0;
+    kiosks.set(kiosk, gates.add(gate));
+    doors.onConnected(kiosk, { hasTakenOver });
+  };
+
+  // The peer's own doing, counted where it was refused: what is left is connections that broke off.
+  const onBroken = (client: AedesClient, error: Error) => {
+    const code = codeOf(error);
+    if (code === 'admission.overlong') refuse(client.id ?? '', code);
+    else log.debug('connection.broken', () => ({ code: code ?? error.name }));
+  };
+  broker.on('clientError', onBroken);
+  broker.on('connectionError', onBroken);
+  (broker as EventEmitter).on('error', doors.onBug);
+
+  return {
+    accept: (socket, peer) => {
+      broker.handle(new FlowGate(socket, peer, limits));
+    },
+    publish: (topic, payload, { qos, retain }) =>
+      new Promise((resolve) => {
+        broker.publish({ cmd: 'publish', topic, payload: Buffer.from(payload), qos, retain, dup: false }, () => resolve());
+      }),
+    cutOff(kiosk) {
+      for (const gate of kiosks.get(kiosk) ?? []) gate.destroy();
+    },
+    close: () => new Promise((resolve) => broker.close(() => resolve())),
+  };
+}
+
+function isKioskState(payload: unknown): boolean {
+  return payload instanceof Uint8Array && readableState(payload).length > 0;
+}
+
+/** @returns the state with nothing in it but what the schema knows; empty when it is none. */
+function readableState(payload: Uint8Array): Buffer {
+  try {
+    return Buffer.from(encodeKioskState(decodeKioskState(payload)));
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return Buffer.alloc(0);
+  }
+}

@@ -1,0 +1,63 @@
+/** The gateway's configuration: one JSON file, every fault listed at once. */
+import { z } from 'zod';
+import { ConfigError } from '../protocol/errors.ts';
+
+const MOST_RETENTION_DAYS = 21;
+const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
+
+const rawKey = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/, 'expected 32 bytes in base64url')
+  .transform((text) => new Uint8Array(Buffer.from(text, 'base64url')));
+
+const port = z.int().min(0).max(65_535);
+
+const schema = z.strictObject({
+  /** Everything the gateway keeps is in here. */
+  directory: z.string().min(1),
+  /** The name or address at which kiosks reach this machine; it goes into the trust document. */
+  publicHost: z.string().min(1).max(253),
+  /** For kiosks. Port 0 takes any that is free. */
+  tls: z.strictObject({ host: z.string().min(1).default('0.0.0.0'), port: port.default(8_883) }).prefault({}),
+  /** For operators. Their secret crosses it in the clear, so that it stays on this machine. */
+  tcp: z
+    .strictObject({ host: z.string().regex(LOOPBACK, 'expected a loopback address').default('127.0.0.1'), port: port.default(1_883) })
+    .prefault({}),
+  /** Raw Ed25519 public keys of the card issuers that kiosks are to know. */
+  issuers: z.array(rawKey).max(64).default([]),
+  /** Whether cards without an issuer's signature are taken. */
+  mayTakeUnsigned: z.boolean().default(false),
+  retentionDays: z.int().min(1).max(MOST_RETENTION_DAYS).default(MOST_RETENTION_DAYS),
+  flags: z
+    .strictObject({
+      /** How long a second reading is waited for. */
+      confirmWithinMs: z.int().min(1_000).max(86_400_000).default(300_000),
+      ageOffMs: z
+        .int()
+        .min(60_000)
+        .max(MOST_RETENTION_DAYS * 86_400_000)
+        .default(172_800_000),
+    })
+    .prefault({}),
+  /** Of each kiosk. */
+  limits: z
+    .strictObject({
+      quarantineItems: z.int().min(1).default(1_000),
+      quarantineBytes: z.int().min(1).default(8_388_608),
+      unansweredBatches: z.int().min(1).default(64),
+      unansweredBytes: z.int().min(1).default(1_048_576),
+    })
+    .prefault({}),
+});
+
+export type GatewayConfig = Readonly<z.infer<typeof schema>>;
+/** As written in the file: keys as text, defaults left out. */
+export type GatewayConfigInput = z.input<typeof schema>;
+
+/** @param value what the JSON file holds. @throws ConfigError `config.invalid` with every fault; unknown keys are faults. */
+export function parseGatewayConfig(value: unknown): GatewayConfig {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return Object.freeze(parsed.data);
+  const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'config'}: ${issue.message}`);
+  throw new ConfigError('config.invalid', `gateway config: ${faults.join('; ')}`);
+}

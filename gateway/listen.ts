@@ -1,0 +1,96 @@
+/**
+ * The two doors: TLS 1.3 for kiosks, both ends known by pinned keys; plain TCP for operators' programs on this machine.
+ */
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { rawKeyOfCertificate } from '../protocol/certificate.ts';
+import { ConfigError, codeOf } from '../protocol/errors.ts';
+import type { Peer } from './admission.ts';
+
+export interface Listener {
+  /** As bound: never 0. */
+  readonly port: number;
+  /** Takes no more connections and ends those there are. */
+  close(): Promise<void>;
+}
+
+export interface Binding {
+  readonly host: string;
+  /** 0 for any that is free. */
+  readonly port: number;
+}
+
+/** A handshake that takes longer holds a connection that a kiosk could have. */
+const HANDSHAKE_MS = 10_000;
+const MOST_TLS_CONNECTIONS = 20_000;
+const MOST_TCP_CONNECTIONS = 200;
+/** Finds peers that vanished without a word, whatever keep-alive their CONNECT asked for. */
+const TCP_KEEP_ALIVE_MS = 60_000;
+
+type OnConnection = (socket: Socket, peer: Peer) => void;
+
+/** @throws ConfigError `config.invalid` when the address can not be bound. */
+export function listenTls(
+  binding: Binding,
+  own: { readonly keyPem: string; readonly certificatePem: string },
+  onConnection: OnConnection,
+): Promise<Listener> {
+  const server = createTlsServer(
+    {
+      key: own.keyPem,
+      cert: own.certificatePem,
+      minVersion: 'TLSv1.3',
+      // Asked for and proved, but checked by its key against the registry: there is no authority to check it against.
+      requestCert: true,
+      rejectUnauthorized: false,
+      handshakeTimeout: HANDSHAKE_MS,
+    },
+    (socket) => onConnection(socket, { transport: 'tls', publicKey: peerKeyOf(socket) }),
+  );
+  // A handshake that fails (a port scan, a plain-text client) concerns nobody else.
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  return bind(server, binding, MOST_TLS_CONNECTIONS);
+}
+
+/** @throws ConfigError `config.invalid` when the address can not be bound. */
+export const listenTcp = (binding: Binding, onConnection: OnConnection): Promise<Listener> =>
+  bind(
+    createTcpServer((socket) => onConnection(socket, { transport: 'tcp' })),
+    binding,
+    MOST_TCP_CONNECTIONS,
+  );
+
+function peerKeyOf(socket: TLSSocket): Uint8Array | undefined {
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return undefined;
+  try {
+    return rawKeyOfCertificate(certificate.raw);
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+async function bind(server: Server, { host, port }: Binding, mostConnections: number): Promise<Listener> {
+  server.maxConnections = mostConnections;
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS);
+    // A batch's PUBACK must not wait for more to send.
+    socket.setNoDelay(true);
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => reject(new ConfigError('config.invalid', `listen: ${host} port ${port} can not be bound`, { cause })));
+    server.listen(port, host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}

@@ -1,0 +1,97 @@
+/**
+ * Reads one batch message down to its events: decode, verify the key record and the list, match the rows, open each.
+ * Keeps nothing but the content keys it opened lately, in memory.
+ */
+
+import { decodeBatch, matchRows, type SentAt, verifyBatch } from '../protocol/batch.ts';
+import { publicKeyFromRaw } from '../protocol/ed25519.ts';
+import { codeOf, type ErrorCode, SealError } from '../protocol/errors.ts';
+import type { VestibuleEvent } from '../protocol/event.ts';
+import type { DeploymentId, Epoch, KeyId } from '../protocol/ids.ts';
+import { openContentKey, verifyKeyRecord } from '../protocol/key-record.ts';
+import { digestOf, openRow } from '../protocol/row.ts';
+import type { ArrivedRow } from './ledger.ts';
+import type { Kiosk } from './registry.ts';
+
+/** A row and what is in it, or why that can not be read. */
+export type OpenedRow = ArrivedRow & ({ readonly event: VestibuleEvent } | { readonly fault: ErrorCode });
+
+export interface OpenedBatch {
+  readonly keyRecord: Uint8Array;
+  readonly sign1: Uint8Array;
+  readonly epoch: Epoch;
+  readonly keyId: KeyId;
+  readonly sentAt: SentAt;
+  /** Ascending by sequence number. */
+  readonly rows: readonly OpenedRow[];
+}
+
+interface OpenKey {
+  readonly epoch: Epoch;
+  readonly keyId: KeyId;
+  readonly contentKey: Uint8Array;
+}
+
+/** A kiosk has one content key for each of its starts, and its backlog may span a few. */
+const MOST_OPEN_KEYS = 8_192;
+
+export class BatchOpener {
+  readonly #deployment: DeploymentId;
+  readonly #holder: { readonly id: Uint8Array; readonly privateKey: Uint8Array };
+  /** In order of last use, by kiosk and digest of the whole verified record. */
+  readonly #keys = new Map<string, OpenKey>();
+
+  /** @param holder the gateway as a recipient: id (8 bytes) and private key (32 bytes). */
+  constructor(deployment: DeploymentId, holder: { readonly id: Uint8Array; readonly privateKey: Uint8Array }) {
+    this.#deployment = deployment;
+    this.#holder = holder;
+  }
+
+  /**
+   * @param topic the one the message came on.
+   * @returns the batch with its rows open; a row that alone is wrong has its fault instead of an event.
+   * @throws DecodeError and SealError when the batch is wrong in itself; `seal.unknown_recipient` when it is sealed for others,
+   * which may be the gateway's own fault; `seal.unknown_key` when list and key record name different keys.
+   */
+  async open(message: Uint8Array, topic: string, kiosk: Kiosk): Promise<OpenedBatch> {
+    const { keyRecord, sign1, rows } = decodeBatch(message);
+    const publicKey = publicKeyFromRaw(kiosk.publicKey);
+    const { keyId, sentAt, listed } = verifyBatch(sign1, { deployment: this.#deployment, topic, publicKey });
+    const matched = matchRows(listed, rows).toSorted((a, b) => a.seq - b.seq);
+    const key = this.#cached(kiosk, keyRecord) ?? (await this.#openKey(kiosk, keyRecord));
+    if (Buffer.compare(key.keyId, keyId) !== 0) throw new SealError('seal.unknown_key', 'batch: list and key record name different keys');
+    return { keyRecord, sign1, epoch: key.epoch, keyId, sentAt, rows: matched.map((row) => this.#openRow(kiosk, key, row)) };
+  }
+
+  #openRow(kiosk: Kiosk, { epoch, keyId, contentKey }: OpenKey, row: ArrivedRow): OpenedRow {
+    try {
+      const place = { deployment: this.#deployment, kiosk: kiosk.kiosk, epoch, keyId, seq: row.seq };
+      return { ...row, event: openRow(row.row, place, contentKey) };
+    } catch (error) {
+      const fault = codeOf(error);
+      if (fault === undefined) throw error;
+      return { ...row, fault };
+    }
+  }
+
+  #cached(kiosk: Kiosk, keyRecord: Uint8Array): OpenKey | undefined {
+    const name = nameOf(kiosk, keyRecord);
+    const key = this.#keys.get(name);
+    if (key === undefined) return undefined;
+    this.#keys.delete(name);
+    this.#keys.set(name, key);
+    return key;
+  }
+
+  async #openKey(kiosk: Kiosk, keyRecord: Uint8Array): Promise<OpenKey> {
+    const place = { deployment: this.#deployment, kiosk: kiosk.kiosk };
+    const record = verifyKeyRecord(keyRecord, { ...place, publicKey: publicKeyFromRaw(kiosk.publicKey) });
+    const key = { epoch: record.epoch, keyId: record.keyId, contentKey: await openContentKey(record, place, this.#holder) };
+    this.#keys.set(nameOf(kiosk, keyRecord), key);
+    const oldest = this.#keys.size > MOST_OPEN_KEYS ? this.#keys.keys().next().value : undefined;
+    if (oldest !== undefined) this.#keys.delete(oldest);
+    return key;
+  }
+}
+
+const nameOf = (kiosk: Kiosk, keyRecord: Uint8Array): string => `${kiosk.kiosk} ${Buffer.from(digestOf(keyRecord)).toString('base64')}`;

@@ -1,0 +1,23 @@
+/** Where a gateway's files are. Its keys are beside them, in `keys/` (identity.ts). */
+import { join } from 'node:path';
+
+export interface GatewayPaths {
+  /** Encrypted: rows, quarantine, flags, cursors. */
+  readonly ledger: string;
+  /** Encrypted: venues and admitted kiosks. */
+  readonly registry: string;
+  /** Held while a gateway runs. */
+  readonly lock: string;
+  /** The last state message, for `vestibule gateway status`. */
+  readonly state: string;
+  /** Public: what kiosks need. */
+  readonly trust: string;
+}
+
+export const gatewayPaths = (directory: string): GatewayPaths => ({
+  ledger: join(directory, 'gateway.db'),
+  registry: join(directory, 'registry.db'),
+  lock: join(directory, 'gateway.lock'),
+  state: join(directory, 'state.json'),
+  trust: join(directory, 'trust.json'),
+});

@@ -1,0 +1,237 @@
+/**
+ * One gateway, wired: keys, stores, listeners, broker, ingest, triage, forwarding, and what operators see of it. Reads no process.
+ */
+import type { Intake } from '../core/intake.ts';
+import { rawPublicKey } from '../protocol/ed25519.ts';
+import type { Recipient } from '../protocol/hpke.ts';
+import type { Log } from '../protocol/log.ts';
+import type { Clock } from '../protocol/time.ts';
+import { GATEWAY_STATE_TOPIC } from '../protocol/topics.ts';
+import { formatTrust, type TrustDocument } from '../protocol/trust.ts';
+import { Announcer } from './announce.ts';
+import { type Broker, openBroker } from './broker.ts';
+import type { GatewayConfig } from './config.ts';
+import { holdLock } from './database.ts';
+import { Forwarder } from './forward.ts';
+import { type Identity, openIdentity } from './identity.ts';
+import { Ingest } from './ingest.ts';
+import { replaceFile } from './key-files.ts';
+import { Ledger, openLedgerFile } from './ledger.ts';
+import { type Listener, listenTcp, listenTls } from './listen.ts';
+import { BatchOpener } from './open-batch.ts';
+import { OperatorEvents } from './operator-events.ts';
+import { gatewayPaths } from './paths.ts';
+import { pruneSome } from './prune.ts';
+import { VenueCalendar } from './pseudonym.ts';
+import { Quarantine } from './quarantine.ts';
+import { Registry } from './registry.ts';
+import { StateBoard } from './state-board.ts';
+import { kiosksSeen, storedTroubleOf } from './stored-trouble.ts';
+import { Triage } from './triage.ts';
+import { everySecond, pruneHourly } from './upkeep.ts';
+
+export interface GatewayDoors {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The tracing core, or what carries to it. */
+  readonly intake: Intake;
+  /** Whom kiosks seal for besides this gateway: a core that opens rows with a key of its own. */
+  readonly recipients?: readonly Recipient[];
+}
+
+export interface RunningGateway {
+  readonly tlsPort: number;
+  readonly tcpPort: number;
+  /** As written to `trust.json` in the gateway's directory. */
+  readonly trust: TrustDocument;
+  /** Resolves once all is closed after the signal's abort; rejects, all being closed, with the bug that ended it. */
+  readonly done: Promise<void>;
+}
+
+/** A batch, its topic and packet id. */
+const LONGEST_PACKET_BYTES = 65_536 + 256;
+const MOST_FLAGS_AT_ONCE = 500;
+const CORE = 'core';
+
+/**
+ * Starts a gateway on `config.directory`, making keys and stores at the first start. When it returns, kiosks can connect.
+ * @param signal its abort stops all in order; what is not acknowledged by then stays with the kiosks.
+ * @throws ConfigError `config.locked` when another gateway runs there, `config.invalid` for unfit files or an address that can
+ * not be bound; StoreError as openDatabase does.
+ */
+export async function runGateway(config: GatewayConfig, doors: GatewayDoors, signal: AbortSignal): Promise<RunningGateway> {
+  const identity = await openIdentity(config.directory);
+  const opened = new Closers();
+  try {
+    opened.add(holdLock(gatewayPaths(config.directory).lock));
+    return await start(config, identity, doors, opened, signal);
+  } catch (error) {
+    await opened.closeAll();
+    throw error;
+  }
+}
+
+async function start(
+  config: GatewayConfig,
+  identity: Identity,
+  { clock, log, intake, recipients = [] }: GatewayDoors,
+  opened: Closers,
+  signal: AbortSignal,
+): Promise<RunningGateway> {
+  const paths = gatewayPaths(config.directory);
+  const { deployment, receiptKey } = identity;
+  const bug = Promise.withResolvers<never>();
+  const onBug = (error: unknown) => bug.reject(error);
+
+  const registry = new Registry(paths.registry, identity.storeKey);
+  opened.add(() => registry.close());
+  const db = openLedgerFile(paths.ledger, identity.storeKey);
+  opened.add(() => db.close());
+  const stopping = new AbortController();
+  let loops: Promise<unknown> = Promise.resolve();
+  opened.add(async () => {
+    stopping.abort();
+    await Promise.allSettled([loops]);
+  });
+  const listeners: Listener[] = [];
+  opened.add(async () => {
+    await Promise.all(listeners.map((listener) => listener.close()));
+  });
+  const ledger = new Ledger(db);
+  ledger.addSink(CORE);
+
+  const calendar = new VenueCalendar();
+  const quarantine = new Quarantine(db, { mostItems: config.limits.quarantineItems, mostBytes: config.limits.quarantineBytes });
+  const triage = new Triage(db, ledger, config.flags, identity, calendar);
+  const events = new OperatorEvents(deployment, identity.operatorPseudonymKey, calendar);
+  const board = new StateBoard(clock, log, (kiosk) => storedTroubleOf(db, kiosk));
+  for (const kiosk of kiosksSeen(db)) board.stored(kiosk);
+
+  const broker: Broker = await openBroker(
+    {
+      kiosk: (kiosk) => registry.kiosk(kiosk),
+      isOperator: identity.operator.isAllowed,
+      onBatch: (kiosk, message, untilClosed) => ingest.take(kiosk, message, untilClosed),
+      onConnected: (kiosk, { hasTakenOver }) => {
+        log.info('kiosk.connected', { kiosk, hasTakenOver });
+        board.connected(kiosk, hasTakenOver);
+      },
+      onDisconnected: (kiosk) => {
+        log.info('kiosk.disconnected', { kiosk });
+        board.disconnected(kiosk);
+      },
+      onRefused: (kiosk, code) => board.refused(kiosk, code),
+      onBug,
+    },
+    {
+      longestPacketBytes: LONGEST_PACKET_BYTES,
+      mostUnanswered: config.limits.unansweredBatches,
+      mostUnansweredBytes: config.limits.unansweredBytes,
+    },
+    log,
+  );
+  opened.add(() => broker.close());
+
+  const announcer = new Announcer({
+    publish: broker.publish,
+    deployment,
+    receiptKey,
+    events,
+    onEventDropped: () => board.eventDropped(),
+    onBug,
+  });
+  const forwarder = new Forwarder({ name: CORE, intake }, ledger, clock, log, ({ behindEntries, code, droppedEntries }) =>
+    board.sink(CORE, { behindEntries, code, droppedEntries }),
+  );
+  const ingest = new Ingest(
+    new BatchOpener(deployment, { id: identity.recipient.id, privateKey: identity.recipientPrivateKey }),
+    { ledger, quarantine, triage },
+    {
+      kiosk: (kiosk) => registry.kiosk(kiosk),
+      onDecided: (decided) => {
+        for (const { kiosk, decision } of decided) {
+          board.stored(kiosk.kiosk);
+          if (decision.kind === 'quarantined') log.warn('batch.quarantined', { kiosk: kiosk.kiosk, code: decision.reason });
+        }
+        announcer.decided(decided);
+        forwarder.wake();
+      },
+      onWithheld: (kiosk, { batches, code }) => board.withheld(kiosk, batches, code),
+      onCutOff: (kiosk, code) => {
+        log.warn('kiosk.cut_off', { kiosk, code });
+        board.cutOff(kiosk, code);
+      },
+    },
+    clock,
+    log,
+  );
+  opened.add(() => ingest.close());
+
+  const publishState = async () => {
+    if (!board.hasChanged) return;
+    const state = Buffer.from(`${JSON.stringify(board.snapshot())}\n`);
+    await broker.publish(GATEWAY_STATE_TOPIC, state, { qos: 0, retain: true });
+    replaceFile(paths.state, state, 0o600);
+  };
+  const tick = () => {
+    for (const { kiosk, revokedAtMs } of registry.kiosks()) if (revokedAtMs !== undefined) broker.cutOff(kiosk);
+    const changes = triage.sweep(clock.wall(), MOST_FLAGS_AT_ONCE);
+    announcer.flags(changes);
+    if (changes.length > 0) forwarder.wake();
+  };
+
+  const tls = await listenTls(config.tls, identity.tls, broker.accept);
+  listeners.push(tls);
+  const tcp = await listenTcp(config.tcp, broker.accept);
+  listeners.push(tcp);
+
+  const trust: TrustDocument = {
+    deployment,
+    gateway: { host: config.publicHost, port: tls.port, certificatePem: identity.tls.certificatePem },
+    receiptKey: rawPublicKey(receiptKey),
+    recipients: [identity.recipient, ...recipients].map(({ id, publicKey }) => ({ id, publicKey })),
+    issuers: config.issuers,
+    mayTakeUnsigned: config.mayTakeUnsigned,
+  };
+  replaceFile(paths.trust, Buffer.from(formatTrust(trust)), 0o644);
+
+  loops = Promise.all([
+    forwarder.run(stopping.signal),
+    // The state apart from the rest: it must be told when the store fails.
+    everySecond(publishState, clock, log, stopping.signal),
+    everySecond(tick, clock, log, stopping.signal),
+    pruneHourly((nowMs) => pruneSome(db, ledger, config.retentionDays, nowMs), clock, log, stopping.signal),
+  ]);
+
+  const done = Promise.race([untilAborted(signal), bug.promise, loops]).then(
+    () => opened.closeAll(),
+    async (error: unknown) => {
+      await opened.closeAll();
+      throw error;
+    },
+  );
+  log.info('gateway.started', { tlsPort: tls.port, tcpPort: tcp.port });
+  return { tlsPort: tls.port, tcpPort: tcp.port, trust, done };
+}
+
+/**
+ * What was opened, to be closed in the opposite order: ingest first, so that what it has commits and is acknowledged, then the
+ * broker and its listeners, then the loops that read the stores, and the stores last.
+ */
+class Closers {
+  readonly #closers: (() => void | Promise<void>)[] = [];
+
+  add(close: () => void | Promise<void>): void {
+    this.#closers.push(close);
+  }
+
+  async closeAll(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) await close();
+  }
+}
+
+const untilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });

@@ -1,0 +1,218 @@
+/**
+ * What an operator must see of the gateway, as one retained message: which kiosk has which problem, and whose turn it is.
+ * Counts, codes and kiosk ids only.
+ */
+import { codeOf, type ErrorCode } from '../protocol/errors.ts';
+import type { KioskId } from '../protocol/ids.ts';
+import type { Log } from '../protocol/log.ts';
+import type { Clock } from '../protocol/time.ts';
+import type { EpochMillis } from '../protocol/units.ts';
+import { SteadyLog } from './steady-log.ts';
+import type { StoredTrouble } from './stored-trouble.ts';
+
+export interface KioskProblems extends StoredTrouble {
+  readonly isConnected: boolean;
+  /** Batches that are not acknowledged because the gateway may be at fault. */
+  readonly withheld: { readonly batches: number; readonly code: ErrorCode; readonly sinceMs: EpochMillis } | undefined;
+  /** Why its connection was closed last, until it connects again. */
+  readonly cutOff: ErrorCode | undefined;
+  /** How often a second connection took the place of a living one: a copy of the kiosk, or a link that flaps. */
+  readonly takeovers: number;
+}
+
+export interface RefusedConnections {
+  /** `undefined` for all that claimed no kiosk's name. */
+  readonly kiosk: KioskId | undefined;
+  readonly code: ErrorCode;
+  readonly count: number;
+  readonly lastAtMs: EpochMillis;
+}
+
+export interface SinkState {
+  readonly behindEntries: number;
+  readonly code: ErrorCode | undefined;
+  /** Entries that retention ended before the sink had taken them. */
+  readonly droppedEntries: number;
+}
+
+export interface GatewayState {
+  readonly isUp: true;
+  readonly state: 'up' | 'degraded';
+  readonly atMs: EpochMillis;
+  readonly connectedKiosks: number;
+  /** Only those with a problem, at most 200; `kiosksWithProblems` counts all. */
+  readonly kiosks: Readonly<Record<string, KioskProblems>>;
+  readonly kiosksWithProblems: number;
+  readonly refused: readonly RefusedConnections[];
+  readonly sinks: Readonly<Record<string, SinkState>>;
+  /** Operators' events that no reader took fast enough. The ledger has what they told. */
+  readonly droppedEvents: number;
+}
+
+interface Live {
+  isConnected: boolean;
+  withheld: KioskProblems['withheld'];
+  cutOff: ErrorCode | undefined;
+  takeovers: number;
+  stored: StoredTrouble;
+}
+
+const MOST_KIOSKS_SHOWN = 200;
+/** Anybody can claim a name: what is remembered of refusals is bounded. */
+const MOST_REFUSED = 64;
+
+export class StateBoard {
+  readonly #clock: Clock;
+  readonly #readStored: (kiosk: KioskId) => StoredTrouble;
+  readonly #refusals: SteadyLog;
+  readonly #kiosks = new Map<KioskId, Live>();
+  readonly #stale = new Set<KioskId>();
+  readonly #refused = new Map<string, RefusedConnections>();
+  readonly #sinks = new Map<string, SinkState>();
+  #droppedEvents = 0;
+  #hasChanged = true;
+
+  /**
+   * @param readStored reads what ledger and quarantine know of a kiosk.
+   */
+  constructor(clock: Clock, log: Log, readStored: (kiosk: KioskId) => StoredTrouble) {
+    this.#clock = clock;
+    this.#readStored = readStored;
+    this.#refusals = new SteadyLog(log, clock, 'connection');
+  }
+
+  connected(kiosk: KioskId, hasTakenOver: boolean): void {
+    this.#change(kiosk, (live) => {
+      live.isConnected = true;
+      live.cutOff = undefined;
+      if (hasTakenOver) live.takeovers += 1;
+    });
+  }
+
+  disconnected(kiosk: KioskId): void {
+    this.#change(kiosk, (live) => {
+      live.isConnected = false;
+    });
+  }
+
+  /** @param code of the last that is withheld; `undefined` leaves it as it is. */
+  withheld(kiosk: KioskId, batches: number, code: ErrorCode | undefined): void {
+    this.#change(kiosk, (live) => {
+      const why = code ?? live.withheld?.code;
+      const sinceMs = live.withheld?.sinceMs ?? this.#clock.wall();
+      live.withheld = batches === 0 || why === undefined ? undefined : { batches, code: why, sinceMs };
+    });
+  }
+
+  cutOff(kiosk: KioskId, code: ErrorCode): void {
+    this.#change(kiosk, (live) => {
+      live.cutOff = code;
+    });
+  }
+
+  /** Something was decided about rows of this kiosk: its stored troubles are read again for the next snapshot. */
+  stored(kiosk: KioskId): void {
+    this.#live(kiosk);
+    this.#stale.add(kiosk);
+    this.#hasChanged = true;
+  }
+
+  refused(kiosk: KioskId | undefined, code: ErrorCode): void {
+    this.#refusals.failed({ kiosk, code });
+    const name = `${kiosk ?? ''} ${code}`;
+    const before = this.#refused.get(name);
+    this.#refused.delete(name);
+    this.#refused.set(name, { kiosk, code, count: (before?.count ?? 0) + 1, lastAtMs: this.#clock.wall() });
+    const oldest = this.#refused.size > MOST_REFUSED ? this.#refused.keys().next().value : undefined;
+    if (oldest !== undefined) this.#refused.delete(oldest);
+    this.#hasChanged = true;
+  }
+
+  sink(name: string, state: SinkState): void {
+    const before = this.#sinks.get(name);
+    if (before?.behindEntries === state.behindEntries && before.code === state.code && before.droppedEntries === state.droppedEntries)
+      return;
+    this.#sinks.set(name, state);
+    this.#hasChanged = true;
+  }
+
+  eventDropped(): void {
+    this.#droppedEvents += 1;
+    this.#hasChanged = true;
+  }
+
+  /** Whether a snapshot would say something new. */
+  get hasChanged(): boolean {
+    return this.#hasChanged;
+  }
+
+  /** What is stored of a kiosk and can not be read now stands as it was last read. */
+  snapshot(): GatewayState {
+    this.#hasChanged = false;
+    for (const kiosk of this.#stale) this.#readAgain(kiosk);
+    const troubled = [...this.#kiosks].filter(([, live]) => hasProblem(live));
+    const sinks = Object.fromEntries(this.#sinks);
+    const isDegraded = troubled.some(([, live]) => isOurTurn(live)) || Object.values(sinks).some(({ code }) => code !== undefined);
+    return {
+      isUp: true,
+      state: isDegraded ? 'degraded' : 'up',
+      atMs: this.#clock.wall(),
+      connectedKiosks: [...this.#kiosks.values()].filter(({ isConnected }) => isConnected).length,
+      kiosks: Object.fromEntries(troubled.slice(0, MOST_KIOSKS_SHOWN).map(([kiosk, live]) => [kiosk, problemsOf(live)])),
+      kiosksWithProblems: troubled.length,
+      refused: [...this.#refused.values()],
+      sinks,
+      droppedEvents: this.#droppedEvents,
+    };
+  }
+
+  #change(kiosk: KioskId, change: (live: Live) => void): void {
+    change(this.#live(kiosk));
+    this.#hasChanged = true;
+  }
+
+  #readAgain(kiosk: KioskId): void {
+    try {
+      this.#live(kiosk).stored = this.#readStored(kiosk);
+      this.#stale.delete(kiosk);
+    } catch (error) {
+      if (codeOf(error) === undefined) throw error;
+      this.#hasChanged = true;
+    }
+  }
+
+  #live(kiosk: KioskId): Live {
+    let live = this.#kiosks.get(kiosk);
+    if (live === undefined) {
+      live = {
+        isConnected: false,
+        withheld: undefined,
+        cutOff: undefined,
+        takeovers: 0,
+        stored: { isCloned: false, clonedRows: 0, missingRows: 0, quarantine: { items: 0, bytes: 0, reasons: {} } },
+      };
+      this.#kiosks.set(kiosk, live);
+      this.#stale.add(kiosk);
+    }
+    return live;
+  }
+}
+
+const hasProblem = ({ withheld, cutOff, takeovers, stored }: Live): boolean =>
+  withheld !== undefined ||
+  cutOff !== undefined ||
+  takeovers > 0 ||
+  stored.isCloned ||
+  stored.missingRows > 0 ||
+  stored.quarantine.items > 0;
+
+/** Whether a person at the gateway must act for rows to go on. */
+const isOurTurn = ({ withheld, cutOff }: Live): boolean => withheld !== undefined || cutOff === 'ingest.quarantine_full';
+
+const problemsOf = ({ isConnected, withheld, cutOff, takeovers, stored }: Live): KioskProblems => ({
+  isConnected,
+  withheld,
+  cutOff,
+  takeovers,
+  ...stored,
+});

@@ -1,0 +1,187 @@
+/**
+ * Turns temperature readings into flags, in the transaction that takes their rows: whoever sees the row's entry finds the flag's
+ * behind it. No temperature is kept, only whether it was high.
+ */
+import type { FlagEntry, RowIdentity } from '../core/intake.ts';
+import { correct } from '../protocol/clock-correction.ts';
+import type { Temperature } from '../protocol/event.ts';
+import type { EntranceId, KeyId, KioskId, Seq, VenueId } from '../protocol/ids.ts';
+import type { EpochMillis } from '../protocol/units.ts';
+import type { Db } from './database.ts';
+import { judge, type ReadingFact } from './flag-rule.ts';
+import type { Ledger } from './ledger.ts';
+import type { OpenedBatch, OpenedRow } from './open-batch.ts';
+import { indexPseudonym, operatorPseudonym, type VenueCalendar } from './pseudonym.ts';
+import type { Kiosk } from './registry.ts';
+
+export interface FlagPolicy {
+  /** How long a second reading is waited for. */
+  readonly confirmWithinMs: number;
+  /** How long a flag lasts, from the first high reading. */
+  readonly ageOffMs: number;
+}
+
+/** One change that was appended to the ledger's log. */
+export interface FlagChange {
+  readonly reading: RowIdentity;
+  readonly venue: VenueId;
+  readonly entrance: EntranceId;
+  /** The operator's pseudonym of the card. */
+  readonly subject: string;
+  readonly state: FlagEntry['state'];
+  readonly raisedAtMs: EpochMillis;
+  readonly expiresAtMs: EpochMillis;
+}
+
+interface FlagRow {
+  kiosk: KioskId;
+  of_key_id: Uint8Array;
+  of_seq: Seq;
+  subject: string;
+  venue: VenueId;
+  entrance: EntranceId;
+  state: 'pending' | FlagEntry['state'];
+  reading_key_id: KeyId;
+  reading_seq: Seq;
+  raised_at_ms: EpochMillis;
+  expires_at_ms: EpochMillis;
+}
+
+interface ReadingRow {
+  key_id: Uint8Array;
+  seq: Seq;
+  attempt: 1 | 2;
+  is_high: 0 | 1;
+  taken_at_ms: EpochMillis;
+  received_at_ms: EpochMillis;
+}
+
+type ReadingEvent = Extract<OpenedRow, { event: unknown }>['event'] & Temperature;
+
+export class Triage {
+  readonly #db: Db;
+  readonly #ledger: Ledger;
+  readonly #policy: FlagPolicy;
+  readonly #keys: { readonly indexPseudonymKey: Uint8Array; readonly operatorPseudonymKey: Uint8Array };
+  readonly #calendar: VenueCalendar;
+
+  constructor(
+    db: Db,
+    ledger: Ledger,
+    policy: FlagPolicy,
+    keys: { readonly indexPseudonymKey: Uint8Array; readonly operatorPseudonymKey: Uint8Array },
+    calendar: VenueCalendar,
+  ) {
+    this.#db = db;
+    this.#ledger = ledger;
+    this.#policy = policy;
+    this.#keys = keys;
+    this.#calendar = calendar;
+  }
+
+  /** Looks at the readings among rows just taken, inside the caller's transaction. @returns what changed. */
+  take(kiosk: Kiosk, batch: OpenedBatch, taken: readonly OpenedRow[], nowMs: EpochMillis): FlagChange[] {
+    const changes: FlagChange[] = [];
+    for (const row of taken) {
+      if (!('event' in row) || row.event.type !== 'temperature') continue;
+      const event = row.event;
+      const isHigh = event.estimate >= event.threshold;
+      if (event.attempt === 1 && !isHigh) continue;
+      const takenAtMs = correct({ stamp: event.stamp, sentAt: batch.sentAt, receivedAtMs: nowMs }).atMs;
+      this.#db
+        .prepare(
+          `INSERT INTO readings (kiosk, of_key_id, of_seq, key_id, seq, attempt, is_high, taken_at_ms, received_at_ms)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+        )
+        .run(kiosk.kiosk, event.of.keyId, event.of.seq, batch.keyId, row.seq, event.attempt, isHigh ? 1 : 0, takenAtMs, nowMs);
+      if (isHigh) this.#openFlag(kiosk, batch, row.seq, event, takenAtMs);
+      changes.push(...this.#judge(kiosk.kiosk, event.of.keyId, event.of.seq, nowMs));
+    }
+    return changes;
+  }
+
+  /** Judges what has waited long enough for a second reading. Opens its own transaction. @returns what changed. @throws StoreError. */
+  sweep(nowMs: EpochMillis, most: number): FlagChange[] {
+    return this.#ledger.transact(() => {
+      const due = this.#db
+        .prepare("SELECT kiosk, of_key_id, of_seq FROM flags WHERE state = 'pending' AND deadline_ms <= ? ORDER BY deadline_ms LIMIT ?")
+        .all(nowMs, most) as Pick<FlagRow, 'kiosk' | 'of_key_id' | 'of_seq'>[];
+      return due.flatMap((flag) => this.#judge(flag.kiosk, flag.of_key_id, flag.of_seq, nowMs));
+    });
+  }
+
+  /** When the next pending flag is due, by the wall clock; `undefined` when none is pending. */
+  nextDeadline(): EpochMillis | undefined {
+    const row = this.#db.prepare("SELECT min(deadline_ms) AS at FROM flags WHERE state = 'pending'").get() as { at: EpochMillis | null };
+    return row.at ?? undefined;
+  }
+
+  /** Notes the flag that a high reading may become. The earliest high reading names it, until somebody is told. */
+  #openFlag(kiosk: Kiosk, batch: OpenedBatch, seq: Seq, event: ReadingEvent, takenAtMs: EpochMillis): void {
+    const { venue, entrance } = kiosk.placement;
+    const day = this.#calendar.dayAt(kiosk.timezone, takenAtMs);
+    this.#db
+      .prepare(
+        `INSERT INTO flags (kiosk, of_key_id, of_seq, pseudonym, subject, venue, entrance, state, deadline_ms,
+           reading_key_id, reading_seq, raised_at_ms, expires_at_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', NULL, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET reading_key_id = excluded.reading_key_id, reading_seq = excluded.reading_seq,
+           raised_at_ms = excluded.raised_at_ms, expires_at_ms = excluded.expires_at_ms
+         WHERE state = 'pending' AND excluded.raised_at_ms < raised_at_ms`,
+      )
+      .run(
+        kiosk.kiosk,
+        event.of.keyId,
+        event.of.seq,
+        indexPseudonym(this.#keys.indexPseudonymKey, event.card),
+        operatorPseudonym(this.#keys.operatorPseudonymKey, venue, day, event.card),
+        venue,
+        entrance,
+        batch.keyId,
+        seq,
+        takenAtMs,
+        takenAtMs + this.#policy.ageOffMs,
+      );
+  }
+
+  #judge(kiosk: KioskId, ofKeyId: Uint8Array, ofSeq: Seq, nowMs: EpochMillis): FlagChange[] {
+    const flag = this.#db.prepare('SELECT * FROM flags WHERE kiosk = ? AND of_key_id = ? AND of_seq = ?').get(kiosk, ofKeyId, ofSeq) as
+      | FlagRow
+      | undefined;
+    // Only a high reading opens a flag; a normal second one that came first waits for it.
+    if (flag === undefined) return [];
+    const readings = this.#db
+      .prepare('SELECT * FROM readings WHERE kiosk = ? AND of_key_id = ? AND of_seq = ? ORDER BY attempt, taken_at_ms')
+      .all(kiosk, ofKeyId, ofSeq) as ReadingRow[];
+    const verdict = judge(readings.map(factOf), nowMs, this.#policy.confirmWithinMs);
+    if (verdict.kind === 'none' || verdict.kind === flag.state) {
+      if (verdict.kind === 'pending') this.#setState(flag, 'pending', verdict.deadlineMs);
+      return [];
+    }
+    if (verdict.kind === 'pending') return [];
+    const isToldAlready = flag.state !== 'pending';
+    this.#setState(flag, verdict.kind, null);
+    // High then normal, with nobody told of the high one, flags nothing.
+    if (verdict.kind === 'cleared' && !isToldAlready) return [];
+    return [this.#tell(flag, verdict.kind, nowMs)];
+  }
+
+  #setState(flag: FlagRow, state: FlagRow['state'], deadlineMs: EpochMillis | null): void {
+    this.#db
+      .prepare('UPDATE flags SET state = ?, deadline_ms = ? WHERE kiosk = ? AND of_key_id = ? AND of_seq = ?')
+      .run(state, deadlineMs, flag.kiosk, flag.of_key_id, flag.of_seq);
+  }
+
+  #tell(flag: FlagRow, state: FlagEntry['state'], nowMs: EpochMillis): FlagChange {
+    const { kiosk, venue, entrance, subject, raised_at_ms: raisedAtMs, expires_at_ms: expiresAtMs } = flag;
+    const reading = { kiosk, keyId: flag.reading_key_id, seq: flag.reading_seq };
+    this.#ledger.appendFlag({ reading, state, raisedAtMs, expiresAtMs }, nowMs);
+    return { reading, venue, entrance, subject, state, raisedAtMs, expiresAtMs };
+  }
+}
+
+const factOf = ({ attempt, is_high, received_at_ms }: ReadingRow): ReadingFact => ({
+  attempt,
+  isHigh: is_high === 1,
+  receivedAtMs: received_at_ms,
+});

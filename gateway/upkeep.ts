@@ -1,0 +1,50 @@
+/** What the gateway does by the clock: judges pending flags, shuts out the revoked, publishes its state, forgets what is past its time. */
+import { codeOf } from '../protocol/errors.ts';
+import type { Log } from '../protocol/log.ts';
+import type { Clock } from '../protocol/time.ts';
+import type { EpochMillis } from '../protocol/units.ts';
+import type { Pruned } from './prune.ts';
+import { SteadyLog } from './steady-log.ts';
+
+/** Also how late a pending flag, a revocation or a change of state may be noticed. */
+const TICK_MS = 1_000;
+const PRUNE_EVERY_MS = 3_600_000;
+/** Between two steps of pruning, kiosks are served. */
+const PRUNE_PAUSE_MS = 20;
+
+/** Runs `tick` every second until aborted. One that fails with a StoreError is tried again; a bug ends the loop with that error. */
+export async function everySecond(tick: () => void | Promise<void>, clock: Clock, log: Log, signal: AbortSignal): Promise<void> {
+  const trouble = new SteadyLog(log, clock, 'upkeep');
+  while (!signal.aborted) {
+    try {
+      await tick();
+      trouble.recovered();
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === undefined) throw error;
+      trouble.failed({ code });
+    }
+    await clock.sleep(TICK_MS, signal);
+  }
+}
+
+/** Prunes at the start and every hour until aborted. @param step one bounded step; repeated until it finds nothing. */
+export async function pruneHourly(step: (nowMs: EpochMillis) => Pruned, clock: Clock, log: Log, signal: AbortSignal): Promise<void> {
+  const trouble = new SteadyLog(log, clock, 'prune');
+  while (!signal.aborted) {
+    try {
+      for (let pruned = step(clock.wall()); pruned.entries + pruned.quarantined > 0; pruned = step(clock.wall())) {
+        log.info('ledger.pruned', { entries: pruned.entries, quarantined: pruned.quarantined });
+        if (pruned.untaken > 0) log.error('ledger.dropped_untaken', { entries: pruned.untaken });
+        await clock.sleep(PRUNE_PAUSE_MS, signal);
+        if (signal.aborted) return;
+      }
+      trouble.recovered();
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === undefined) throw error;
+      trouble.failed({ code });
+    }
+    await clock.sleep(PRUNE_EVERY_MS, signal);
+  }
+}
