@@ -1,6 +1,6 @@
 /** A kiosk as the core sees one: seals real rows, key records and batches, and turns them into ledger entries. */
-import { randomBytes } from 'node:crypto';
-import type { BatchEntry, FlagEntry, LedgerEntry, Placement } from '../../core/intake.ts';
+import { type KeyObject, randomBytes } from 'node:crypto';
+import type { BatchEntry, FlagEntry, Placement } from '../../core/intake.ts';
 import type { CoreKeys } from '../../core/keys.ts';
 import { decodeBatch, sealBatch } from '../../protocol/batch.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
@@ -43,8 +43,8 @@ export interface Told {
 let positions = 0;
 
 export class KioskStub {
-  readonly kiosk = newPlaceId<KioskId>();
-  readonly signingKey = generateSigningKey();
+  readonly kiosk: KioskId;
+  readonly signingKey: KeyObject;
   readonly bootId = new Uint8Array(randomBytes(16)) as BootId;
   readonly epoch = new Uint8Array(randomBytes(8)) as Epoch;
   readonly keyId = new Uint8Array(randomBytes(8)) as KeyId;
@@ -56,11 +56,18 @@ export class KioskStub {
   readonly #keys: CoreKeys;
   #seq = 0;
 
-  constructor(keys: CoreKeys, placement: Partial<Placement> = {}) {
+  constructor(keys: CoreKeys, placement: Partial<Placement> = {}, before?: KioskStub) {
     this.#keys = keys;
+    this.kiosk = before?.kiosk ?? newPlaceId<KioskId>();
+    this.signingKey = before?.signingKey ?? generateSigningKey();
     this.placement = { venue: newPlaceId<VenueId>(), entrance: newPlaceId<EntranceId>(), direction: 'both', dwellMs: HOUR, ...placement };
     const { kiosk, epoch, keyId } = this;
     this.#sealer = new RowSealer({ deployment: DEPLOYMENT, kiosk, epoch, keyId }, this.#contentKey);
+  }
+
+  /** The same kiosk, its process started again: another content key. */
+  restarted(keys: CoreKeys): KioskStub {
+    return new KioskStub(keys, this.placement, this);
   }
 
   /** The sequence number that the next row gets. */
@@ -149,5 +156,3 @@ export function shuffled<T>(values: readonly T[], random: () => number): T[] {
   }
   return copy;
 }
-
-export type { LedgerEntry };
