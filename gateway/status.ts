@@ -1,0 +1,119 @@
+/**
+ * For the command line, beside a gateway that may be running or not: a look at what it keeps, and its registry. Changes nothing
+ * but, at the first use of a directory, the keys that the gateway would make too.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { codeOf } from '../protocol/errors.ts';
+import type { DeploymentId, KioskId } from '../protocol/ids.ts';
+import type { EpochMillis } from '../protocol/units.ts';
+import { type Db, holdLock, translating } from './database.ts';
+import { openIdentity } from './identity.ts';
+import { openLedgerFile } from './ledger.ts';
+import { gatewayPaths } from './paths.ts';
+import { type Kiosk, Registry, type Venue } from './registry.ts';
+import type { GatewayState } from './state-board.ts';
+import { kiosksSeen, type StoredTrouble, storedTroubleOf } from './stored-trouble.ts';
+
+export interface KioskStatus extends StoredTrouble {
+  readonly kiosk: KioskId;
+  /** `undefined` for one that is not in the registry any more. */
+  readonly admission: Kiosk | undefined;
+  /** Rows in the ledger within retention. */
+  readonly rows: number;
+  readonly lastReceivedAtMs: EpochMillis | undefined;
+}
+
+export interface GatewayStatus {
+  readonly deployment: DeploymentId;
+  readonly isRunning: boolean;
+  readonly venues: readonly Venue[];
+  readonly kiosks: readonly KioskStatus[];
+  readonly entries: number;
+  readonly sinks: readonly { readonly name: string; readonly behindEntries: number; readonly droppedEntries: number }[];
+  readonly flags: Readonly<Partial<Record<'pending' | 'confirmed' | 'unconfirmed' | 'cleared', number>>>;
+  /** What the running gateway said last; only it knows of connections and of batches withheld. */
+  readonly lastState: GatewayState | undefined;
+}
+
+/** @param directory the gateway's. @throws ConfigError and StoreError as openIdentity and openDatabase do. */
+export async function openRegistry(directory: string): Promise<Registry> {
+  const { storeKey } = await openIdentity(directory);
+  return new Registry(gatewayPaths(directory).registry, storeKey);
+}
+
+/** @param directory the gateway's. @throws ConfigError and StoreError as openIdentity and openDatabase do. */
+export async function gatewayStatus(directory: string): Promise<GatewayStatus> {
+  const { storeKey, deployment } = await openIdentity(directory);
+  const paths = gatewayPaths(directory);
+  const registry = new Registry(paths.registry, storeKey);
+  try {
+    const isRunning = isLocked(paths.lock);
+    const about = { deployment, isRunning, venues: registry.venues(), lastState: readState(paths.state) };
+    const admitted = [...registry.kiosks()];
+    if (!existsSync(paths.ledger)) return { ...about, kiosks: admitted.map(withoutRows), entries: 0, sinks: [], flags: {} };
+    const db = openLedgerFile(paths.ledger, storeKey, true);
+    try {
+      return { ...about, ...translating('ledger', () => readLedger(db, admitted)) };
+    } finally {
+      db.close();
+    }
+  } finally {
+    registry.close();
+  }
+}
+
+function readLedger(db: Db, admitted: readonly Kiosk[]): Pick<GatewayStatus, 'kiosks' | 'entries' | 'sinks' | 'flags'> {
+  const kiosks = new Set([...admitted.map(({ kiosk }) => kiosk), ...kiosksSeen(db)]);
+  const flags = db.prepare('SELECT state, count(*) AS n FROM flags GROUP BY state').all() as { state: string; n: number }[];
+  return {
+    kiosks: [...kiosks].map((kiosk) =>
+      kioskStatus(
+        db,
+        kiosk,
+        admitted.find((other) => other.kiosk === kiosk),
+      ),
+    ),
+    entries: Number(db.prepare('SELECT count(*) FROM entries').pluck().get()),
+    sinks: db
+      .prepare(
+        `SELECT name, dropped_entries AS droppedEntries, (SELECT count(*) FROM entries WHERE entries.position > sinks.position) AS behindEntries
+         FROM sinks ORDER BY name`,
+      )
+      .all() as GatewayStatus['sinks'],
+    flags: Object.fromEntries(flags.map(({ state, n }) => [state, n])),
+  };
+}
+
+function kioskStatus(db: Db, kiosk: KioskId, admission: Kiosk | undefined): KioskStatus {
+  const taken = db
+    .prepare(
+      `SELECT count(rows.seq) AS n, max(received_at_ms) AS at FROM batches JOIN entries USING (position) JOIN rows USING (position) WHERE kiosk = ?`,
+    )
+    .get(kiosk) as { n: number; at: EpochMillis | null };
+  return { kiosk, admission, rows: taken.n, lastReceivedAtMs: taken.at ?? undefined, ...storedTroubleOf(db, kiosk) };
+}
+
+const withoutRows = (admission: Kiosk): KioskStatus => ({
+  kiosk: admission.kiosk,
+  admission,
+  rows: 0,
+  lastReceivedAtMs: undefined,
+  isCloned: false,
+  clonedRows: 0,
+  missingRows: 0,
+  quarantine: { items: 0, bytes: 0, reasons: {} },
+});
+
+function isLocked(path: string): boolean {
+  try {
+    holdLock(path)();
+    return false;
+  } catch (error) {
+    if (codeOf(error) !== 'config.locked') throw error;
+    return true;
+  }
+}
+
+function readState(path: string): GatewayState | undefined {
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as GatewayState) : undefined;
+}

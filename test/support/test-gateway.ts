@@ -1,0 +1,120 @@
+/** A real gateway on the loopback with a clock moved by hand, and an intake that remembers and can be made to fail. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
+import type { Intake, LedgerEntry } from '../../core/intake.ts';
+import { type GatewayConfigInput, parseGatewayConfig } from '../../gateway/config.ts';
+import type { Db } from '../../gateway/database.ts';
+import { openIdentity } from '../../gateway/identity.ts';
+import { openLedgerFile } from '../../gateway/ledger.ts';
+import { gatewayPaths } from '../../gateway/paths.ts';
+import { Registry } from '../../gateway/registry.ts';
+import { type RunningGateway, runGateway } from '../../gateway/run-gateway.ts';
+import { StoreError } from '../../protocol/errors.ts';
+import { type EntranceId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
+import { LogRecorder } from './log-recorder.ts';
+import { ManualClock } from './manual-clock.ts';
+import { TestKiosk } from './test-kiosk.ts';
+
+export class MemoryIntake implements Intake {
+  readonly entries: LedgerEntry[] = [];
+  isFailing = false;
+  offers = 0;
+
+  accept(entries: readonly LedgerEntry[]): Promise<void> {
+    this.offers += 1;
+    if (this.isFailing) return Promise.reject(new StoreError('store.busy', 'intake: made to fail'));
+    const known = new Set(this.entries.map(({ position }) => position));
+    this.entries.push(...entries.filter(({ position }) => !known.has(position)));
+    return Promise.resolve();
+  }
+}
+
+export interface TestGateway {
+  readonly running: RunningGateway;
+  readonly directory: string;
+  readonly clock: ManualClock;
+  readonly log: LogRecorder;
+  readonly intake: MemoryIntake;
+  readonly registry: Registry;
+  readonly venue: VenueId;
+  /** The ledger's file, opened beside the running gateway to look into. */
+  readonly ledger: Db;
+  admit(kiosk?: TestKiosk): TestKiosk;
+  operator(options?: IClientOptions): Promise<MqttClient>;
+  stop(): Promise<void>;
+}
+
+interface Teardown {
+  teardown(run: () => Promise<void>): void;
+  testdir(): string;
+}
+
+/** Starts one in a fresh directory, or again in that of an earlier one. */
+export async function startTestGateway(
+  t: Teardown,
+  options: { readonly config?: Partial<GatewayConfigInput>; readonly after?: TestGateway } = {},
+): Promise<TestGateway> {
+  const { after } = options;
+  const directory = after?.directory ?? join(t.testdir(), 'gateway');
+  const clock = after?.clock ?? new ManualClock();
+  const log = after?.log ?? new LogRecorder();
+  const intake = after?.intake ?? new MemoryIntake();
+  const config = parseGatewayConfig({
+    directory,
+    publicHost: '127.0.0.1',
+    tls: { host: '127.0.0.1', port: 0 },
+    tcp: { port: 0 },
+    ...options.config,
+  });
+  const stopping = new AbortController();
+  const running = await runGateway(config, { clock, log, intake }, stopping.signal);
+  const { storeKey } = await openIdentity(directory);
+  const paths = gatewayPaths(directory);
+  const registry = new Registry(paths.registry, storeKey);
+  const ledger = openLedgerFile(paths.ledger, storeKey);
+  const venue = after?.venue ?? newPlaceId<VenueId>();
+  registry.putVenue({ id: venue, name: 'Shop', timezone: 'Europe/Berlin' });
+  const clients: MqttClient[] = [];
+  let isStopped = false;
+  const stop = async () => {
+    if (isStopped) return;
+    isStopped = true;
+    for (const client of clients) client.end(true);
+    registry.close();
+    ledger.close();
+    stopping.abort();
+    await running.done;
+  };
+  t.teardown(stop);
+  return {
+    running,
+    directory,
+    clock,
+    log,
+    intake,
+    registry,
+    venue,
+    ledger,
+    admit(kiosk = new TestKiosk(running.trust, clock)) {
+      const entrance = newPlaceId<EntranceId>();
+      const { kiosk: id, publicKey } = kiosk;
+      registry.admit({ kiosk: id, publicKey, venue, entrance, direction: 'both', dwellMs: 3_600_000 }, clock.wall());
+      return kiosk;
+    },
+    async operator(more = {}) {
+      const password = /^secret: (\S+)$/m.exec(readFileSync(join(directory, 'operator.txt'), 'utf8'))?.[1] ?? '';
+      const client = await connectAsync({
+        host: '127.0.0.1',
+        port: running.tcpPort,
+        username: 'operator',
+        password,
+        reconnectPeriod: 0,
+        ...more,
+      });
+      clients.push(client);
+      return client;
+    },
+    stop,
+  };
+}
