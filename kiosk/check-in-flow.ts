@@ -8,7 +8,16 @@ import { CodeError, StoreError } from '../protocol/errors.ts';
 import type { Happening, RowRef } from '../protocol/event.ts';
 import type { Clock } from '../protocol/time.ts';
 import { dueMs, next } from './check-in-machine.ts';
-import { type Direction, type DoorPolicy, type Input, newState, type RawReading, type StaffCommand, type State, type Step } from './check-in-state.ts';
+import {
+  type Direction,
+  type DoorPolicy,
+  type Input,
+  newState,
+  type RawReading,
+  type StaffCommand,
+  type State,
+  type Step,
+} from './check-in-state.ts';
 import type { Feedback, FeedbackKind } from './feedback.ts';
 import type { Moment } from './recorder.ts';
 
@@ -76,11 +85,20 @@ export class CheckInFlow {
   }
 
   #take(code: Code, at: Moment): void {
-    if (code.kind === 'staff') return this.#obey(code, at);
-    if (code.kind === 'key') {
-      code.keyCode.fill(0);
-      return this.#turnAway('keep-at-home', at);
+    switch (code.kind) {
+      case 'staff':
+        this.#obey(code, at);
+        break;
+      case 'key':
+        code.keyCode.fill(0);
+        this.#turnAway('keep-at-home', at);
+        break;
+      default:
+        this.#admit(code, at);
     }
+  }
+
+  #admit(code: Code, at: Moment): void {
     try {
       this.#put({ kind: 'scan', atMs: at.monotonicMs, ...readCard(code, this.#options.trust) }, at);
     } catch (error) {
@@ -91,9 +109,9 @@ export class CheckInFlow {
 
   #obey(code: StaffCode, at: Moment): void {
     const digest = createHash('sha256').update(code.secret).digest('hex');
-    if (!this.#options.staffCodes.has(digest)) return this.#turnAway('card-refused', at);
-    if (code.command === 'menu') return this.#say('staff-menu', at, undefined);
-    this.staff(code.command, at);
+    if (!this.#options.staffCodes.has(digest)) this.#turnAway('card-refused', at);
+    else if (code.command === 'menu') this.#say('staff-menu', at, undefined);
+    else this.staff(code.command, at);
   }
 
   #turnAway(kind: FeedbackKind, at: Moment): void {
@@ -111,7 +129,8 @@ export class CheckInFlow {
     this.#perform(next(this.#state, input), at, undefined);
     this.#cancelTick();
     const due = dueMs(this.#state);
-    if (due !== undefined) this.#cancelTick = this.#options.clock.after(Math.max(0, due - this.#options.clock.monotonic()), () => this.#tick());
+    if (due !== undefined)
+      this.#cancelTick = this.#options.clock.after(Math.max(0, due - this.#options.clock.monotonic()), () => this.#tick());
   }
 
   /** @param row what the step's feedback stands on. */
@@ -124,15 +143,18 @@ export class CheckInFlow {
   }
 
   #append(happening: Happening, at: Moment): void {
-    let ref: RowRef;
+    const answer = this.#kept(happening, at);
+    this.#perform(next(this.#state, answer), at, answer.kind === 'appended' ? answer.ref : undefined);
+  }
+
+  #kept(happening: Happening, at: Moment): Extract<Input, { kind: 'appended' | 'refused' }> {
     try {
-      ref = this.#options.append(happening, at);
+      return { kind: 'appended', ref: this.#options.append(happening, at) };
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      const why = error.code === 'store.full' || error.code === 'store.disk_full' ? 'refused-full' : 'refused-store';
-      return this.#perform(next(this.#state, { kind: 'refused', why }), at, undefined);
+      const isFull = error.code === 'store.full' || error.code === 'store.disk_full';
+      return { kind: 'refused', why: isFull ? 'refused-full' : 'refused-store' };
     }
-    this.#perform(next(this.#state, { kind: 'appended', ref }), at, ref);
   }
 
   #say(kind: FeedbackKind, at: Moment, row: RowRef | undefined): void {

@@ -44,7 +44,11 @@ const schema = z.strictObject({
       offsetCentiCelsius: z.int().min(-500).max(1_000).default(250),
       /** Names the offset in events; 0 is the one above, measured for nobody's sensor. */
       offsetId: z.int().min(0).max(65_535).default(0),
-      policyVersion: z.int().min(0).max(2 ** 31 - 1).default(1),
+      policyVersion: z
+        .int()
+        .min(0)
+        .max(2 ** 31 - 1)
+        .default(1),
       /** The day the sensor was calibrated, UTC. */
       calibratedOn: z.iso.date().optional(),
       /** Where the sensor's maker promises its accuracy; MLX90614 datasheet, medical grade: 16 to 40 °C. */
@@ -53,14 +57,24 @@ const schema = z.strictObject({
     })
     .prefault({}),
   /** SHA-256 of each staff code's secret, in hex. */
-  staffCodes: z.array(z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits')).max(1_000).default([]),
-  scanners: z.array(scanner).max(16).default([{ kind: 'auto-serial', baudRate: 9_600 }]),
+  staffCodes: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits'))
+    .max(1_000)
+    .default([]),
+  scanners: z
+    .array(scanner)
+    .max(16)
+    .default([{ kind: 'auto-serial', baudRate: 9_600 }]),
   thermometers: z.array(thermometer).max(4).default([]),
   page: z.strictObject({ isOn: z.boolean().default(true), port: z.int().min(0).max(65_535).default(8_088) }).prefault({}),
   outbox: z
     .strictObject({
       maxRows: z.int().min(10).max(1_000_000).default(200_000),
-      maxBytes: z.int().min(262_144).max(2 ** 32).default(128 * 1024 * 1024),
+      maxBytes: z
+        .int()
+        .min(262_144)
+        .max(2 ** 32)
+        .default(128 * 1024 * 1024),
       retentionMs: ms(HOUR_MS, 21 * DAY_MS).default(21 * DAY_MS),
       keepSettledMs: ms(0, 7 * DAY_MS).default(6 * HOUR_MS),
       maxSettledRows: z.int().min(0).max(100_000).default(20_000),

@@ -73,6 +73,11 @@ export class Health {
     return before === undefined || before.isUp !== isUp;
   }
 
+  /** A device that is gone for good and is not missed. */
+  forget(name: string): void {
+    if (this.#devices.delete(name)) this.#onChange();
+  }
+
   link(isOnline: boolean, why: ErrorCode | undefined): void {
     if (this.#isOnline === isOnline && this.#linkWhy === why) return;
     this.#isOnline = isOnline;

@@ -2,8 +2,9 @@
  * Who this kiosk is: an Ed25519 key made on first start, in a file that its owner alone can read, and an id beside it.
  * The key is in no log and no backup of ours; whoever has the file is this kiosk until the gateway revokes it.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+
 import type { KeyObject } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { generateSigningKey, privateKeyFromSeed, rawPublicKey, rawSeed, SEED_BYTES } from '../protocol/ed25519.ts';

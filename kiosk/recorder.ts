@@ -27,8 +27,8 @@ export interface RecorderOptions {
   readonly stamp: (at: Moment) => Stamp;
   /** Whether the store keeps what it is given; told of each change. */
   readonly onStore: (why: ErrorCode | undefined) => void;
-  /** An outbox came into use, in place of the one before. */
-  readonly onOutbox: (outbox: Outbox) => void;
+  /** An outbox came into use, in place of the one before; with the rows saved where a damaged one was set aside. */
+  readonly onOutbox: (outbox: Outbox, salvagedRows: number | undefined) => void;
   /** A row is durable. Called before `append` returns: do nothing here that takes time. */
   readonly onAppended: (row: OutboxRow) => void;
 }
@@ -71,7 +71,7 @@ export class Recorder {
     }
     this.#contentKey = await makeContentKey(keyParts, opened.outbox.epoch);
     this.#outbox = opened.outbox;
-    onOutbox(opened.outbox);
+    onOutbox(opened.outbox, opened.salvagedRows);
     try {
       this.#keepKey(opened.outbox, this.#contentKey);
       this.#note(undefined);

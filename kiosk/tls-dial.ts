@@ -44,7 +44,7 @@ export function dialTls(options: TlsDialOptions, signal: AbortSignal): Promise<T
       signal.removeEventListener('abort', stop);
       socket.off('error', fail);
       const peer = socket.getPeerX509Certificate();
-      if (peer !== undefined && peer.raw.equals(new X509Certificate(gatewayCertificatePem).raw)) return resolve(socket);
+      if (peer?.raw.equals(new X509Certificate(gatewayCertificatePem).raw)) return resolve(socket);
       socket.on('error', () => {});
       socket.destroy();
       reject(new LinkError('link.pin', 'gateway: its certificate is not the pinned one'));

@@ -1,0 +1,114 @@
+/** The kiosk's devices, as configured: each supervised on its own, so that one that is absent or unplugged stops none of the others. */
+import { watchPorts } from '../hardware/discover.ts';
+import type { Scan } from '../hardware/scanner/scan.ts';
+import { readScans } from '../hardware/scanner/serial-scanner.ts';
+import { runTextScanner } from '../hardware/scanner/text-scanner.ts';
+import { listSerialPorts, openSerial } from '../hardware/serial-link.ts';
+import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../hardware/supervise.ts';
+import { readTemperatures } from '../hardware/thermometer/gy-mcu90614.ts';
+import type { Reading } from '../hardware/thermometer/reading.ts';
+import type { Log } from '../protocol/log.ts';
+import type { Clock } from '../protocol/time.ts';
+import type { KioskConfig } from './config.ts';
+
+export interface DeviceOptions {
+  readonly config: Pick<KioskConfig, 'scanners' | 'thermometers'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** Standard input, for the scanner of that kind; it is left out where there is none. */
+  readonly input: AsyncIterable<Uint8Array | string> | undefined;
+  readonly onScan: (scan: Scan) => void;
+  /** A scanner gave bytes that make no scan. */
+  readonly onNoScan: (device: string) => void;
+  readonly onReading: (reading: Reading) => void;
+  readonly onReport: (report: DeviceReport) => void;
+}
+
+interface SerialScanner {
+  readonly name: string;
+  readonly path: string;
+  readonly baudRate: number;
+  readonly framing: 'auto' | 'line' | 'gap';
+}
+
+/** Runs them until abort; every device is released when it resolves. */
+export async function runDevices(options: DeviceOptions, signal: AbortSignal): Promise<void> {
+  const { scanners, thermometers } = options.config;
+  await Promise.all([
+    ...scanners.map((scanner) => runAnyScanner(options, scanner, signal)),
+    ...thermometers.map((thermometer) => runThermometer(options, thermometer, signal)),
+  ]);
+}
+
+async function runAnyScanner(options: DeviceOptions, scanner: KioskConfig['scanners'][number], signal: AbortSignal): Promise<void> {
+  switch (scanner.kind) {
+    case 'serial':
+      await runScanner(options, scanner, signal);
+      break;
+    case 'auto-serial':
+      await runFoundScanners(options, scanner.baudRate, signal);
+      break;
+    case 'standard-input':
+      await runInput(options, scanner.name, signal);
+      break;
+  }
+}
+
+async function runScanner(options: DeviceOptions, scanner: SerialScanner, signal: AbortSignal): Promise<void> {
+  const { clock, onScan, onNoScan } = options;
+  const { name: device, path, baudRate, framing } = scanner;
+  await supervise(
+    {
+      ...supervisionOf(options, device),
+      open: openSerial({ path, baudRate }),
+      use: async (link, ending) => {
+        for await (const scan of readScans(link, { device, clock, framing, onRefused: () => onNoScan(device) }, ending)) onScan(scan);
+      },
+    },
+    signal,
+  );
+}
+
+async function runFoundScanners(options: DeviceOptions, baudRate: number, signal: AbortSignal): Promise<void> {
+  const { clock, log, config } = options;
+  const except = [...config.scanners, ...config.thermometers].flatMap((device) => ('path' in device ? [device.path] : []));
+  const running: Promise<void>[] = [];
+  for await (const { path, name } of watchPorts({ list: listSerialPorts, clock, log, except }, signal)) {
+    running.push(runScanner(options, { name, path, baudRate, framing: 'auto' }, signal));
+  }
+  await Promise.all(running);
+}
+
+async function runInput(options: DeviceOptions, device: string, signal: AbortSignal): Promise<void> {
+  const { input, clock, onScan, onNoScan, onReport } = options;
+  if (input === undefined) return;
+  await runTextScanner({ input, device, clock, onRefused: () => onNoScan(device), onScan: async (scan) => onScan(scan), onReport }, signal);
+}
+
+async function runThermometer(
+  options: DeviceOptions,
+  { name: device, path, baudRate }: { readonly name: string; readonly path: string; readonly baudRate: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, onReading } = options;
+  await supervise(
+    {
+      ...supervisionOf(options, device),
+      open: openSerial({ path, baudRate }),
+      isUpOnceOpen: false,
+      use: async (link, ending, markUp) => {
+        for await (const reading of readTemperatures(link, { device, clock, onAlive: markUp }, ending)) onReading(reading);
+      },
+    },
+    signal,
+  );
+}
+
+const supervisionOf = ({ clock, log, onReport, random }: DeviceOptions, device: string) => ({
+  device,
+  clock,
+  log,
+  onReport,
+  backoff: { ...HARDWARE_BACKOFF, random },
+});

@@ -1,0 +1,367 @@
+/**
+ * One kiosk, wired: devices, door, outbox, uplink, page. Starts without a gateway, without knowing the time and without devices; a store
+ * that refuses is shown and tried again. Reads no process; what it needs is handed in.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { issuerOf } from '../protocol/card.ts';
+import { makeCertificate } from '../protocol/certificate.ts';
+import { publicKeyFromRaw } from '../protocol/ed25519.ts';
+import { ConfigError, ExpectedError, StoreError } from '../protocol/errors.ts';
+import type { Happening } from '../protocol/event.ts';
+import type { BootId, KioskId } from '../protocol/ids.ts';
+import { downState, encodeKioskState } from '../protocol/kiosk-state.ts';
+import type { Log } from '../protocol/log.ts';
+import { type Clock, readBootId } from '../protocol/time.ts';
+import { topicOf } from '../protocol/topics.ts';
+import { parseTrust, type TrustDocument } from '../protocol/trust.ts';
+import type { CentiCelsius } from '../protocol/units.ts';
+import { type Audience, announce, show } from './announce.ts';
+import { CheckInFlow } from './check-in-flow.ts';
+import type { DoorPolicy } from './check-in-state.ts';
+import { BUILT_AT_MS, ClockWatch, SYNCED_PATH } from './clock-state.ts';
+import type { KioskConfig } from './config.ts';
+import { lockDataDir } from './data-lock.ts';
+import { DeviceEvents } from './device-events.ts';
+import { runDevices } from './devices.ts';
+import type { Feedback } from './feedback.ts';
+import { Health } from './health.ts';
+import { keepHouse } from './housekeeping.ts';
+import { type KioskIdentity, openIdentity } from './kiosk-identity.ts';
+import { openMqttLink } from './mqtt-link.ts';
+import type { Outbox } from './outbox.ts';
+import { runCheckpoints } from './outbox-checkpoint.ts';
+import { Page } from './page.ts';
+import { countReceipt } from './receipts.ts';
+import { type Moment, Recorder } from './recorder.ts';
+import { sealRows } from './seal-rows.ts';
+import { Notifier, type NotifySettings } from './systemd.ts';
+import { Tasks } from './tasks.ts';
+import { printFeedback, StatusPrinter, type Terminal } from './terminal.ts';
+import { dialTls } from './tls-dial.ts';
+import { Uplink } from './uplink.ts';
+
+export interface RunKioskOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Where answers are printed. */
+  readonly terminal?: Terminal;
+  /** Standard input, for a scanner of that kind. */
+  readonly input?: AsyncIterable<Uint8Array | string>;
+  /** systemd's socket and watchdog, where there are any. */
+  readonly notify?: NotifySettings;
+  /** Of this software: 1 to 32 of 0-9, A-Z, a-z, `.`, `+` and `-`. */
+  readonly version?: string;
+  /** Told of every answer as it is given. */
+  readonly onFeedback?: (feedback: Feedback) => void;
+  /** Told once scans are taken. */
+  readonly onReady?: (ready: KioskReady) => void;
+  /** Whether the operating system has set its clock from outside in this boot; systemd-timesyncd is asked when left out. */
+  readonly isClockSynced?: () => boolean;
+}
+
+export interface KioskReady {
+  readonly kiosk: KioskId;
+  /** `undefined` when there is no page. */
+  readonly pageUrl: string | undefined;
+}
+
+/**
+ * Runs until `signal` aborts; then everything is closed and what was promised lies in the outbox.
+ * @throws ConfigError config.invalid for a trust document, identity or port that can not be used; config.locked when another process has
+ * the data directory. Anything that is no ExpectedError is a bug and ends the kiosk.
+ */
+export async function runKiosk(config: KioskConfig, options: RunKioskOptions, signal: AbortSignal): Promise<void> {
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const unlock = lockDataDir(config.dataDir);
+  try {
+    const identity = openIdentity(config.dataDir);
+    const trust = readTrust(config.trustPath);
+    const certificatePem = await makeCertificate(identity.privateKey, identity.kiosk);
+    await new Kiosk(config, options, identity, trust, certificatePem).run(signal);
+  } finally {
+    unlock();
+  }
+}
+
+class Kiosk {
+  readonly #config: KioskConfig;
+  readonly #options: RunKioskOptions;
+  readonly #identity: KioskIdentity;
+  readonly #trust: TrustDocument;
+  readonly #certificatePem: string;
+  readonly #bootId: BootId;
+  readonly #tasks = new Tasks();
+  readonly #watch: ClockWatch;
+  readonly #health: Health;
+  readonly #recorder: Recorder;
+  readonly #flow: CheckInFlow;
+  readonly #deviceEvents: DeviceEvents;
+  readonly #audience: Audience;
+  #uplink: Uplink | undefined;
+  #endOutbox = new AbortController();
+
+  constructor(config: KioskConfig, options: RunKioskOptions, identity: KioskIdentity, trust: TrustDocument, certificatePem: string) {
+    const { clock, log, terminal, notify } = options;
+    this.#config = config;
+    this.#options = options;
+    this.#identity = identity;
+    this.#trust = trust;
+    this.#certificatePem = certificatePem;
+    // Where the system names no boot, each start of the process is taken for one.
+    this.#bootId = (readBootId() ?? new Uint8Array(randomBytes(16))) as BootId;
+    const isSynced = options.isClockSynced ?? (() => existsSync(SYNCED_PATH));
+    this.#watch = new ClockWatch({ clock, bootId: this.#bootId, isSynced, builtAtMs: BUILT_AT_MS });
+    this.#health = new Health({ queue: () => this.#queue(), clock: () => this.#watch.state }, () =>
+      show(this.#audience, this.#health.snapshot()),
+    );
+    this.#recorder = new Recorder({
+      dir: config.dataDir,
+      limits: config.outbox,
+      keyParts: { deployment: trust.deployment, kiosk: identity.kiosk, recipients: trust.recipients, signingKey: identity.privateKey },
+      clock,
+      log,
+      stamp: (at) => this.#watch.stamp(at),
+      onStore: (why) => this.#health.store(why),
+      onOutbox: (outbox, salvagedRows) => this.#serve(outbox, salvagedRows),
+      onAppended: (row) => this.#uplink?.offer(row),
+    });
+    this.#flow = new CheckInFlow({
+      policy: policyOf(config),
+      direction: config.direction,
+      trust: { deployment: trust.deployment, issuers: trust.issuers.map(issuerOf), mayTakeUnsigned: trust.mayTakeUnsigned },
+      staffCodes: new Set(config.staffCodes),
+      append: (happening, at) => this.#recorder.append(happening, at),
+      isOnline: () => this.#health.isOnline,
+      clock,
+      onFeedback: (feedback) => this.#answer(feedback),
+    });
+    this.#deviceEvents = new DeviceEvents(clock, (event) => this.#note(event));
+    this.#audience = {
+      page: config.page.isOn ? this.#newPage() : undefined,
+      printer: terminal === undefined ? undefined : new StatusPrinter(terminal),
+      notifier: notify === undefined ? undefined : new Notifier(notify, log),
+      say: (payload) => this.#uplink?.say(topicOf(identity.kiosk, 'state'), payload),
+    };
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { page, notifier } = this.#audience;
+    try {
+      // Before anything that a scan would have to wait for, or that is told of the store.
+      const pageUrl = await page?.open();
+      await this.#recorder.open();
+      this.#note({ type: 'kiosk-state', state: 'started', byMs: 0 });
+      this.#startTasks();
+      await notifier?.ready();
+      this.#options.log.info('kiosk.ready', { kiosk: this.#identity.kiosk, queued: this.#queue().queued });
+      this.#options.onReady?.({ kiosk: this.#identity.kiosk, pageUrl });
+      await aborted(signal, this.#tasks.signal);
+      await notifier?.stopping();
+      this.#note({ type: 'kiosk-state', state: 'stopping', byMs: 0 });
+      this.#audience.say(encodeKioskState(downState(this.#version)));
+    } finally {
+      this.#tasks.end();
+      this.#deviceEvents.stop();
+      try {
+        await this.#tasks.ended();
+      } finally {
+        await page?.close();
+        this.#recorder.close();
+      }
+    }
+  }
+
+  get #version(): string {
+    return this.#options.version ?? 'unknown';
+  }
+
+  #startTasks(): void {
+    const { clock, log, input } = this.#options;
+    const { signal } = this.#tasks;
+    const { notifier } = this.#audience;
+    this.#tasks.add(this.#recorder.keepOpen(signal));
+    this.#tasks.add(this.#flow.run(signal));
+    this.#tasks.add(announce(this.#audience, () => this.#health.snapshot(), this.#version, clock, signal));
+    if (notifier !== undefined) this.#tasks.add(notifier.keepAlive(() => this.#health.isAlive, clock, signal));
+    const { dataDir, outbox } = this.#config;
+    const house = {
+      dir: dataDir,
+      retentionMs: outbox.retentionMs,
+      clock,
+      watch: this.#watch,
+      log,
+      outbox: () => this.#recorder.outbox,
+      onStep: (byMs: number) => this.#note({ type: 'kiosk-state', state: 'clock-stepped', byMs }),
+      onStoreFailed: (error: StoreError) => this.#recorder.failed(error),
+    };
+    this.#tasks.add(keepHouse(house, signal));
+    this.#tasks.add(
+      runDevices(
+        {
+          config: this.#config,
+          clock,
+          log,
+          random: Math.random,
+          input,
+          onScan: ({ text, scannedAt }) => this.#flow.scan(text, scannedAt),
+          onNoScan: () => this.#flow.noScan(this.#now()),
+          onReading: (reading) =>
+            this.#flow.reading(
+              { ...reading, ambientRaw: reading.ambientRaw, calibrationAgeDays: this.#calibrationAgeDays() },
+              reading.takenAt,
+            ),
+          onReport: (report) => this.#hearDevice(report.device, report.isUp, report.isUp ? undefined : report.why),
+        },
+        signal,
+      ),
+    );
+  }
+
+  /** A new outbox, at the start or in place of a damaged one: it gets an uplink and a checkpoint thread of its own. */
+  #serve(outbox: Outbox, salvagedRows: number | undefined): void {
+    const { clock, log } = this.#options;
+    const { kiosk, privateKey } = this.#identity;
+    const { gateway, deployment, receiptKey } = this.#trust;
+    this.#endOutbox.abort();
+    this.#endOutbox = new AbortController();
+    const signal = AbortSignal.any([this.#tasks.signal, this.#endOutbox.signal]);
+    this.#watch.learn(outbox.knownWallMs);
+    if (salvagedRows !== undefined) this.#health.damaged(salvagedRows);
+    const receipts = { deployment, kiosk, publicKey: publicKeyFromRaw(receiptKey) };
+    const open = openMqttLink({
+      dial: (ending) =>
+        dialTls(
+          {
+            host: gateway.host,
+            port: gateway.port,
+            gatewayCertificatePem: gateway.certificatePem,
+            certificatePem: this.#certificatePem,
+            privateKey,
+          },
+          ending,
+        ),
+      clientId: kiosk,
+      will: { topic: topicOf(kiosk, 'state'), payload: encodeKioskState(downState(this.#version)) },
+      subscribe: [topicOf(kiosk, 'receipt')],
+      onMessage: (_topic, payload) => {
+        const { conflicts, quarantined } = countReceipt(payload, receipts, log);
+        this.#health.received(conflicts, quarantined);
+      },
+      clock,
+    });
+    const topic = topicOf(kiosk, 'batch');
+    const uplink = new Uplink({
+      outbox,
+      open,
+      topic,
+      seal: (rows, key) =>
+        sealRows(rows, key, { deployment, topic, bootId: this.#bootId, monotonicMs: clock.monotonic(), signingKey: privateKey }),
+      limits: this.#config.uplink,
+      clock,
+      log,
+      random: Math.random,
+      onLink: (report) => {
+        this.#health.link(report.isUp, report.isUp ? undefined : report.why.code);
+        log.debug('link.report', () => ({ isUp: report.isUp }));
+      },
+      onStoreFailed: (error) => {
+        if (this.#recorder.outbox === outbox) this.#recorder.failed(error);
+      },
+    });
+    this.#uplink = uplink;
+    this.#tasks.add(uplink.run(signal));
+    const appended = () => this.#recorder.appended;
+    this.#tasks.add(runCheckpoints({ path: outbox.path, maxBytes: this.#config.outbox.maxBytes, clock, log, appended }, signal));
+  }
+
+  #newPage(): Page {
+    return new Page({
+      port: this.#config.page.port,
+      onScan: (text) => this.#flow.scan(text, this.#now()),
+      onStaff: (command) => {
+        this.#flow.staff(command, this.#now());
+        this.#audience.page?.refresh();
+      },
+      health: () => this.#health.snapshot(),
+      direction: () => this.#flow.direction,
+    });
+  }
+
+  #answer(feedback: Feedback): void {
+    const { terminal, onFeedback } = this.#options;
+    this.#audience.page?.show(feedback);
+    if (terminal !== undefined) printFeedback(terminal, feedback);
+    onFeedback?.(feedback);
+  }
+
+  #hearDevice(device: string, isUp: boolean, why: ExpectedError | undefined): void {
+    // Standard input that ended is no fault: there are other scanners, and nothing to plug in.
+    const isInput = this.#config.scanners.some((scanner) => scanner.kind === 'standard-input' && scanner.name === device);
+    if (isInput && !isUp) this.#health.forget(device);
+    else if (this.#health.device(device, isUp, why?.code) && !isInput) this.#deviceEvents.note(device, isUp, why?.code);
+  }
+
+  /** Appends what nobody waits for; a store that refuses has been told of already. */
+  #note(happening: Happening): void {
+    try {
+      this.#recorder.append(happening, this.#now());
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+    }
+  }
+
+  #queue() {
+    const { outbox } = this.#recorder;
+    try {
+      if (outbox === undefined) return { queued: 0, oldestQueuedMs: undefined, droppedUnsent: 0 };
+      return {
+        queued: outbox.queued,
+        oldestQueuedMs: outbox.oldestQueuedMs(this.#options.clock.monotonic()),
+        droppedUnsent: outbox.droppedUnsent,
+      };
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      return { queued: outbox?.queued ?? 0, oldestQueuedMs: undefined, droppedUnsent: 0 };
+    }
+  }
+
+  #now(): Moment {
+    const { clock } = this.#options;
+    return { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
+  }
+
+  #calibrationAgeDays(): number | undefined {
+    const { calibratedOn } = this.#config.temperature;
+    if (calibratedOn === undefined || this.#watch.state === 'unsynced') return undefined;
+    return Math.max(0, Math.floor((this.#options.clock.wall() - Date.parse(calibratedOn)) / 86_400_000));
+  }
+}
+
+const policyOf = ({ door, temperature }: KioskConfig): DoorPolicy => ({
+  ...door,
+  temperature: {
+    threshold: temperature.thresholdCentiCelsius as CentiCelsius,
+    offset: temperature.offsetCentiCelsius as CentiCelsius,
+    offsetId: temperature.offsetId,
+    policyVersion: temperature.policyVersion,
+    roomLowest: temperature.roomLowestCentiCelsius as CentiCelsius,
+    roomHighest: temperature.roomHighestCentiCelsius as CentiCelsius,
+  },
+});
+
+function readTrust(path: string): TrustDocument {
+  try {
+    return parseTrust(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const why = error instanceof ExpectedError ? error.message : 'can not be read';
+    throw new ConfigError('config.invalid', `trust document: ${why}`, { cause: error });
+  }
+}
+
+const aborted = (...signals: readonly AbortSignal[]): Promise<void> =>
+  new Promise((resolve) => {
+    const any = AbortSignal.any([...signals]);
+    if (any.aborted) resolve();
+    any.addEventListener('abort', () => resolve(), { once: true });
+  });
