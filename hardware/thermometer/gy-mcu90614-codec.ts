@@ -4,7 +4,8 @@
  * Frame, 9 bytes:  5A 5A | 45 | 04 | object, high low | ambient, high low | sum
  * Object and ambient are hundredths of a degree Celsius, high byte first, two's complement. The sum is that of the eight bytes before it,
  * low eight bits. Commands to the module, 3 bytes: A5 | command | sum of both, low eight bits.
- * Source: the maker's protocol sheet of the GY-MCU90614 (docs/devices/gy-mcu90614.md); ranges: Melexis MLX90614 datasheet (3901090614).
+ * Source: the module's protocol sheet, as its sellers print it (docs/devices/gy-mcu90614.md); it does not speak of negative values, its
+ * sample program reads them into a signed 16-bit integer. Ranges: Melexis, MLX90614 family datasheet 3901090614, revision 13.
  */
 import { DecodeError } from '../../protocol/errors.ts';
 import type { CentiCelsius } from '../../protocol/units.ts';
@@ -19,11 +20,11 @@ const HEADER = 0x5a;
 const TYPE_TEMPERATURES = 0x45;
 const PAYLOAD_BYTES = 4;
 
-/** MLX90614: object -70 to 382.2 °C (0x7FFF of its register is past the module's 16 bits, so 327.67 here), ambient -40 to 125 °C. */
+/** The sensor gives -70 to 380 °C and -40 to 125 °C of its own; what is above 327.67 °C the module's 16 bits can not say. */
 const OBJECT_RANGE = { lowest: -7_000, highest: 32_767 };
 const AMBIENT_RANGE = { lowest: -4_000, highest: 12_500 };
 
-/** Tells the module to send a frame about ten times a second, until it is told otherwise or loses power. */
+/** Tells the module to send a frame 14 times a second (at 9,600 baud), until it is told otherwise or loses power. */
 export const SEND_CONTINUOUSLY = Uint8Array.of(0xa5, 0x45, 0xea);
 
 /**

@@ -11,9 +11,9 @@ import { SampleFramer, SEND_CONTINUOUSLY } from './gy-mcu90614-codec.ts';
 import { NOTHING_PRESENTED, nextPresentation } from './presentation.ts';
 import type { Reading } from './reading.ts';
 
-/** The module's own, as it is delivered. */
+/** As the module is delivered; it can be set to 115,200. */
 export const BAUD_RATE = 9_600;
-/** The module sends about ten frames a second; thirty missing ones are a fault, not a pause. */
+/** The module sends 14 frames a second; three seconds without one are a fault, not a pause. */
 export const LONGEST_SILENCE_MS = 3_000;
 
 export interface ThermometerSettings {
@@ -21,12 +21,12 @@ export interface ThermometerSettings {
   readonly clock: Clock;
   /** Called with each good frame: the device works. */
   readonly onAlive?: () => void;
-  /** Told of frames that were refused, by code. */
+  /** Told of each frame that was refused, by code. */
   readonly onRefused?: (code: ErrorCode) => void;
 }
 
 /**
- * Sets the module to send continuously, then gives one reading for each presentation (presentation.ts).
+ * Sets the module to send continuously, then gives one reading for each presentation (presentation.ts), dated by its last sample.
  * @param signal on abort it returns.
  * @throws DeviceError `device.timeout` after LONGEST_SILENCE_MS without a good frame, and what the link throws.
  */
@@ -35,34 +35,36 @@ export async function* readTemperatures(
   { device, clock, onAlive = () => {}, onRefused = () => {} }: ThermometerSettings,
   signal: AbortSignal,
 ): AsyncGenerator<Reading, void> {
-  const silence = new AbortController();
-  const stop = () => silence.abort();
-  signal.addEventListener('abort', stop, { once: true });
-  if (signal.aborted) stop();
-  let cancel = clock.after(LONGEST_SILENCE_MS, stop);
+  const stop = new AbortController();
+  const end = () => stop.abort();
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  let cancel = clock.after(LONGEST_SILENCE_MS, end);
   const framer = new SampleFramer();
   let state = NOTHING_PRESENTED;
   try {
-    await link.write(SEND_CONTINUOUSLY, silence.signal);
-    for await (const chunk of link.read(silence.signal)) {
+    await link.write(SEND_CONTINUOUSLY, stop.signal);
+    for await (const chunk of link.read(stop.signal)) {
+      const takenAt = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
       for (const found of framer.push(chunk)) {
         if (found instanceof DecodeError) {
           onRefused(found.code);
           continue;
         }
-        cancel();
-        cancel = clock.after(LONGEST_SILENCE_MS, stop);
         onAlive();
         const next = nextPresentation(state, found);
         state = next.state;
-        if (next.steady !== undefined) yield { ...next.steady, takenAt: { wallMs: clock.wall(), monotonicMs: clock.monotonic() }, device };
+        // While the consumer works nothing is read: that is no silence of the device.
+        cancel();
+        if (next.steady !== undefined) yield { ...next.steady, takenAt, device };
+        cancel = clock.after(LONGEST_SILENCE_MS, end);
       }
     }
   } catch (error) {
-    if (!silence.signal.aborted) throw error;
+    if (!stop.signal.aborted) throw error;
   } finally {
     cancel();
-    signal.removeEventListener('abort', stop);
+    signal.removeEventListener('abort', end);
   }
   if (!signal.aborted) throw new DeviceError('device.timeout', `${device}: no good frame for ${LONGEST_SILENCE_MS} ms`);
 }

@@ -6,11 +6,12 @@ import type { CentiCelsius } from '../../protocol/units.ts';
 import type { Sample } from './gy-mcu90614-codec.ts';
 
 /**
- * What human skin can be. Below it the sensor sees the room, clothes or a hand from afar; above it a cup or a lamp.
+ * What skin can be: 31.0 to 35.6 °C on healthy foreheads (Ng et al., Am J Infect Control 2005;33:227-9), more in fever, less after a cold
+ * street. Below it the sensor sees the room, clothes or a hand from afar; above it a cup or a lamp.
  */
 export const SKIN_LOWEST = 3_000 as CentiCelsius;
 export const SKIN_HIGHEST = 4_500 as CentiCelsius;
-/** Consecutive samples that agree make a value: half a second at the module's ten a second. */
+/** Consecutive samples that agree make a value: a third of a second at the module's 14 a second. Odd, so that one is the median. */
 export const STEADY_SAMPLES = 5;
 /** How far apart those may lie: a head still coming nearer climbs faster. */
 export const STEADY_SPAN = 50;
