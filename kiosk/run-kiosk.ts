@@ -45,19 +45,19 @@ export interface RunKioskOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Where answers are printed. */
-  readonly terminal?: Terminal;
+  readonly terminal?: Terminal | undefined;
   /** Standard input, for a scanner of that kind. */
-  readonly input?: AsyncIterable<Uint8Array | string>;
+  readonly input?: AsyncIterable<Uint8Array | string> | undefined;
   /** systemd's socket and watchdog, where there are any. */
-  readonly notify?: NotifySettings;
+  readonly notify?: NotifySettings | undefined;
   /** Of this software: 1 to 32 of 0-9, A-Z, a-z, `.`, `+` and `-`. */
-  readonly version?: string;
+  readonly version?: string | undefined;
   /** Told of every answer as it is given. */
-  readonly onFeedback?: (feedback: Feedback) => void;
+  readonly onFeedback?: ((feedback: Feedback) => void) | undefined;
   /** Told once scans are taken. */
-  readonly onReady?: (ready: KioskReady) => void;
+  readonly onReady?: ((ready: KioskReady) => void) | undefined;
   /** Whether the operating system has set its clock from outside in this boot; systemd-timesyncd is asked when left out. */
-  readonly isClockSynced?: () => boolean;
+  readonly isClockSynced?: (() => boolean) | undefined;
 }
 
 export interface KioskReady {
