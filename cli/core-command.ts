@@ -1,0 +1,61 @@
+/** `vestibule core`: what an operator may ask of the tracing core, each look written to the audit log. */
+import { userInfo } from 'node:os';
+import { createInterface } from 'node:readline/promises';
+import { Command } from 'commander';
+import { readCoreKeys } from '../core/keys.ts';
+import { answerOverlaps } from '../core/overlap-command.ts';
+import { decodeCode } from '../protocol/code.ts';
+import { CodeError } from '../protocol/errors.ts';
+import type { VisitorUuid } from '../protocol/ids.ts';
+import { systemClock } from '../protocol/time.ts';
+import { dataPaths } from './data-paths.ts';
+import { openLog } from './log.ts';
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const OVERLAPS_HELP = `
+The card is scanned, or its code is given on standard input: never as an argument, where other users and the shell's
+history would see it. The answer names nobody: contacts are numbered anew at each look.
+Who asked, when, and for what purpose goes into the audit log, which shows if it is altered.`;
+
+export function coreCommand(): Command {
+  const core = new Command('core').description('ask the tracing core; for health officers');
+  core
+    .command('overlaps')
+    .description('who was at the same place at the same time as the holder of one card')
+    .requiredOption('--purpose <words>', 'why you look; kept in the audit log')
+    .option('--minutes <count>', 'least overlap', '15')
+    .option('--json', 'as one line of JSON')
+    .option('--data <dir>', 'data directory; the core is in its "core" folder', './data')
+    .addHelpText('after', OVERLAPS_HELP)
+    .action(async (options: { purpose: string; minutes: string; json?: true; data: string }) => {
+      const paths = dataPaths(options.data);
+      const keys = await readCoreKeys(paths.coreKeys);
+      const card = await scanCard();
+      const answer = answerOverlaps(
+        { dir: paths.core, keys, clock: systemClock, log: openLog('silent') },
+        { card, minimumOverlapMs: Math.round(Number(options.minutes) * 60_000), who: userInfo().username, purpose: options.purpose },
+      );
+      if (options.json) return say(JSON.stringify(answer));
+      say(answer.contacts.length === 0 ? 'No overlaps.' : `${answer.contacts.length} overlaps:`);
+      for (const contact of answer.contacts) {
+        const certainty = contact.isCertain ? '' : ', times uncertain';
+        say(`  ${contact.contact}  ${contact.day}  venue ${contact.venue}  ${Math.round(contact.overlapMs / 60_000)} min${certainty}`);
+      }
+      if (answer.unreadableDays.length > 0) say(`Not looked at, since unreadable: ${answer.unreadableDays.join(', ')}`);
+      say(`Audit log entry ${answer.audit.entry}, ${answer.audit.hash}`);
+    });
+  return core;
+}
+
+/** The first line of standard input, without showing it. @throws CodeError for whatever is not a card. */
+async function scanCard(): Promise<VisitorUuid> {
+  if (process.stdin.isTTY) process.stderr.write('Scan the card: ');
+  const lines = createInterface({ input: process.stdin, terminal: false });
+  const { value } = await lines[Symbol.asyncIterator]().next();
+  lines.close();
+  const code = decodeCode(String(value ?? '').trim());
+  if (code.kind !== 'visitor' && code.kind !== 'group' && code.kind !== 'unsigned')
+    throw new CodeError('code.kind', `a ${code.kind} code: not a visitor's card`);
+  return code.card;
+}

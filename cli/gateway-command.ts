@@ -1,0 +1,155 @@
+/** `vestibule gateway`: runs a gateway with its core, and decides which kiosks it admits. */
+import { existsSync, readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { z } from 'zod';
+import type { Direction } from '../core/intake.ts';
+import { openIdentity } from '../gateway/identity.ts';
+import { gatewayPaths } from '../gateway/paths.ts';
+import { Registry } from '../gateway/registry.ts';
+import { ConfigError } from '../protocol/errors.ts';
+import { type EntranceId, isPlaceId, type KioskId, newPlaceId, type VenueId } from '../protocol/ids.ts';
+import { systemClock } from '../protocol/time.ts';
+import { dataPaths, readJsonFile } from './data-paths.ts';
+import { LEVELS, type Level, openLog } from './log.ts';
+import { runGatewayAndCore } from './run-gateway-and-core.ts';
+import { untilStopped } from './stopping.ts';
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const data = ['--data <dir>', 'data directory; the gateway is in its "gateway" folder, the core in "core"', './data'] as const;
+
+const RUN_HELP = `
+The first start makes every key; nothing has a default password. Kiosks connect over TLS and must have been admitted.
+Operators read over plain MQTT on this machine only, with the account in <data>/gateway/operator.txt:
+  mosquitto_sub -p 1883 -u operator -P "$(cat data/gateway/operator.txt)" -t 'vestibule/1/events/#' -v`;
+
+const ADMIT_HELP = `
+On the kiosk, "vestibule kiosk key" makes kiosk.json; it is public. Carry it here, and the gateway's trust.json there:
+  vestibule gateway venue --name "Town library"
+  vestibule gateway admit kiosk.json --venue <id> --direction in`;
+
+/** The public file that a kiosk makes of itself. */
+const kioskFile = z.object({ kiosk: z.string().refine(isPlaceId), publicKey: z.string().regex(/^[A-Za-z0-9_-]{43}$/) });
+
+export function gatewayCommand(): Command {
+  const gateway = new Command('gateway').description('receive what kiosks send, keep it, flag it, and hand it to the tracing core');
+
+  gateway
+    .command('run')
+    .description('run the gateway and the tracing core until stopped')
+    .option(...data)
+    .option('--config <file>', 'JSON settings (docs/operator.md lists them)')
+    .option('--host <name>', 'name or address at which kiosks reach this machine; goes into trust.json')
+    .option('--tls-port <port>', 'for kiosks')
+    .option('--tcp-port <port>', 'for operators, on this machine only')
+    .addOption(new Option('--log <level>', 'least level of log lines on standard error').choices(LEVELS).default('info'))
+    .addHelpText('after', RUN_HELP)
+    .action(async (options: { data: string; config?: string; host?: string; tlsPort?: string; tcpPort?: string; log: Level }) => {
+      const paths = dataPaths(options.data);
+      const file = options.config === undefined ? {} : (readJsonFile(options.config) as Record<string, unknown>);
+      const settings = {
+        ...file,
+        ...(options.host === undefined ? {} : { publicHost: options.host }),
+        ...(options.tlsPort === undefined ? {} : { tls: { ...(file.tls as object | undefined), port: Number(options.tlsPort) } }),
+        ...(options.tcpPort === undefined ? {} : { tcp: { ...(file.tcp as object | undefined), port: Number(options.tcpPort) } }),
+      };
+      const running = await runGatewayAndCore(paths, settings, { clock: systemClock, log: openLog(options.log) }, untilStopped());
+      say(`gateway ready: kiosks on TLS port ${running.gateway.tlsPort}, operators on 127.0.0.1:${running.gateway.tcpPort}`);
+      await running.done;
+    });
+
+  gateway
+    .command('venue')
+    .description('add a venue, or give one another name or time zone; without options, list them')
+    .option(...data)
+    .option('--name <name>', 'what operators call it')
+    .option('--timezone <zone>', 'such as Europe/Berlin; decides where its day ends', Intl.DateTimeFormat().resolvedOptions().timeZone)
+    .option('--id <id>', 'an existing venue')
+    .action(async (options: { data: string; name?: string; timezone: string; id?: string }) => {
+      await withRegistry(options.data, (registry) => {
+        if (options.name !== undefined) {
+          const id = options.id === undefined ? newPlaceId<VenueId>() : placeId<VenueId>('--id', options.id);
+          registry.putVenue({ id, name: options.name, timezone: options.timezone });
+        }
+        for (const venue of registry.venues()) say(`${venue.id}  ${venue.name}  (${venue.timezone})`);
+      });
+    });
+
+  gateway
+    .command('admit')
+    .argument('<kiosk.json>', 'the file that the kiosk made of itself')
+    .description('let a kiosk connect, and say at which door it hangs')
+    .requiredOption('--venue <id>', 'see "vestibule gateway venue"')
+    .option('--entrance <id>', 'an existing entrance, when a kiosk takes the place of another')
+    .addOption(new Option('--direction <door>', 'what the door is for').choices(['in', 'out', 'both']).default('in'))
+    .option('--dwell-hours <hours>', 'how long a visit without a check-out is taken to last', '2')
+    .option(...data)
+    .addHelpText('after', ADMIT_HELP)
+    .action(async (path: string, options: { venue: string; entrance?: string; direction: Direction; dwellHours: string; data: string }) => {
+      const parsed = kioskFile.safeParse(readJsonFile(path));
+      if (!parsed.success) throw new ConfigError('config.invalid', `${path}: not a kiosk's public file (vestibule kiosk key makes one)`);
+      const dwellMs = Math.round(Number(options.dwellHours) * 3_600_000);
+      if (!(dwellMs >= 60_000 && dwellMs <= 48 * 3_600_000))
+        throw new ConfigError('config.invalid', `--dwell-hours: "${options.dwellHours}" of 0.02 to 48 hours`);
+      const entrance = options.entrance === undefined ? newPlaceId<EntranceId>() : placeId<EntranceId>('--entrance', options.entrance);
+      const admission = {
+        kiosk: parsed.data.kiosk as KioskId,
+        publicKey: new Uint8Array(Buffer.from(parsed.data.publicKey, 'base64url')),
+        venue: placeId<VenueId>('--venue', options.venue),
+        entrance,
+        direction: options.direction,
+        dwellMs,
+      };
+      await withRegistry(options.data, (registry) => registry.admit(admission, systemClock.wall()));
+      say(`admitted kiosk ${admission.kiosk} at entrance ${entrance}`);
+    });
+
+  gateway
+    .command('revoke')
+    .argument('<kiosk>', 'its id')
+    .description('stop admitting a kiosk; a running gateway cuts it off within a second')
+    .option(...data)
+    .action(async (kiosk: string, options: { data: string }) => {
+      const isRevoked = await withRegistry(options.data, (registry) =>
+        registry.revoke(placeId<KioskId>('kiosk', kiosk), systemClock.wall()),
+      );
+      if (!isRevoked) throw new ConfigError('config.invalid', `kiosk ${kiosk}: not admitted`);
+      say(`revoked kiosk ${kiosk}`);
+    });
+
+  gateway
+    .command('status')
+    .description('show kiosks and what is wrong with them, as the running gateway last told')
+    .option(...data)
+    .option('--json', 'the state message as it is')
+    .action(async (options: { data: string; json?: true }) => {
+      const path = gatewayPaths(dataPaths(options.data).gateway).state;
+      if (!existsSync(path)) throw new ConfigError('config.invalid', `${path}: no gateway has run here`);
+      const text = readFileSync(path, 'utf8');
+      if (options.json) return say(text.trim());
+      say(JSON.stringify(JSON.parse(text), undefined, 2));
+      await withRegistry(options.data, (registry) => {
+        for (const { kiosk, placement, revokedAtMs } of registry.kiosks())
+          say(
+            `${kiosk}  ${placement.direction.padEnd(4)}  ${revokedAtMs === undefined ? 'admitted' : 'revoked'}  venue ${placement.venue}`,
+          );
+      });
+    });
+
+  return gateway;
+}
+
+function placeId<T extends VenueId | EntranceId | KioskId>(subject: string, text: string): T {
+  if (!isPlaceId(text)) throw new ConfigError('config.invalid', `${subject}: expected 16 characters of 0-9 and a-z without i, l, o, u`);
+  return text as T;
+}
+
+async function withRegistry<T>(directory: string, use: (registry: Registry) => T): Promise<T> {
+  const { gateway } = dataPaths(directory);
+  const { storeKey } = await openIdentity(gateway);
+  const registry = new Registry(gatewayPaths(gateway).registry, storeKey);
+  try {
+    return use(registry);
+  } finally {
+    registry.close();
+  }
+}

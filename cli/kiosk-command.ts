@@ -1,0 +1,98 @@
+/** `vestibule kiosk`: runs one kiosk, and tells who it is. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { parseConfig } from '../kiosk/config.ts';
+import { openIdentity } from '../kiosk/kiosk-identity.ts';
+import { runKiosk } from '../kiosk/run-kiosk.ts';
+import { dataPaths, readJsonFile } from './data-paths.ts';
+import { kioskDoors, type Output } from './kiosk-doors.ts';
+import { LEVELS, type Level } from './log.ts';
+import { untilStopped } from './stopping.ts';
+
+interface RunOptions {
+  readonly data: string;
+  readonly config?: string;
+  readonly trust?: string;
+  readonly direction?: string;
+  readonly scanner?: readonly string[];
+  readonly thermometer?: string;
+  readonly pagePort?: string;
+  readonly page: boolean;
+  readonly output: Output;
+  readonly log: Level;
+}
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const data = ['--data <dir>', 'data directory; the kiosk is in its "kiosk" folder', './data'] as const;
+
+const RUN_HELP = `
+Without --scanner, every USB serial scanner that is plugged in is used, and a scanner that types may type into this
+terminal or into the page. Scans are taken with or without the gateway; what is kept waits for it.`;
+
+const KEY_HELP = `
+The file is public: it is carried to the gateway, whose "vestibule gateway admit" takes it. The key itself never leaves
+the kiosk. The gateway's trust.json is carried here and given with --trust.`;
+
+export function kioskCommand(): Command {
+  const kiosk = new Command('kiosk').description('check visitors in and out at one door');
+
+  kiosk
+    .command('run')
+    .description('run the kiosk until stopped')
+    .option(...data)
+    .option('--config <file>', 'JSON settings (docs/technician.md lists them)')
+    .option('--trust <file>', "the gateway's trust.json")
+    .addOption(new Option('--direction <door>', 'what the door is for').choices(['in', 'out', 'both']))
+    .option('--scanner <port...>', 'serial scanners, such as /dev/serial/by-id/usb-...')
+    .option('--thermometer <port>', 'a GY-MCU90614 on a serial port')
+    .option('--page-port <port>', 'of the page on this machine')
+    .option('--no-page', 'no page')
+    .addOption(new Option('--output <form>', 'for people or for programs').choices(['text', 'json']).default('text'))
+    .addOption(new Option('--log <level>', 'least level of log lines on standard error').choices(LEVELS).default('warn'))
+    .addHelpText('after', RUN_HELP)
+    .action(async (options: RunOptions) => {
+      const signal = untilStopped();
+      const config = parseConfig(settingsOf(options));
+      const doors = kioskDoors(options.output, options.log, signal, ({ kiosk, pageUrl }) =>
+        say(`kiosk ${kiosk} ready${pageUrl === undefined ? '' : `: ${pageUrl}`}`),
+      );
+      await runKiosk(config, doors, signal);
+    });
+
+  kiosk
+    .command('key')
+    .description("make this kiosk's key if it has none, and show the file by which a gateway admits it")
+    .option(...data)
+    .addHelpText('after', KEY_HELP)
+    .action((options: { data: string }) => {
+      const dir = dataPaths(options.data).kiosk;
+      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      say(`kiosk ${openIdentity(dir).kiosk}: ${join(dir, 'kiosk.json')}`);
+    });
+
+  return kiosk;
+}
+
+/** The file's settings, and those of the command line over them. */
+function settingsOf(options: RunOptions): Record<string, unknown> {
+  const paths = dataPaths(options.data);
+  const file = options.config === undefined ? {} : (readJsonFile(options.config) as Record<string, unknown>);
+  const { scanner, thermometer, direction, pagePort, page, trust } = options;
+  return {
+    dataDir: paths.kiosk,
+    trustPath: join(paths.gateway, 'trust.json'),
+    scanners: [
+      { kind: 'auto-serial', baudRate: 9_600 },
+      { kind: 'standard-input', name: 'standard-input' },
+    ],
+    ...file,
+    ...(trust && { trustPath: trust }),
+    ...(direction && { direction }),
+    ...(scanner && {
+      scanners: [...scanner.map((path, at) => ({ kind: 'serial', name: `scanner-${at + 1}`, path })), { kind: 'standard-input' }],
+    }),
+    ...(thermometer && { thermometers: [{ kind: 'serial', model: 'gy-mcu90614', name: 'thermometer', path: thermometer }] }),
+    ...(pagePort || !page ? { page: { isOn: page, ...(pagePort && { port: Number(pagePort) }) } } : {}),
+  };
+}

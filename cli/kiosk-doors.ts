@@ -1,0 +1,40 @@
+/** What a kiosk needs of its process: terminal, standard input, systemd's socket. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Feedback } from '../kiosk/feedback.ts';
+import type { KioskReady, RunKioskOptions } from '../kiosk/run-kiosk.ts';
+import { systemClock } from '../protocol/time.ts';
+import { type Level, openLog } from './log.ts';
+import { typedInput } from './typed-input.ts';
+
+export type Output = 'text' | 'json';
+
+/** The version of this software, from package.json. */
+export const VERSION = (JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as { version: string }).version;
+
+/**
+ * @param output `text` for staff who look at a terminal; `json` for a program: one object a line on standard output, `{"ready":…}` first,
+ * then `{"kind":…,"isStoredOffline":…,"keyId":hex,"seq":…}` for each answer given.
+ */
+export function kioskDoors(output: Output, level: Level, signal: AbortSignal, onReady?: (ready: KioskReady) => void): RunKioskOptions {
+  const { NOTIFY_SOCKET, WATCHDOG_USEC, NO_COLOR } = process.env;
+  const line = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
+  const forPeople = {
+    terminal: { write: (text: string) => void process.stdout.write(text), hasColour: process.stdout.isTTY === true && !NO_COLOR },
+    ...(onReady && { onReady }),
+  };
+  const forPrograms = {
+    onFeedback: ({ kind, isStoredOffline, keyId, seq }: Feedback) =>
+      line({ kind, isStoredOffline, keyId: keyId && Buffer.from(keyId).toString('hex'), seq }),
+    onReady: (ready: KioskReady) => line({ ready }),
+  };
+  const watchdogUs = WATCHDOG_USEC === undefined ? undefined : Number(WATCHDOG_USEC);
+  return {
+    clock: systemClock,
+    log: openLog(level),
+    input: typedInput(signal),
+    version: VERSION,
+    ...(NOTIFY_SOCKET === undefined ? {} : { notify: { socket: NOTIFY_SOCKET, watchdogUs } }),
+    ...(output === 'text' ? forPeople : forPrograms),
+  };
+}

@@ -1,0 +1,59 @@
+/** A gateway with the core embedded in its process, from one data directory. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { openIssuer } from '../cards/issuer.ts';
+import { type Core, openCore } from '../core/core.ts';
+import { makeCoreKeys } from '../core/keys.ts';
+import { type GatewayConfigInput, parseGatewayConfig } from '../gateway/config.ts';
+import { openIdentity } from '../gateway/identity.ts';
+import { type RunningGateway, runGateway } from '../gateway/run-gateway.ts';
+import { ConfigError } from '../protocol/errors.ts';
+import type { DeploymentId } from '../protocol/ids.ts';
+import type { Log } from '../protocol/log.ts';
+import type { Clock } from '../protocol/time.ts';
+import type { DataPaths } from './data-paths.ts';
+
+export interface GatewayAndCore {
+  readonly gateway: RunningGateway;
+  readonly core: Core;
+  /** Resolves once both are closed after the signal's abort; rejects with the bug that ended the gateway. */
+  readonly done: Promise<void>;
+}
+
+/**
+ * @param settings what a configuration file says, `directory` and issuers of this machine left out: both are known here.
+ * @throws ConfigError, StoreError as `openCore` and `runGateway` do; nothing is left open then.
+ */
+export async function runGatewayAndCore(
+  paths: DataPaths,
+  settings: unknown,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  signal: AbortSignal,
+): Promise<GatewayAndCore> {
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings))
+    throw new ConfigError('config.invalid', 'gateway config: expected an object');
+  const given = settings as Partial<GatewayConfigInput>;
+  const { deployment } = await openIdentity(paths.gateway);
+  const config = parseGatewayConfig({
+    ...given,
+    directory: paths.gateway,
+    publicHost: given.publicHost ?? '127.0.0.1',
+    issuers: [...issuersHere(paths, deployment), ...(given.issuers ?? [])],
+  });
+  const keys = await makeCoreKeys(paths.coreKeys);
+  const core = await openCore({ dir: paths.core, deployment, keys, clock, log, retentionDays: config.retentionDays });
+  try {
+    const gateway = await runGateway(config, { clock, log, intake: core, recipients: [keys.recipient] }, signal);
+    return { gateway, core, done: gateway.done.finally(() => core.close()) };
+  } catch (error) {
+    core.close();
+    throw error;
+  }
+}
+
+/** Whoever prints on this machine is trusted by its gateway; nobody else without being named. */
+function issuersHere(paths: DataPaths, deployment: DeploymentId): string[] {
+  if (!existsSync(join(paths.issuer, 'issuer.key'))) return [];
+  const issuer = openIssuer(paths.issuer, { deployment });
+  return [Buffer.from(issuer.publicKey).toString('base64url')];
+}

@@ -1,0 +1,120 @@
+/**
+ * `vestibule start`: gateway, core and one kiosk on this machine, for one small shop or for trying it out. The first start makes every
+ * key and a sheet of sample cards; each later one goes on where the last was.
+ */
+import { existsSync, mkdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { openIssuer } from '../cards/issuer.ts';
+import { printSheet } from '../cards/print.ts';
+import { openIdentity as openGatewayIdentity } from '../gateway/identity.ts';
+import { gatewayPaths } from '../gateway/paths.ts';
+import { Registry } from '../gateway/registry.ts';
+import { parseConfig } from '../kiosk/config.ts';
+import { openIdentity as openKioskIdentity } from '../kiosk/kiosk-identity.ts';
+import { runKiosk } from '../kiosk/run-kiosk.ts';
+import { type EntranceId, newPlaceId, type VenueId } from '../protocol/ids.ts';
+import { systemClock } from '../protocol/time.ts';
+import { type DataPaths, dataPaths } from './data-paths.ts';
+import { kioskDoors } from './kiosk-doors.ts';
+import { LEVELS, type Level, openLog } from './log.ts';
+import { runGatewayAndCore } from './run-gateway-and-core.ts';
+import { untilStopped } from './stopping.ts';
+
+/** The IANA's ports for MQTT with and without TLS; the page's is ours. */
+const TLS_PORT = 8_883;
+const TCP_PORT = 1_883;
+const PAGE_PORT = 8_088;
+const DWELL_MS = 2 * 3_600_000;
+
+const say = (line = ''): void => void process.stdout.write(`${line}\n`);
+
+const HELP = `
+Needs no hardware and no root. Everything is kept in the data directory: stop with Ctrl-C, start again, and it goes on
+where it was. Delete the directory to begin anew.`;
+
+export function startCommand(): Command {
+  return new Command('start')
+    .description('run gateway, tracing core and one kiosk together on this machine')
+    .option('--data <dir>', 'where everything is kept', './data')
+    .addOption(new Option('--direction <door>', 'what the door is for').choices(['in', 'out', 'both']).default('both'))
+    .addOption(new Option('--log <level>', 'least level of log lines on standard error').choices(LEVELS).default('warn'))
+    .addHelpText('after', HELP)
+    .action(async ({ data, direction, log: level }: { data: string; direction: 'in' | 'out' | 'both'; log: Level }) => {
+      const paths = dataPaths(data);
+      const signal = untilStopped();
+      mkdirSync(paths.root, { recursive: true, mode: 0o700 });
+      const log = openLog(level);
+      const { deployment } = await openGatewayIdentity(paths.gateway);
+      const issuer = openIssuer(paths.issuer, { deployment });
+      const hasNewCards = !existsSync(paths.sampleCards);
+      if (hasNewCards) await printSheet({ issuer, visitors: 5, groups: [], stickers: 0 }, paths.sampleCards);
+      await admitOwnKiosk(paths, direction);
+
+      const ports = { tls: { host: '127.0.0.1', port: await portNear(TLS_PORT) }, tcp: { port: await portNear(TCP_PORT) } };
+      const stopping = new AbortController();
+      const running = await runGatewayAndCore(paths, { publicHost: '127.0.0.1', ...ports }, { clock: systemClock, log }, stopping.signal);
+      const config = parseConfig({
+        dataDir: paths.kiosk,
+        trustPath: gatewayPaths(paths.gateway).trust,
+        direction,
+        scanners: [{ kind: 'auto-serial', baudRate: 9_600 }, { kind: 'standard-input' }],
+        page: { port: await portNear(PAGE_PORT) },
+      });
+      const doors = kioskDoors('text', level, signal, ({ pageUrl }) => tell(paths, running.gateway.tcpPort, pageUrl));
+      try {
+        // Whichever ends first takes the other with it: a bug in one is not to leave half a shop running.
+        await Promise.race([runKiosk(config, { ...doors, log }, signal), running.done]);
+        say('Stopping.');
+      } finally {
+        stopping.abort();
+        await running.done;
+      }
+    });
+}
+
+function tell(paths: DataPaths, tcpPort: number, pageUrl: string | undefined): void {
+  const operator = join(paths.gateway, 'operator.txt');
+  say(`
+Vestibule is ready. Scan a card.
+
+  Sample cards    ${paths.sampleCards}
+                  five cards to scan from the screen or from paper; the file is a secret
+  Page for staff  ${pageUrl ?? 'off'}
+  Scanners        any USB serial scanner; one that types: into this terminal, or into the page
+  Watch           mosquitto_sub -p ${tcpPort} -u operator -P "$(cat '${operator}')" -t 'vestibule/1/events/#' -v
+  More cards      npm run vestibule -- cards --visitors 20 --out cards.pdf
+  Who overlapped  npm run vestibule -- core overlaps --purpose "try it out" --minutes 1
+  Everything      ${paths.root}
+
+Ctrl-C stops; nothing is lost.
+`);
+}
+
+/** The kiosk of this machine is admitted at the first start, at a venue of its own. */
+async function admitOwnKiosk({ gateway, kiosk }: DataPaths, direction: 'in' | 'out' | 'both'): Promise<void> {
+  mkdirSync(kiosk, { recursive: true, mode: 0o700 });
+  const own = openKioskIdentity(kiosk);
+  const { storeKey } = await openGatewayIdentity(gateway);
+  const registry = new Registry(gatewayPaths(gateway).registry, storeKey);
+  try {
+    const known = registry.kiosk(own.kiosk);
+    if (known !== undefined && known.placement.direction === direction) return;
+    const venue = known?.placement.venue ?? newPlaceId<VenueId>();
+    if (known === undefined)
+      registry.putVenue({ id: venue, name: 'This venue', timezone: Intl.DateTimeFormat().resolvedOptions().timeZone });
+    const entrance = known?.placement.entrance ?? newPlaceId<EntranceId>();
+    registry.admit({ kiosk: own.kiosk, publicKey: own.publicKey, venue, entrance, direction, dwellMs: DWELL_MS }, systemClock.wall());
+  } finally {
+    registry.close();
+  }
+}
+
+/** @returns `port` where it is free on the loopback, else 0: any that is. */
+const portNear = (port: number): Promise<number> =>
+  new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(0));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(port)));
+  });
