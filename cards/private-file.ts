@@ -25,7 +25,7 @@ export function writePrivateFile(path: string, content: Uint8Array, mayReplace: 
   } catch (error) {
     throw translated(path, error);
   } finally {
-    rmSync(draft, { force: true });
+    if (existsSync(draft)) rmSync(draft);
   }
 }
 

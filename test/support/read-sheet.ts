@@ -31,6 +31,8 @@ export interface Reading {
   readonly noise?: number;
   /** For the noise. */
   readonly seed?: number;
+  /** Which pages, from 1; all unless said. */
+  readonly pages?: readonly number[];
 }
 
 export interface Pixels {
@@ -41,10 +43,11 @@ export interface Pixels {
 }
 
 export interface RasterPage {
-  readonly widthPx: number;
-  readonly heightPx: number;
+  /** From 1. */
+  readonly page: number;
   readonly pixels: Pixels;
-  readonly png: Buffer;
+  /** For a person to look at. */
+  toPng(): Buffer;
 }
 
 const MM_PER_INCH = 25.4;
@@ -54,8 +57,11 @@ const packageOf = (name: string): string => dirname(require.resolve(`${name}/pac
 
 let isReaderReady = false;
 
-/** @returns each page of the PDF as an image, white where nothing is printed. */
-export async function rasterise(pdf: Uint8Array, { dpi = 200, blurPx = 0, noise = 0, seed = 1 }: Reading = {}): Promise<RasterPage[]> {
+/** @returns the pages of the PDF as images, white where nothing is printed. */
+export async function rasterise(
+  pdf: Uint8Array,
+  { dpi = 200, blurPx = 0, noise = 0, seed = 1, pages: wanted }: Reading = {},
+): Promise<RasterPage[]> {
   // pdf.js takes the buffer it is given for its own.
   const loading = getDocument({
     data: Uint8Array.from(pdf),
@@ -66,6 +72,7 @@ export async function rasterise(pdf: Uint8Array, { dpi = 200, blurPx = 0, noise 
   const document = await loading.promise;
   const pages: RasterPage[] = [];
   for (let number = 1; number <= document.numPages; number++) {
+    if (wanted !== undefined && !wanted.includes(number)) continue;
     const page = await document.getPage(number);
     const viewport = page.getViewport({ scale: dpi / POINTS_PER_INCH });
     const canvas = createCanvas(Math.ceil(viewport.width), Math.ceil(viewport.height));
@@ -76,15 +83,11 @@ export async function rasterise(pdf: Uint8Array, { dpi = 200, blurPx = 0, noise 
     if (blurPx > 0) context.filter = `blur(${blurPx}px)`;
     context.drawImage(canvas, 0, 0);
     if (noise > 0) addNoise(context, canvas.width, canvas.height, noise, seed + number);
+    const { data } = context.getImageData(0, 0, worn.width, worn.height);
     pages.push({
-      widthPx: worn.width,
-      heightPx: worn.height,
-      pixels: {
-        data: Uint8ClampedArray.from(context.getImageData(0, 0, worn.width, worn.height).data),
-        width: worn.width,
-        height: worn.height,
-      },
-      png: worn.toBuffer('image/png'),
+      page: number,
+      pixels: { data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.byteLength), width: worn.width, height: worn.height },
+      toPng: () => worn.toBuffer('image/png'),
     });
   }
   await loading.destroy();
@@ -95,20 +98,31 @@ export async function rasterise(pdf: Uint8Array, { dpi = 200, blurPx = 0, noise 
 export async function readSheet(pdf: Uint8Array, reading: Reading = {}): Promise<PrintedCode[]> {
   const mmPerPx = MM_PER_INCH / (reading.dpi ?? 200);
   const found: PrintedCode[] = [];
-  for (const [at, page] of (await rasterise(pdf, reading)).entries()) {
-    const codes = (await readImage(page.pixels)).map(({ text, correction, x, y, size }) => ({
+  for (const { page, pixels } of await rasterise(pdf, reading)) {
+    const codes = (await readImage(pixels)).map(({ text, correction, x, y, size }) => ({
       text,
-      page: at + 1,
+      page,
       xMm: x * mmPerPx,
       yMm: y * mmPerPx,
       sizeMm: size * mmPerPx,
       correction,
     }));
-    // Symbols of one row of cards differ in height; a row of stickers is 34 mm apart from the next.
-    const rowOf = (code: PrintedCode) => Math.round((code.yMm + code.sizeMm / 2) / 20);
-    found.push(...codes.sort((a, b) => rowOf(a) - rowOf(b) || a.xMm - b.xMm));
+    found.push(...byRows(codes));
   }
   return found;
+}
+
+/** @returns each card's code with the key code on the stub beside it, in the order of the sheets. @throws when one has no other. */
+export function pairStubs(codes: readonly PrintedCode[]): { readonly card: PrintedCode; readonly stub: PrintedCode }[] {
+  const cards = codes.filter((code) => /^V[CG]/.test(code.text));
+  const stubs = codes.filter((code) => code.text.startsWith('VK'));
+  if (cards.length !== stubs.length) throw new Error(`${cards.length} cards and ${stubs.length} stubs`);
+  return cards.map((card) => {
+    const stub = codes[codes.indexOf(card) + 1];
+    if (stub === undefined || !stubs.includes(stub) || stub.page !== card.page)
+      throw new Error(`a card on page ${card.page} has no stub beside it`);
+    return { card, stub };
+  });
 }
 
 /** @returns the QR codes of one image, positions in its pixels. @param image pixels, or the bytes of a PNG. */
@@ -134,6 +148,20 @@ export async function readImage(
       y: topLeft.y,
       size: Math.hypot(topRight.x - topLeft.x, topRight.y - topLeft.y),
     }));
+}
+
+/** One row's symbols stand on one line, however tall they are. */
+const ROW_MM = 5;
+
+function byRows(codes: readonly PrintedCode[]): PrintedCode[] {
+  const bottomOf = (code: PrintedCode) => code.yMm + code.sizeMm;
+  const rows: PrintedCode[][] = [];
+  for (const code of [...codes].sort((a, b) => bottomOf(a) - bottomOf(b))) {
+    const row = rows.at(-1);
+    if (row?.[0] !== undefined && bottomOf(code) - bottomOf(row[0]) < ROW_MM) row.push(code);
+    else rows.push([code]);
+  }
+  return rows.flatMap((row) => row.sort((a, b) => a.xMm - b.xMm));
 }
 
 function addNoise(context: SKRSContext2D, width: number, height: number, noise: number, seed: number): void {
