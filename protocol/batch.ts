@@ -117,12 +117,13 @@ export function matchRows(
   listed: readonly ListedRow[],
   rows: readonly Uint8Array[],
 ): { readonly seq: Seq; readonly row: Uint8Array; readonly digest: Uint8Array }[] {
-  const unmatched = new Map(listed.map(({ seq, digest }) => [hex(digest), seq]));
+  const unmatched = new Map(listed.map(({ seq, digest }) => [textOf(digest), seq]));
   return rows.map((row) => {
     const digest = digestOf(row);
-    const seq = unmatched.get(hex(digest));
+    const name = textOf(digest);
+    const seq = unmatched.get(name);
     if (seq === undefined) throw new SealError('seal.digest', `batch: a row that is not among the ${listed.length} listed, or comes twice`);
-    unmatched.delete(hex(digest));
+    unmatched.delete(name);
     return { seq, row, digest };
   });
 }
@@ -134,11 +135,12 @@ function refuseBadList(listed: readonly ListedRow[]): void {
     if (seq <= last) throw new DecodeError('decode.malformed', 'batch: sequence numbers do not ascend');
     last = seq;
   }
-  if (new Set(listed.map(({ digest }) => hex(digest))).size < listed.length)
+  if (new Set(listed.map(({ digest }) => textOf(digest))).size < listed.length)
     throw new DecodeError('decode.malformed', 'batch: a digest is listed twice');
 }
 
 const externalAadOf = ({ deployment, topic }: { readonly deployment: DeploymentId; readonly topic: string }): Uint8Array =>
   encodeCbor(['vestibule-batch-1', deployment, topic]);
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+/** A digest as the key of a map. */
+const textOf = (digest: Uint8Array): string => Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('latin1');

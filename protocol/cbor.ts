@@ -1,9 +1,9 @@
 /**
  * Deterministic CBOR: one value has one encoding, and nothing else is read. The only importer of cborg.
- * Values are what the wire needs and no more: whole numbers, text, bytes, booleans, null, arrays, and maps with whole-number keys.
+ * Values are what the wire needs and no more: whole numbers, text, bytes, booleans, null, arrays, and maps with keys from 0 up.
  * Source: RFC 8949, sections 3 (heads), 4.2.1 (core deterministic encoding) and 5.3.1 (well-formedness).
  */
-import { decode, encode, rfc8949EncodeOptions } from 'cborg';
+import { decode, encode } from 'cborg';
 import { DecodeError } from './errors.ts';
 
 export type CborValue = number | string | boolean | null | Uint8Array | readonly CborValue[] | ReadonlyMap<number, CborValue>;
@@ -17,9 +17,13 @@ const SIMPLE_VALUES: ReadonlySet<number> = new Set([20, 21, 22]);
 /** The least argument that needs 1, 2, 4 or 8 further bytes (RFC 8949, section 4.2.1, "preferred serialization"). */
 const LEAST_OF_WIDTH = [24, 256, 65_536, 4_294_967_296] as const;
 
-/** @returns the one deterministic encoding: shortest heads, definite lengths, map keys in bytewise order. */
+/**
+ * @param value its maps have keys from 0 up: among those, cborg's own order of keys (shorter ones first) is RFC 8949's bytewise one,
+ *   and takes half the time.
+ * @returns the one deterministic encoding: shortest heads, definite lengths, map keys ascending.
+ */
 export function encodeCbor(value: CborValue): Uint8Array {
-  return encode(value, rfc8949EncodeOptions);
+  return encode(value);
 }
 
 /**
@@ -27,7 +31,7 @@ export function encodeCbor(value: CborValue): Uint8Array {
  * @param longestBytes anything longer is refused unread.
  * @returns the value; its byte strings are copies.
  * @throws DecodeError `decode.overlong`; `decode.truncated` when the bytes end early; `decode.malformed` when they go on after the end,
- *   nest deeper than 8 or are not CBOR; `decode.unsupported` for tags, floats, undefined and keys that are not whole numbers;
+ *   nest deeper than 8 or are not CBOR; `decode.unsupported` for tags, floats, undefined and keys that are not whole numbers from 0 up;
  *   `decode.out_of_range` beyond 2^53 - 1; `decode.not_canonical` when the deterministic encoding of the same value is another.
  */
 export function decodeCbor(bytes: Uint8Array, subject: string, longestBytes: number): CborValue {
@@ -52,8 +56,7 @@ function walk(bytes: Uint8Array, subject: string): void {
     frame.left -= 1;
     const { major, argument, lengthBytes } = readHead(bytes, at, subject);
     at += lengthBytes;
-    if (isKey && major !== MAJOR.unsigned && major !== MAJOR.negative)
-      throw new DecodeError('decode.unsupported', `${subject}: a map key of major type ${major}`);
+    if (isKey && major !== MAJOR.unsigned) throw new DecodeError('decode.unsupported', `${subject}: a map key of major type ${major}`);
     if (major === MAJOR.bytes || major === MAJOR.text) at += argument;
     if (at > bytes.length) throw new DecodeError('decode.truncated', `${subject}: ${bytes.length} of ${at} bytes`);
     if (major === MAJOR.array || major === MAJOR.map) {

@@ -10,6 +10,12 @@ import { readArray, readBytes, readMap } from './cbor-read.ts';
 import { isSignedBy, SIGNATURE_BYTES, signBytes } from './ed25519.ts';
 import { DecodeError, SealError } from './errors.ts';
 
+export const CONTENT_KEY_BYTES = 32;
+export const TAG_BYTES = 16;
+/** The IV: 4 zero bytes and an 8-byte counter. */
+const IV_BYTES = 12;
+const COUNTER_BYTES = 8;
+
 /** COSE header labels (RFC 9052, section 3.1). */
 const ALGORITHM = 1;
 const IV = 5;
@@ -17,14 +23,16 @@ const IV = 5;
 const ED25519 = -19;
 const A256GCM = 3;
 
-export const CONTENT_KEY_BYTES = 32;
-/** 4 zero bytes and an 8-byte counter. */
-export const IV_BYTES = 12;
-export const TAG_BYTES = 16;
-
 const EMPTY_MAP: ReadonlyMap<number, CborValue> = new Map();
-const SIGN1_PROTECTED = encodeCbor(new Map([[ALGORITHM, ED25519]]));
-const LONGEST_PROTECTED_BYTES = 32;
+const SIGN1_HEADER = encodeCbor(new Map([[ALGORITHM, ED25519]]));
+/** With a counter of 0; the counter is its last 8 bytes. */
+const ENCRYPT0_HEADER = encodeCbor(
+  new Map<number, CborValue>([
+    [ALGORITHM, A256GCM],
+    [IV, new Uint8Array(IV_BYTES)],
+  ]),
+);
+const ENCRYPT0_HEADER_START = ENCRYPT0_HEADER.subarray(0, -COUNTER_BYTES);
 
 /** @returns the bytes that are signed: Sig_structure with context "Signature1". */
 export const signatureStructure = (protectedHeader: Uint8Array, externalAad: Uint8Array, payload: Uint8Array): Uint8Array =>
@@ -59,8 +67,8 @@ export function openAesGcm(key: KeyObject, iv: Uint8Array, aad: Uint8Array, ciph
 
 /** @returns a COSE_Sign1 by `signingKey`, with its payload inside. */
 export function signSign1(payload: Uint8Array, externalAad: Uint8Array, signingKey: KeyObject): Uint8Array {
-  const signature = signBytes(signatureStructure(SIGN1_PROTECTED, externalAad, payload), signingKey);
-  return encodeCbor([SIGN1_PROTECTED, EMPTY_MAP, payload, signature]);
+  const signature = signBytes(signatureStructure(SIGN1_HEADER, externalAad, payload), signingKey);
+  return encodeCbor([SIGN1_HEADER, EMPTY_MAP, payload, signature]);
 }
 
 /**
@@ -74,33 +82,25 @@ export function verifySign1(
 ): Uint8Array {
   const { externalAad, publicKey, subject, longestBytes } = expected;
   const parts = readArray(decodeCbor(bytes, subject, longestBytes), subject, 4);
-  const protectedHeader = readBytes(parts[0], `${subject} protected header`, 0, LONGEST_PROTECTED_BYTES);
-  const header = readHeaders(protectedHeader, parts[1], subject);
-  if (header.size !== 1 || header.get(ALGORITHM) !== ED25519)
-    throw new DecodeError('decode.unsupported', `${subject}: not signed with algorithm ${ED25519} alone`);
+  const header = readHeader(parts, SIGN1_HEADER, SIGN1_HEADER.length, subject);
   const payload = readBytes(parts[2], `${subject} payload`, 0, longestBytes);
   const signature = readBytes(parts[3], `${subject} signature`, SIGNATURE_BYTES);
-  if (!isSignedBy(signatureStructure(protectedHeader, externalAad, payload), signature, publicKey))
+  if (!isSignedBy(signatureStructure(header, externalAad, payload), signature, publicKey))
     throw new SealError('seal.signature', `${subject}: the signature does not fit signer, place and content`);
   return payload;
 }
 
 /** @param key 32 bytes. @param counter 0 to 2^53 - 1, never used twice with one key. @returns a COSE_Encrypt0, its IV made of the counter. */
 export function sealEncrypt0(plaintext: Uint8Array, externalAad: Uint8Array, key: KeyObject, counter: number): Uint8Array {
-  const iv = new Uint8Array(IV_BYTES);
-  new DataView(iv.buffer).setBigUint64(IV_BYTES - 8, BigInt(counter));
-  const protectedHeader = encodeCbor(
-    new Map<number, CborValue>([
-      [ALGORITHM, A256GCM],
-      [IV, iv],
-    ]),
-  );
-  return encodeCbor([protectedHeader, EMPTY_MAP, sealAesGcm(key, iv, encryptStructure(protectedHeader, externalAad), plaintext)]);
+  const header = ENCRYPT0_HEADER.slice();
+  new DataView(header.buffer).setBigUint64(ENCRYPT0_HEADER_START.length, BigInt(counter));
+  const ciphertext = sealAesGcm(key, header.subarray(-IV_BYTES), encryptStructure(header, externalAad), plaintext);
+  return encodeCbor([header, EMPTY_MAP, ciphertext]);
 }
 
 /**
  * @returns the plaintext.
- * @throws DecodeError as `decodeCbor`; `decode.unsupported` for any header but algorithm 3 with a 12-byte IV that starts with 4 zero
+ * @throws DecodeError as `decodeCbor`; `decode.unsupported` for any header but `{1: 3, 5: IV}`, the IV 12 bytes that start with 4 zero
  *   bytes, and `{}`. SealError `seal.open`.
  */
 export function openEncrypt0(
@@ -109,20 +109,19 @@ export function openEncrypt0(
 ): Uint8Array {
   const { externalAad, key, subject, longestBytes } = expected;
   const parts = readArray(decodeCbor(bytes, subject, longestBytes), subject, 3);
-  const protectedHeader = readBytes(parts[0], `${subject} protected header`, 0, LONGEST_PROTECTED_BYTES);
-  const header = readHeaders(protectedHeader, parts[1], subject);
-  if (header.size !== 2 || header.get(ALGORITHM) !== A256GCM)
-    throw new DecodeError('decode.unsupported', `${subject}: not sealed with algorithm ${A256GCM} and an IV alone`);
-  const iv = readBytes(header.get(IV), `${subject} IV`, IV_BYTES);
-  if (iv.subarray(0, 4).some((byte) => byte !== 0)) throw new DecodeError('decode.unsupported', `${subject}: an IV that is no counter`);
+  const header = readHeader(parts, ENCRYPT0_HEADER_START, ENCRYPT0_HEADER.length, subject);
   const ciphertext = readBytes(parts[2], `${subject} ciphertext`, TAG_BYTES, longestBytes);
-  return openAesGcm(key, iv, encryptStructure(protectedHeader, externalAad), ciphertext);
+  return openAesGcm(key, header.subarray(-IV_BYTES), encryptStructure(header, externalAad), ciphertext);
 }
 
-function readHeaders(protectedHeader: Uint8Array, unprotected: CborValue | undefined, subject: string): ReadonlyMap<number, CborValue> {
-  if (readMap(unprotected, `${subject} unprotected header`).size !== 0)
+/** Takes the one protected header that the profile has, and no unprotected one. Deterministic encoding makes it a matter of bytes. */
+function readHeader(parts: readonly CborValue[], start: Uint8Array, lengthBytes: number, subject: string): Uint8Array {
+  if (readMap(parts[1], `${subject} unprotected header`).size !== 0)
     throw new DecodeError('decode.unsupported', `${subject}: an unprotected header`);
-  return readMap(decodeCbor(protectedHeader, `${subject} protected header`, LONGEST_PROTECTED_BYTES), `${subject} protected header`);
+  const header = readBytes(parts[0], `${subject} protected header`, 0, Number.POSITIVE_INFINITY);
+  if (header.length !== lengthBytes || Buffer.compare(header.subarray(0, start.length), start) !== 0)
+    throw new DecodeError('decode.unsupported', `${subject}: another protected header than the profile's`);
+  return header;
 }
 
 function aesGcm(key: KeyObject): 'aes-128-gcm' | 'aes-192-gcm' | 'aes-256-gcm' {

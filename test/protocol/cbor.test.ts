@@ -71,12 +71,12 @@ const REFUSED: readonly [string, string, string][] = [
   ['2^32 - 1 in nine bytes', '1b00000000ffffffff', 'decode.not_canonical'],
   ['an empty text with a long length', '7800', 'decode.not_canonical'],
   ['keys in falling order', 'a203040102', 'decode.not_canonical'],
-  ['a negative key before a positive one', 'a220000000', 'decode.not_canonical'],
   ['a key twice', 'a201020103', 'decode.not_canonical'],
   ['a lone surrogate in UTF-8', '63eda080', 'decode.not_canonical'],
   ['bytes that are no UTF-8', '61ff', 'decode.not_canonical'],
   ['an overlong UTF-8', '62c080', 'decode.not_canonical'],
   ['a text key', 'a1616101', 'decode.unsupported'],
+  ['a key below 0', 'a12000', 'decode.unsupported'],
   ['a key of bytes', 'a1410001', 'decode.unsupported'],
   ['a key that is an array', 'a18001', 'decode.unsupported'],
   ['reserved 28', '1c', 'decode.malformed'],
@@ -117,8 +117,9 @@ t.test('cbor: the greatest and least whole numbers come back', (t) => {
 });
 
 t.test('cbor: map keys are written in bytewise order, whatever order they were set in', (t) => {
-  const keys = [-1, 256, 24, 0, 23, -25];
-  t.equal(hexOf(encodeCbor(new Map(keys.map((key) => [key, 0])))), 'a600001700181800190100002000381800');
+  const keys = [256, 2 ** 40, 65_536, 24, 0, 255, 23];
+  const ascending = '00001700181800' + '18ff00' + '19010000' + '1a0001000000' + '1b000001000000000000';
+  t.equal(hexOf(encodeCbor(new Map(keys.map((key) => [key, 0])))), `a7${ascending}`);
   t.end();
 });
 
@@ -164,7 +165,7 @@ const { value: anyValue } = fc.letrec<{ value: CborValue }>((tie) => ({
     fc.boolean(),
     fc.constant(null),
     fc.array(tie('value'), { maxLength: 30 }),
-    fc.array(fc.tuple(fc.maxSafeInteger(), tie('value')), { maxLength: 30 }).map((entries) => new Map(entries)),
+    fc.array(fc.tuple(fc.maxSafeNat(), tie('value')), { maxLength: 30 }).map((entries) => new Map(entries)),
   ),
 }));
 
