@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { createCanvas, type SKRSContext2D } from '@napi-rs/canvas';
+import { type Canvas, createCanvas } from '@napi-rs/canvas';
 import { getDocument } from 'pdfjs-dist/legacy/build/pdf.mjs';
 import { prepareZXingModule, readBarcodes } from 'zxing-wasm/reader';
 import { seededRandom } from './suite-size.ts';
@@ -55,13 +55,16 @@ const POINTS_PER_INCH = 72;
 const require = createRequire(import.meta.url);
 const packageOf = (name: string): string => dirname(require.resolve(`${name}/package.json`));
 
-let isReaderReady = false;
+// Only tells the decoder where its code is; it is compiled at the first reading.
+prepareZXingModule({
+  overrides: { wasmBinary: new Uint8Array(readFileSync(require.resolve('zxing-wasm/reader/zxing_reader.wasm'))).buffer },
+});
 
-/** @returns the pages of the PDF as images, white where nothing is printed. */
-export async function rasterise(
+/** Yields the pages of the PDF as images, white where nothing is printed; one at a time, since each is 15 MB at 200 dpi. */
+export async function* rasterise(
   pdf: Uint8Array,
   { dpi = 200, blurPx = 0, noise = 0, seed = 1, pages: wanted }: Reading = {},
-): Promise<RasterPage[]> {
+): AsyncGenerator<RasterPage, void> {
   // pdf.js takes the buffer it is given for its own.
   const loading = getDocument({
     data: Uint8Array.from(pdf),
@@ -70,7 +73,6 @@ export async function rasterise(
     verbosity: 0,
   });
   const document = await loading.promise;
-  const pages: RasterPage[] = [];
   for (let number = 1; number <= document.numPages; number++) {
     if (wanted !== undefined && !wanted.includes(number)) continue;
     const page = await document.getPage(number);
@@ -78,27 +80,23 @@ export async function rasterise(
     const canvas = createCanvas(Math.ceil(viewport.width), Math.ceil(viewport.height));
     // pdf.js is typed for the browser's canvas; this one draws the same.
     await page.render({ canvas: canvas as never, viewport }).promise;
-    const worn = createCanvas(canvas.width, canvas.height);
-    const context = worn.getContext('2d');
-    if (blurPx > 0) context.filter = `blur(${blurPx}px)`;
-    context.drawImage(canvas, 0, 0);
-    if (noise > 0) addNoise(context, canvas.width, canvas.height, noise, seed + number);
-    const { data } = context.getImageData(0, 0, worn.width, worn.height);
-    pages.push({
+    page.cleanup();
+    const printed = blurPx > 0 || noise > 0 ? worn(canvas, blurPx, noise, seed + number) : canvas;
+    const { data } = printed.getContext('2d').getImageData(0, 0, printed.width, printed.height);
+    yield {
       page: number,
-      pixels: { data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.byteLength), width: worn.width, height: worn.height },
-      toPng: () => worn.toBuffer('image/png'),
-    });
+      pixels: { data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.byteLength), width: printed.width, height: printed.height },
+      toPng: () => printed.toBuffer('image/png'),
+    };
   }
   await loading.destroy();
-  return pages;
 }
 
 /** @returns every QR code that was found, page by page, by rows from the top and from left to right. */
 export async function readSheet(pdf: Uint8Array, reading: Reading = {}): Promise<PrintedCode[]> {
   const mmPerPx = MM_PER_INCH / (reading.dpi ?? 200);
   const found: PrintedCode[] = [];
-  for (const { page, pixels } of await rasterise(pdf, reading)) {
+  for await (const { page, pixels } of rasterise(pdf, reading)) {
     const codes = (await readImage(pixels)).map(({ text, correction, x, y, size }) => ({
       text,
       page,
@@ -129,11 +127,6 @@ export function pairStubs(codes: readonly PrintedCode[]): { readonly card: Print
 export async function readImage(
   image: Pixels | Uint8Array,
 ): Promise<{ text: string; correction: string; x: number; y: number; size: number }[]> {
-  if (!isReaderReady) {
-    const wasm = readFileSync(require.resolve('zxing-wasm/reader/zxing_reader.wasm'));
-    prepareZXingModule({ overrides: { wasmBinary: new Uint8Array(wasm).buffer } });
-    isReaderReady = true;
-  }
   const results = await readBarcodes(image as Parameters<typeof readBarcodes>[0], {
     formats: ['QRCode'],
     maxNumberOfSymbols: 255,
@@ -164,12 +157,17 @@ function byRows(codes: readonly PrintedCode[]): PrintedCode[] {
   return rows.flatMap((row) => row.sort((a, b) => a.xMm - b.xMm));
 }
 
-function addNoise(context: SKRSContext2D, width: number, height: number, noise: number, seed: number): void {
+function worn(canvas: Canvas, blurPx: number, noise: number, seed: number): Canvas {
+  const copy = createCanvas(canvas.width, canvas.height);
+  const context = copy.getContext('2d');
+  if (blurPx > 0) context.filter = `blur(${blurPx}px)`;
+  context.drawImage(canvas, 0, 0);
   const random = seededRandom(seed);
-  const image = context.getImageData(0, 0, width, height);
+  const image = context.getImageData(0, 0, canvas.width, canvas.height);
   for (let at = 0; at < image.data.length; at += 4) {
     const by = (2 * random() - 1) * noise;
     for (let channel = at; channel < at + 3; channel++) image.data[channel] = image.data[channel]! + by;
   }
   context.putImageData(image, 0, 0);
+  return copy;
 }
