@@ -141,7 +141,7 @@ export function translating<T>(subject: string, read: () => T): T {
  * @returns lets go. @throws ConfigError `config.locked` when another process holds it.
  */
 export function holdLock(path: string): () => void {
-  const db = new Database(path, { timeout: 0 });
+  const db = new Database(path, { timeout: BUSY_WAIT_MS });
   try {
     db.exec('BEGIN EXCLUSIVE');
   } catch (cause) {

@@ -138,3 +138,11 @@ export class TestKiosk {
     return client;
   }
 }
+
+/** Publishes at QoS 1. @returns at PUBACK. @throws when the connection closes first: mqtt.js itself would wait for the next one. */
+export function publishOrClose(client: MqttClient, topic: string, payload: Uint8Array, retain = false): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.once('close', () => reject(new Error('closed before PUBACK')));
+    client.publish(topic, Buffer.from(payload), { qos: 1, retain }, (error) => (error ? reject(error) : resolve()));
+  });
+}
