@@ -67,7 +67,7 @@ const SCHEMA = [
 
 /** The statements that read, by name; a test asks SQLite how it would run each. */
 export const DAY_QUERIES = {
-  scansOf: 'SELECT stream, seq, card, venue, kind, at_ms, uncertainty_ms, dwell_ms, group_size FROM scan WHERE card = ?',
+  scansOf: 'SELECT stream, seq, venue, kind, at_ms, uncertainty_ms, dwell_ms, group_size FROM scan WHERE card = ?',
   scansAt: 'SELECT card, kind, at_ms, uncertainty_ms, dwell_ms FROM scan WHERE venue = ? AND at_ms BETWEEN ? AND ?',
   unsureScansAt: `SELECT card, kind, at_ms, uncertainty_ms, dwell_ms FROM scan INDEXED BY scan_unsure
     WHERE venue = ? AND at_ms BETWEEN ? AND ? AND uncertainty_ms > ${SURE_MS}`,
@@ -148,12 +148,12 @@ export class DayFile {
     );
   }
 
-  scansOf(card: Uint8Array): StoredScan[] {
-    const rows = inStore(this.#subject, () => this.#queries.scansOf.all(card) as ScanColumns[]);
+  scansOf(card: CardPseudonym): StoredScan[] {
+    const rows = inStore(this.#subject, () => this.#queries.scansOf.all(card) as Omit<ScanColumns, 'card'>[]);
     return rows.map((row) => ({
       stream: row.stream,
       seq: row.seq,
-      card: row.card as Uint8Array as CardPseudonym,
+      card,
       venue: row.venue,
       kind: row.kind === CHECK_IN ? 'check-in' : 'check-out',
       atMs: row.at_ms,
@@ -173,7 +173,7 @@ export class DayFile {
     return this.#venueScans(this.#queries.unsureScansAt, venue, fromMs, toMs);
   }
 
-  readingsOf(card: Uint8Array): RowNumber[] {
+  readingsOf(card: CardPseudonym): RowNumber[] {
     return inStore(this.#subject, () => this.#queries.readingsOf.all(card) as RowNumber[]);
   }
 
@@ -190,6 +190,12 @@ export class DayFile {
         readings: one('SELECT count(*) FROM reading'),
       };
     });
+  }
+
+  /** The settings that its promises rest on, as SQLite has them. */
+  settings(): Readonly<Record<string, unknown>> {
+    const names = ['synchronous', 'journal_mode', 'secure_delete', 'wal_autocheckpoint'];
+    return inStore(this.#subject, () => Object.fromEntries(names.map((name) => [name, this.#db.pragma(name, { simple: true })])));
   }
 
   /** How SQLite would run one of DAY_QUERIES, a line for each table it visits. */

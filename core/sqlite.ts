@@ -4,7 +4,7 @@
  * Cipher: AEGIS-256 by page (SQLite3 Multiple Ciphers), authenticated, so that an altered page is an error and never a wrong answer.
  * Keys are raw: 32 random bytes, with no passphrase to derive from.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { type ErrorCode, StoreError } from '../protocol/errors.ts';
 
@@ -39,8 +39,12 @@ const CACHE_KIB = 4_096;
 export function openEncrypted(path: string, options: OpenOptions): Db {
   const isWriter = options.mode === 'write';
   return inStore(options.subject, () => {
-    // SQLite would create it readable for all; its -wal and -shm take the mode of the file.
-    if (isWriter) closeSync(openSync(path, 'a', 0o600));
+    // SQLite would create it readable for all; its -wal and -shm take the mode of the file. One that is there is not touched: closing
+    // any handle of a file lets go of every POSIX lock that this process has on it (sqlite.org/howtocorrupt.html, section 2.2).
+    if (!existsSync(path)) {
+      if (!isWriter) throw new StoreError('store.failed', `${options.subject}: is not there`);
+      closeSync(openSync(path, 'ax', 0o600));
+    }
     const db = new Database(path, { readonly: !isWriter, fileMustExist: true, timeout: BUSY_WAIT_MS });
     try {
       db.pragma(`cipher = 'aegis'`);

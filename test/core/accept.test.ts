@@ -1,43 +1,13 @@
-import { appendFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { type Core, openCore } from '../../core/core.ts';
-import type { Day } from '../../core/day.ts';
 import type { BatchEntry, LedgerEntry } from '../../core/intake.ts';
 import { type CoreKeys, makeCoreKeys } from '../../core/keys.ts';
-import { type BootId, type DeploymentId, newPlaceId, type Seq } from '../../protocol/ids.ts';
+import { type DeploymentId, newPlaceId, type Seq } from '../../protocol/ids.ts';
 import { silentLog } from '../../protocol/log.ts';
-import { bytesSecret, searchTree, temperatureSecret } from '../support/leak-search.ts';
-import { ManualClock } from '../support/manual-clock.ts';
 import { seededRandom, suiteSize } from '../support/suite-size.ts';
-import { checkIn, checkOut, DEPLOYMENT, HOUR, KioskStub, MINUTE, newCard, reading, shuffled, type Told, undo } from './kiosk-stub.ts';
-
-const NOW = Date.UTC(2026, 10, 21, 9);
-const DAY = 24 * HOUR;
-
-interface Fixture {
-  readonly dir: string;
-  readonly keys: CoreKeys;
-  readonly clock: ManualClock;
-  /** Opens a core under the same keys; closed at the test's end. */
-  open(name?: string): Promise<Core>;
-}
-
-async function fixture(t: Test): Promise<Fixture> {
-  const dir = t.testdir();
-  const keys = await makeCoreKeys(join(dir, 'keys'));
-  const clock = new ManualClock(NOW);
-  return {
-    dir,
-    keys,
-    clock,
-    async open(name = 'core') {
-      const core = await openCore({ dir: join(dir, name), deployment: DEPLOYMENT, keys, clock, log: silentLog });
-      t.teardown(() => core.close());
-      return core;
-    },
-  };
-}
+import { DAY, fixture, NOW } from './core-fixture.ts';
+import { checkIn, checkOut, HOUR, KioskStub, MINUTE, newCard, reading, shuffled, type Told, undo } from './kiosk-stub.ts';
 
 t.test('accept: replayed, reordered and in parts, a ledger comes to the same', async (t) => {
   const { seed } = suiteSize();
@@ -217,82 +187,6 @@ t.test('accept: an undo names rows of its own kiosk only', async (t) => {
   t.equal(core.overlapsWith(anna).length, 1);
 });
 
-t.test('accept: a clock a year off, or stepping, places events where they were', async (t) => {
-  const { keys, open } = await fixture(t);
-  const core = await open();
-  const shop = { venue: newPlaceId<never>(), dwellMs: 30 * MINUTE };
-  const right = new KioskStub(keys, shop);
-  const yearOff = new KioskStub(keys, shop);
-  const stepping = new KioskStub(keys, shop);
-  const [anna, ben, cleo, dora] = [newCard(), newCard(), newCard(), newCard()];
-  const thenMs = NOW - 2 * DAY;
-  await core.accept([
-    await right.batch([{ happening: checkIn(anna), atMs: thenMs }], NOW),
-    await yearOff.batch([{ happening: checkIn(ben), atMs: thenMs, wallMs: thenMs - 365 * DAY, clock: 'unsynced' }], NOW),
-    await stepping.batch(
-      [
-        { happening: checkIn(cleo), atMs: thenMs, wallMs: thenMs + 365 * DAY, clock: 'synced' },
-        { happening: checkIn(dora), atMs: thenMs + 10 * MINUTE, wallMs: Date.UTC(1970, 0, 1), clock: 'assumed' },
-      ],
-      NOW,
-    ),
-  ]);
-  t.match(core.counts(), { checkIns: 4, days: 1, expired: 0 });
-  const contacts = core.overlapsWith(anna);
-  t.strictSame(
-    contacts.map(({ day, isCertain }) => ({ day, isCertain })),
-    [1, 2, 3].map(() => ({ day: '2026-11-19', isCertain: true })),
-  );
-});
-
-t.test('accept: an event that nothing places is kept at the edge of retention, and lost for its clock never', async (t) => {
-  const { keys, open } = await fixture(t);
-  const core = await open();
-  const kiosk = new KioskStub(keys);
-  const bootId = new Uint8Array(16).fill(5) as BootId;
-  await core.accept([
-    await kiosk.batch([{ happening: checkIn(newCard()), atMs: NOW - HOUR, wallMs: 0, clock: 'unsynced', bootId }], NOW - MINUTE),
-  ]);
-  t.match(core.counts(), { checkIns: 1, expired: 0 });
-  t.ok(readdirSync(join(t.testdirName, 'core/days')).includes('2026-11-01.db'));
-});
-
-t.test('accept: an event of before retention is counted, once, and not kept', async (t) => {
-  const { keys, open, clock } = await fixture(t);
-  const core = await open();
-  const kiosk = new KioskStub(keys);
-  const late = await kiosk.batch(
-    [
-      { happening: checkIn(newCard()), atMs: Date.UTC(2026, 9, 31, 23, 59) },
-      { happening: checkIn(newCard()), atMs: Date.UTC(2026, 10, 1, 0, 0) },
-    ],
-    NOW,
-  );
-  await core.accept([late, late]);
-  await core.accept([late]);
-  t.match(core.counts(), { checkIns: 1, expired: 1, days: 1 });
-  await clock.advance(22 * DAY);
-  t.match(core.counts(), { checkIns: 0, expired: 1, days: 0, daysDropped: 1 }, 'the count outlives the note');
-});
-
-t.test('accept: a row that comes again under another time is held once', async (t) => {
-  const { keys, open } = await fixture(t);
-  const core = await open();
-  const kiosk = new KioskStub(keys);
-  const bootId = new Uint8Array(16).fill(5) as BootId;
-  const sealed = [0, 1, 2].map((i) =>
-    kiosk.seal({ happening: checkIn(newCard()), atMs: NOW, wallMs: NOW + i * DAY, clock: 'unsynced', bootId }),
-  );
-  await core.accept([await kiosk.entry(sealed, NOW - 2 * DAY)]);
-  await core.accept([await kiosk.entry(sealed, NOW), await kiosk.entry(sealed, NOW - DAY)]);
-  t.equal(core.counts().checkIns, 3);
-  await core.accept([await kiosk.entry(sealed, NOW - 3 * DAY)]);
-  core.close();
-  const again = await open();
-  await again.accept([await kiosk.entry(sealed, NOW - 5 * DAY), await kiosk.entry(sealed, NOW - 4 * DAY)]);
-  t.equal(again.counts().checkIns, 3);
-});
-
 t.test('accept: a flag finds its card, follows its latest state, and ages off', async (t) => {
   const { keys, open, clock } = await fixture(t);
   const core = await open();
@@ -323,95 +217,4 @@ t.test('accept: a flag finds its card, follows its latest state, and ages off', 
   t.match(core.counts().flags, { confirmed: 0, unconfirmed: 0, cleared: 0 });
   await core.accept([unconfirmed]);
   t.strictSame(core.flagsOf(anna), [], 'an entry that is past its end raises nothing');
-});
-
-t.test('accept: a store that can not keep throws, and the same entries are taken when it can', async (t) => {
-  const { dir, keys, open } = await fixture(t);
-  let core = await open();
-  const kiosk = new KioskStub(keys);
-  const yesterday = await kiosk.batch([{ happening: checkIn(newCard()), atMs: NOW - DAY }], NOW);
-  await core.accept([yesterday]);
-  core.close();
-  const path = join(dir, 'core/days/2026-11-20.db');
-  writeFileSync(path, Buffer.alloc(8_192, 0x55));
-  core = await open();
-  const both = await kiosk.batch(
-    [
-      { happening: checkIn(newCard()), atMs: NOW - DAY },
-      { happening: checkIn(newCard()), atMs: NOW },
-    ],
-    NOW,
-  );
-  await t.rejects(core.accept([both]), { name: 'StoreError', code: 'store.corrupt', message: /day 2026-11-20/ });
-  const today = await kiosk.batch([{ happening: checkIn(newCard()), atMs: NOW }], NOW);
-  await core.accept([today]);
-  t.throws(() => core.counts(), { code: 'store.corrupt' });
-  core.dropDay('2026-11-20' as Day);
-  await core.accept([yesterday, both, today]);
-  t.match(core.counts(), { checkIns: 4, daysDropped: 1 });
-});
-
-t.test('accept: after close it throws, and nothing is half kept', async (t) => {
-  const { keys, open } = await fixture(t);
-  const core = await open();
-  const kiosk = new KioskStub(keys);
-  const entry = await kiosk.batch([{ happening: checkIn(newCard()), atMs: NOW }], NOW);
-  const underWay = core.accept([entry]);
-  core.close();
-  core.close();
-  await t.rejects(underWay, { code: 'store.failed' });
-  const again = await open();
-  t.equal(again.counts().checkIns, 0);
-  await again.accept([entry]);
-  t.equal(again.counts().checkIns, 1);
-});
-
-t.test('accept: no card and no temperature lies in the files in the open', async (t) => {
-  const { dir, keys, open } = await fixture(t);
-  const core = await open();
-  const kiosk = new KioskStub(keys);
-  const card = newCard();
-  await core.accept([
-    await kiosk.batch(
-      [
-        { happening: checkIn(card), atMs: NOW },
-        { happening: reading(card, kiosk.keyId, 1 as Seq, 3_847), atMs: NOW },
-      ],
-      NOW,
-    ),
-    kiosk.flag(2 as Seq, 'confirmed', NOW),
-  ]);
-  const secrets = [
-    bytesSecret('card', card),
-    bytesSecret('kiosk', Buffer.from(kiosk.kiosk)),
-    temperatureSecret('temperature', 3_847),
-    bytesSecret('SQLite header', Buffer.from('SQLite format 3')),
-  ];
-  const search = () => searchTree(join(dir, 'core'), secrets, (path) => path === 'core.lock');
-  t.strictSame(search(), []);
-  core.close();
-  t.strictSame(search(), [], 'closed');
-  t.strictSame(
-    searchTree(join(dir, 'core'), [temperatureSecret('temperature', 384_712_345)], () => false),
-    [],
-  );
-  appendFileSync(join(dir, 'core/days/2026-11-21.db'), card);
-  t.match(search(), [{ secret: 'card' }], 'the search finds a planted one');
-});
-
-t.test('core: one process at a time writes a directory', async (t) => {
-  const { open } = await fixture(t);
-  const core = await open();
-  await t.rejects(open(), { name: 'ConfigError', code: 'config.locked' });
-  core.close();
-  await open();
-});
-
-t.test('core: other keys than those it was made under are refused, and nothing is changed', async (t) => {
-  const { dir, keys, clock, open } = await fixture(t);
-  (await open()).close();
-  const others = { ...keys, storeKey: Buffer.alloc(32, 1) };
-  const options = { dir: join(dir, 'core'), deployment: DEPLOYMENT, keys: others, clock, log: silentLog };
-  await t.rejects(openCore(options), { name: 'StoreError', code: 'store.wrong_key' });
-  (await open()).close();
 });

@@ -1,18 +1,17 @@
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { openCore } from '../../core/core.ts';
-import { makeCoreKeys } from '../../core/keys.ts';
+import type { Day } from '../../core/day.ts';
+import type { Seq } from '../../protocol/ids.ts';
 import { silentLog } from '../../protocol/log.ts';
-import { ManualClock } from '../support/manual-clock.ts';
-import { checkIn, checkOut, DEPLOYMENT, HOUR, KioskStub, MINUTE, newCard, undo } from './kiosk-stub.ts';
-
-const NOW = Date.UTC(2026, 10, 21, 9);
+import { bytesSecret, searchTree, temperatureSecret } from '../support/leak-search.ts';
+import { DAY, fixture, NOW } from './core-fixture.ts';
+import { checkIn, checkOut, DEPLOYMENT, HOUR, KioskStub, MINUTE, newCard, reading, undo } from './kiosk-stub.ts';
 
 t.test('core: two cards at one venue are contacts of one another, and nobody else is', async (t) => {
-  const dir = t.testdir();
-  const keys = await makeCoreKeys(`${dir}/keys`);
-  const clock = new ManualClock(NOW);
-  const core = await openCore({ dir: `${dir}/core`, deployment: DEPLOYMENT, keys, clock, log: silentLog });
-  t.teardown(() => core.close());
+  const { keys, open } = await fixture(t);
+  const core = await open();
   const shop = new KioskStub(keys);
   const cafe = new KioskStub(keys);
   const [anna, ben, cleo] = [newCard(), newCard(), newCard()];
@@ -36,4 +35,95 @@ t.test('core: two cards at one venue are contacts of one another, and nobody els
   t.strictSame(core.overlapsWith(cleo), []);
   await core.accept([await shop.batch([{ happening: undo(shop.keyId, 2 as never), atMs: NOW }], NOW)]);
   t.strictSame(core.overlapsWith(anna), []);
+});
+
+t.test('accept: a store that can not keep throws, and the same entries are taken when it can', async (t) => {
+  const { dir, keys, open } = await fixture(t);
+  let core = await open();
+  const kiosk = new KioskStub(keys);
+  const yesterday = await kiosk.batch([{ happening: checkIn(newCard()), atMs: NOW - DAY }], NOW);
+  await core.accept([yesterday]);
+  core.close();
+  const path = join(dir, 'core/days/2026-11-20.db');
+  writeFileSync(path, Buffer.alloc(8_192, 0x55));
+  core = await open();
+  const both = await kiosk.batch(
+    [
+      { happening: checkIn(newCard()), atMs: NOW - DAY },
+      { happening: checkIn(newCard()), atMs: NOW },
+    ],
+    NOW,
+  );
+  await t.rejects(core.accept([both]), { name: 'StoreError', code: 'store.corrupt', message: /day 2026-11-20/ });
+  const today = await kiosk.batch([{ happening: checkIn(newCard()), atMs: NOW }], NOW);
+  await core.accept([today]);
+  t.throws(() => core.counts(), { code: 'store.corrupt' });
+  core.dropDay('2026-11-20' as Day);
+  await core.accept([yesterday, both, today]);
+  t.match(core.counts(), { checkIns: 4, daysDropped: 1 });
+});
+
+t.test('accept: after close it throws, and nothing is half kept', async (t) => {
+  const { keys, open } = await fixture(t);
+  const core = await open();
+  const kiosk = new KioskStub(keys);
+  const entry = await kiosk.batch([{ happening: checkIn(newCard()), atMs: NOW }], NOW);
+  const underWay = core.accept([entry]);
+  core.close();
+  core.close();
+  await t.rejects(underWay, { code: 'store.failed' });
+  const again = await open();
+  t.equal(again.counts().checkIns, 0);
+  await again.accept([entry]);
+  t.equal(again.counts().checkIns, 1);
+});
+
+t.test('accept: no card and no temperature lies in the files in the open', async (t) => {
+  const { dir, keys, open } = await fixture(t);
+  const core = await open();
+  const kiosk = new KioskStub(keys);
+  const card = newCard();
+  await core.accept([
+    await kiosk.batch(
+      [
+        { happening: checkIn(card), atMs: NOW },
+        { happening: reading(card, kiosk.keyId, 1 as Seq, 3_847), atMs: NOW },
+      ],
+      NOW,
+    ),
+    kiosk.flag(2 as Seq, 'confirmed', NOW),
+  ]);
+  const secrets = [
+    bytesSecret('card', card),
+    bytesSecret('kiosk', Buffer.from(kiosk.kiosk)),
+    temperatureSecret('temperature', 3_847),
+    bytesSecret('SQLite header', Buffer.from('SQLite format 3')),
+  ];
+  const search = () => searchTree(join(dir, 'core'), secrets, (path) => path === 'core.lock');
+  t.strictSame(search(), []);
+  core.close();
+  t.strictSame(search(), [], 'closed');
+  t.strictSame(
+    searchTree(join(dir, 'core'), [temperatureSecret('temperature', 384_712_345)], () => false),
+    [],
+  );
+  appendFileSync(join(dir, 'core/days/2026-11-21.db'), card);
+  t.match(search(), [{ secret: 'card' }], 'the search finds a planted one');
+});
+
+t.test('core: one process at a time writes a directory', async (t) => {
+  const { open } = await fixture(t);
+  const core = await open();
+  await t.rejects(open(), { name: 'ConfigError', code: 'config.locked' });
+  core.close();
+  await open();
+});
+
+t.test('core: other keys than those it was made under are refused, and nothing is changed', async (t) => {
+  const { dir, keys, clock, open } = await fixture(t);
+  (await open()).close();
+  const others = { ...keys, storeKey: Buffer.alloc(32, 1) };
+  const options = { dir: join(dir, 'core'), deployment: DEPLOYMENT, keys: others, clock, log: silentLog };
+  await t.rejects(openCore(options), { name: 'StoreError', code: 'store.wrong_key' });
+  (await open()).close();
 });
