@@ -1,5 +1,5 @@
 /** One card for a phone's screen, and its key apart from it: a picture that is shown at doors must not hold the key. */
-import { LARGEST_GROUP } from '../protocol/code.ts';
+import { LARGEST_GROUP } from '../protocol/code-payload.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { issueCard } from './issue.ts';
 import type { CardIssuer } from './issuer.ts';

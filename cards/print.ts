@@ -1,5 +1,5 @@
 /** Prints sheets of cards and stickers into a PDF that only its owner can read. */
-import { LARGEST_GROUP, SMALLEST_GROUP } from '../protocol/code.ts';
+import { LARGEST_GROUP, SMALLEST_GROUP } from '../protocol/code-payload.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { drawCard, drawSticker, drawStub } from './faces.ts';
 import { issueCard, issueSticker } from './issue.ts';

@@ -4,16 +4,8 @@
  * signature. The deployment is in no card's text: a card of another deployment fails as forged, and tells nothing of where it is from.
  */
 import { createHash, type KeyObject } from 'node:crypto';
-import {
-  type Code,
-  encodePayload,
-  type GroupCode,
-  ISSUER_ID_BYTES,
-  letterOfKind,
-  type SignedCode,
-  type StickerCode,
-  type VisitorCode,
-} from './code.ts';
+import { type Code, type GroupCode, letterOfKind, type SignedCode, type StickerCode, type VisitorCode } from './code.ts';
+import { encodePayload, ISSUER_ID_BYTES } from './code-payload.ts';
 import { isSignedBy, publicKeyFromRaw, rawPublicKey, SIGNATURE_BYTES, signBytes } from './ed25519.ts';
 import { CodeError } from './errors.ts';
 import type { DeploymentId, VisitorUuid } from './ids.ts';
