@@ -1,10 +1,10 @@
+import type { MqttClient } from 'mqtt';
+import t, { type Test } from 'tap';
+import { storedTroubleOf } from '../../gateway/stored-trouble.ts';
 import { publicKeyFromRaw } from '../../protocol/ed25519.ts';
 import { openReceipt, type Receipt } from '../../protocol/receipt.ts';
 import { digestOf } from '../../protocol/row.ts';
 import { topicOf } from '../../protocol/topics.ts';
-import type { MqttClient } from 'mqtt';
-import t, { type Test } from 'tap';
-import { storedTroubleOf } from '../../gateway/stored-trouble.ts';
 import { Inbox } from '../support/inbox.ts';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.ts';
 import { checkIn, type TestKiosk } from '../support/test-kiosk.ts';
@@ -176,7 +176,9 @@ t.test('delivery: many kiosks that send at once share transactions', async (t) =
     }),
   );
   await Promise.all(
-    kiosks.flatMap(({ kiosk, client, start }) => Array.from({ length: 20 }, () => send(client, kiosk, start.batch([start.seal(checkIn())])))),
+    kiosks.flatMap(({ kiosk, client, start }) =>
+      Array.from({ length: 20 }, () => send(client, kiosk, start.batch([start.seal(checkIn())]))),
+    ),
   );
   t.equal(rowsIn(gateway), 160);
   await until(() => forwarded(gateway).length === 160);

@@ -30,7 +30,6 @@ async function connected(t: Test, gateway?: TestGateway, config = {}): Promise<C
   return { gateway: at, kiosk, client, start: await kiosk.start(), send };
 }
 
-
 t.test('trouble: a batch altered on the way is quarantined by name, acknowledged, and delays nothing', async (t) => {
   const { gateway, kiosk, start, send } = await connected(t);
   const message = start.batch([start.seal(checkIn()), start.seal(checkIn())]);

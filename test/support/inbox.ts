@@ -23,11 +23,14 @@ export class Inbox {
 
   /** The next message that fits, behind the last one given: there already, or when it comes. */
   next(isIt: (message: Message) => boolean): Promise<Message> {
-    return untilSome(() => {
-      const index = this.messages.findIndex((message, at) => at >= this.#seen && isIt(message));
-      if (index >= 0) this.#seen = index + 1;
-      return this.messages[index];
-    });
+    return untilSome(() => this.take(isIt));
+  }
+
+  /** As `next`, if it is there. */
+  take(isIt: (message: Message) => boolean): Message | undefined {
+    const index = this.messages.findIndex((message, at) => at >= this.#seen && isIt(message));
+    if (index >= 0) this.#seen = index + 1;
+    return this.messages[index];
   }
 
   /** The next JSON on the topic that fits. */
@@ -44,8 +47,12 @@ export async function watchState(gateway: TestGateway): Promise<{ next(isIt: (st
   await operator.subscribeAsync(GATEWAY_STATE_TOPIC);
   return {
     async next(isIt) {
-      await gateway.clock.advance(1_000);
-      return await inbox.json(GATEWAY_STATE_TOPIC, isIt);
+      for (;;) {
+        // The state is told by the clock, what it tells of comes over the network: one does not wait for the other.
+        await gateway.clock.advance(1_000);
+        const message = inbox.take(({ payload }) => isIt(JSON.parse(payload.toString())));
+        if (message !== undefined) return JSON.parse(message.payload.toString());
+      }
     },
   };
 }

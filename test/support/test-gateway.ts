@@ -33,6 +33,8 @@ export class MemoryIntake implements Intake {
 export interface TestGateway {
   readonly running: RunningGateway;
   readonly directory: string;
+  /** As given; a restart keeps it. */
+  readonly config: Partial<GatewayConfigInput>;
   readonly clock: ManualClock;
   readonly log: LogRecorder;
   readonly intake: MemoryIntake;
@@ -60,12 +62,13 @@ export async function startTestGateway(
   const clock = after?.clock ?? new ManualClock();
   const log = after?.log ?? new LogRecorder();
   const intake = after?.intake ?? new MemoryIntake();
+  const input = options.config ?? after?.config ?? {};
   const config = parseGatewayConfig({
     directory,
     publicHost: '127.0.0.1',
     tls: { host: '127.0.0.1', port: 0 },
     tcp: { port: 0 },
-    ...options.config,
+    ...input,
   });
   const stopping = new AbortController();
   const running = await runGateway(config, { clock, log, intake }, stopping.signal);
@@ -89,6 +92,7 @@ export async function startTestGateway(
   t.teardown(stop);
   return {
     running,
+    config: input,
     directory,
     clock,
     log,

@@ -13,7 +13,7 @@ import { RowSealer } from '../../protocol/row.ts';
 import type { Clock } from '../../protocol/time.ts';
 import { topicOf } from '../../protocol/topics.ts';
 import type { TrustDocument } from '../../protocol/trust.ts';
-import type { CentiCelsius } from '../../protocol/units.ts';
+import { toCentiCelsius } from '../../protocol/units.ts';
 
 const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
 
@@ -26,10 +26,10 @@ export const temperature = (card: VisitorUuid, of: RowRef, attempt: 1 | 2, celsi
   card,
   of,
   attempt,
-  objectRaw: (celsius * 100 - 200) as CentiCelsius,
-  ambientRaw: 2200 as CentiCelsius,
-  estimate: (celsius * 100) as CentiCelsius,
-  threshold: 3800 as CentiCelsius,
+  objectRaw: toCentiCelsius(celsius - 2),
+  ambientRaw: toCentiCelsius(22),
+  estimate: toCentiCelsius(celsius),
+  threshold: toCentiCelsius(38),
   offsetId: 1,
   policyVersion: 1,
   calibrationAgeDays: 10,
