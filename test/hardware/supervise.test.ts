@@ -264,6 +264,21 @@ t.test('supervise: stopped while opening, it ends when the link that still came 
   t.strictSame(said(), []);
 });
 
+t.test('supervise: stopped while an opening hangs, it does not wait the whole time that opening may take', async (t) => {
+  const { clock, stop, ended } = setUp({ open: () => new Promise(() => {}), use: drain });
+  await clock.advance(1_000);
+  stop.abort();
+  let isOver = false;
+  void ended.then(() => {
+    isOver = true;
+  });
+  await clock.advance(END_LONGEST_MS - 1);
+  t.notOk(isOver);
+  await clock.advance(1);
+  t.ok(isOver);
+  t.equal(clock.pending, 0);
+});
+
 t.test('supervise: a bug in a driver is device.failed, logged without its message, and the device goes on', async (t) => {
   let uses = 0;
   const { clock, stop, ended, log, reports } = setUp({
