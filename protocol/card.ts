@@ -1,7 +1,8 @@
 /**
  * Cards and stickers that an issuer signs, so that a kiosk can refuse a forged one without asking anybody.
  * Signed (Ed25519): "vestibule-card-1", NUL, the kind letter, the deployment's 16 characters, and the code's payload before the
- * signature. The deployment is in no card's text, only its issuer's short id is: under an issuer that serves two deployments, a card of the other one is forged.
+ * signature. The deployment is in no card's text, only its issuer's short id is: under an issuer that serves two deployments, a card
+ * of the other one is forged.
  */
 import { createHash, type KeyObject } from 'node:crypto';
 import { type Code, type GroupCode, letterOfKind, type SignedCode, type StickerCode, type VisitorCode } from './code.ts';
