@@ -20,7 +20,8 @@ const require = createRequire(import.meta.url);
 const openPty: (columns: number, rows: number) => Opened = require('@lydell/node-pty/requireBinary.js').requireBinary('pty.node').open;
 
 const writeDescriptor = promisify(write);
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** Nothing tells that a terminal takes bytes again. */
+const aMoment = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
 
 interface Terminal {
   readonly opened: Opened;
@@ -102,7 +103,7 @@ export class PtyDevice {
         rest = rest.subarray((await writing).bytesWritten);
       } catch (error) {
         if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
-        await nextTurn();
+        await aMoment();
       }
     }
   }
