@@ -15,11 +15,14 @@ interface Found {
   readonly row: Uint8Array;
 }
 
-/** Of a damaged table both ends are read, up to the damage. */
+/** Of a damaged table both ends are read, up to the damage; then what lies between, row by row. */
 const FORWARD =
   'SELECT position, key, seq, row FROM rows NOT INDEXED WHERE position > ? AND settled_run_ms IS NULL ORDER BY position LIMIT 1';
 const BACKWARD =
   'SELECT position, key, seq, row FROM rows NOT INDEXED WHERE position < ? AND settled_run_ms IS NULL ORDER BY position DESC LIMIT 1';
+const ONE = 'SELECT position, key, seq, row FROM rows WHERE position = ? AND settled_run_ms IS NULL';
+/** Positions tried one by one: more than an outbox holds, and some seconds at most. */
+const MOST_TRIED = 1_000_000;
 
 /**
  * @param path the damaged file, only read.
@@ -53,16 +56,18 @@ function readWhatCanBe(path: string): { keys: Map<number, KeptKey>; rows: Found[
       keys.set(key.key, key);
     }
   });
-  walk(db, path, FORWARD, Number.MIN_SAFE_INTEGER, rows);
-  walk(db, path, BACKWARD, Number.MAX_SAFE_INTEGER, rows);
+  const from = walk(db, path, FORWARD, Number.MIN_SAFE_INTEGER, rows);
+  const to = walk(db, path, BACKWARD, Number.MAX_SAFE_INTEGER, rows);
+  tryBetween(db, path, from, to, rows);
   db.close();
   return { keys, rows: [...rows.values()].sort((a, b) => a.position - b.position) };
 }
 
-function walk(db: Sqlite, path: string, sql: string, from: number, rows: Map<number, Found>): void {
+/** @returns how far it came. */
+function walk(db: Sqlite, path: string, sql: string, from: number, rows: Map<number, Found>): number {
+  let position = from;
   orNothing(path, () => {
     const next = db.prepare(sql);
-    let position = from;
     for (;;) {
       const row = next.get(position) as Found | undefined;
       if (row === undefined || rows.has(row.position)) return;
@@ -70,6 +75,17 @@ function walk(db: Sqlite, path: string, sql: string, from: number, rows: Map<num
       position = row.position;
     }
   });
+  return position;
+}
+
+/** A row on a sound page between two damaged ones is found by its position, where the pages above it are sound. */
+function tryBetween(db: Sqlite, path: string, from: number, to: number, rows: Map<number, Found>): void {
+  if (to - from > MOST_TRIED) return;
+  const one = orNothing(path, () => db.prepare(ONE));
+  for (let position = from + 1; one !== undefined && position < to; position++) {
+    const row = orNothing(path, () => one.get(position) as Found | undefined);
+    if (row !== undefined) rows.set(position, row);
+  }
 }
 
 /** Damage ends a reading; what was read so far counts. */

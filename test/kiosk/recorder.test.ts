@@ -1,0 +1,188 @@
+import { openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Outbox, OutboxLimits, OutboxRow } from '../../kiosk/outbox.ts';
+import { Recorder } from '../../kiosk/recorder.ts';
+import { sealRows } from '../../kiosk/seal-rows.ts';
+import { decodeBatch, matchRows, verifyBatch } from '../../protocol/batch.ts';
+import { decodeCbor } from '../../protocol/cbor.ts';
+import { generateSigningKey, publicKeyFromRaw, rawPublicKey } from '../../protocol/ed25519.ts';
+import { codeOf, type ErrorCode, StoreError } from '../../protocol/errors.ts';
+import type { CheckIn, Happening, VestibuleEvent } from '../../protocol/event.ts';
+import type { BootId } from '../../protocol/ids.ts';
+import { openContentKey, verifyKeyRecord } from '../../protocol/key-record.ts';
+import { silentLog } from '../../protocol/log.ts';
+import { openRow } from '../../protocol/row.ts';
+import { topicOf } from '../../protocol/topics.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { cardOf, type Deployment, LIMITS, newDeployment, newKiosk } from './fixtures.ts';
+
+const bootId = new Uint8Array(16).fill(3) as BootId;
+const checkIn = (card: number): Happening => ({ type: 'check-in', card: cardOf(card), groupSize: 1, isSigned: true });
+const kiosk = newKiosk();
+const signingKey = generateSigningKey();
+const publicKey = publicKeyFromRaw(rawPublicKey(signingKey));
+
+function recording(dir: string, { deployment, recipient }: Deployment, limits: Partial<OutboxLimits> = {}) {
+  const clock = new ManualClock();
+  const stores: (ErrorCode | undefined)[] = [];
+  const salvaged: (number | undefined)[] = [];
+  const appended: OutboxRow[] = [];
+  const recorder = new Recorder({
+    dir,
+    limits: { ...LIMITS, ...limits },
+    keyParts: { deployment, kiosk, recipients: [recipient.recipient], signingKey },
+    clock,
+    log: silentLog,
+    stamp: (at) => ({ ...at, bootId, clock: 'synced' }),
+    onStore: (why) => stores.push(why),
+    onOutbox: (_outbox, rows) => salvaged.push(rows),
+    onAppended: (row) => appended.push(row),
+  });
+  const append = (happening: Happening) => recorder.append(happening, { wallMs: clock.wall(), monotonicMs: clock.monotonic() });
+  return { clock, recorder, append, stores, salvaged, appended };
+}
+
+/** Opens every unsent row as the gateway does, from the bytes of signed batches. */
+async function read(outbox: Outbox, { deployment, recipient }: Deployment): Promise<VestibuleEvent[]> {
+  const topic = topicOf(kiosk, 'batch');
+  const events: VestibuleEvent[] = [];
+  for (const row of outbox.unsentAfter(Number.MIN_SAFE_INTEGER, 10_000)) {
+    const sending = { deployment, topic, bootId, monotonicMs: new ManualClock().monotonic(), signingKey };
+    const { keyRecord, sign1, rows } = decodeBatch(sealRows([row], outbox.keyOf(row.key), sending));
+    const { keyId, listed } = verifyBatch(sign1, { deployment, topic, publicKey });
+    const record = verifyKeyRecord(keyRecord, { deployment, kiosk, publicKey });
+    const holder = { id: recipient.recipient.id, privateKey: recipient.privateKey };
+    const contentKey = await openContentKey(record, { deployment, kiosk }, holder);
+    for (const { seq, row: bytes } of matchRows(listed, rows)) {
+      events.push(openRow(bytes, { deployment, kiosk, epoch: record.epoch, keyId, seq }, contentKey));
+    }
+  }
+  return events;
+}
+
+const codeFrom = (work: () => unknown): string | undefined => {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return codeOf(error) ?? `bug: ${error}`;
+  }
+};
+
+t.test('Recorder: what it promised opens at the gateway from the outbox alone, also under the key of an earlier process', async (t) => {
+  const dir = t.testdir();
+  const deployment = await newDeployment();
+  const first = recording(dir, deployment);
+  await first.recorder.open();
+  const ref = first.append(checkIn(1));
+  first.append({ type: 'undo', of: ref });
+  first.recorder.close();
+  const second = recording(dir, deployment);
+  await second.recorder.open();
+  second.append(checkIn(2));
+  t.strictSame(second.stores, [], 'nothing to say');
+  const { outbox } = second.recorder;
+  if (outbox === undefined) return t.fail('open');
+  const events = await read(outbox, deployment);
+  t.strictSame(
+    events.map(({ type }) => type),
+    ['check-in', 'undo', 'check-in'],
+  );
+  t.same(Buffer.compare((events[2] as CheckIn).card, cardOf(2)), 0);
+  t.match(events[1], { of: { seq: 1 }, stamp: { clock: 'synced' } });
+  t.notSame(ref.keyId, second.recorder.keyId, 'a key of its own for each start');
+  t.equal(second.appended.length, 1);
+  second.recorder.close();
+});
+
+t.test('Recorder: at the bound it throws store.full, says so once, and says when it keeps again', async (t) => {
+  const { recorder, append, stores, clock } = recording(t.testdir(), await newDeployment(), { maxRows: 3 });
+  await recorder.open();
+  for (let card = 0; card < 3; card++) append(checkIn(card));
+  t.equal(
+    codeFrom(() => append(checkIn(9))),
+    'store.full',
+  );
+  t.equal(
+    codeFrom(() => append(checkIn(9))),
+    'store.full',
+  );
+  t.strictSame(stores, ['store.full']);
+  const stopping = new AbortController();
+  const keeping = recorder.keepOpen(stopping.signal);
+  await clock.advance(5_000);
+  t.strictSame(stores, ['store.full']);
+  recorder.outbox?.settle([1, 2], clock.monotonic());
+  await clock.advance(5_000);
+  t.strictSame(stores, ['store.full', undefined]);
+  t.equal(recorder.outbox?.queued, 2, 'one scan and the event that tells of the recovery');
+  stopping.abort();
+  await keeping;
+  recorder.close();
+});
+
+t.test('Recorder: a nonce is never used twice, not even by an append that was rolled back', async (t) => {
+  const { recorder, append, appended } = recording(t.testdir(), await newDeployment(), { maxBytes: 40 * 4_096 });
+  await recorder.open();
+  while (codeFrom(() => append(checkIn(appended.length))) === undefined);
+  const before = appended.length;
+  for (let refused = 0; refused < 5; refused++) codeFrom(() => append(checkIn(refused)));
+  recorder.outbox?.settle(
+    appended.map(({ position }) => position),
+    recorder.outbox.runMs(0 as never) as never,
+  );
+  for (let more = 0; more < 20; more++) append(checkIn(more));
+  t.equal(appended.length, before + 20);
+  const nonces = appended.map(({ row }) => Buffer.from(nonceOf(row)).readBigUInt64BE(4));
+  t.equal(new Set(nonces).size, nonces.length);
+  t.ok((nonces[before] ?? 0n) >= (nonces[before - 1] ?? 0n) + 6n, 'refused attempts stepped it');
+  recorder.close();
+});
+
+/** The IV of a row, from its protected header. */
+function nonceOf(row: Uint8Array): Uint8Array {
+  const parts = decodeCbor(row, 'row', 1_024);
+  const list = Array.isArray(parts) ? parts : (parts as unknown as { value: unknown[] }).value;
+  const header = decodeCbor(list[0] as Uint8Array, 'header', 64) as Map<number, unknown>;
+  return header.get(5) as Uint8Array;
+}
+
+t.test('Recorder: an outbox damaged while it runs is set aside, and the kiosk keeps again within seconds', async (t) => {
+  const dir = t.testdir();
+  const deployment = await newDeployment();
+  const { recorder, append, stores, salvaged, clock } = recording(dir, deployment);
+  await recorder.open();
+  for (let card = 0; card < 200; card++) append(checkIn(card));
+  recorder.close();
+  await recorder.open();
+  const file = openSync(join(dir, 'outbox.db'), 'r+');
+  for (let page = 10; page < 12; page++) writeSync(file, new Uint8Array(4_096).fill(0x5a), 0, 4_096, page * 4_096);
+  append(checkIn(500));
+  // The uplink meets it, on its own connection.
+  const { outbox } = recorder;
+  const found = codeFrom(() => outbox?.unsentAfter(Number.MIN_SAFE_INTEGER, 1_000));
+  t.equal(found, 'store.corrupt');
+  recorder.failed(new StoreError('store.corrupt', 'met by the uplink'));
+  t.strictSame(stores, ['store.corrupt']);
+  t.equal(
+    codeFrom(() => append(checkIn(501))),
+    'store.corrupt',
+    'refused until another one is open',
+  );
+  const stopping = new AbortController();
+  const keeping = recorder.keepOpen(stopping.signal);
+  await clock.advance(5_000);
+  while (recorder.outbox === undefined) await new Promise((resolve) => setImmediate(resolve));
+  t.strictSame(stores, ['store.corrupt', undefined]);
+  t.ok((salvaged[2] ?? 0) > 150, `${salvaged[2]} rows saved`);
+  append(checkIn(600));
+  t.equal(recorder.outbox.queued, (salvaged[2] ?? 0) + 1);
+  const events = await read(recorder.outbox, deployment);
+  t.equal(events.length, recorder.outbox.queued, 'all that was saved opens');
+  const cards = events.filter((event) => event.type === 'check-in').map(({ card }) => Buffer.from(card).toString('hex'));
+  t.ok(cards.includes(Buffer.from(cardOf(500)).toString('hex')), 'the last promise among them');
+  stopping.abort();
+  await keeping;
+  recorder.close();
+});
