@@ -4,8 +4,8 @@
  */
 import { createPrivateKey, type KeyObject, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { makeCertificate } from '../protocol/certificate.ts';
-import { generateSigningKey, privateKeyFromSeed, rawSeed, SEED_BYTES } from '../protocol/ed25519.ts';
+import { makeCertificate, rawKeyOfCertificate } from '../protocol/certificate.ts';
+import { generateSigningKey, privateKeyFromSeed, rawPublicKey, rawSeed, SEED_BYTES } from '../protocol/ed25519.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { generateRecipient, type Recipient, recipientOf } from '../protocol/hpke.ts';
 import { type DeploymentId, isPlaceId, newPlaceId } from '../protocol/ids.ts';
@@ -46,6 +46,8 @@ export async function openIdentity(directory: string): Promise<Identity> {
   const tlsKeyPem = await readText(join(keys, 'tls.key'), () => generateSigningKey().export({ type: 'pkcs8', format: 'pem' }).toString());
   // Kept, not made at each start: kiosks pin the certificate, and two of one key differ in their serial number.
   const certificatePem = await readText(join(keys, 'tls.crt'), () => makeCertificate(createPrivateKey(tlsKeyPem), 'vestibule-gateway'));
+  if (Buffer.compare(rawKeyOfCertificate(certificatePem), rawPublicKey(createPrivateKey(tlsKeyPem))) !== 0)
+    throw new ConfigError('config.invalid', `${keys}: tls.crt is not of tls.key (kiosks pin the certificate: put the right key back)`);
   const recipientPrivateKey = await readSecret(
     join(keys, 'recipient.key'),
     SECRET_BYTES,

@@ -163,7 +163,9 @@ t.test('doors: operators see a kiosk come up, go down with its link, and nothing
   await publishOrClose(client, topic, new Uint8Array(), true);
   client.stream.destroy();
   t.match(await inbox.json(topic), { isUp: false }, 'the Will is next: what can not be read was never shown');
-  const late = new Inbox(await gateway.operator().then(async (second) => (await granted(second, topic), second)));
+  const second = await gateway.operator();
+  const late = new Inbox(second);
+  await granted(second, topic);
   t.match(await late.json(topic), { isUp: false }, 'retained');
 });
 

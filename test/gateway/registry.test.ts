@@ -1,0 +1,85 @@
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { Registry } from '../../gateway/registry.ts';
+import { gatewayStatus, openRegistry } from '../../gateway/status.ts';
+import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
+import { type EntranceId, type KioskId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
+import type { EpochMillis } from '../../protocol/units.ts';
+
+const now = 1_000 as EpochMillis;
+const key = new Uint8Array(32).fill(7);
+const newKey = () => rawPublicKey(generateSigningKey());
+
+function open(t: Test) {
+  const path = join(t.testdir(), 'registry.db');
+  const registry = new Registry(path, key);
+  const venue = newPlaceId<VenueId>();
+  registry.putVenue({ id: venue, name: 'Shop', timezone: 'Europe/Berlin' });
+  const admission = () => ({
+    kiosk: newPlaceId<KioskId>(),
+    publicKey: newKey(),
+    venue,
+    entrance: newPlaceId<EntranceId>(),
+    direction: 'in' as const,
+    dwellMs: 3_600_000,
+  });
+  return { path, registry, venue, admission };
+}
+
+t.test('registry: a kiosk is admitted, moved, revoked and admitted again, also from another process', async (t) => {
+  const { path, registry, venue, admission } = open(t);
+  const beside = new Registry(path, key);
+  const one = admission();
+  t.equal(beside.kiosk(one.kiosk), undefined);
+  registry.admit(one, now);
+  t.match(beside.kiosk(one.kiosk), {
+    publicKey: one.publicKey,
+    placement: { venue, entrance: one.entrance, direction: 'in', dwellMs: 3_600_000 },
+    timezone: 'Europe/Berlin',
+    revokedAtMs: undefined,
+  });
+  beside.admit({ ...one, direction: 'out' }, now);
+  t.match(registry.kiosk(one.kiosk), { placement: { direction: 'out' } });
+  t.equal(registry.revoke(one.kiosk, now), true);
+  t.equal(registry.revoke(one.kiosk, now), false);
+  t.match(beside.kiosk(one.kiosk), { revokedAtMs: now });
+  beside.admit(one, now);
+  t.match(registry.kiosk(one.kiosk), { revokedAtMs: undefined });
+  t.equal([...registry.kiosks()].length, 1);
+  registry.close();
+  beside.close();
+});
+
+t.test('registry: an id keeps its key and a key its id; a venue must be known', async (t) => {
+  const { registry, admission } = open(t);
+  const one = admission();
+  registry.admit(one, now);
+  t.throws(() => registry.admit({ ...one, publicKey: newKey() }, now), { code: 'admission.wrong_key' });
+  t.throws(() => registry.admit({ ...admission(), publicKey: one.publicKey }, now), { code: 'admission.wrong_key' });
+  t.throws(() => registry.admit({ ...admission(), venue: newPlaceId<VenueId>() }, now), { code: 'admission.unknown_venue' });
+  t.throws(() => registry.putVenue({ id: newPlaceId<VenueId>(), name: 'x', timezone: 'Mars/Olympus' }), { code: 'admission.unknown_venue' });
+  registry.close();
+});
+
+t.test('registry: under another key it does not open', async (t) => {
+  const { path, registry } = open(t);
+  registry.close();
+  t.throws(() => new Registry(path, new Uint8Array(32)), { code: 'store.wrong_key' });
+});
+
+t.test('status: a gateway that never ran is told of too', async (t) => {
+  const directory = join(t.testdir(), 'gateway');
+  const registry = await openRegistry(directory);
+  const venue = newPlaceId<VenueId>();
+  registry.putVenue({ id: venue, name: 'Shop', timezone: 'UTC' });
+  const kiosk = newPlaceId<KioskId>();
+  registry.admit({ kiosk, publicKey: newKey(), venue, entrance: newPlaceId<EntranceId>(), direction: 'both', dwellMs: 1 }, now);
+  registry.close();
+  t.match(await gatewayStatus(directory), {
+    isRunning: false,
+    lastState: undefined,
+    venues: [{ id: venue, name: 'Shop' }],
+    kiosks: [{ kiosk, rows: 0, isCloned: false }],
+    entries: 0,
+  });
+});
