@@ -36,6 +36,6 @@ export function correct(observed: { readonly stamp: Stamp; readonly sentAt: Sent
   if (isSameBoot) {
     return { atMs: Math.max(placedMs, 0) as EpochMillis, uncertaintyMs: SAME_BOOT_UNCERTAINTY_MS, basis: 'same-boot' };
   }
-  const atMs = Math.max(0, receivedAtMs - OLDEST_MS, Math.min(stamp.wallMs, receivedAtMs)) as EpochMillis;
+  const atMs = Math.max(receivedAtMs - OLDEST_MS, Math.min(stamp.wallMs, receivedAtMs)) as EpochMillis;
   return { atMs, uncertaintyMs: UNPLACED_UNCERTAINTY_MS, basis: 'unplaced' };
 }

@@ -136,6 +136,34 @@ t.test('cose: a sealed plaintext comes back, for its key and place alone', (t) =
   t.end();
 });
 
+t.test('cose: any other header, though it were rightly sealed or signed, is refused', (t) => {
+  const sealed = decodeCbor(sealEncrypt0(utf8('plaintext'), aad, secret, 1), 'example', 500) as Uint8Array[];
+  const signed = decodeCbor(signSign1(utf8('payload'), aad, signingKey), 'example', 500) as Uint8Array[];
+  const kid = new Map([[4, utf8('1')]]);
+  const longer = (header: Uint8Array) => new Uint8Array([...header, 0]);
+  for (const [header, unprotected] of [
+    [sealed[0]!, kid],
+    [longer(sealed[0]!), new Map()],
+    [sealed[0]!.subarray(0, -1), new Map()],
+    [new Uint8Array(), new Map()],
+  ] as const)
+    t.equal(
+      outcomeOf(() => openEncrypt0(encodeCbor([header, unprotected, sealed[2]!]), opener)),
+      'decode.unsupported',
+    );
+  for (const [header, unprotected] of [
+    [signed[0]!, kid],
+    [longer(signed[0]!), new Map()],
+    [signed[0]!.subarray(0, -1), new Map()],
+    [new Uint8Array(), new Map()],
+  ] as const)
+    t.equal(
+      outcomeOf(() => verifySign1(encodeCbor([header, unprotected, signed[2]!, signed[3]!]), signer)),
+      'decode.unsupported',
+    );
+  t.end();
+});
+
 t.test('cose: an IV is 4 zero bytes and the counter, big-endian', (t) => {
   for (const [counter, iv] of [
     [0, '000000000000000000000000'],

@@ -92,6 +92,12 @@ t.test('kiosk state: text that is no JSON, no UTF-8, or too long is refused', (t
     outcomeOf(() => decodeKioskState(new Uint8Array(LONGEST_KIOSK_STATE_BYTES + 1))),
     'decode.overlong',
   );
+  const unknownKey = Buffer.from(JSON.stringify({ ...report, comment: '~' })).map((byte) => (byte === 0x7e ? 0xff : byte));
+  t.equal(
+    outcomeOf(() => decodeKioskState(unknownKey)),
+    'decode.malformed',
+    'no UTF-8 where nobody looks',
+  );
   t.end();
 });
 
