@@ -18,9 +18,9 @@ export interface ByteLink extends Closable {
    */
   read(signal: AbortSignal): AsyncIterable<Uint8Array>;
   /**
-   * When it resolves the bytes have left this machine. One writer at a time.
+   * When it resolves the bytes have left this machine. One writer at a time, one command at a time: some kilobytes at most.
    * @param signal on abort it rejects with the signal's reason; how much was sent is then unknown, so close the link.
-   * @throws DeviceError `device.gone` when unplugged or closed, `device.failed` when the device answers with an error.
+   * @throws DeviceError `device.gone` when unplugged or closed, `device.failed` when the device answers with an error or does not take the bytes.
    */
   write(bytes: Uint8Array, signal: AbortSignal): Promise<void>;
 }

@@ -4,7 +4,7 @@
  * It stands on serialport's binding, not on its stream: the stream reads ahead, keeps a write that came too late for the *next*
  * device, and spins at full load when a read meets the end of a hung-up port (docs/decisions/0006-devices.md).
  */
-import { read } from 'node:fs';
+import { read, write } from 'node:fs';
 import { promisify } from 'node:util';
 import { SerialPort } from 'serialport';
 import { DeviceError } from '../protocol/errors.ts';
@@ -39,6 +39,7 @@ type PolledPort = Extract<Port, { poller: unknown }>;
 const CHUNK_BYTES = 4096;
 
 const readDescriptor = promisify(read);
+const writeDescriptor = promisify(write);
 
 /** @returns an opener of that port, locked against every other program that locks (flock), and emptied of stale input. */
 export function openSerial(settings: SerialSettings): OpenLink {
@@ -112,8 +113,8 @@ class SerialLink implements ByteLink {
   readonly #chunk = Buffer.alloc(CHUNK_BYTES);
   /** A read that an abort left behind; the next reader takes it up, so that no byte is lost. */
   #pending: Promise<Uint8Array> | undefined;
-  /** The system call under way. A descriptor must not be closed under it: the number may be another file's by then. */
-  #call: Promise<unknown> = Promise.resolve();
+  /** System calls under way. A descriptor must not be closed under them: the number may be another file's by then. */
+  readonly #calls = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
   constructor(port: PolledPort) {
@@ -133,9 +134,7 @@ class SerialLink implements ByteLink {
 
   async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    this.#refuseClosed();
-    const sent = this.#send(Buffer.from(bytes));
-    await untilAbort(sent, signal);
+    await untilAbort(this.#send(bytes.slice()), signal);
     signal.throwIfAborted();
   }
 
@@ -147,13 +146,8 @@ class SerialLink implements ByteLink {
   /** One or more bytes. */
   async #readSome(): Promise<Uint8Array> {
     for (;;) {
-      this.#refuseClosed();
-      const fd = this.#port.fd;
-      if (fd === null) throw this.#gone();
-      const call = readDescriptor(fd, this.#chunk, 0, CHUNK_BYTES, null);
-      this.#call = call.catch(() => {});
       try {
-        const { bytesRead } = await call;
+        const { bytesRead } = await this.#call((fd) => readDescriptor(fd, this.#chunk, 0, CHUNK_BYTES, null));
         // A hung-up terminal reads as an end of file, for ever; a live one never does.
         if (bytesRead === 0) throw this.#gone();
         return new Uint8Array(this.#chunk.subarray(0, bytesRead));
@@ -165,7 +159,7 @@ class SerialLink implements ByteLink {
   }
 
   #readable(): Promise<void> {
-    this.#refuseClosed();
+    if (this.#closed !== undefined) throw new DeviceError('device.gone', 'serial port: closed');
     return new Promise((resolve, reject) => {
       this.#port.poller.once('readable', (error) => {
         if (error === null) resolve();
@@ -174,26 +168,43 @@ class SerialLink implements ByteLink {
     });
   }
 
-  async #send(bytes: Buffer): Promise<void> {
+  /**
+   * What the kernel does not take at once is refused instead of waited for: the binding's poller, once asked to wait for room, forgets a
+   * reader, and later turns without end while bytes lie unread.
+   */
+  async #send(bytes: Uint8Array): Promise<void> {
+    let sentBytes = 0;
     try {
-      await this.#port.write(bytes);
-      this.#refuseClosed();
-      await this.#port.drain();
+      while (sentBytes < bytes.length) {
+        const { bytesWritten } = await this.#call((fd) => writeDescriptor(fd, bytes, sentBytes));
+        sentBytes += bytesWritten;
+      }
+      await this.#call(() => this.#port.drain());
     } catch (error) {
-      throw this.#translated(error);
+      if (!isNotReady(error)) throw this.#translated(error);
+      throw new DeviceError('device.failed', `serial port: took ${sentBytes} of ${bytes.length} bytes`, { cause: error });
+    }
+  }
+
+  /** Makes one system call on the open port. */
+  async #call<T>(make: (fd: number) => Promise<T>): Promise<T> {
+    const { fd } = this.#port;
+    if (this.#closed !== undefined || fd === null) throw new DeviceError('device.gone', 'serial port: closed');
+    const call = make(fd);
+    this.#calls.add(call);
+    try {
+      return await call;
+    } finally {
+      this.#calls.delete(call);
     }
   }
 
   async #release(): Promise<void> {
-    await this.#call;
-    // Unsent output would hold close(2) for up to the driver's closing_wait (30 s by default).
+    // Unsent output would hold a drain for ever, and close(2) for the driver's closing_wait (30 s by default).
     await this.#port.flush().catch(() => {});
+    await Promise.allSettled(this.#calls);
     // close(2) releases the descriptor even where it reports an error.
     await this.#port.close().catch(() => {});
-  }
-
-  #refuseClosed(): void {
-    if (this.#closed !== undefined) throw new DeviceError('device.gone', 'serial port: closed');
   }
 
   #gone(cause?: unknown): DeviceError {

@@ -146,17 +146,24 @@ t.test('serial link: closed is closed, however often, and nothing waits for a ne
   t.strictSame([...(await device.receivedAtLeast(1))], [2]);
 });
 
-t.test('serial link: a write that the device does not take can be given up, and the port still closes', async (t) => {
+t.test('serial link: what the device does not take is device.failed, and the port still closes', async (t) => {
   const { device, open } = plugIn(t);
   device.stopTaking();
   const link = await open();
-  const stop = new AbortController();
-  const writing = link.write(new Uint8Array(1_000_000), stop.signal);
+  const scan = readOnce(link);
+  await t.rejects(link.write(new Uint8Array(1_000_000), never), { code: 'device.failed', message: /took \d+ of 1000000 bytes/ });
   await device.send('VC');
-  stop.abort(new Error('given up'));
-  await t.rejects(writing, { message: 'given up' });
+  t.equal(await scan, 'VC', 'and reading goes on');
   await link.close();
   await open();
+});
+
+t.test('serial link: an aborted write sends nothing', async (t) => {
+  const { device, open } = plugIn(t);
+  const link = await open();
+  await t.rejects(link.write(Uint8Array.of(1), AbortSignal.abort(new Error('stop'))), { message: 'stop' });
+  await link.write(Uint8Array.of(2), never);
+  t.strictSame([...(await device.receivedAtLeast(1))], [2]);
 });
 
 t.test('serial link: what was sent before the port was opened is not read', async (t) => {
