@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Aes128Gcm, Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import t from 'tap';
 import { generateRecipient, openFrom, recipientFromPublicKey, recipientOf, sealTo } from '../../protocol/hpke.ts';
@@ -118,4 +120,14 @@ t.test('hpke: X25519 is the runtime’s own', async (t) => {
   const pair = await ours.kem.generateKeyPair();
   t.match(String(pair.privateKey), 'CryptoKey');
   t.equal(pair.privateKey.algorithm.name, 'X25519');
+});
+
+t.test('hpke: nobody but a test hands in what an ephemeral key is made of', async (t) => {
+  const root = join(import.meta.dirname, '../..');
+  const named = ['protocol', 'hardware', 'kiosk', 'gateway', 'core', 'cards', 'cli'].flatMap((room) =>
+    readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts') && readFileSync(join(root, room, file), 'utf8').includes('testOnly'))
+      .map((file) => `${room}/${file}`),
+  );
+  t.strictSame(named.sort(), ['protocol/hpke.ts', 'protocol/key-record.ts']);
 });

@@ -1,5 +1,4 @@
 /** The wire's vectors as values, and what every codec's test asks of it. */
-import { createSecretKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -14,7 +13,6 @@ export const readWireVectors = (name: string) =>
 
 export const bytesOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
 export const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-export const secretKeyOf = (raw: Uint8Array) => createSecretKey(raw);
 
 /** What came of it: the code of an expected error, `nothing thrown`, or the bug itself. */
 export function outcomeOf(run: () => unknown): string {
