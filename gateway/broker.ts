@@ -28,6 +28,7 @@ import type { Kiosk } from './registry.ts';
 export type Answer = 'acknowledge' | 'cut-off' | 'dropped';
 
 export interface BrokerDoors {
+  /** @throws StoreError. */
   kiosk(kiosk: KioskId): Kiosk | undefined;
   isOperator(account: string | undefined, secret: Uint8Array | undefined): Promise<boolean>;
   /** Called for each batch of an admitted kiosk. @param untilClosed aborts when its connection ends. */
@@ -53,6 +54,7 @@ export interface Broker {
 /** CONNACK return codes (MQTT 3.1.1, table 3.1); aedes has them as a const enum, which does not outlive type stripping. */
 const BAD_ACCOUNT = 4;
 const NOT_AUTHORISED = 5;
+const UNAVAILABLE = 3;
 /** Slow readers hold one of the broker's delivery slots each, so that they are let go soon. */
 const DRAIN_MS = 10_000;
 const CONNECT_MS = 10_000;
@@ -139,7 +141,10 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
           if (admitted.role === 'kiosk' && !connection.gate.untilClosed.aborted) enter(admitted.kiosk, connection.gate);
           done(null, true);
         },
-        (error: unknown) => done(Object.assign(error as Error, { returnCode: NOT_AUTHORISED }) as AuthenticateError, false),
+        (error: unknown) => {
+          if (codeOf(error) === undefined) doors.onBug(error);
+          done(Object.assign(error as Error, { returnCode: UNAVAILABLE }) as AuthenticateError, false);
+        },
       );
     },
 

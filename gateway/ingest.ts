@@ -24,6 +24,7 @@ import type { Kiosk } from './registry.ts';
 import { SteadyLog } from './steady-log.ts';
 
 export interface IngestDoors {
+  /** @throws StoreError. */
   kiosk(kiosk: KioskId): Kiosk | undefined;
   /** Called after the commit that made them so, in its order. */
   onDecided(decided: readonly Decided[]): void;
@@ -106,7 +107,11 @@ export class Ingest {
   }
 
   #open(job: Job): void {
-    const kiosk = this.#doors.kiosk(job.kioskId);
+    const kiosk = this.#find(job);
+    if (kiosk instanceof StoreError) {
+      this.#withhold(job, kiosk.code);
+      return;
+    }
     if (kiosk === undefined || kiosk.revokedAtMs !== undefined) {
       this.#cutOff(job, kiosk === undefined ? 'admission.unknown_kiosk' : 'admission.revoked');
       return;
@@ -120,6 +125,16 @@ export class Ingest {
     this.#opener
       .open(job.message, topicOf(job.kioskId, 'batch'), kiosk)
       .then(onOpened, (error: unknown) => onOpened(this.#codeOf(error, job)));
+  }
+
+  /** A registry that can not be read says nothing about the kiosk. */
+  #find({ kioskId }: Job): Kiosk | undefined | StoreError {
+    try {
+      return this.#doors.kiosk(kioskId);
+    } catch (error) {
+      if (error instanceof StoreError) return error;
+      throw error;
+    }
   }
 
   #enqueue(ready: Ready): void {

@@ -135,12 +135,6 @@ export class Ledger {
     });
   }
 
-  /** The position of the newest entry there ever was; 0 before the first. */
-  lastPosition(): number {
-    const row = this.#db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").get() as { seq: number } | undefined;
-    return row?.seq ?? 0;
-  }
-
   /** How many entries there are behind `position`. */
   countAfter(position: number): number {
     return Number(translating('ledger', () => this.#db.prepare('SELECT count(*) FROM entries WHERE position > ?').pluck().get(position)));

@@ -56,8 +56,8 @@ function dropEntries(db: Db, through: number): number {
     untaken += n;
   }
   db.prepare('DELETE FROM entries WHERE position <= ?').run(through);
-  const forget = db.prepare('DELETE FROM key_records WHERE record_no = ?1 AND NOT EXISTS (SELECT 1 FROM batches WHERE record_no = ?1)');
-  for (const record of records) forget.run(record);
+  const forget = db.prepare('DELETE FROM key_records WHERE record_no = ? AND NOT EXISTS (SELECT 1 FROM batches WHERE record_no = ?)');
+  for (const record of records) forget.run(record, record);
   return untaken;
 }
 

@@ -113,7 +113,7 @@ export class Registry {
     return this.#write('UPDATE kiosks SET revoked_at_ms = ? WHERE kiosk = ? AND revoked_at_ms IS NULL', [nowMs, kiosk]) > 0;
   }
 
-  /** @returns the kiosk, also a revoked one, as it stands now, whichever process changed it. */
+  /** @returns the kiosk, also a revoked one, as it stands now, whichever process changed it. @throws StoreError. */
   kiosk(kiosk: KioskId): Kiosk | undefined {
     this.#refresh();
     return this.#known.get(kiosk);
@@ -137,7 +137,7 @@ export class Registry {
 
   #refresh(): void {
     // Steps when another connection has committed; asking costs about a microsecond, so that each batch can ask.
-    if (this.#db.pragma('data_version') !== this.#dataVersion) this.#read();
+    if (translating('registry', () => this.#db.pragma('data_version')) !== this.#dataVersion) this.#read();
   }
 
   #read(): void {

@@ -110,12 +110,6 @@ export class Triage {
     });
   }
 
-  /** When the next pending flag is due, by the wall clock; `undefined` when none is pending. */
-  nextDeadline(): EpochMillis | undefined {
-    const row = this.#db.prepare("SELECT min(deadline_ms) AS at FROM flags WHERE state = 'pending'").get() as { at: EpochMillis | null };
-    return row.at ?? undefined;
-  }
-
   /** Notes the flag that a high reading may become. The earliest high reading names it, until somebody is told. */
   #openFlag(kiosk: Kiosk, batch: OpenedBatch, seq: Seq, event: ReadingEvent, takenAtMs: EpochMillis): void {
     const { venue, entrance } = kiosk.placement;

@@ -108,10 +108,8 @@ t.test('config: defaults are safe, and every fault is listed', async (t) => {
 
 t.test('receipt ranges: neighbours of one fate are one range', async (t) => {
   const fate = (seq: number, outcome: 'accepted' | 'duplicate', reason?: string) => ({ from: seq as Seq, to: seq as Seq, outcome, reason });
-  t.strictSame(mergeRanges([fate(1, 'accepted'), fate(2, 'accepted'), fate(4, 'accepted'), fate(5, 'duplicate'), fate(6, 'duplicate', 'x.y')]), [
-    { ...fate(1, 'accepted'), to: 2 },
-    fate(4, 'accepted'),
-    fate(5, 'duplicate'),
-    fate(6, 'duplicate', 'x.y'),
-  ]);
+  t.strictSame(
+    mergeRanges([fate(1, 'accepted'), fate(2, 'accepted'), fate(4, 'accepted'), fate(5, 'duplicate'), fate(6, 'duplicate', 'x.y')]),
+    [{ ...fate(1, 'accepted'), to: 2 }, fate(4, 'accepted'), fate(5, 'duplicate'), fate(6, 'duplicate', 'x.y')],
+  );
 });

@@ -84,10 +84,13 @@ export class TestKiosk {
     this.#nextSeq = nextSeq;
   }
 
-  async start(recipients: readonly Recipient[] = this.#trust.recipients, signingKey = this.signingKey): Promise<KioskStart> {
+  async start(
+    recipients: readonly Recipient[] = this.#trust.recipients,
+    signingKey = this.signingKey,
+    keyId = random(8) as KeyId,
+  ): Promise<KioskStart> {
     const { kiosk, epoch } = this;
     const { deployment } = this.#trust;
-    const keyId = random(8) as KeyId;
     const contentKey = random(32);
     const keyRecord = await sealKeyRecord({ deployment, kiosk, epoch, keyId, contentKey, recipients, signingKey });
     const sealer = new RowSealer({ deployment, kiosk, epoch, keyId }, contentKey);

@@ -1,0 +1,109 @@
+/** Ingest on a real ledger without a network: one kiosk, one content key, a clock moved by hand. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { type Db, openDatabase } from '../../gateway/database.ts';
+import { type Decided, Ingest } from '../../gateway/ingest.ts';
+import { Ledger } from '../../gateway/ledger.ts';
+import { LEDGER_STEPS } from '../../gateway/ledger-schema.ts';
+import { BatchOpener } from '../../gateway/open-batch.ts';
+import { VenueCalendar } from '../../gateway/pseudonym.ts';
+import { Quarantine, type QuarantineLimits } from '../../gateway/quarantine.ts';
+import type { Kiosk } from '../../gateway/registry.ts';
+import { Triage } from '../../gateway/triage.ts';
+import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import { generateRecipient } from '../../protocol/hpke.ts';
+import { type DeploymentId, type EntranceId, type KioskId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
+import type { TrustDocument } from '../../protocol/trust.ts';
+import type { EpochMillis } from '../../protocol/units.ts';
+import { LogRecorder } from './log-recorder.ts';
+import { ManualClock } from './manual-clock.ts';
+import { TestKiosk } from './test-kiosk.ts';
+
+export const STORE_KEY = new Uint8Array(32).fill(9);
+
+export interface TestIngest {
+  readonly path: string;
+  readonly db: Db;
+  readonly ledger: Ledger;
+  readonly triage: Triage;
+  readonly ingest: Ingest;
+  readonly clock: ManualClock;
+  readonly log: LogRecorder;
+  readonly kiosk: TestKiosk;
+  readonly decided: Decided[];
+  readonly withheld: (ErrorCode | undefined)[];
+  readonly cutOff: ErrorCode[];
+  take(message: Uint8Array, signal?: AbortSignal): Promise<string>;
+  count(table: 'rows' | 'quarantine' | 'entries' | 'seen' | 'batches' | 'key_records' | 'flags' | 'readings'): number;
+  reasons(): Record<string, number>;
+}
+
+export async function openTestIngest(
+  t: { testdir(): string; teardown(run: () => void): void },
+  limits: QuarantineLimits = { mostItems: 100_000, mostBytes: 2 ** 30 },
+): Promise<TestIngest> {
+  const path = join(t.testdir(), 'gateway.db');
+  const db = openDatabase({ path, key: STORE_KEY, steps: LEDGER_STEPS });
+  t.teardown(() => db.close());
+  const clock = new ManualClock();
+  const log = new LogRecorder();
+  const ledger = new Ledger(db);
+  const { recipient, privateKey } = await generateRecipient();
+  const deployment = newPlaceId<DeploymentId>();
+  const trust: TrustDocument = {
+    deployment,
+    gateway: { host: '127.0.0.1', port: 1, certificatePem: '-' },
+    receiptKey: rawPublicKey(generateSigningKey()),
+    recipients: [recipient],
+    issuers: [],
+    mayTakeUnsigned: false,
+  };
+  const kiosk = new TestKiosk(trust, clock);
+  const admitted: Kiosk = {
+    kiosk: kiosk.kiosk,
+    publicKey: kiosk.publicKey,
+    placement: { venue: newPlaceId<VenueId>(), entrance: newPlaceId<EntranceId>(), direction: 'both', dwellMs: 3_600_000 },
+    timezone: 'UTC',
+    admittedAtMs: 0 as EpochMillis,
+    revokedAtMs: undefined,
+  };
+  const keys = { indexPseudonymKey: randomBytes(32), operatorPseudonymKey: randomBytes(32) };
+  const triage = new Triage(db, ledger, { confirmWithinMs: 60_000, ageOffMs: 172_800_000 }, keys, new VenueCalendar());
+  const decided: Decided[] = [];
+  const withheld: (ErrorCode | undefined)[] = [];
+  const cutOff: ErrorCode[] = [];
+  const ingest = new Ingest(
+    new BatchOpener(deployment, { id: recipient.id, privateKey }),
+    { ledger, quarantine: new Quarantine(db, limits), triage },
+    {
+      kiosk: (id: KioskId) => (id === kiosk.kiosk ? admitted : undefined),
+      onDecided: (batch) => decided.push(...batch),
+      onWithheld: (_kiosk, { code }) => withheld.push(code),
+      onCutOff: (_kiosk, code) => cutOff.push(code),
+    },
+    clock,
+    log,
+  );
+  return {
+    path,
+    db,
+    ledger,
+    triage,
+    ingest,
+    clock,
+    log,
+    kiosk,
+    decided,
+    withheld,
+    cutOff,
+    take: (message, signal = new AbortController().signal) => ingest.take(kiosk.kiosk, message, signal),
+    count: (table) => Number(db.prepare(`SELECT count(*) FROM ${table}`).pluck().get()),
+    reasons: () =>
+      Object.fromEntries(
+        (db.prepare('SELECT reason, count(*) AS n FROM quarantine GROUP BY reason').all() as { reason: string; n: number }[]).map(
+          ({ reason, n }) => [reason, n],
+        ),
+      ),
+  };
+}
