@@ -92,7 +92,7 @@ export function verifySign1(
 
 /** @param key 32 bytes. @param counter 0 to 2^53 - 1, never used twice with one key. @returns a COSE_Encrypt0, its IV made of the counter. */
 export function sealEncrypt0(plaintext: Uint8Array, externalAad: Uint8Array, key: KeyObject, counter: number): Uint8Array {
-  const header = ENCRYPT0_HEADER.slice();
+  const header = new Uint8Array(ENCRYPT0_HEADER);
   new DataView(header.buffer).setBigUint64(ENCRYPT0_HEADER_START.length, BigInt(counter));
   const ciphertext = sealAesGcm(key, header.subarray(-IV_BYTES), encryptStructure(header, externalAad), plaintext);
   return encodeCbor([header, EMPTY_MAP, ciphertext]);
