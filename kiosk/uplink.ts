@@ -102,7 +102,8 @@ export class Uplink {
       if (signal.aborted) break;
       onLink({ isUp: false, why });
       failures += 1;
-      await clock.sleep(random() * Math.min(limits.longestBackoffMs, limits.firstBackoffMs * 2 ** Math.min(failures, 20)), signal);
+      const longestMs = Math.min(limits.longestBackoffMs, limits.firstBackoffMs * 2 ** Math.min(failures, 20));
+      await clock.sleep(Math.ceil(random() * longestMs), signal);
     }
     this.#settle();
     this.#cancelSettle?.();
@@ -257,7 +258,7 @@ export class Uplink {
   #holdMs(attempts: number): number {
     const { ackTimeoutMs } = this.#options.limits;
     const longest = Math.min(LONGEST_HOLD_MS, ackTimeoutMs * 2 ** Math.min(attempts, 20));
-    return longest * (0.5 + this.#options.random() / 2);
+    return Math.ceil(longest * (0.5 + this.#options.random() / 2));
   }
 
   /** Writes down what was acknowledged. Where the store fails, later: until then the rows stay busy and are not sent again. */

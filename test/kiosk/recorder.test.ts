@@ -4,24 +4,22 @@ import t from 'tap';
 import type { Outbox, OutboxLimits, OutboxRow } from '../../kiosk/outbox.ts';
 import { Recorder } from '../../kiosk/recorder.ts';
 import { sealRows } from '../../kiosk/seal-rows.ts';
-import { decodeBatch, matchRows, verifyBatch } from '../../protocol/batch.ts';
 import { decodeCbor } from '../../protocol/cbor.ts';
-import { generateSigningKey, publicKeyFromRaw, rawPublicKey } from '../../protocol/ed25519.ts';
+import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
 import { codeOf, type ErrorCode, StoreError } from '../../protocol/errors.ts';
 import type { CheckIn, Happening, VestibuleEvent } from '../../protocol/event.ts';
 import type { BootId } from '../../protocol/ids.ts';
-import { openContentKey, verifyKeyRecord } from '../../protocol/key-record.ts';
 import { silentLog } from '../../protocol/log.ts';
-import { openRow } from '../../protocol/row.ts';
 import { topicOf } from '../../protocol/topics.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { cardOf, type Deployment, LIMITS, newDeployment, newKiosk } from './fixtures.ts';
+import { openBatch } from './open-batches.ts';
 
 const bootId = new Uint8Array(16).fill(3) as BootId;
 const checkIn = (card: number): Happening => ({ type: 'check-in', card: cardOf(card), groupSize: 1, isSigned: true });
 const kiosk = newKiosk();
 const signingKey = generateSigningKey();
-const publicKey = publicKeyFromRaw(rawPublicKey(signingKey));
+const publicKey = rawPublicKey(signingKey);
 
 function recording(dir: string, { deployment, recipient }: Deployment, limits: Partial<OutboxLimits> = {}) {
   const clock = new ManualClock();
@@ -44,19 +42,18 @@ function recording(dir: string, { deployment, recipient }: Deployment, limits: P
 }
 
 /** Opens every unsent row as the gateway does, from the bytes of signed batches. */
-async function read(outbox: Outbox, { deployment, recipient }: Deployment): Promise<VestibuleEvent[]> {
-  const topic = topicOf(kiosk, 'batch');
+async function read(outbox: Outbox, deployment: Deployment): Promise<VestibuleEvent[]> {
+  const sending = {
+    deployment: deployment.deployment,
+    topic: topicOf(kiosk, 'batch'),
+    bootId,
+    monotonicMs: new ManualClock().monotonic(),
+    signingKey,
+  };
   const events: VestibuleEvent[] = [];
   for (const row of outbox.unsentAfter(Number.MIN_SAFE_INTEGER, 10_000)) {
-    const sending = { deployment, topic, bootId, monotonicMs: new ManualClock().monotonic(), signingKey };
-    const { keyRecord, sign1, rows } = decodeBatch(sealRows([row], outbox.keyOf(row.key), sending));
-    const { keyId, listed } = verifyBatch(sign1, { deployment, topic, publicKey });
-    const record = verifyKeyRecord(keyRecord, { deployment, kiosk, publicKey });
-    const holder = { id: recipient.recipient.id, privateKey: recipient.privateKey };
-    const contentKey = await openContentKey(record, { deployment, kiosk }, holder);
-    for (const { seq, row: bytes } of matchRows(listed, rows)) {
-      events.push(openRow(bytes, { deployment, kiosk, epoch: record.epoch, keyId, seq }, contentKey));
-    }
+    const opened = await openBatch(sealRows([row], outbox.keyOf(row.key), sending), deployment, { kiosk, publicKey });
+    events.push(...opened.map(({ event }) => event));
   }
   return events;
 }
