@@ -9,7 +9,7 @@ import { digestOf } from '../protocol/row.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { type Db, openDatabase, translating } from './database.ts';
 import { LEDGER_STEPS } from './ledger-schema.ts';
-import { addSpan } from './spans.ts';
+import { addToSpans } from './spans.ts';
 
 export const DAY_MS = 86_400_000;
 
@@ -57,7 +57,7 @@ export class Ledger {
 
   /**
    * Looks up each row by its identity (kiosk, key id, sequence number) and digest, and remembers those not seen before.
-   * Rows that `isLegible` refuses count as arrived but are not remembered, so that a whole one in their place is taken.
+   * Rows come in ascending order; those that `isLegible` refuses count as arrived but are not remembered, so that a whole one in their place is taken.
    * @throws IngestError `ingest.conflict` when the key id came with another epoch before.
    */
   stand(batch: ArrivedBatch, rows: readonly ArrivedRow[], isLegible: (row: ArrivedRow) => boolean): Map<Seq, Standing> {
@@ -65,10 +65,12 @@ export class Ledger {
     const keyNo = this.#keyNo(batch.kiosk, batch.keyId, epochNo);
     const day = Math.floor(batch.receivedAtMs / DAY_MS);
     const standings = new Map<Seq, Standing>();
-    for (const row of rows) {
-      addSpan(this.#db, epochNo, row.seq);
-      if (isLegible(row)) standings.set(row.seq, this.#standOne(epochNo, keyNo, day, row));
-    }
+    for (const row of rows) if (isLegible(row)) standings.set(row.seq, this.#standOne(epochNo, keyNo, day, row));
+    addToSpans(
+      this.#db,
+      epochNo,
+      rows.map(({ seq }) => seq),
+    );
     const cloned = [...standings.values()].filter((standing) => standing === 'cloned').length;
     if (cloned > 0) this.#db.prepare('UPDATE epochs SET cloned_count = cloned_count + ? WHERE epoch_no = ?').run(cloned, epochNo);
     return standings;

@@ -10,21 +10,32 @@ interface Span {
   last_seq: number;
 }
 
-/** Notes that `seq` came; noting it twice changes nothing. Inside the caller's transaction. */
-export function addSpan(db: Db, epochNo: number, seq: number): void {
-  // At most two ranges touch it: the last that begins at or before it, and the one that begins right behind it.
+/**
+ * Notes that these sequence numbers came; noting one twice changes nothing. Inside the caller's transaction.
+ * @param seqs strictly ascending.
+ */
+export function addToSpans(db: Db, epochNo: number, seqs: readonly number[]): void {
+  let first = seqs[0];
+  for (const [index, seq] of seqs.entries()) {
+    if (seqs[index + 1] === seq + 1) continue;
+    addSpan(db, epochNo, first ?? seq, seq);
+    first = seqs[index + 1];
+  }
+}
+
+function addSpan(db: Db, epochNo: number, first: number, last: number): void {
+  // Those that overlap it or touch it become one with it. Ranges do not touch each other, so that the first of them is the last
+  // to begin at or before it, if that one reaches so far.
   const before = db
     .prepare('SELECT first_seq, last_seq FROM spans WHERE epoch_no = ? AND first_seq <= ? ORDER BY first_seq DESC LIMIT 1')
-    .get(epochNo, seq) as Span | undefined;
-  if (before !== undefined && before.last_seq >= seq) return;
-  const behind = db.prepare('SELECT first_seq, last_seq FROM spans WHERE epoch_no = ? AND first_seq = ?').get(epochNo, seq + 1) as
-    | Span
-    | undefined;
-  const last = behind?.last_seq ?? seq;
-  if (behind !== undefined) db.prepare('DELETE FROM spans WHERE epoch_no = ? AND first_seq = ?').run(epochNo, behind.first_seq);
-  if (before !== undefined && before.last_seq === seq - 1)
-    db.prepare('UPDATE spans SET last_seq = ? WHERE epoch_no = ? AND first_seq = ?').run(last, epochNo, before.first_seq);
-  else db.prepare('INSERT INTO spans (epoch_no, first_seq, last_seq) VALUES (?, ?, ?)').run(epochNo, seq, last);
+    .get(epochNo, first) as Span | undefined;
+  if (before !== undefined && before.last_seq >= last) return;
+  const isJoined = before !== undefined && before.last_seq >= first - 1;
+  const from = isJoined ? before.first_seq : first;
+  const behind = db.prepare('SELECT max(last_seq) FROM spans WHERE epoch_no = ? AND first_seq BETWEEN ? AND ?');
+  const to = Math.max(last, Number(behind.pluck().get(epochNo, from, last + 1) ?? 0));
+  db.prepare('DELETE FROM spans WHERE epoch_no = ? AND first_seq BETWEEN ? AND ?').run(epochNo, from, last + 1);
+  db.prepare('INSERT INTO spans (epoch_no, first_seq, last_seq) VALUES (?, ?, ?)').run(epochNo, from, to);
 }
 
 /** @returns how many sequence numbers below the highest that came are missing, over all epochs of a kiosk. */
