@@ -37,7 +37,10 @@ export class Page {
 
   constructor(options: PageOptions) {
     this.#options = options;
-    this.#app = Fastify({ bodyLimit: LONGEST_BODY_BYTES, forceCloseConnections: true });
+    const ajv = { customOptions: { coerceTypes: false, removeAdditional: false } } as const;
+    this.#app = Fastify({ bodyLimit: LONGEST_BODY_BYTES, forceCloseConnections: true, ajv });
+    // A form of another site can send text without asking; JSON it can not.
+    this.#app.removeContentTypeParser('text/plain');
     this.#addGuards();
     this.#addRoutes();
   }

@@ -163,7 +163,10 @@ t.test('runKiosk: a clock that is a year off and steps costs no row, and the ste
   const clock = new ManualClock(Date.UTC(2025, 10, 21));
   let isSynced = false;
   const options = { clock, isClockSynced: () => isSynced };
-  const kiosk = await startKiosk({ dataDir, trustPath: deployment.writeTrust(dir, NOWHERE) }, options);
+  const kiosk = await startKiosk(
+    { dataDir, trustPath: deployment.writeTrust(dir, NOWHERE), uplink: { firstBackoffMs: 60_000, longestBackoffMs: 3_600_000 } },
+    options,
+  );
   await kiosk.scan(deployment.textOf(cardOf(1)));
   clock.stepWall(365 * 86_400_000);
   isSynced = true;

@@ -1,0 +1,61 @@
+import t from 'tap';
+import { parseConfig } from '../../kiosk/config.ts';
+import { codeOf } from '../../protocol/errors.ts';
+
+const LEAST = { dataDir: '/var/lib/vestibule', trustPath: '/etc/vestibule/trust.json' };
+
+t.test('parseConfig: two paths are enough, and every default is filled in', async (t) => {
+  const config = parseConfig(LEAST);
+  t.match(config, {
+    direction: 'in',
+    door: { againWindowMs: 20_000, undoWindowMs: 120_000, pairAfterScanMs: 20_000, pairBeforeScanMs: 5_000, secondReadingMs: 30_000 },
+    temperature: { thresholdCentiCelsius: 3_800 },
+    scanners: [{ kind: 'auto-serial' }],
+    page: { isOn: true, port: 8_088 },
+    outbox: { maxRows: 200_000, retentionMs: 21 * 86_400_000 },
+    uplink: { window: 8, liveReserve: 2, ackTimeoutMs: 30_000 },
+  });
+  t.ok(Object.isFrozen(config));
+});
+
+t.test('parseConfig: tells every fault at once', async (t) => {
+  const json = {
+    trustPath: 5,
+    direction: 'sideways',
+    door: { againWindowMs: -1, dwell: 3 },
+    scanners: [{ kind: 'serial', name: 'Door Scanner', path: '/dev/ttyACM0' }],
+    outbox: { retentionMs: 22 * 86_400_000 },
+    uplink: { window: 2, liveReserve: 2 },
+    secret: 'x',
+  };
+  try {
+    parseConfig(json);
+    t.fail('taken');
+  } catch (error) {
+    t.equal(codeOf(error), 'config.invalid');
+    const { message } = error as Error;
+    for (const place of [
+      'dataDir',
+      'trustPath',
+      'direction',
+      'door.againWindowMs',
+      'dwell',
+      'scanners.0.name',
+      'outbox.retentionMs',
+      'liveReserve',
+      'secret',
+    ]) {
+      t.ok(message.includes(place), place);
+    }
+  }
+});
+
+t.test('parseConfig: two devices of one name are a fault', async (t) => {
+  const thermometers = [{ kind: 'serial', model: 'gy-mcu90614', name: 'door', path: '/dev/ttyUSB1' }];
+  const scanners = [{ kind: 'serial', name: 'door', path: '/dev/ttyACM0' }];
+  t.throws(() => parseConfig({ ...LEAST, scanners, thermometers }), { code: 'config.invalid', message: /the name door is given twice/ });
+});
+
+t.test('parseConfig: nothing but an object will do', async (t) => {
+  for (const json of [undefined, null, 5, 'text', []]) t.throws(() => parseConfig(json), { code: 'config.invalid' });
+});

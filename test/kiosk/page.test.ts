@@ -1,0 +1,188 @@
+import { request } from 'node:http';
+import t from 'tap';
+import type { StaffCommand } from '../../kiosk/check-in-state.ts';
+import type { Feedback, FeedbackKind } from '../../kiosk/feedback.ts';
+import { FEEDBACK_WORDS } from '../../kiosk/feedback-words.ts';
+import type { HealthSnapshot } from '../../kiosk/health.ts';
+import { Page } from '../../kiosk/page.ts';
+import type { KeyId, Seq } from '../../protocol/ids.ts';
+import { mono, wall } from './fixtures.ts';
+
+const WELL: HealthSnapshot = {
+  state: 'up',
+  isOnline: true,
+  linkWhy: undefined,
+  storeWhy: undefined,
+  clock: 'synced',
+  devices: [],
+  queued: 0,
+  oldestQueuedMs: undefined,
+  droppedUnsent: 0,
+  conflicts: 0,
+  quarantined: 0,
+  setAside: 0,
+  salvagedRows: 0,
+};
+
+interface Asked {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: string;
+}
+
+async function opened() {
+  const scans: string[] = [];
+  const commands: StaffCommand[] = [];
+  const present = { health: WELL };
+  const page = new Page({
+    port: 0,
+    onScan: (text) => scans.push(text),
+    onStaff: (command) => commands.push(command),
+    health: () => present.health,
+    direction: () => 'in',
+  });
+  const url = new URL(await page.open());
+  /** By hand, because fetch does not let a test lie about Host. */
+  const ask = (method: string, path: string, headers: Record<string, string> = {}, body = ''): Promise<Asked> =>
+    new Promise((resolve, reject) => {
+      const sent = request({ host: '127.0.0.1', port: url.port, method, path, headers: { host: url.host, ...headers } }, (reply) => {
+        let text = '';
+        reply.setEncoding('utf8');
+        reply.on('data', (part: string) => {
+          text += part;
+        });
+        reply.on('end', () => resolve({ status: reply.statusCode ?? 0, headers: reply.headers, body: text }));
+      });
+      sent.once('error', reject);
+      sent.end(body);
+    });
+  const post = (path: string, json: unknown, headers: Record<string, string> = {}) =>
+    ask('POST', path, { 'content-type': 'application/json', ...headers }, JSON.stringify(json));
+  return { page, url, ask, post, scans, commands, present };
+}
+
+const feedback = (kind: FeedbackKind): Feedback => ({
+  kind,
+  isStoredOffline: true,
+  at: { wallMs: wall(0), monotonicMs: mono(0) },
+  seq: 7 as Seq,
+  keyId: new Uint8Array(8) as KeyId,
+});
+
+/** Listens to the answers as a screen does. */
+async function listening(url: URL) {
+  const response = await fetch(new URL('/feedback', url));
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  return {
+    status: response.status,
+    /** Reads on until `part` has come. */
+    until: async (part: string): Promise<string> => {
+      while (!text.includes(part)) {
+        const next = await reader?.read();
+        if (next === undefined || next.done) break;
+        text += next.value;
+      }
+      return text;
+    },
+    cancel: () => reader?.cancel(),
+  };
+}
+
+t.test('Page: is one file with its own style and script and nothing from elsewhere, kept by nobody', async (t) => {
+  const { page, ask } = await opened();
+  const { status, headers, body } = await ask('GET', '/');
+  t.equal(status, 200);
+  t.match(
+    headers['content-security-policy'],
+    /^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; connect-src 'self'/,
+  );
+  t.equal(headers['cache-control'], 'no-store');
+  t.notMatch(body, /__WORDS__/);
+  t.notMatch(body, /https?:\/\//);
+  for (const { text } of Object.values(FEEDBACK_WORDS)) t.ok(body.includes(text), text);
+  await page.close();
+});
+
+t.test('Page: a scan and a staff command that come from the page itself are taken', async (t) => {
+  const { page, post, url, scans, commands } = await opened();
+  t.equal((await post('/scan', { text: 'VC-something' })).status, 204);
+  t.equal((await post('/scan', { text: 'again' }, { origin: url.origin, 'sec-fetch-site': 'same-origin' })).status, 204);
+  t.equal((await post('/staff', { command: 'undo' }, { host: `localhost:${url.port}` })).status, 204);
+  t.strictSame(scans, ['VC-something', 'again']);
+  t.strictSame(commands, ['undo']);
+  await page.close();
+});
+
+t.test('Page: a name that was rebound to this machine, and another site’s page, are refused', async (t) => {
+  const { page, ask, post, url, scans, commands } = await opened();
+  for (const host of ['evil.example', `evil.example:${url.port}`, '127.0.0.1']) {
+    t.equal((await ask('GET', '/', { host })).status, 403, `host ${host}`);
+    t.equal((await post('/scan', { text: 'x' }, { host })).status, 403);
+  }
+  for (const origin of ['http://evil.example', 'null', `https://127.0.0.1:${url.port}`]) {
+    t.equal((await post('/staff', { command: 'undo' }, { origin })).status, 403, `origin ${origin}`);
+    t.equal((await ask('GET', '/feedback', { origin })).status, 403);
+  }
+  t.equal((await post('/scan', { text: 'x' }, { 'sec-fetch-site': 'cross-site' })).status, 403);
+  t.equal((await ask('POST', '/scan', { 'content-type': 'text/plain' }, '{"text":"x"}')).status, 415, 'a form can not send JSON');
+  t.strictSame([scans, commands], [[], []]);
+  await page.close();
+});
+
+t.test('Page: what is too long, empty or unknown is refused', async (t) => {
+  const { page, post, scans, commands } = await opened();
+  t.equal((await post('/scan', { text: 'x'.repeat(4_297) })).status, 400);
+  t.equal((await post('/scan', { text: 'x'.repeat(9_000) })).status, 413);
+  for (const body of [{ text: '' }, {}, { text: 5 }, { text: 'x', more: 1 }]) {
+    t.equal((await post('/scan', body)).status, 400, JSON.stringify(body));
+  }
+  t.equal((await post('/staff', { command: 'open-sesame' })).status, 400);
+  t.strictSame([scans, commands], [[], []]);
+  await page.close();
+});
+
+t.test('Page: screens hear the kind of each answer, and nothing that could be a visitor’s', async (t) => {
+  const { page, url } = await opened();
+  const screen = await listening(url);
+  await screen.until('event: status');
+  page.show(feedback('welcome'));
+  const text = await screen.until('event: feedback');
+  t.match(text, /event: feedback\ndata: \{"kind":"welcome","isStoredOffline":true\}\n\n/);
+  await screen.cancel();
+  await page.close();
+});
+
+t.test('Page: screens hear that the kiosk does not store, as soon as it is so', async (t) => {
+  const { page, url, present, ask } = await opened();
+  const screen = await listening(url);
+  present.health = { ...WELL, state: 'down', storeWhy: 'store.full', queued: 200_000, isOnline: false, linkWhy: 'link.refused' };
+  page.refresh();
+  page.refresh();
+  const text = await screen.until('NOT STORING');
+  t.match(text, /"text":"NOT STORING \(store\.full\) · offline \(link\.refused\) · 200000 waiting","isStoring":false,"direction":"in"/);
+  t.equal((await ask('GET', '/healthz')).status, 503);
+  await screen.cancel();
+  await page.close();
+});
+
+t.test('Page: listens to no more than eight screens, and a screen that left makes room', async (t) => {
+  const { page, url } = await opened();
+  const screens = [];
+  for (let count = 0; count < 8; count++) screens.push(await listening(url));
+  t.equal((await listening(url)).status, 503);
+  await screens[0]?.cancel();
+  let again = await listening(url);
+  while (again.status === 503) again = await listening(url);
+  t.equal(again.status, 200);
+  for (const screen of [...screens.slice(1), again]) await screen.cancel();
+  await page.close();
+});
+
+t.test('Page: a port that is taken is the operator’s to change', async (t) => {
+  const { page, url } = await opened();
+  const second = new Page({ port: Number(url.port), onScan: () => {}, onStaff: () => {}, health: () => WELL, direction: () => 'in' });
+  await t.rejects(second.open(), { code: 'config.invalid' });
+  await second.close();
+  await page.close();
+});
