@@ -45,7 +45,7 @@ const schema = z.strictObject({
       quarantineItems: z.int().min(1).default(1_000),
       quarantineBytes: z.int().min(1).default(8_388_608),
       unansweredBatches: z.int().min(1).default(64),
-      unansweredBytes: z.int().min(1).default(4_194_304),
+      unansweredBytes: z.int().min(1).default(1_048_576),
     })
     .prefault({}),
 });
