@@ -41,6 +41,9 @@ export interface Opened {
 
 type ContentKey = Omit<RowPlace, 'seq'> & { readonly contentKey: Uint8Array };
 
+/** The last instant that a day's name of ten characters can hold; a bound that every other number is far below, too. */
+const LATEST_MS = Date.UTC(10_000, 0) - 1;
+
 const FLAG_STATES: ReadonlySet<string> = new Set(['confirmed', 'unconfirmed', 'cleared']);
 
 /** Content keys remembered: a kiosk makes one at each start, and sends it with each batch. */
@@ -132,19 +135,18 @@ function placed(entry: BatchEntry, list: BatchList, row: RowPlace, event: Vestib
 // The bytes of an entry prove themselves; what the gateway adds to them is only looked at.
 function refuseBadPlacement({ kiosk, placement: { venue, dwellMs }, receivedAtMs }: BatchEntry): void {
   if (!isPlaceId(kiosk) || !isPlaceId(venue)) throw new DecodeError('decode.malformed', 'ledger entry: a kiosk or venue id is none');
-  refuseBadNumber('dwell', dwellMs);
-  refuseBadNumber('time of receipt', receivedAtMs);
+  for (const number of [dwellMs, receivedAtMs]) refuseBadNumber(number);
 }
 
 function refuseBadFlag({ reading, state, position, raisedAtMs, expiresAtMs }: FlagEntry): void {
   if (!isPlaceId(reading.kiosk) || reading.keyId.length !== 8) throw new DecodeError('decode.malformed', 'flag: names no row');
   if (!FLAG_STATES.has(state)) throw new DecodeError('decode.unsupported', 'flag: a state that is none');
-  for (const value of [reading.seq, position, raisedAtMs, expiresAtMs]) refuseBadNumber('number', value);
+  for (const number of [reading.seq, position, raisedAtMs, expiresAtMs]) refuseBadNumber(number);
 }
 
-function refuseBadNumber(what: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new DecodeError('decode.out_of_range', `ledger entry: ${what} is not a whole number`);
+function refuseBadNumber(number: number): void {
+  if (!Number.isSafeInteger(number) || number < 0 || number > LATEST_MS)
+    throw new DecodeError('decode.out_of_range', 'ledger entry: a number that is not whole, below 0 or past the year 9999');
 }
 
 const fingerprintOf = (entry: LedgerEntry): Uint8Array =>

@@ -2,7 +2,7 @@
 import type { Day } from './day.ts';
 import type { RowNumber } from './notes.ts';
 import type { CardPseudonym } from './pseudonym.ts';
-import { type Db, inStore, openEncrypted, type Statement } from './sqlite.ts';
+import { type Db, inStore, openEncrypted, type Statement, widenCache } from './sqlite.ts';
 
 /** A scan as it lies in the file: stream and venue by their numbers in core.db. */
 export interface StoredScan extends RowNumber {
@@ -103,6 +103,7 @@ export class DayFile {
   readonly #subject: string;
   readonly #addScan: Statement;
   readonly #addReading: Statement;
+  #isWrittenTo = false;
   readonly #queries: Readonly<Record<keyof typeof DAY_QUERIES, Statement>>;
 
   /** @param key 32 bytes. @throws StoreError as `openEncrypted`; `store.corrupt` when the file does not open under its key. */
@@ -127,6 +128,8 @@ export class DayFile {
 
   /** Keeps rows: all of them or, when it throws, none. When it returns, a power cut cannot lose them. A row already held is left as it is. */
   add(scans: readonly StoredScan[], readings: readonly StoredReading[]): void {
+    if (!this.#isWrittenTo) widenCache(this.#db);
+    this.#isWrittenTo = true;
     inStore(this.#subject, () =>
       this.#db.transaction(() => {
         for (const scan of scans) {

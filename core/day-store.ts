@@ -18,14 +18,14 @@ export interface DayStoreOptions {
   readonly log: Log;
   /** A reader makes, completes and drops nothing. */
   readonly mode: 'write' | 'read';
-  /** Files open at a time; each takes 3 file handles and up to 4 MB. */
+  /** Files open at a time; each takes 3 file handles, and 4 MB at most or 16 MB when written to. */
   readonly mostOpen?: number;
   readonly walAutocheckpointPages?: number;
 }
 
 /** Retention's 21 days, and a few that are only being dropped. */
 const MOST_OPEN = 24;
-/** Twenty times SQLite's own: a day that is being caught up with is written 1.5 times as fast (docs/decisions/0011-core-store.md). */
+/** 16 MB; SQLite's own is 1,000. Measured in docs/decisions/0011-core-store.md. */
 const WAL_AUTOCHECKPOINT_PAGES = 4_000;
 
 const DAY_FILE = /^(\d{4}-\d\d-\d\d)\.db(-wal|-shm|-journal)?$/;

@@ -53,7 +53,7 @@ export class Keeper {
         db.transaction(() => {
           for (const { events, flag, setAside } of opened) {
             for (const event of events) this.#noteEvent(event, now);
-            if (flag !== undefined) this.#noteFlag(flag, now);
+            if (flag !== undefined) this.#noteFlag(flag);
             for (const note of setAside) this.#stores.notes.addSetAside(note);
           }
           for (const [day, rows] of byDay) {
@@ -109,8 +109,7 @@ export class Keeper {
     } else if (isDayRow(row) && dayOf(placedAtMs(row, now)) < now.firstDay) notes.addExpired(this.#number(row), now.nowMs);
   }
 
-  #noteFlag(flag: FlagEntry, { nowMs }: Now): void {
-    if (flag.expiresAtMs <= nowMs) return;
+  #noteFlag(flag: FlagEntry): void {
     const { kiosk, keyId, seq } = flag.reading;
     this.#stores.notes.setFlag({ stream: this.#stores.streams.number({ kiosk, keyId }), seq }, flag);
   }

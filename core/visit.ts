@@ -132,19 +132,14 @@ function visit(stay: Stay, closedBy: Visit['closedBy'], endMs: number, earliestE
   };
 }
 
-/** Each scan once and none that was taken back, in an order that is the same however they arrived. */
+/**
+ * The scans that were not taken back, in an order that is the same however they arrived. One that came twice need not be told: behind
+ * itself, at the same instant, it is the same card again while in, or a check-out while not in.
+ */
 function standingScans(events: readonly CardEvent[]): Scan[] {
-  const gone = new Set<string>();
-  for (const event of events) if (event.kind === 'undo') gone.add(rowText(event.of));
-  const scans: Scan[] = [];
-  for (const event of events) {
-    if (event.kind === 'undo') continue;
-    const row = rowText(event);
-    if (gone.has(row)) continue;
-    gone.add(row);
-    scans.push(event);
-  }
-  return scans.sort(inOrder);
+  const takenBack = new Set<string>();
+  for (const event of events) if (event.kind === 'undo') takenBack.add(rowText(event.of));
+  return events.filter((event): event is Scan => event.kind !== 'undo' && !takenBack.has(rowText(event))).sort(inOrder);
 }
 
 const rowText = (row: RowName): string => `${row.source}/${row.seq}`;

@@ -97,6 +97,7 @@ t.test('accept: an entry that is wrong in itself is set aside with its reason, o
   const flipped = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes, (byte, i) => (i === bytes.length - 1 ? byte ^ 1 : byte));
   const good = await entry();
   const second = await entry();
+  const third = await entry();
   const elsewhere = await entry(other);
   const torn = await kiosk.entry([{ seq: kiosk.nextSeq, row: new Uint8Array([1, 2, 3]) }, kioskRow(kiosk)], NOW);
   const wrong: Record<string, LedgerEntry> = {
@@ -113,19 +114,25 @@ t.test('accept: an entry that is wrong in itself is set aside with its reason, o
     'decode.unsupported': { ...kiosk.flag(1 as Seq, 'confirmed', NOW), state: 'maybe' as never },
     'decode.malformed one row of a batch': torn,
   };
-  await core.accept([...Object.values(wrong), second]);
-  t.match(core.counts(), { checkIns: 2, setAside: Object.keys(wrong).length });
+  await core.accept([second, ...Object.values(wrong), third]);
+  t.match(core.counts(), { checkIns: 3, setAside: Object.keys(wrong).length });
   const reasons = core.setAside(100).map(({ reason }) => reason);
   t.strictSame(
     reasons.reverse(),
     Object.keys(wrong).map((name) => name.split(' ')[0]),
   );
-  t.match(core.setAside(1), [{ kiosk: kiosk.kiosk, position: torn.position, seq: 3 }], 'one row of a batch, and its others are kept');
+  t.match(core.setAside(1), [{ kiosk: kiosk.kiosk, position: torn.position, seq: 4 }], 'one row of a batch, and its others are kept');
 
   await core.accept(Object.values(wrong));
   t.equal(core.counts().setAside, Object.keys(wrong).length, 'offered again');
   await core.accept([good]);
-  t.equal(core.counts().checkIns, 3, 'the same entry unharmed is taken');
+  t.equal(core.counts().checkIns, 4, 'the same entry unharmed is taken');
+
+  // Its key record is known by now, but as that of another signer.
+  const unsent = kiosk.seal({ happening: checkIn(newCard()), atMs: NOW });
+  await core.accept([{ ...good, ...kiosk.sign([unsent], other.signingKey, NOW), kioskPublicKey: elsewhere.kioskPublicKey }]);
+  t.equal(core.counts().checkIns, 4);
+  t.match(core.setAside(1), [{ reason: 'seal.signature' }]);
 });
 
 const kioskRow = (kiosk: KioskStub) => {

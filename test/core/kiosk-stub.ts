@@ -93,13 +93,10 @@ export class KioskStub {
   }
 
   async entry(rows: readonly { seq: Seq; row: Uint8Array }[], receivedAtMs: number): Promise<BatchEntry> {
-    const { kiosk, epoch, keyId, signingKey, bootId, placement } = this;
-    const topic = topicOf(kiosk, 'batch');
+    const { kiosk, epoch, keyId, signingKey, placement } = this;
     const contentKey = this.#contentKey;
     const recipients = [this.#keys.recipient];
     const keyRecord = await sealKeyRecord({ deployment: DEPLOYMENT, kiosk, epoch, keyId, contentKey, recipients, signingKey });
-    const sentAt = { bootId, monotonicMs: (receivedAtMs - this.bootedAtMs) as MonotonicMillis };
-    const message = sealBatch({ deployment: DEPLOYMENT, topic, keyId, sentAt, rows, keyRecord, signingKey });
     positions += 1;
     return {
       kind: 'batch',
@@ -107,10 +104,21 @@ export class KioskStub {
       kiosk,
       kioskPublicKey: rawPublicKey(signingKey),
       placement,
-      topic,
-      ...decodeBatch(message),
+      topic: topicOf(kiosk, 'batch'),
+      ...this.sign(rows, signingKey, receivedAtMs),
+      keyRecord,
       receivedAtMs: receivedAtMs as EpochMillis,
     };
+  }
+
+  /** The list of a batch and its rows, signed with any key. */
+  sign(rows: readonly { seq: Seq; row: Uint8Array }[], signingKey: KeyObject, sentMs: number): Pick<BatchEntry, 'sign1' | 'rows'> {
+    const topic = topicOf(this.kiosk, 'batch');
+    const sentAt = { bootId: this.bootId, monotonicMs: (sentMs - this.bootedAtMs) as MonotonicMillis };
+    const keyRecord = new Uint8Array(1);
+    const message = sealBatch({ deployment: DEPLOYMENT, topic, keyId: this.keyId, sentAt, rows, keyRecord, signingKey });
+    const { sign1, rows: sealed } = decodeBatch(message);
+    return { sign1, rows: sealed };
   }
 
   flag(seq: Seq, state: FlagEntry['state'], raisedAtMs: number, expiresAtMs = raisedAtMs + 48 * HOUR): FlagEntry {

@@ -73,7 +73,7 @@ t.test('accept: a row that comes again under another time is held once', async (
   const sealed = [0, 1, 2].map((i) =>
     kiosk.seal({ happening: checkIn(newCard()), atMs: NOW, wallMs: NOW + i * DAY, clock: 'unsynced', bootId }),
   );
-  await core.accept([await kiosk.entry(sealed, NOW - 2 * DAY)]);
+  await core.accept([await kiosk.entry(sealed, NOW - 2 * DAY), await kiosk.entry(sealed, NOW - 3 * DAY)]);
   await core.accept([await kiosk.entry(sealed, NOW), await kiosk.entry(sealed, NOW - DAY)]);
   t.equal(core.counts().checkIns, 3);
   await core.accept([await kiosk.entry(sealed, NOW - 3 * DAY)]);
@@ -124,7 +124,8 @@ t.test('retention: an undo outlives what it takes back', async (t) => {
   const core = await open();
   const kiosk = new KioskStub(keys);
   const [anna, ben] = [newCard(), newCard()];
-  const undone = await kiosk.batch([{ happening: undo(kiosk.keyId, 3 as Seq), atMs: NOW }], NOW);
+  // By a later process of the kiosk, so that nothing else tells of the stream that it names.
+  const undone = await kiosk.restarted(keys).batch([{ happening: undo(kiosk.keyId, 2 as Seq), atMs: NOW }], NOW);
   await core.accept([undone]);
   await clock.advance(20 * DAY);
   const laterMs = NOW + 20 * DAY;
@@ -141,6 +142,29 @@ t.test('retention: an undo outlives what it takes back', async (t) => {
   t.equal(core.counts().undos, 1);
   await clock.advance(2 * DAY);
   t.match(core.counts(), { undos: 0, checkIns: 0 });
+});
+
+t.test('retention: an undo is kept by when it came, whatever its clock said, and past retention it is counted', async (t) => {
+  const { keys, open } = await fixture(t);
+  const core = await open();
+  const kiosk = new KioskStub(keys);
+  const [anna, ben] = [newCard(), newCard()];
+  const bootId = new Uint8Array(16).fill(5) as BootId;
+  await core.accept([
+    await kiosk.batch(
+      [
+        { happening: checkIn(anna), atMs: NOW },
+        { happening: checkIn(ben), atMs: NOW },
+        { happening: undo(kiosk.keyId, 2 as Seq), atMs: NOW, wallMs: 0, clock: 'synced', bootId },
+      ],
+      NOW,
+    ),
+  ]);
+  t.strictSame(core.overlapsWith(anna), []);
+  t.match(core.counts(), { checkIns: 2, undos: 1, expired: 0 });
+  const old = await kiosk.batch([{ happening: undo(kiosk.keyId, 1 as Seq), atMs: NOW - 22 * DAY }], NOW - 22 * DAY);
+  await core.accept([old, old]);
+  t.match(core.counts(), { undos: 1, expired: 1 });
 });
 
 t.test('retention: at most 21 days, whatever is asked for', async (t) => {

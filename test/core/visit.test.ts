@@ -161,16 +161,19 @@ const scans = fc
   .array(
     fc.record({
       kind: fc.constantFrom('check-in', 'check-in', 'check-out'),
-      source: fc.constantFrom('a', 'b'),
       venue: fc.constantFrom('shop', 'cafe', 'gym'),
-      minute: fc.integer({ min: 0, max: 2_880 }),
+      minute: fc.oneof(fc.integer({ min: 0, max: 2_880 }), fc.constantFrom(600, 615)),
       uncertaintyMs: fc.constantFrom(0, 2_000, 120_000, 86_400_000),
       dwellMs: fc.constantFrom(0, 15, 60, 240, 2_000).map((minutes) => minutes * MINUTE),
       groupSize: fc.integer({ min: 1, max: 5 }),
     }),
     { maxLength: 14 },
   )
-  .map((list) => list.map(({ minute, ...one }, i) => ({ ...one, seq: i + 1, atMs: minute * MINUTE }) as Scan));
+  .map((list) =>
+    list.map(
+      ({ minute, ...one }, i) => ({ ...one, source: 'ab'.charAt(i % 2), seq: 1 + Math.floor(i / 2), atMs: minute * MINUTE }) as Scan,
+    ),
+  );
 
 const town = scans.chain((list) =>
   fc.record({
