@@ -31,6 +31,8 @@ export class Outage {
     if (this.#reported === 'up') return;
     this.#reported = 'up';
     if (this.#failures === 0) log.info('device.up', { device });
+    // Whether it lasts is said by device.recovered.
+    else log.debug('device.up_again', () => ({ device }));
     this.#cancelHealthy = clock.after(backoff.healthyMs, () => this.#over());
     onReport({ device, isUp: true });
   }

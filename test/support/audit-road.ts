@@ -1,0 +1,116 @@
+/**
+ * Counts what arrived without the product's own counting: the ledger's rows read by SQL and opened with the gateway's key, the
+ * core's scans read by SQL from its day files. Gateway and kiosk must be stopped.
+ */
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { readCoreKeys } from '../../core/keys.ts';
+import { openIdentity } from '../../gateway/identity.ts';
+import { verifyBatch } from '../../protocol/batch.ts';
+import { decodeCbor } from '../../protocol/cbor.ts';
+import { publicKeyFromRaw } from '../../protocol/ed25519.ts';
+import type { VestibuleEvent } from '../../protocol/event.ts';
+import type { DeploymentId, KioskId, Seq } from '../../protocol/ids.ts';
+import { openContentKey, verifyKeyRecord } from '../../protocol/key-record.ts';
+import { digestOf, openRow } from '../../protocol/row.ts';
+
+export interface LedgerRow {
+  /** Names one row for ever; see `rowName`. */
+  readonly name: string;
+  readonly event: VestibuleEvent;
+  /** Content key id and IV: must never come twice. */
+  readonly nonce: string;
+}
+
+export interface RoadAudit {
+  readonly rows: readonly LedgerRow[];
+  readonly flags: readonly { readonly state: string }[];
+  readonly quarantined: number;
+  /** Scans (check-ins and check-outs) in the core, by row name, each with its card's pseudonym. */
+  readonly scans: readonly { readonly name: string; readonly card: string }[];
+  readonly readings: readonly { readonly name: string }[];
+  /** States of the flags that reached the core. */
+  readonly coreFlags: readonly string[];
+}
+
+export const rowName = (kiosk: string, keyId: Uint8Array | string, seq: number): string =>
+  `${kiosk}/${typeof keyId === 'string' ? keyId : Buffer.from(keyId).toString('hex')}/${seq}`;
+
+/** @param data a data directory as `vestibule gateway run --data` keeps it. */
+export async function auditRoad(data: string): Promise<RoadAudit> {
+  return { ...(await auditLedger(join(data, 'gateway'))), ...(await auditCore(join(data, 'core'))) };
+}
+
+async function auditLedger(dir: string): Promise<Pick<RoadAudit, 'rows' | 'flags' | 'quarantined'>> {
+  const { deployment, recipient, recipientPrivateKey, storeKey } = await openIdentity(dir);
+  const db = openEncrypted(join(dir, 'gateway.db'), storeKey);
+  const batches = db
+    .prepare(
+      'SELECT position, kiosk, kiosk_public_key, topic, sign1, record FROM batches JOIN key_records USING (record_no) ORDER BY position',
+    )
+    .all() as { position: number; kiosk: KioskId; kiosk_public_key: Buffer; topic: string; sign1: Buffer; record: Buffer }[];
+  const rowsOf = db.prepare('SELECT seq, row FROM rows WHERE position = ?');
+  const rows: LedgerRow[] = [];
+  for (const batch of batches) {
+    const publicKey = publicKeyFromRaw(batch.kiosk_public_key);
+    const record = verifyKeyRecord(batch.record, { deployment, kiosk: batch.kiosk, publicKey });
+    const holder = { id: recipient.id, privateKey: recipientPrivateKey };
+    const contentKey = await openContentKey(record, { deployment, kiosk: batch.kiosk }, holder);
+    const { listed } = verifyBatch(batch.sign1, { deployment, topic: batch.topic, publicKey });
+    for (const { seq, row } of rowsOf.all(batch.position) as { seq: Seq; row: Buffer }[]) {
+      const digest = Buffer.from(digestOf(row));
+      if (!listed.some((entry) => entry.seq === seq && digest.equals(entry.digest))) throw new Error('a row that its batch does not list');
+      const place = { deployment: deployment as DeploymentId, kiosk: batch.kiosk, epoch: record.epoch, keyId: record.keyId, seq };
+      const keyId = Buffer.from(record.keyId).toString('hex');
+      rows.push({ name: rowName(batch.kiosk, keyId, seq), event: openRow(row, place, contentKey), nonce: `${keyId}/${nonceOf(row)}` });
+    }
+  }
+  const flags = db.prepare("SELECT state FROM flags WHERE state <> 'cleared'").all() as { state: string }[];
+  const quarantined = db.prepare('SELECT count(*) FROM quarantine').pluck().get() as number;
+  db.close();
+  return { rows, flags, quarantined };
+}
+
+async function auditCore(dir: string): Promise<Pick<RoadAudit, 'scans' | 'readings' | 'coreFlags'>> {
+  const keys = await readCoreKeys(join(dir, 'keys'));
+  const db = openEncrypted(join(dir, 'core.db'), keys.storeKey);
+  const streams = new Map(
+    (db.prepare('SELECT id, kiosk, key_id FROM stream').all() as { id: number; kiosk: string; key_id: Buffer }[]).map((stream) => [
+      stream.id,
+      stream,
+    ]),
+  );
+  const days = db.prepare('SELECT day, key FROM day WHERE is_made = 1').all() as { day: string; key: Buffer }[];
+  const coreFlags = db.prepare("SELECT state FROM flag WHERE state <> 'cleared'").pluck().all() as string[];
+  db.close();
+  const nameOf = ({ stream, seq }: { stream: number; seq: number }): string => {
+    const { kiosk, key_id } = streams.get(stream) ?? { kiosk: '?', key_id: Buffer.alloc(0) };
+    return rowName(kiosk, key_id, seq);
+  };
+  const scans: { name: string; card: string }[] = [];
+  const readings: { name: string }[] = [];
+  for (const { day, key } of days) {
+    const file = openEncrypted(join(dir, 'days', `${day}.db`), key);
+    for (const row of file.prepare('SELECT stream, seq, card FROM scan').all() as { stream: number; seq: number; card: Buffer }[])
+      scans.push({ name: nameOf(row), card: row.card.toString('hex') });
+    for (const row of file.prepare('SELECT stream, seq FROM reading').all() as { stream: number; seq: number }[])
+      readings.push({ name: nameOf(row) });
+    file.close();
+  }
+  return { scans, readings, coreFlags };
+}
+
+/** The IV in the protected header of a COSE_Encrypt0 (RFC 9052, section 5.2: label 5). */
+function nonceOf(row: Uint8Array): string {
+  const [header] = decodeCbor(row, 'row', 2_048) as [Uint8Array];
+  const iv = (decodeCbor(header, 'row header', 2_048) as Map<number, Uint8Array>).get(5);
+  if (iv === undefined) throw new Error('a row without IV');
+  return Buffer.from(iv).toString('hex');
+}
+
+function openEncrypted(path: string, key: Uint8Array): Database.Database {
+  const db = new Database(path, { readonly: true });
+  db.pragma("cipher = 'aegis'");
+  db.pragma(`key = "x'${Buffer.from(key).toString('hex')}'"`);
+  return db;
+}
