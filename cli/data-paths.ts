@@ -1,6 +1,8 @@
 /** Where the parts of one machine keep what they keep, under one data directory. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { openIssuer } from '../cards/issuer.ts';
+import { type Identity, openIdentity } from '../gateway/identity.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { type DeploymentId, isPlaceId } from '../protocol/ids.ts';
 
@@ -27,12 +29,23 @@ export function dataPaths(directory: string): DataPaths {
   };
 }
 
-/** @returns the deployment of the gateway that lives in a data directory; `undefined` before its first start. */
+/**
+ * @returns the deployment that a data directory is for: its gateway's, or before the gateway's first start that of the issuer whose cards
+ * are printed there; `undefined` when neither is there yet.
+ */
 export function deploymentIn(directory: string): DeploymentId | undefined {
-  const path = join(dataPaths(directory).gateway, 'keys', 'deployment');
-  if (!existsSync(path)) return undefined;
-  const text = readFileSync(path, 'utf8').trim();
-  return isPlaceId(text) ? (text as DeploymentId) : undefined;
+  const paths = dataPaths(directory);
+  const ofGateway = join(paths.gateway, 'keys', 'deployment');
+  if (existsSync(ofGateway)) return asDeployment(readFileSync(ofGateway, 'utf8').trim());
+  return existsSync(paths.issuer) ? openIssuer(paths.issuer).deployment : undefined;
+}
+
+const asDeployment = (text: string): DeploymentId | undefined => (isPlaceId(text) ? (text as DeploymentId) : undefined);
+
+/** @returns the keys of the gateway in a data directory, made at the first start. @throws ConfigError as `openIdentity` does. */
+export async function gatewayIdentity(paths: DataPaths): Promise<Identity> {
+  const deployment = deploymentIn(paths.root);
+  return await openIdentity(paths.gateway, deployment === undefined ? {} : { deployment });
 }
 
 /** @returns the JSON in a configuration file. @throws ConfigError `config.invalid` when it can not be read or is not JSON. */

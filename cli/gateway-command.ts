@@ -3,13 +3,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Direction } from '../core/intake.ts';
-import { openIdentity } from '../gateway/identity.ts';
 import { gatewayPaths } from '../gateway/paths.ts';
 import { Registry } from '../gateway/registry.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { type EntranceId, isPlaceId, type KioskId, newPlaceId, type VenueId } from '../protocol/ids.ts';
 import { systemClock } from '../protocol/time.ts';
-import { dataPaths, readJsonFile } from './data-paths.ts';
+import { dataPaths, gatewayIdentity, readJsonFile } from './data-paths.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
 import { runGatewayAndCore } from './run-gateway-and-core.ts';
 import { untilStopped } from './stopping.ts';
@@ -144,9 +143,9 @@ function placeId<T extends VenueId | EntranceId | KioskId>(subject: string, text
 }
 
 async function withRegistry<T>(directory: string, use: (registry: Registry) => T): Promise<T> {
-  const { gateway } = dataPaths(directory);
-  const { storeKey } = await openIdentity(gateway);
-  const registry = new Registry(gatewayPaths(gateway).registry, storeKey);
+  const paths = dataPaths(directory);
+  const { storeKey } = await gatewayIdentity(paths);
+  const registry = new Registry(gatewayPaths(paths.gateway).registry, storeKey);
   try {
     return use(registry);
   } finally {

@@ -5,13 +5,12 @@ import { openIssuer } from '../cards/issuer.ts';
 import { type Core, openCore } from '../core/core.ts';
 import { makeCoreKeys } from '../core/keys.ts';
 import { type GatewayConfigInput, parseGatewayConfig } from '../gateway/config.ts';
-import { openIdentity } from '../gateway/identity.ts';
 import { type RunningGateway, runGateway } from '../gateway/run-gateway.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import type { DeploymentId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
-import type { DataPaths } from './data-paths.ts';
+import { type DataPaths, gatewayIdentity } from './data-paths.ts';
 
 export interface GatewayAndCore {
   readonly gateway: RunningGateway;
@@ -33,7 +32,7 @@ export async function runGatewayAndCore(
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings))
     throw new ConfigError('config.invalid', 'gateway config: expected an object');
   const given = settings as Partial<GatewayConfigInput>;
-  const { deployment } = await openIdentity(paths.gateway);
+  const { deployment } = await gatewayIdentity(paths);
   const config = parseGatewayConfig({
     ...given,
     directory: paths.gateway,

@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { openIssuer } from '../cards/issuer.ts';
 import { printSheet } from '../cards/print.ts';
-import { openIdentity as openGatewayIdentity } from '../gateway/identity.ts';
 import { gatewayPaths } from '../gateway/paths.ts';
 import { Registry } from '../gateway/registry.ts';
 import { parseConfig } from '../kiosk/config.ts';
@@ -16,7 +15,7 @@ import { openIdentity as openKioskIdentity } from '../kiosk/kiosk-identity.ts';
 import { runKiosk } from '../kiosk/run-kiosk.ts';
 import { type EntranceId, newPlaceId, type VenueId } from '../protocol/ids.ts';
 import { systemClock } from '../protocol/time.ts';
-import { type DataPaths, dataPaths } from './data-paths.ts';
+import { type DataPaths, dataPaths, gatewayIdentity } from './data-paths.ts';
 import { kioskDoors } from './kiosk-doors.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
 import { runGatewayAndCore } from './run-gateway-and-core.ts';
@@ -46,7 +45,7 @@ export function startCommand(): Command {
       const signal = untilStopped();
       mkdirSync(paths.root, { recursive: true, mode: 0o700 });
       const log = openLog(level);
-      const { deployment } = await openGatewayIdentity(paths.gateway);
+      const { deployment } = await gatewayIdentity(paths);
       const issuer = openIssuer(paths.issuer, { deployment });
       const hasNewCards = !existsSync(paths.sampleCards);
       if (hasNewCards) await printSheet({ issuer, visitors: 5, groups: [], stickers: 0 }, paths.sampleCards);
@@ -93,10 +92,11 @@ Ctrl-C stops; nothing is lost.
 }
 
 /** The kiosk of this machine is admitted at the first start, at a venue of its own. */
-async function admitOwnKiosk({ gateway, kiosk }: DataPaths, direction: 'in' | 'out' | 'both'): Promise<void> {
+async function admitOwnKiosk(paths: DataPaths, direction: 'in' | 'out' | 'both'): Promise<void> {
+  const { gateway, kiosk } = paths;
   mkdirSync(kiosk, { recursive: true, mode: 0o700 });
   const own = openKioskIdentity(kiosk);
-  const { storeKey } = await openGatewayIdentity(gateway);
+  const { storeKey } = await gatewayIdentity(paths);
   const registry = new Registry(gatewayPaths(gateway).registry, storeKey);
   try {
     const known = registry.kiosk(own.kiosk);

@@ -35,9 +35,10 @@ const SECRET_BYTES = 32;
 /**
  * Reads the gateway's keys, making what is not there yet. Calling it again, or from a second process, gives the same identity.
  * @param directory the gateway's directory; `keys/` and `operator.txt` are in it.
+ * @param first the deployment to belong to when this is the first start, for cards that were printed before; a new one unless given.
  * @throws ConfigError `config.invalid` when a key file is readable by others or has the wrong length.
  */
-export async function openIdentity(directory: string): Promise<Identity> {
+export async function openIdentity(directory: string, first: { readonly deployment?: DeploymentId } = {}): Promise<Identity> {
   makePrivateDirectory(directory);
   const keys = join(directory, 'keys');
   makePrivateDirectory(keys);
@@ -55,7 +56,7 @@ export async function openIdentity(directory: string): Promise<Identity> {
   );
   const receiptSeed = await readSecret(join(keys, 'receipt.key'), SEED_BYTES, () => rawSeed(generateSigningKey()));
   return {
-    deployment: await readDeployment(join(keys, 'deployment')),
+    deployment: await readDeployment(join(keys, 'deployment'), first.deployment),
     tls: { keyPem: tlsKeyPem, certificatePem },
     recipient: await recipientOf(recipientPrivateKey),
     recipientPrivateKey,
@@ -77,8 +78,8 @@ async function readText(path: string, make: () => string | Promise<string>): Pro
   return Buffer.from(await readOrMakeSecret(path, async () => Buffer.from(await make(), 'utf8'))).toString('utf8');
 }
 
-async function readDeployment(path: string): Promise<DeploymentId> {
-  const text = (await readText(path, () => `${newPlaceId<DeploymentId>()}\n`)).trim();
+async function readDeployment(path: string, first: DeploymentId = newPlaceId()): Promise<DeploymentId> {
+  const text = (await readText(path, () => `${first}\n`)).trim();
   if (!isPlaceId(text)) throw new ConfigError('config.invalid', `${path}: ${text.length} characters that are no deployment id`);
   return text as DeploymentId;
 }
