@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -126,4 +127,46 @@ t.test('core: other keys than those it was made under are refused, and nothing i
   const options = { dir: join(dir, 'core'), deployment: DEPLOYMENT, keys: others, clock, log: silentLog };
   await t.rejects(openCore(options), { name: 'StoreError', code: 'store.wrong_key' });
   (await open()).close();
+});
+
+t.test('core: killed at any point, it has all that it had taken, once, and can be opened again', async (t) => {
+  const { dir, open } = await fixture(t);
+  const here = (path: string): string => JSON.stringify(join(import.meta.dirname, path));
+  const script = `
+    import { openCore } from ${here('../../core/core.ts')};
+    import { readCoreKeys } from ${here('../../core/keys.ts')};
+    import { checkIn, DEPLOYMENT, KioskStub, newCard } from ${here('kiosk-stub.ts')};
+    import { ManualClock } from ${here('../support/manual-clock.ts')};
+    const log = { error() {}, warn() {}, info() {}, debug() {} };
+    const keys = await readCoreKeys(${JSON.stringify(join(dir, 'keys'))});
+    const core = await openCore({ dir: ${JSON.stringify(join(dir, 'core'))}, deployment: DEPLOYMENT, keys, clock: new ManualClock(${NOW}), log });
+    const kiosk = new KioskStub(keys);
+    for (let i = 0; ; i++) {
+      const told = [0, 1, 2].map((days) => ({ happening: checkIn(newCard()), atMs: ${NOW} - days * ${DAY} }));
+      const entry = await kiosk.batch(told, ${NOW});
+      await core.accept([entry, entry]);
+      process.stdout.write('.');
+    }
+  `;
+  let taken = 0;
+  let before = 0;
+  for (const batches of [1, 4, 9]) {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
+    let told = 0;
+    child.stdout.on('data', (bytes: Buffer) => {
+      told += bytes.length;
+      if (told >= batches) child.kill('SIGKILL');
+    });
+    await ended;
+    taken += told * 3;
+    const core = await open();
+    const { checkIns, setAside } = core.counts();
+    t.ok(checkIns >= taken, `${checkIns} held, ${taken} taken`);
+    t.ok(checkIns - before <= told * 3 + 3, 'and of the batch under way at most its three rows');
+    t.equal(setAside, 0);
+    before = checkIns;
+    taken = checkIns;
+    core.close();
+  }
 });
