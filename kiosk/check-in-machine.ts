@@ -7,7 +7,7 @@
  */
 import type { RowRef } from '../protocol/event.ts';
 import type { MonotonicMillis } from '../protocol/units.ts';
-import { answer, closedUntil, type Input, isKnown, type Seen, type StaffCommand, type State, type Step } from './check-in-state.ts';
+import { answer, closedUntil, type Input, isKnown, type StaffCommand, type State, type Step } from './check-in-state.ts';
 import { decideScan } from './door-rule.ts';
 import { takeReading } from './reading-rule.ts';
 
@@ -57,12 +57,11 @@ function obey(state: State, command: StaffCommand, atMs: MonotonicMillis): Step 
 
 function passTime(state: State, atMs: MonotonicMillis): Step {
   const { policy, pairing } = state;
-  const known = [...state.cards].filter(([, seen]) => isKnown(seen, policy, atMs));
-  const swept = known.length === state.cards.size ? state : { ...state, cards: new Map(known) };
-  const last = swept.last !== undefined && atMs - swept.last.atMs > policy.undoWindowMs ? undefined : swept.last;
-  const loose = swept.loose !== undefined && atMs - swept.loose.atMs > policy.pairBeforeScanMs ? undefined : swept.loose;
+  const cards = state.cards.filter((seen) => isKnown(seen, policy, atMs));
+  const last = state.last !== undefined && atMs - state.last.atMs > policy.undoWindowMs ? undefined : state.last;
+  const loose = state.loose !== undefined && atMs - state.loose.atMs > policy.pairBeforeScanMs ? undefined : state.loose;
   const isOver = pairing !== undefined && atMs >= pairing.untilMs;
-  const after = { ...swept, last, loose, pairing: isOver ? undefined : pairing };
+  const after = { ...state, cards, last, loose, pairing: isOver ? undefined : pairing };
   // One high reading and no second: a person looks, the gateway flags it as unconfirmed, no machine decides.
   return isOver && pairing.kind === 'open' && pairing.attempt === 2 ? answer(after, 'please-see-staff') : { state: after, effects: [] };
 }
@@ -75,7 +74,7 @@ function keep(state: State, ref: RowRef): Step {
       const { key, card, seen } = pending;
       const kept: State = {
         ...done,
-        cards: put(state.cards, key, seen, policy.maxCards),
+        cards: state.cards.with(key, seen, policy.maxCards),
         last: { of: ref, key, before: state.cards.get(key), atMs: seen.atMs },
         pairing: { kind: 'open', card, of: ref, untilMs: (seen.atMs + policy.pairAfterScanMs) as MonotonicMillis, attempt: 1 },
         loose: undefined,
@@ -88,7 +87,7 @@ function keep(state: State, ref: RowRef): Step {
     }
     case 'undo': {
       if (last === undefined) return answer(done, 'undone');
-      const cards = put(state.cards, last.key, last.before, policy.maxCards);
+      const cards = state.cards.with(last.key, last.before, policy.maxCards);
       return answer({ ...done, cards, last: undefined, pairing: closedUntil(last.atMs + policy.pairAfterScanMs) }, 'undone');
     }
     case 'temperature': {
@@ -114,16 +113,4 @@ function refuse(state: State, why: 'refused-full' | 'refused-store'): Step {
       ? { ...asBefore, loose: undefined, pairing: closedUntil(pending.seen.atMs + state.policy.pairAfterScanMs) }
       : asBefore;
   return answer(after, why);
-}
-
-/** The card last put comes last; beyond `maxCards` the one seen longest ago is forgotten. */
-function put(cards: ReadonlyMap<string, Seen>, key: string, seen: Seen | undefined, maxCards: number): Map<string, Seen> {
-  const changed = new Map(cards);
-  changed.delete(key);
-  if (seen !== undefined) changed.set(key, seen);
-  if (changed.size > maxCards) {
-    const [oldest] = changed.keys();
-    if (oldest !== undefined) changed.delete(oldest);
-  }
-  return changed;
 }

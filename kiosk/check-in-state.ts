@@ -2,6 +2,7 @@
 import type { Happening, RowRef } from '../protocol/event.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
 import type { CentiCelsius, MonotonicMillis } from '../protocol/units.ts';
+import { CardTable } from './card-table.ts';
 import type { FeedbackKind } from './feedback.ts';
 
 export type Direction = 'in' | 'out' | 'both';
@@ -90,8 +91,7 @@ export type Pending =
 export interface State {
   readonly policy: DoorPolicy;
   readonly direction: Direction;
-  /** By the card in hex; the card seen longest ago comes first. */
-  readonly cards: ReadonlyMap<string, Seen>;
+  readonly cards: CardTable;
   readonly last: Done | undefined;
   readonly pairing: Pairing | undefined;
   /** A reading taken while nobody was being served. */
@@ -107,7 +107,7 @@ export interface Step {
 export const newState = (policy: DoorPolicy, direction: Direction): State => ({
   policy,
   direction,
-  cards: new Map(),
+  cards: new CardTable(),
   last: undefined,
   pairing: undefined,
   loose: undefined,

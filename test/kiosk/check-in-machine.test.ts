@@ -295,9 +295,10 @@ t.test('high: a new scan closes the older pairing without a word', async (t) => 
 
 t.test('memory: holds at most maxCards, and forgets the card seen longest ago', async (t) => {
   const door = new Door('in', { ...POLICY, maxCards: 3 });
-  for (const card of [1, 2, 3]) door.scan(card);
-  door.scan(1);
-  door.scan(4);
+  for (const card of [1, 2, 3, 1, 4]) {
+    door.nowMs += 1;
+    door.scan(card);
+  }
   t.equal(door.state.cards.size, 3);
   t.strictSame(door.scan(1), ['already-in']);
   t.strictSame(door.scan(2), ['welcome'], 'the oldest');

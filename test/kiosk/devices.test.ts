@@ -1,0 +1,86 @@
+import { join } from 'node:path';
+import t from 'tap';
+import { encodeSample } from '../../hardware/thermometer/gy-mcu90614-codec.ts';
+import { parseConfig } from '../../kiosk/config.ts';
+import { runDevices } from '../../kiosk/devices.ts';
+import { silentLog } from '../../protocol/log.ts';
+import { systemClock } from '../../protocol/time.ts';
+import type { CentiCelsius } from '../../protocol/units.ts';
+import { PtyDevice } from '../support/pty.ts';
+
+/** What happened, in order, and a way to wait for it. */
+class Diary {
+  readonly lines: string[] = [];
+  #wake = () => {};
+
+  note(line: string): void {
+    this.lines.push(line);
+    this.#wake();
+  }
+
+  async until(line: string): Promise<void> {
+    while (!this.lines.includes(line)) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+t.test('runDevices: scanner, thermometer and input work side by side, and an unplugged scanner stops none of them', async (t) => {
+  const dir = t.testdir();
+  const scanner = new PtyDevice(join(dir, 'scanner'));
+  const thermometer = new PtyDevice(join(dir, 'thermometer'));
+  scanner.plug();
+  thermometer.plug();
+  const diary = new Diary();
+  const stopping = new AbortController();
+  const config = parseConfig({
+    dataDir: dir,
+    trustPath: dir,
+    scanners: [
+      { kind: 'serial', name: 'door', path: scanner.path },
+      { kind: 'standard-input', name: 'keyboard' },
+    ],
+    thermometers: [{ kind: 'serial', model: 'gy-mcu90614', name: 'forehead', path: thermometer.path }],
+  });
+  async function* typed() {
+    yield 'TYPED\n';
+    await new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()));
+  }
+  const running = runDevices(
+    {
+      config,
+      clock: systemClock,
+      log: silentLog,
+      random: () => 0.99,
+      input: typed(),
+      onScan: ({ text, device }) => diary.note(`${device} scanned ${text}`),
+      onNoScan: (device) => diary.note(`${device} refused`),
+      onReading: ({ objectRaw, device }) => diary.note(`${device} read ${objectRaw}`),
+      onReport: ({ device, isUp }) => diary.note(`${device} ${isUp ? 'up' : 'down'}`),
+    },
+    stopping.signal,
+  );
+  await diary.until('keyboard scanned TYPED');
+  await diary.until('door up');
+  await scanner.send('FIRST\r');
+  await diary.until('door scanned FIRST');
+  await scanner.send('\u0001\u0002\r');
+  await diary.until('door refused');
+  await scanner.unplug();
+  await diary.until('door down');
+  const sample = encodeSample({ objectRaw: 3_512 as CentiCelsius, ambientRaw: 2_210 as CentiCelsius });
+  for (let frames = 0; frames < 6; frames++) await thermometer.send(sample);
+  await diary.until('forehead up');
+  await diary.until('forehead read 3512');
+  diary.lines.length = 0;
+  scanner.plug();
+  await diary.until('door up');
+  await scanner.send('SECOND\r');
+  await diary.until('door scanned SECOND');
+  stopping.abort();
+  await running;
+  await scanner.unplug();
+  await thermometer.unplug();
+});
