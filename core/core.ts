@@ -154,7 +154,7 @@ export class Core implements Intake {
     return this.#heldDays()
       .flatMap((day) => this.#days.find(day)?.readingsOf(pseudonym) ?? [])
       .map((reading) => this.#notes.flag(reading, nowMs))
-      .filter((flag) => flag !== undefined && flag.state !== 'cleared') as Flag[];
+      .flatMap((flag) => (flag === undefined || flag.state === 'cleared' ? [] : [flag]));
   }
 
   /** Forgets every day past retention, and what has aged off. @returns how many days it dropped. @throws StoreError. */

@@ -50,7 +50,7 @@ export interface OverlapQuestion {
 
 type Sources = { readonly days: DayStore; readonly streams: Streams; readonly notes: Notes };
 
-/** The part of one answer: the same days for every look, and each unreadable day told of once. */
+/** Answers one question: every look is at the same days, and each that can not be read is told of once. */
 export class OverlapFinder {
   readonly #sources: Sources;
   readonly #question: OverlapQuestion;
