@@ -3,7 +3,7 @@
  * and so that `vestibule gateway admit` can write it while the gateway runs.
  */
 import type { Direction, Placement } from '../core/intake.ts';
-import { AdmissionError } from '../protocol/errors.ts';
+import { AdmissionError, ConfigError } from '../protocol/errors.ts';
 import type { EntranceId, KioskId, VenueId } from '../protocol/ids.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { type Db, openDatabase, translating } from './database.ts';
@@ -75,9 +75,9 @@ export class Registry {
     this.#read();
   }
 
-  /** Adds a venue, or gives one a new name or time zone. @throws AdmissionError `admission.unknown_venue` for a time zone nobody knows. */
+  /** Adds a venue, or gives one a new name or time zone. @throws ConfigError `config.invalid` for a time zone that nobody knows. */
   putVenue({ id, name, timezone }: Venue): void {
-    if (!isTimezone(timezone)) throw new AdmissionError('admission.unknown_venue', `time zone: "${timezone}" is no IANA name`);
+    if (!isTimezone(timezone)) throw new ConfigError('config.invalid', `time zone: "${timezone}" is no IANA name`);
     this.#write(
       'INSERT INTO venues (id, name, timezone) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, timezone = excluded.timezone',
       [id, name, timezone],

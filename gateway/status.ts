@@ -1,6 +1,6 @@
 /**
- * For the command line, beside a gateway that may be running or not: a look at what it keeps, and its registry. Changes nothing
- * but, at the first use of a directory, the keys that the gateway would make too.
+ * For the command line, beside a gateway that may be running or not: its registry, a look at what it keeps, and the one thing a
+ * person may throw away. Looking changes nothing but, at the first use of a directory, the keys that the gateway would make too.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { codeOf } from '../protocol/errors.ts';
@@ -39,6 +39,21 @@ export interface GatewayStatus {
 export async function openRegistry(directory: string): Promise<Registry> {
   const { storeKey } = await openIdentity(directory);
   return new Registry(gatewayPaths(directory).registry, storeKey);
+}
+
+/**
+ * Throws away what a kiosk has in quarantine, once a person has seen why it is there: one that was cut off for it can go on.
+ * Also while the gateway runs.
+ * @returns how many items went. @throws ConfigError and StoreError as openIdentity and openDatabase do.
+ */
+export async function dropQuarantine(directory: string, kiosk: KioskId): Promise<number> {
+  const { storeKey } = await openIdentity(directory);
+  const db = openLedgerFile(gatewayPaths(directory).ledger, storeKey);
+  try {
+    return translating('ledger', () => db.prepare('DELETE FROM quarantine WHERE kiosk = ?').run(kiosk).changes);
+  } finally {
+    db.close();
+  }
 }
 
 /** @param directory the gateway's. @throws ConfigError and StoreError as openIdentity and openDatabase do. */

@@ -161,6 +161,10 @@ t.test('doors: operators see a kiosk come up, go down with its link, and nothing
   t.notOk('card' in up);
   await publishOrClose(client, topic, Buffer.from('{"isUp":"maybe"}'), true);
   await publishOrClose(client, topic, new Uint8Array(), true);
+  const early = await gateway.operator();
+  const retained = new Inbox(early);
+  await granted(early, topic);
+  t.match(await retained.json(topic), { isUp: true }, 'what can not be read takes nothing away');
   client.stream.destroy();
   t.match(await inbox.json(topic), { isUp: false }, 'the Will is next: what can not be read was never shown');
   const second = await gateway.operator();
@@ -261,8 +265,8 @@ t.test('doors: a session is never kept, so that nothing queues for a kiosk that 
   t.teardown(() => back.end(true));
   const inbox = new Inbox(back);
   const start = await kiosk.start();
-  await publishOrClose(back, kiosk.batchTopic, start.batch([start.seal(checkIn())]));
-  await until(() => gateway.intake.entries.length === 1);
+  // A receipt goes out before the next batch is answered: with the second PUBACK, the first receipt would be here.
+  for (let i = 0; i < 3; i++) await publishOrClose(back, kiosk.batchTopic, start.batch([start.seal(checkIn())]));
   t.strictSame(inbox.messages, [], 'no subscription outlived the connection');
 });
 

@@ -1,6 +1,7 @@
 /** What is wrong, whose fault it may be, and that nothing behind it waits. */
 import type { MqttClient } from 'mqtt';
 import t, { type Test } from 'tap';
+import { dropQuarantine, gatewayStatus } from '../../gateway/status.ts';
 import { storedTroubleOf } from '../../gateway/stored-trouble.ts';
 import { generateRecipient } from '../../protocol/hpke.ts';
 import { watchState } from '../support/inbox.ts';
@@ -133,6 +134,26 @@ t.test('trouble: a full quarantine cuts its kiosk off, drops nothing, and stops 
     state: 'degraded',
     kiosks: { [bad.kiosk.kiosk]: { isConnected: false, cutOff: 'ingest.quarantine_full', quarantine: { items: 2 } } },
   });
+
+  t.equal(await dropQuarantine(bad.gateway.directory, bad.kiosk.kiosk), 2);
+  const back = await bad.kiosk.connect(bad.gateway.running.tlsPort);
+  t.teardown(() => back.end(true));
+  await publishOrClose(back, bad.kiosk.batchTopic, garbage(3));
+  t.match(await gatewayStatus(bad.gateway.directory), {
+    isRunning: true,
+    entries: 1,
+    sinks: [{ name: 'core', behindEntries: 0, droppedEntries: 0 }],
+    lastState: { connectedKiosks: 1 },
+  });
+  const { kiosks } = await gatewayStatus(bad.gateway.directory);
+  t.match(
+    kiosks.find(({ kiosk }) => kiosk === bad.kiosk.kiosk),
+    { rows: 0, quarantine: { items: 1, reasons: { 'decode.truncated': 1 } }, admission: { revokedAtMs: undefined } },
+  );
+  t.match(
+    kiosks.find(({ kiosk }) => kiosk === good.kiosk.kiosk),
+    { rows: 1, missingRows: 0, lastReceivedAtMs: Number },
+  );
 });
 
 t.test('trouble: a revoked kiosk is shut out at once and nothing more of it is taken', async (t) => {
