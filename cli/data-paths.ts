@@ -37,7 +37,7 @@ export function deploymentIn(directory: string): DeploymentId | undefined {
   const paths = dataPaths(directory);
   const ofGateway = join(paths.gateway, 'keys', 'deployment');
   if (existsSync(ofGateway)) return asDeployment(readFileSync(ofGateway, 'utf8').trim());
-  return existsSync(paths.issuer) ? openIssuer(paths.issuer).deployment : undefined;
+  return existsSync(join(paths.issuer, 'issuer.json')) ? openIssuer(paths.issuer).deployment : undefined;
 }
 
 const asDeployment = (text: string): DeploymentId | undefined => (isPlaceId(text) ? (text as DeploymentId) : undefined);

@@ -45,12 +45,11 @@ export async function openOperatorAccount(directory: string): Promise<OperatorAc
   };
 }
 
+/** The file holds the secret and a line feed, so that a shell can hand it on as it is. */
 async function readSecretFile(path: string): Promise<Uint8Array> {
-  const text = await readOrMakeSecret(path, () =>
-    Buffer.from(`account: ${ACCOUNT}\nsecret: ${randomBytes(SECRET_BYTES).toString('base64url')}\n`),
-  );
-  const secret = /^secret: (\S+)$/m.exec(Buffer.from(text).toString('utf8'))?.[1];
-  if (secret === undefined) throw new ConfigError('config.invalid', `${path}: no line "secret: …"`);
+  const text = await readOrMakeSecret(path, () => Buffer.from(`${randomBytes(SECRET_BYTES).toString('base64url')}\n`));
+  const secret = Buffer.from(text).toString('utf8').trim();
+  if (!/^\S+$/.test(secret)) throw new ConfigError('config.invalid', `${path}: expected the secret alone, without spaces`);
   return Buffer.from(secret);
 }
 

@@ -33,31 +33,35 @@ export interface DemoOptions {
   readonly seed: number;
   readonly cards: number;
   readonly say: (line: string) => void;
-  /** Looks at what the run left behind, before it is erased. */
-  readonly inspect?: (road: Road, audit: RoadAudit, symbols: readonly string[]) => Promise<void> | void;
+  /** Told once the gateway runs. */
+  readonly onOpen?: (road: Road) => void;
+  /** Looks at what the run left behind, before it is erased. @param codes all that was printed, cards and stubs. */
+  readonly inspect?: (road: Road, audit: RoadAudit, codes: readonly string[]) => Promise<void> | void;
 }
 
 /** What the sensor sees of skin; the kiosk adds its offset of 2.50 °C, and 38.00 °C is high. */
-const NORMAL_CENTI_CELSIUS = 3_412;
-const HIGH_CENTI_CELSIUS = 3_647;
+export const NORMAL_CENTI_CELSIUS = 3_412;
+export const HIGH_CENTI_CELSIUS = 3_647;
 
 type Mishap = 'kill after the answer' | 'kill before the answer' | 'restart the gateway' | 'cut the link' | 'unplug the scanner';
 type Fever = 'confirmed' | 'unconfirmed' | 'normal at the second reading';
 
-export async function playDemo({ seed, cards, say, inspect }: DemoOptions): Promise<DemoCount> {
+export async function playDemo({ seed, cards, say, onOpen, inspect }: DemoOptions): Promise<DemoCount> {
   const data = mkdtempSync(join(tmpdir(), 'vestibule-demo-'));
   const road = new Road(data);
   const erase = () => rmSync(data, { recursive: true, force: true });
   process.once('exit', erase);
   try {
-    const symbols = await printAndRead(data, cards, say);
+    const codes = await printAndRead(data, cards, say);
+    const symbols = codes.filter((text) => text.startsWith('VC'));
     say('Starting the gateway with the core, and a kiosk with a serial scanner and a thermometer on pseudo-terminals.');
     await road.open();
+    onOpen?.(road);
     const shown = await walkThrough(road, symbols, seededRandom(seed), say);
     say('Everybody has been. Waiting until the kiosk has handed over all it promised.');
     await road.close();
     const audit = await auditRoad(data);
-    await inspect?.(road, audit, symbols);
+    await inspect?.(road, audit, codes);
     return { ...count(road.answers, audit, shown.scansOf), expectedFlags: shown.expectedFlags, highReadings: shown.highReadings, seed };
   } finally {
     await road.destroy();
@@ -68,15 +72,14 @@ export async function playDemo({ seed, cards, say, inspect }: DemoOptions): Prom
 
 async function printAndRead(data: string, cards: number, say: (line: string) => void): Promise<string[]> {
   const sheet = join(data, 'sheet.pdf');
-  // The gateway names the deployment that cards are signed for; so its identity comes first.
-  await VestibuleProcess.run(['gateway', 'venue', '--data', data]);
   await VestibuleProcess.run(['cards', '--visitors', String(cards), '--out', sheet, '--data', data]);
   const codes = await readSheet(readFileSync(sheet), { dpi: 150 });
   rmSync(sheet);
-  const symbols = codes.map(({ text }) => text).filter((text) => text.startsWith('VC'));
-  say(`Printed a sheet of ${cards} cards as PDF, read ${symbols.length} of them back from its picture, and erased it.`);
-  if (symbols.length !== cards) throw new Error(`${symbols.length} of ${cards} cards could be read`);
-  return symbols;
+  const texts = codes.map(({ text }) => text);
+  const read = texts.filter((text) => text.startsWith('VC')).length;
+  say(`Printed a sheet of ${cards} cards as PDF, read ${read} of them back from its picture, and erased it.`);
+  if (read !== cards) throw new Error(`${read} of ${cards} cards could be read`);
+  return texts;
 }
 
 interface Shown {

@@ -40,6 +40,7 @@ export class Road {
   readonly processes: VestibuleProcess[] = [];
   #link: CuttableLink | undefined;
   #tlsPort = 0;
+  #tcpPort = 0;
   #kioskId = '';
   #gateway: VestibuleProcess | undefined;
   #kiosk: VestibuleProcess | undefined;
@@ -52,6 +53,11 @@ export class Road {
     this.thermometer = new PtyDevice(join(data, 'dev', 'thermometer'));
   }
 
+  /** Where operators connect, on 127.0.0.1. */
+  get operatorPort(): number {
+    return this.#tcpPort;
+  }
+
   get link(): CuttableLink {
     if (this.#link === undefined) throw new Error('the road is not open');
     return this.#link;
@@ -60,6 +66,7 @@ export class Road {
   /** Makes keys, admits the kiosk, starts everything, plugs everything in. The issuer must be there already. */
   async open(): Promise<void> {
     this.#tlsPort = await freePort();
+    this.#tcpPort = await freePort();
     this.#link = await openCuttableLink(() => this.#tlsPort);
     writeFileSync(join(this.data, 'gateway.json'), JSON.stringify({ flags: { confirmWithinMs: CONFIRM_WITHIN_MS } }));
     writeFileSync(
@@ -90,7 +97,7 @@ export class Road {
 
   async startGateway(): Promise<void> {
     const config = join(this.data, 'gateway.json');
-    const ports = ['--tls-port', String(this.#tlsPort), '--tcp-port', '0'];
+    const ports = ['--tls-port', String(this.#tlsPort), '--tcp-port', String(this.#tcpPort)];
     this.#gateway = this.#spawn(['gateway', 'run', '--data', this.data, '--config', config, ...ports, '--log', 'debug'], () => {});
     await this.#gateway.line((line) => line.startsWith('gateway ready'));
   }

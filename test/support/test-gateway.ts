@@ -107,7 +107,7 @@ export async function startTestGateway(
       return kiosk;
     },
     async operator(more = {}) {
-      const password = /^secret: (\S+)$/m.exec(readFileSync(join(directory, 'operator.txt'), 'utf8'))?.[1] ?? '';
+      const password = readFileSync(join(directory, 'operator.txt'), 'utf8').trim();
       const client = await connectAsync({
         host: '127.0.0.1',
         port: running.tcpPort,
