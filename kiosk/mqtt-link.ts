@@ -96,32 +96,35 @@ class MqttLink implements GatewayLink {
   readonly #client: MqttClient;
   readonly #stream: Duplex;
   readonly #clock: Clock;
-  #unanswered = 0;
+  /** Publishes that wait for their answer. Not a race with `closed` each: a link lives for months, and that would remember every one. */
+  readonly #unanswered = new Set<(why: LinkError) => void>();
 
   constructor(client: MqttClient, stream: Duplex, closed: Promise<LinkError>, clock: Clock) {
     this.#client = client;
     this.#stream = stream;
-    this.closed = closed;
+    this.closed = closed.then((why) => {
+      for (const fail of this.#unanswered) fail(why);
+      return why;
+    });
     this.#clock = clock;
   }
 
-  async publish(topic: string, payload: Uint8Array, isRetained: boolean): Promise<void> {
-    // While not connected MQTT.js would keep it for later.
-    if (!this.#client.connected) throw new LinkError('link.lost', 'gateway: not connected');
-    this.#unanswered += 1;
-    const answered = this.#client.publishAsync(topic, Buffer.from(payload), { qos: 1, retain: isRetained });
-    answered.catch(() => {});
-    try {
-      await orClosed(answered, this.closed);
-    } catch (error) {
-      throw error instanceof LinkError ? error : meaningOf(error);
-    }
-    this.#unanswered -= 1;
+  publish(topic: string, payload: Uint8Array, isRetained: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // While not connected MQTT.js would keep it for later.
+      if (!this.#client.connected) return reject(new LinkError('link.lost', 'gateway: not connected'));
+      this.#unanswered.add(reject);
+      this.#client.publish(topic, Buffer.from(payload), { qos: 1, retain: isRetained }, (error) => {
+        this.#unanswered.delete(reject);
+        if (error === undefined || error === null) resolve();
+        else reject(meaningOf(error));
+      });
+    });
   }
 
   async close(): Promise<void> {
     // DISCONNECT, so that no Will is published; MQTT.js sends it only after the last answer.
-    if (this.#unanswered === 0 && this.#client.connected) {
+    if (this.#unanswered.size === 0 && this.#client.connected) {
       const late = new AbortController();
       await Promise.race([this.#client.endAsync().catch(() => {}), this.#clock.sleep(END_WITHIN_MS, late.signal)]);
       late.abort();

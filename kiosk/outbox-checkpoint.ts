@@ -32,26 +32,41 @@ export async function runCheckpoints(options: CheckpointOptions, signal: AbortSi
   const worker = new Worker(new URL('./outbox-checkpoint-worker.ts', import.meta.url), {
     workerData: { path, maxPages: pagesOf(options.maxBytes) * 2 },
   });
-  const failed = new Promise<never>((_, reject) => worker.once('error', reject));
-  // Looked at only in the races below.
-  failed.catch(() => {});
+  const ending = new AbortController();
+  let failure: { readonly error: unknown } | undefined;
+  let answered: (answer: CheckpointAnswer | undefined) => void = () => {};
+  const stop = () => {
+    ending.abort();
+    answered(undefined);
+  };
+  worker.on('message', (answer: CheckpointAnswer) => answered(answer));
+  worker.once('error', (error) => {
+    failure = { error };
+    stop();
+  });
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
   let doneRows = 0;
   let doneMs = clock.monotonic();
   try {
-    while (!signal.aborted) {
-      await Promise.race([clock.sleep(LOOK_EVERY_MS, signal), failed]);
+    while (!ending.signal.aborted) {
+      await clock.sleep(LOOK_EVERY_MS, ending.signal);
       const rows = options.appended() - doneRows;
       const isDue = rows >= ROWS_BETWEEN || (rows > 0 && clock.monotonic() - doneMs >= LONGEST_MS);
-      if (signal.aborted || !isDue) continue;
-      const answer = new Promise<CheckpointAnswer>((resolve) => worker.once('message', resolve));
-      worker.postMessage('checkpoint');
-      const { frames, code } = await Promise.race([answer, failed]);
+      if (ending.signal.aborted || !isDue) continue;
+      const answer = await new Promise<CheckpointAnswer | undefined>((resolve) => {
+        answered = resolve;
+        worker.postMessage('checkpoint');
+      });
+      if (answer === undefined) break;
       doneRows += rows;
       doneMs = clock.monotonic();
-      if (code === undefined) log.debug('outbox.checkpointed', () => ({ frames }));
-      else log.warn('outbox.checkpoint_failed', { code });
+      if (answer.code === undefined) log.debug('outbox.checkpointed', () => ({ frames: answer.frames }));
+      else log.warn('outbox.checkpoint_failed', { code: answer.code });
     }
+    if (failure !== undefined) throw failure.error;
   } finally {
+    signal.removeEventListener('abort', stop);
     await worker.terminate();
   }
 }

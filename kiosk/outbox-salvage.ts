@@ -4,6 +4,7 @@
  */
 import { codeOf } from '../protocol/errors.ts';
 import type { Seq } from '../protocol/ids.ts';
+import { LONGEST_ROW_BYTES } from '../protocol/row.ts';
 import type { MonotonicMillis } from '../protocol/units.ts';
 import type { KeptKey, Outbox, OutboxRow } from './outbox.ts';
 import { openSqliteForReading, type Sqlite, translated } from './sqlite.ts';
@@ -31,7 +32,7 @@ const MOST_TRIED = 1_000_000;
  */
 export function salvage(path: string, into: Outbox, now: MonotonicMillis): number {
   const found = readWhatCanBe(path);
-  const rows = found.rows.filter((row) => found.keys.has(row.key));
+  const rows = found.rows.filter((row) => found.keys.has(row.key) && isRow(row));
   const byKey = new Map<number, OutboxRow[]>();
   rows.forEach(({ key, seq, row }, index) => {
     const kept = byKey.get(key) ?? [];
@@ -62,6 +63,10 @@ function readWhatCanBe(path: string): { keys: Map<number, KeptKey>; rows: Found[
   db.close();
   return { keys, rows: [...rows.values()].sort((a, b) => a.position - b.position) };
 }
+
+/** A damaged page may give anything; what could be no row of ours would fit into no batch. */
+const isRow = ({ seq, row }: Found): boolean =>
+  Number.isSafeInteger(seq) && seq >= 1 && row instanceof Uint8Array && row.length > 0 && row.length <= LONGEST_ROW_BYTES;
 
 /** @returns how far it came. */
 function walk(db: Sqlite, path: string, sql: string, from: number, rows: Map<number, Found>): number {

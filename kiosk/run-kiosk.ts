@@ -148,7 +148,7 @@ class Kiosk {
   async run(signal: AbortSignal): Promise<void> {
     const { page, notifier } = this.#audience;
     try {
-      // Before anything that a scan would have to wait for, or that is told of the store.
+      // First, so that a store that can not be opened is shown.
       const pageUrl = await page?.open();
       await this.#recorder.open();
       this.#note({ type: 'kiosk-state', state: 'started', byMs: 0 });

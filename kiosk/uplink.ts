@@ -2,7 +2,7 @@
  * From the outbox to the gateway. Keeps one link, a bounded window of batches on it, and settles on PUBACK only.
  * The only retry of the link: backs off with full jitter. Decides nothing about rows (lanes.ts), opens no socket (gateway-link.ts).
  */
-import { codeOf, LinkError, StoreError } from '../protocol/errors.ts';
+import { codeOf, DecodeError, LinkError, StoreError } from '../protocol/errors.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { GatewayLink, LinkReport, OpenGatewayLink } from './gateway-link.ts';
@@ -226,7 +226,14 @@ export class Uplink {
 
   #send(link: GatewayLink, batch: Batch): void {
     const { outbox, clock, limits, seal, topic } = this.#options;
-    const payload = seal(batch.rows, outbox.keyOf(batch.key));
+    let payload: Uint8Array;
+    try {
+      payload = seal(batch.rows, outbox.keyOf(batch.key));
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#holdUnsendable(batch, error);
+      return;
+    }
     const flight: Flight = { batch, cancel: clock.after(limits.ackTimeoutMs, () => this.#giveUp(link, flight)) };
     this.#flights.add(flight);
     link.publish(topic, payload, false).then(
@@ -234,6 +241,13 @@ export class Uplink {
       // The link is down, which `closed` tells.
       () => {},
     );
+  }
+
+  /** A row that was damaged where it lies fits no batch: it is found by halving, held back alone, and retention takes it in the end. */
+  #holdUnsendable(batch: Batch, error: DecodeError): void {
+    const nowMs = this.#options.clock.monotonic();
+    this.#options.log.error('uplink.batch_unsendable', { rows: batch.rows.length, code: error.code });
+    this.#lanes.putBack({ ...batch, attempts: Math.max(1, batch.attempts) }, batch.rows.length > 1 ? nowMs : nowMs + LONGEST_HOLD_MS);
   }
 
   #acknowledge(flight: Flight): void {

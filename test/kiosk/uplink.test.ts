@@ -3,7 +3,7 @@ import t from 'tap';
 import type { LinkReport } from '../../kiosk/gateway-link.ts';
 import { Outbox } from '../../kiosk/outbox.ts';
 import { UPLINK_LIMITS, Uplink, type UplinkLimits } from '../../kiosk/uplink.ts';
-import { codeOf } from '../../protocol/errors.ts';
+import { codeOf, DecodeError } from '../../protocol/errors.ts';
 import type { KeyId } from '../../protocol/ids.ts';
 import { silentLog } from '../../protocol/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -24,7 +24,7 @@ interface Road {
   stop(): Promise<void>;
 }
 
-function road(t: { testdir(): string }, limits: Partial<UplinkLimits> = {}, backlog = 0, isReachable = true): Road {
+function road(t: { testdir(): string }, limits: Partial<UplinkLimits> = {}, backlog = 0, isReachable = true, damagedSeq = -1): Road {
   const clock = new ManualClock();
   const gateway = new FakeGateway(() => clock.monotonic());
   gateway.isReachable = isReachable;
@@ -35,7 +35,10 @@ function road(t: { testdir(): string }, limits: Partial<UplinkLimits> = {}, back
     outbox,
     open: gateway.open,
     topic: 'batch',
-    seal: (rows) => Buffer.from(JSON.stringify(rows.map(({ seq }) => seq))),
+    seal: (rows) => {
+      if (rows.some(({ seq }) => seq === damagedSeq)) throw new DecodeError('decode.overlong', 'test');
+      return Buffer.from(JSON.stringify(rows.map(({ seq }) => seq)));
+    },
     limits: { ...UPLINK_LIMITS, ...limits },
     clock,
     log: silentLog,
@@ -180,6 +183,18 @@ t.test('Uplink: a batch that stays unanswered is put back, later in halves, and 
   );
   const sizes = gateway.batches.filter(poison).map(({ length }) => length);
   t.strictSame(sizes.slice(0, 4), [4, 4, 2, 1]);
+  await stop();
+});
+
+t.test('Uplink: a row that fits no batch is held back alone, and the kiosk sends all others', async (t) => {
+  const { clock, gateway, outbox, stop } = road(t, { drainRowsPerSecond: 10_000 }, 100, true, 37);
+  gateway.isAcknowledging = true;
+  for (let turns = 0; turns < 50; turns++) await clock.advance(1_000);
+  t.strictSame(
+    outbox.unsentAfter(0, 10).map(({ seq }) => seq),
+    [37],
+  );
+  t.equal(gateway.batches.flat().length, 99, 'each once');
   await stop();
 });
 
