@@ -171,8 +171,10 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
       // Nothing of a batch is routed, whoever subscribed to what.
       packet.payload = Buffer.alloc(0);
       doors.onBatch(admitted.kiosk, message, connection.gate.untilClosed).then((decided) => {
-        if (decided === 'acknowledge') answer();
-        else if (decided === 'cut-off') answer(new AdmissionError('admission.over_budget', 'kiosk: cut off'));
+        if (decided === 'acknowledge') {
+          answer();
+          log.debug('batch.acknowledged', () => ({ kiosk: admitted.kiosk }));
+        } else if (decided === 'cut-off') answer(new AdmissionError('admission.over_budget', 'kiosk: cut off'));
       }, doors.onBug);
     },
 

@@ -32,6 +32,7 @@ export class Forwarder {
   readonly #sink: Sink;
   readonly #ledger: Ledger;
   readonly #clock: Clock;
+  readonly #log: Log;
   readonly #trouble: SteadyLog;
   readonly #onProgress: (progress: SinkProgress) => void;
   #wake: () => void = () => {};
@@ -43,6 +44,7 @@ export class Forwarder {
     this.#sink = sink;
     this.#ledger = ledger;
     this.#clock = clock;
+    this.#log = log;
     this.#trouble = new SteadyLog(log, clock, 'forward');
     this.#onProgress = onProgress;
   }
@@ -79,6 +81,7 @@ export class Forwarder {
         if (last === undefined) break;
         await this.#sink.intake.accept(entries);
         this.#ledger.setCursor(this.#sink.name, last.position);
+        this.#log.debug('entries.forwarded', () => ({ sink: this.#sink.name, entries: entries.length }));
         this.#trouble.recovered({ sink: this.#sink.name });
       }
       return undefined;

@@ -91,6 +91,7 @@ export class Ingest {
    */
   take(kioskId: KioskId, message: Uint8Array, untilClosed: AbortSignal): Promise<Answer> {
     if (this.#isClosed) return Promise.resolve('dropped');
+    this.#log.debug('batch.received', () => ({ kiosk: kioskId, lengthBytes: message.length }));
     return new Promise((resolve) => {
       const job: Job = { kioskId, message, untilClosed, receivedAtMs: this.#clock.wall(), answer: resolve };
       untilClosed.addEventListener('abort', () => this.#drop(job), { once: true });
@@ -167,11 +168,15 @@ export class Ingest {
   /** @returns one decision for each, all committed; or why the store could keep none of them. */
   #decideTogether(ready: readonly Ready[]): Decision[] | StoreError {
     try {
-      return this.#deciders.ledger.transact(() =>
-        ready.map(({ job, kiosk, opened }) =>
+      const decided = this.#deciders.ledger.transact(() => {
+        const decisions = ready.map(({ job, kiosk, opened }) =>
           decide(this.#deciders, kiosk, job.message, opened, job.receivedAtMs, (error) => this.#codeOf(error, job)),
-        ),
-      );
+        );
+        this.#log.debug('batches.decided', () => ({ batches: decisions.length }));
+        return decisions;
+      });
+      this.#log.debug('batches.committed', () => ({ batches: decided.length }));
+      return decided;
     } catch (error) {
       const failure = storeErrorOf(error, 'ledger');
       if (failure === undefined) throw error;

@@ -86,6 +86,7 @@ export class Recorder {
    * @throws StoreError when it was not kept; then nothing was.
    */
   append(happening: Happening, at: Moment): RowRef {
+    const { log } = this.#options;
     const outbox = this.#outbox;
     const contentKey = this.#contentKey;
     if (outbox === undefined || contentKey === undefined) throw new StoreError(storeCode(this.#why), 'recorder: no outbox is open');
@@ -95,11 +96,13 @@ export class Recorder {
       let row = new Uint8Array();
       const seal = (seq: OutboxRow['seq']) => {
         row = new Uint8Array(contentKey.sealer.seal(seq, { ...happening, stamp }));
+        log.debug('row.sealed', () => ({ seq, lengthBytes: row.length }));
         return row;
       };
       const wallMs = stamp.clock === 'synced' ? stamp.wallMs : undefined;
       const seq = outbox.append(key, seal, { wallMs, monotonicMs: at.monotonicMs });
       this.#appended += 1;
+      log.debug('row.appended', () => ({ seq }));
       this.#note(undefined);
       this.#options.onAppended({ position: seq, key, seq, row });
       return { keyId: contentKey.keyId, seq };
@@ -152,6 +155,7 @@ export class Recorder {
 
   #keepKey(outbox: Outbox, { keyId, record }: ContentKey): KeyNumber {
     this.#key = outbox.keepKey(keyId, record);
+    this.#options.log.debug('key.kept');
     return this.#key;
   }
 

@@ -225,7 +225,7 @@ export class Uplink {
   }
 
   #send(link: GatewayLink, batch: Batch): void {
-    const { outbox, clock, limits, seal, topic } = this.#options;
+    const { outbox, clock, limits, seal, topic, log } = this.#options;
     let payload: Uint8Array;
     try {
       payload = seal(batch.rows, outbox.keyOf(batch.key));
@@ -241,6 +241,7 @@ export class Uplink {
       // The link is down, which `closed` tells.
       () => {},
     );
+    log.debug('batch.sent', () => ({ rows: batch.rows.length, lane: batch.lane, attempts: batch.attempts }));
   }
 
   /** A row that was damaged where it lies fits no batch: it is found by halving, held back alone, and retention takes it in the end. */
@@ -254,6 +255,7 @@ export class Uplink {
     // An answer may come after the batch was given up: it settles the rows all the same.
     if (this.#flights.delete(flight)) flight.cancel();
     else this.#unanswered = Math.max(0, this.#unanswered - 1);
+    this.#options.log.debug('batch.acknowledged', () => ({ rows: flight.batch.rows.length }));
     this.#acknowledged.push(...flight.batch.rows.map(({ position }) => position));
     this.#cancelSettle ??= this.#options.clock.after(SETTLE_AFTER_MS, () => this.#settle());
     this.#soon();
@@ -277,12 +279,14 @@ export class Uplink {
 
   /** Writes down what was acknowledged. Where the store fails, later: until then the rows stay busy and are not sent again. */
   #settle(): void {
-    const { outbox, clock, onStoreFailed } = this.#options;
+    const { outbox, clock, log, onStoreFailed } = this.#options;
     this.#cancelSettle?.();
     this.#cancelSettle = undefined;
     if (this.#acknowledged.length === 0) return;
     try {
+      const rows = this.#acknowledged.length;
       outbox.settle(this.#acknowledged, clock.monotonic());
+      log.debug('rows.settled', () => ({ rows }));
       this.#lanes.forget(this.#acknowledged);
       this.#acknowledged = [];
     } catch (error) {
