@@ -11,7 +11,6 @@ export type ErrorCode =
   | 'decode.overlong'
   | 'decode.checksum'
   | 'decode.unsupported'
-  | 'decode.no_value'
   | 'decode.not_canonical'
   | 'decode.malformed'
   | 'decode.out_of_range'
