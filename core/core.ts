@@ -141,7 +141,13 @@ export class Core implements Intake {
   ): Contact[] {
     this.#refuseClosed();
     const { minimumOverlapMs = DEFAULT_MINIMUM_OVERLAP_MS, onUnreadable } = options;
-    const question = { minimumOverlapMs, firstDay: this.#firstDay(), answerKey: randomBytes(32), ...(onUnreadable && { onUnreadable }) };
+    const question = {
+      minimumOverlapMs,
+      nowMs: this.#clock.wall(),
+      firstDay: this.#firstDay(),
+      answerKey: randomBytes(32),
+      ...(onUnreadable && { onUnreadable }),
+    };
     const finder = new OverlapFinder({ days: this.#days, streams: this.#streams, notes: this.#notes }, question);
     return finder.contactsOf(cardPseudonym(this.#keys.pseudonymKey, card));
   }

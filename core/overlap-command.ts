@@ -61,7 +61,13 @@ export function answerOverlaps(
     const firstDay = firstKeptDay(clock.wall(), retentionDays);
     const onUnreadable = (day: Day) => unreadableDays.push(day);
     const sources = { days, streams: new Streams(db), notes: new Notes(db) };
-    const finder = new OverlapFinder(sources, { minimumOverlapMs, firstDay, answerKey: randomBytes(32), onUnreadable });
+    const finder = new OverlapFinder(sources, {
+      minimumOverlapMs,
+      nowMs: clock.wall(),
+      firstDay,
+      answerKey: randomBytes(32),
+      onUnreadable,
+    });
     contacts = finder.contactsOf(cardPseudonym(keys.pseudonymKey, card));
   } finally {
     days.close();

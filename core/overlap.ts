@@ -40,6 +40,8 @@ export interface Contact {
 export interface OverlapQuestion {
   /** 1 or more. */
   readonly minimumOverlapMs: number;
+  /** When it is asked: nobody has been anywhere together any later, however long a visit that goes on may still last. */
+  readonly nowMs: number;
   /** The oldest day within retention; what lies before it is not looked at, dropped yet or not. */
   readonly firstDay: Day;
   /** 32 random bytes, for this answer alone. */
@@ -86,13 +88,14 @@ export class OverlapFinder {
   }
 
   #contact(own: Visit, other: Visit, card: CardPseudonym): (Omit<Contact, 'order'> & { startMs: number }) | undefined {
-    const { minimumOverlapMs, answerKey } = this.#question;
+    const { minimumOverlapMs, answerKey, nowMs } = this.#question;
     const { venue } = own;
-    const longestMs = other.venue === venue ? overlapMs(own.possible, other.possible) : 0;
+    const longestMs = other.venue === venue ? overlapMs(until(own.possible, nowMs), other.possible) : 0;
     if (longestMs < minimumOverlapMs) return undefined;
     const startMs = Math.max(own.possible.fromMs, other.possible.fromMs);
     const day = dayOf(startMs);
-    const isCertain = own.certain !== undefined && other.certain !== undefined && overlapMs(own.certain, other.certain) >= minimumOverlapMs;
+    const isCertain =
+      own.certain !== undefined && other.certain !== undefined && overlapMs(until(own.certain, nowMs), other.certain) >= minimumOverlapMs;
     const contact = contactPseudonym(answerKey, card, venue, day);
     return { contact, venue, day, overlapMs: longestMs, isCertain, groupSize: other.groupSize, startMs };
   }
@@ -167,6 +170,8 @@ export class OverlapFinder {
     return this.#heldDays.filter((day) => first <= day && day <= last);
   }
 }
+
+const until = ({ fromMs, toMs }: Span, nowMs: number): Span => ({ fromMs, toMs: Math.min(toMs, nowMs) });
 
 /**
  * One card's scans at a venue, seen in the order of time, as an upper bound of how long it can have been there. Undos and check-ins

@@ -49,6 +49,21 @@ t.test('overlaps: somebody who came hours before and checks out hours after is m
   t.match(town.contactsOf(cardOf(1), {}), [{ overlapMs: 60 * MINUTE }]);
 });
 
+t.test('overlaps: two who are still there have met for as long as they have, not for as long as they may stay', async (t) => {
+  const town = new Town(t.testdir());
+  t.teardown(() => town.close());
+  town.keep(
+    [
+      { kiosk: 1, seq: 1, venue: 1, happening: into(1), atMs: at('20T13:00') },
+      { kiosk: 1, seq: 2, venue: 1, happening: into(2), atMs: at('20T13:10') },
+    ],
+    NOW,
+  );
+  t.strictSame(town.contactsOf(cardOf(1), { nowMs: at('20T13:20') }), [], 'ten minutes are no contact yet');
+  t.match(town.contactsOf(cardOf(1), { nowMs: at('20T13:30') }), [{ overlapMs: 20 * MINUTE, isCertain: true }]);
+  t.match(town.contactsOf(cardOf(1), { nowMs: at('20T18:00') }), [{ overlapMs: 50 * MINUTE }], 'an hour of dwell ends it');
+});
+
 t.test('overlaps: contact names hold within one answer, venue and day, and no further', async (t) => {
   const town = new Town(t.testdir());
   t.teardown(() => town.close());
