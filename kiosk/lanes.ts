@@ -83,13 +83,6 @@ export class Lanes {
     }
   }
 
-  /** The link is down: what waited in the live lane waits in the backlog. */
-  demote(nowMs: MonotonicMillis): void {
-    for (let batch = this.nextLive(); batch !== undefined; batch = this.nextLive()) {
-      this.#held.push({ positions: batch.rows.map(({ position }) => position), attempts: 0, retryAtMs: nowMs });
-    }
-  }
-
   /** These are settled in the outbox. */
   forget(positions: readonly number[]): void {
     for (const position of positions) this.#busy.delete(position);

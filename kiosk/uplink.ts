@@ -154,7 +154,6 @@ export class Uplink {
       this.#lanes.putBack(batch, batch.attempts === 0 ? nowMs : nowMs + this.#holdMs(batch.attempts));
     }
     this.#flights.clear();
-    this.#lanes.demote(nowMs);
     this.#settle();
   }
 

@@ -15,6 +15,8 @@ export class TestBroker {
   readonly messages: Message[] = [];
   /** Raw public keys, in hex, of clients whose TLS certificate was seen. */
   readonly clientKeys: string[] = [];
+  /** What each client asked for: a clean session, or one that the broker keeps. */
+  readonly sessions: string[] = [];
   /** CONNACK's return code; 0 lets in. */
   returnCode = 0;
   /** Whether a publish is acknowledged. */
@@ -34,8 +36,11 @@ export class TestBroker {
   /** @param deployment for TLS with that gateway's certificate; plain TCP when left out. */
   static async open(deployment?: Deployment): Promise<TestBroker> {
     const broker = new TestBroker(await Aedes.createBroker(), deployment);
-    broker.#aedes.authenticate = (_client, _name, _password, done) =>
-      broker.returnCode === 0 ? done(null, true) : done(Object.assign(new Error('no'), { returnCode: broker.returnCode }), false);
+    broker.#aedes.authenticate = (client, _name, _password, done) => {
+      broker.sessions.push((client as unknown as { readonly clean: boolean }).clean ? 'clean' : 'kept');
+      if (broker.returnCode === 0) done(null, true);
+      else done(Object.assign(new Error('no'), { returnCode: broker.returnCode }), false);
+    };
     broker.#aedes.authorizePublish = (client, packet, done) => {
       const message = { topic: packet.topic, payload: Buffer.from(packet.payload), isRetained: packet.retain };
       if (client !== null || packet.topic.startsWith('vestibule/')) broker.messages.push(message);
@@ -46,9 +51,8 @@ export class TestBroker {
     return broker;
   }
 
-  get port(): number {
+  get port(): number 
     return this.#port;
-  }
 
   /** Listens, again on the same port after `unlisten`. */
   async listen(): Promise<void> {
@@ -82,9 +86,8 @@ export class TestBroker {
   }
 
   /** Cuts every connection. */
-  cut(): void {
+  cut(): void 
     for (const socket of this.#sockets) socket.destroy();
-  }
 
   /** Nobody answers at the port any more. */
   async unlisten(): Promise<void> {
@@ -94,20 +97,18 @@ export class TestBroker {
   }
 
   /** Resolves once a message has come that makes `isDone` true, or it is so already. */
-  until(isDone: () => boolean): Promise<void> {
+  until(isDone: () => boolean): Promise<void> 
     if (isDone()) return Promise.resolve();
     return new Promise((resolve) => {
       this.#waiting.push({ isDone, resolve });
     });
-  }
 
   publish(topic: string, payload: Uint8Array): Promise<void> {
     const packet = { cmd: 'publish' as const, topic, payload: Buffer.from(payload), qos: 1 as const, retain: false, dup: false };
     return new Promise((resolve, reject) => this.#aedes.publish(packet, (error) => (error ? reject(error) : resolve())));
   }
 
-  async close(): Promise<void> {
+  async close(): Promise<void> 
     await this.unlisten();
     await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
-  }
 }

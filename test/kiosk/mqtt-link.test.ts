@@ -66,6 +66,7 @@ t.test('openMqttLink: nothing is kept for the next link', async (t) => {
     broker.messages.filter(({ topic }) => topic === 'vestibule/1/x').map(({ payload }) => payload.toString()),
     ['once', 'twice'],
   );
+  t.strictSame(broker.sessions, ['clean', 'clean'], 'nor by the broker');
   await t.rejects(first.publish('vestibule/1/x', Buffer.from('late'), false), { code: 'link.lost' });
   await second.close();
   await broker.close();
