@@ -51,8 +51,9 @@ export class TestBroker {
     return broker;
   }
 
-  get port(): number 
+  get port(): number {
     return this.#port;
+  }
 
   /** Listens, again on the same port after `unlisten`. */
   async listen(): Promise<void> {
@@ -86,8 +87,9 @@ export class TestBroker {
   }
 
   /** Cuts every connection. */
-  cut(): void 
+  cut(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
 
   /** Nobody answers at the port any more. */
   async unlisten(): Promise<void> {
@@ -97,18 +99,20 @@ export class TestBroker {
   }
 
   /** Resolves once a message has come that makes `isDone` true, or it is so already. */
-  until(isDone: () => boolean): Promise<void> 
+  until(isDone: () => boolean): Promise<void> {
     if (isDone()) return Promise.resolve();
     return new Promise((resolve) => {
       this.#waiting.push({ isDone, resolve });
     });
+  }
 
   publish(topic: string, payload: Uint8Array): Promise<void> {
     const packet = { cmd: 'publish' as const, topic, payload: Buffer.from(payload), qos: 1 as const, retain: false, dup: false };
     return new Promise((resolve, reject) => this.#aedes.publish(packet, (error) => (error ? reject(error) : resolve())));
   }
 
-  async close(): Promise<void> 
+  async close(): Promise<void> {
     await this.unlisten();
     await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
+  }
 }
