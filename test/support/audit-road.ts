@@ -26,8 +26,8 @@ export interface RoadAudit {
   readonly rows: readonly LedgerRow[];
   readonly flags: readonly { readonly state: string }[];
   readonly quarantined: number;
-  /** Scans (check-ins and check-outs) in the core, by row name, each with its card's pseudonym. */
-  readonly scans: readonly { readonly name: string; readonly card: string }[];
+  /** Scans (check-ins and check-outs) in the core, by row name, each with its card's pseudonym and where in time it was placed. */
+  readonly scans: readonly { readonly name: string; readonly card: string; readonly atMs: number; readonly uncertaintyMs: number }[];
   readonly readings: readonly { readonly name: string }[];
   /** States of the flags that reached the core. */
   readonly coreFlags: readonly string[];
@@ -87,12 +87,15 @@ async function auditCore(dir: string): Promise<Pick<RoadAudit, 'scans' | 'readin
     const { kiosk, key_id } = streams.get(stream) ?? { kiosk: '?', key_id: Buffer.alloc(0) };
     return rowName(kiosk, key_id, seq);
   };
-  const scans: { name: string; card: string }[] = [];
+  const scans: { name: string; card: string; atMs: number; uncertaintyMs: number }[] = [];
   const readings: { name: string }[] = [];
   for (const { day, key } of days) {
     const file = openEncrypted(join(dir, 'days', `${day}.db`), key);
-    for (const row of file.prepare('SELECT stream, seq, card FROM scan').all() as { stream: number; seq: number; card: Buffer }[])
-      scans.push({ name: nameOf(row), card: row.card.toString('hex') });
+    const kept = file.prepare('SELECT stream, seq, card, at_ms AS atMs, uncertainty_ms AS uncertaintyMs FROM scan').all();
+    for (const row of kept as { stream: number; seq: number; card: Buffer; atMs: number; uncertaintyMs: number }[]) {
+      const { atMs, uncertaintyMs } = row;
+      scans.push({ name: nameOf(row), card: row.card.toString('hex'), atMs, uncertaintyMs });
+    }
     for (const row of file.prepare('SELECT stream, seq FROM reading').all() as { stream: number; seq: number }[])
       readings.push({ name: nameOf(row) });
     file.close();
@@ -101,7 +104,7 @@ async function auditCore(dir: string): Promise<Pick<RoadAudit, 'scans' | 'readin
 }
 
 /** The IV in the protected header of a COSE_Encrypt0 (RFC 9052, section 5.2: label 5). */
-function nonceOf(row: Uint8Array): string {
+export function nonceOf(row: Uint8Array): string {
   const [header] = decodeCbor(row, 'row', 2_048) as [Uint8Array];
   const iv = (decodeCbor(header, 'row header', 2_048) as Map<number, Uint8Array>).get(5);
   if (iv === undefined) throw new Error('a row without IV');
