@@ -1,14 +1,14 @@
 /** `vestibule gateway`: runs a gateway with its core, and decides which kiosks it admits. */
-import { existsSync, readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Direction } from '../core/intake.ts';
-import { gatewayPaths } from '../gateway/paths.ts';
-import { Registry } from '../gateway/registry.ts';
+import type { Registry } from '../gateway/registry.ts';
+import { dropQuarantine, gatewayStatus, openRegistry } from '../gateway/status.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { type EntranceId, isPlaceId, type KioskId, newPlaceId, type VenueId } from '../protocol/ids.ts';
 import { systemClock } from '../protocol/time.ts';
 import { dataPaths, gatewayIdentity, readJsonFile } from './data-paths.ts';
+import { statusLines } from './gateway-status.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
 import { runGatewayAndCore } from './run-gateway-and-core.ts';
 import { untilStopped } from './stopping.ts';
@@ -117,21 +117,27 @@ export function gatewayCommand(): Command {
 
   gateway
     .command('status')
-    .description('show kiosks and what is wrong with them, as the running gateway last told')
+    .description('show kiosks, what is wrong with them, and how far behind the core is; also while no gateway runs')
     .option(...data)
-    .option('--json', 'the state message as it is')
+    .option('--json', 'all of it as one line of JSON')
     .action(async (options: { data: string; json?: true }) => {
-      const path = gatewayPaths(dataPaths(options.data).gateway).state;
-      if (!existsSync(path)) throw new ConfigError('config.invalid', `${path}: no gateway has run here`);
-      const text = readFileSync(path, 'utf8');
-      if (options.json) return say(text.trim());
-      say(JSON.stringify(JSON.parse(text), undefined, 2));
-      await withRegistry(options.data, (registry) => {
-        for (const { kiosk, placement, revokedAtMs } of registry.kiosks())
-          say(
-            `${kiosk}  ${placement.direction.padEnd(4)}  ${revokedAtMs === undefined ? 'admitted' : 'revoked'}  venue ${placement.venue}`,
-          );
-      });
+      const paths = dataPaths(options.data);
+      await gatewayIdentity(paths);
+      const status = await gatewayStatus(paths.gateway);
+      if (options.json) say(JSON.stringify(status, (key, value) => (key === 'publicKey' ? undefined : value)));
+      else for (const line of statusLines(status, systemClock.wall())) say(line);
+    });
+
+  gateway
+    .command('drop-quarantine')
+    .argument('<kiosk>', 'its id')
+    .description('throw away what a kiosk has in quarantine, once you know why it is there; one that was cut off for it goes on')
+    .option(...data)
+    .action(async (kiosk: string, options: { data: string }) => {
+      const paths = dataPaths(options.data);
+      await gatewayIdentity(paths);
+      const items = await dropQuarantine(paths.gateway, placeId<KioskId>('kiosk', kiosk));
+      say(`dropped ${items} from quarantine`);
     });
 
   return gateway;
@@ -144,8 +150,8 @@ function placeId<T extends VenueId | EntranceId | KioskId>(subject: string, text
 
 async function withRegistry<T>(directory: string, use: (registry: Registry) => T): Promise<T> {
   const paths = dataPaths(directory);
-  const { storeKey } = await gatewayIdentity(paths);
-  const registry = new Registry(gatewayPaths(paths.gateway).registry, storeKey);
+  await gatewayIdentity(paths);
+  const registry = await openRegistry(paths.gateway);
   try {
     return use(registry);
   } finally {

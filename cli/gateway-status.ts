@@ -1,0 +1,47 @@
+/** What `vestibule gateway status` prints: kiosks a line each, then what is wrong, in words. Pure. */
+import type { GatewayStatus, KioskStatus } from '../gateway/status.ts';
+
+/** @param nowMs by the machine's wall clock. */
+export function statusLines(status: GatewayStatus, nowMs: number): string[] {
+  const { isRunning, lastState, kiosks, sinks, flags, deployment } = status;
+  const connected = isRunning && lastState !== undefined ? `, ${lastState.connectedKiosks} of ${kiosks.length} kiosks connected` : '';
+  const standing = (flags.confirmed ?? 0) + (flags.unconfirmed ?? 0);
+  return [
+    `deployment ${deployment}: gateway ${isRunning ? 'running' : 'not running'}${connected}`,
+    ...kiosks.map((kiosk) => `  ${kioskLine(kiosk, status, nowMs)}`),
+    ...sinks.map(({ name, behindEntries, droppedEntries }) => {
+      const code = isRunning ? lastState?.sinks[name]?.code : undefined;
+      return `  sink ${name}: ${behindEntries} behind${droppedEntries > 0 ? `, ${droppedEntries} DROPPED past retention` : ''}${code === undefined ? '' : ` [${code}]`}`;
+    }),
+    `  flags: ${standing} standing (${flags.confirmed ?? 0} confirmed, ${flags.unconfirmed ?? 0} unconfirmed), ${flags.pending ?? 0} waiting for a second reading`,
+    ...(isRunning ? (lastState?.refused ?? []) : []).map(
+      ({ kiosk, code, count }) => `  refused ${count} times: ${kiosk ?? 'somebody'} [${code}]`,
+    ),
+  ];
+}
+
+function kioskLine(kiosk: KioskStatus, { isRunning, lastState, venues }: GatewayStatus, nowMs: number): string {
+  const { admission, rows, lastReceivedAtMs, isCloned, missingRows, quarantine } = kiosk;
+  const live = isRunning ? lastState?.kiosks[kiosk.kiosk] : undefined;
+  const venue = venues.find(({ id }) => id === admission?.placement.venue);
+  const standing = admission === undefined ? 'unknown' : admission.revokedAtMs === undefined ? 'admitted' : 'REVOKED';
+  const withheld = live?.withheld;
+  const troubles = [
+    isCloned ? 'CLONED: its sequence numbers come twice' : undefined,
+    missingRows > 0 ? `${missingRows} rows missing` : undefined,
+    quarantine.items > 0 ? `${quarantine.items} in quarantine [${Object.keys(quarantine.reasons).join(', ')}]` : undefined,
+    withheld === undefined ? undefined : `${withheld.batches} batches withheld [${withheld.code}]`,
+    live?.cutOff === undefined ? undefined : `CUT OFF [${live.cutOff}]`,
+  ].filter((trouble) => trouble !== undefined);
+  const last = lastReceivedAtMs === undefined ? 'nothing received yet' : `${rows} rows, last ${age(nowMs - lastReceivedAtMs)} ago`;
+  const place = admission === undefined ? '' : ` ${admission.placement.direction} at ${venue?.name ?? admission.placement.venue}`;
+  return `kiosk ${kiosk.kiosk} ${standing}${place}: ${last}${troubles.length === 0 ? '' : `; ${troubles.join('; ')}`}`;
+}
+
+const MINUTE_MS = 60_000;
+
+function age(ms: number): string {
+  if (ms < MINUTE_MS) return `${Math.max(0, Math.round(ms / 1_000))} s`;
+  if (ms < 60 * MINUTE_MS) return `${Math.round(ms / MINUTE_MS)} min`;
+  return `${Math.round(ms / (60 * MINUTE_MS))} h`;
+}
