@@ -1,0 +1,83 @@
+/** A whole kiosk in a process of its own, as `vestibule kiosk run` wires it, for kiosk.bench.ts: tells when each answer was given. */
+import { fdatasyncSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseConfig } from '../../kiosk/config.ts';
+import { runKiosk } from '../../kiosk/run-kiosk.ts';
+import { silentLog } from '../../protocol/log.ts';
+import { systemClock } from '../../protocol/time.ts';
+
+export interface KioskChildOptions {
+  readonly dataDir: string;
+  readonly trustPath: string;
+  /** A serial port; standard input when left out. */
+  readonly scannerPath?: string;
+}
+
+/** `call`: which of the two the floor is taken by. */
+export type ToKioskChild = { readonly kind: 'take-floor'; readonly call: 'fdatasync' | 'fsync' } | { readonly kind: 'stop' };
+
+export type FromKioskChild =
+  | { readonly kind: 'ready'; readonly pageUrl: string }
+  /** Times of CLOCK_MONOTONIC, which all processes share; `readMs`: when the bytes were last read from standard input. */
+  | { readonly kind: 'answer'; readonly feedback: string; readonly atMs: number; readonly readMs: number }
+  | { readonly kind: 'floor'; readonly call: 'fdatasync' | 'fsync'; readonly tookMs: number };
+
+const BLOCK = Buffer.alloc(4_096, 0x5a);
+const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+const { dataDir, trustPath, scannerPath } = JSON.parse(process.argv[2] ?? '{}') as KioskChildOptions;
+const send = (message: FromKioskChild): void => {
+  process.send?.(message);
+};
+const stopping = new AbortController();
+const floorFile = openSync(join(dataDir, '..', 'floor.bin'), 'w');
+
+process.on('message', (message: ToKioskChild) => {
+  if (message.kind === 'stop') {
+    stopping.abort();
+    return;
+  }
+  const { call } = message;
+  const startedMs = nowMs();
+  writeSync(floorFile, BLOCK, 0, BLOCK.length, 0);
+  if (call === 'fsync') fsyncSync(floorFile);
+  else fdatasyncSync(floorFile);
+  send({ kind: 'floor', call, tookMs: nowMs() - startedMs });
+});
+
+let readMs = Number.NaN;
+async function* standardInput(): AsyncGenerator<Buffer> {
+  for await (const chunk of process.stdin) {
+    readMs = nowMs();
+    yield chunk;
+  }
+}
+
+const config = parseConfig({
+  dataDir,
+  trustPath,
+  scanners: [
+    scannerPath === undefined ? { kind: 'standard-input' } : { kind: 'serial', name: 'scanner', path: scannerPath, framing: 'line' },
+  ],
+  page: { isOn: true, port: 0 },
+});
+
+await runKiosk(
+  config,
+  {
+    clock: systemClock,
+    log: silentLog,
+    input: standardInput(),
+    terminal: {
+      hasColour: false,
+      write: (text) => {
+        process.stdout.write(text);
+      },
+    },
+    isClockSynced: () => true,
+    onFeedback: ({ kind }) => send({ kind: 'answer', feedback: kind, atMs: nowMs(), readMs }),
+    onReady: ({ pageUrl }) => send({ kind: 'ready', pageUrl: pageUrl ?? '' }),
+  },
+  stopping.signal,
+);
+process.exit(0);

@@ -1,0 +1,220 @@
+/** One run of kiosk.bench.ts: scans go into a kiosk's process as people come, answers are timed, the disk's floor is taken in between. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { get } from 'node:http';
+import { join } from 'node:path';
+import { TestBroker } from '../kiosk/broker.ts';
+import { cardOf, newDeployment } from '../kiosk/fixtures.ts';
+import { PtyDevice } from '../support/pty.ts';
+import { seededRandom } from '../support/suite-size.ts';
+import { FsyncWatch } from './fsync-library.ts';
+import type { FromKioskChild, KioskChildOptions, ToKioskChild } from './kiosk-child.ts';
+
+export interface RunSettings {
+  readonly dir: string;
+  readonly library: string;
+  readonly extraFsyncUs: number;
+  /** `online`: a gateway is connected that acknowledges at once. */
+  readonly isOnline: boolean;
+  readonly door: 'standard-input' | 'pty';
+  readonly scans: number;
+  /** On average; arrivals are a Poisson process, and every twentieth is a burst of four. */
+  readonly scansPerSecond: number;
+  readonly seed: number;
+}
+
+export interface Timed {
+  readonly tookMs: number;
+  /** Of it, what passed in the kiosk's process from when it had read the bytes: without the way there. NaN through a terminal. */
+  readonly insideMs: number;
+  /** Scans before it that had no answer yet when it came: it waits for their fsyncs, too. */
+  readonly ahead: number;
+}
+
+export interface RunResult {
+  /** Scans that were kept. */
+  readonly kept: readonly Timed[];
+  /** Scans of something that is no card: through the same door and nothing is stored. */
+  readonly strangers: readonly Timed[];
+  readonly fdatasyncMs: readonly number[];
+  readonly fsyncMs: readonly number[];
+  readonly firstScanMs: number;
+  readonly scanFsyncs: number;
+  readonly otherFsyncs: number;
+  readonly writtenBytes: number;
+  readonly walPeakBytes: number;
+  /** Batches that the gateway acknowledged. */
+  readonly batches: number;
+}
+
+const WARM_UP = 60;
+const BURST = 4;
+const PRODUCT = '4006381333931';
+
+const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+const untilMs = (dueMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs - nowMs())));
+
+/** Bytes that a process made dirty in files, in all. Source: proc_pid_io(5). */
+const writtenBytesOf = (pid: number): number => Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]);
+
+class KioskUnderTest {
+  readonly kept: Timed[] = [];
+  readonly strangers: Timed[] = [];
+  readonly floors: { call: 'fdatasync' | 'fsync'; tookMs: number }[] = [];
+  readonly #child: ChildProcess;
+  readonly #write: (text: string) => void;
+  readonly #waiting: { readonly cameMs: number; readonly ahead: number }[] = [];
+  #told: () => void = () => {};
+  ready: Extract<FromKioskChild, { kind: 'ready' }> | undefined;
+
+  constructor(options: KioskChildOptions, env: Readonly<Record<string, string>>, write: ((text: string) => void) | undefined) {
+    this.#child = spawn(process.execPath, [join(import.meta.dirname, 'kiosk-child.ts'), JSON.stringify(options)], {
+      env: { ...process.env, ...env },
+      stdio: ['pipe', 'pipe', 'inherit', 'ipc'],
+    });
+    this.#child.stdout?.resume();
+    this.#write = write ?? ((text) => this.#child.stdin?.write(text));
+    this.#child.on('message', (message: FromKioskChild) => {
+      this.#hear(message);
+      this.#told();
+    });
+    this.#child.once('exit', () => this.#told());
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get unanswered(): number {
+    return this.#waiting.length;
+  }
+
+  scan(text: string): void {
+    this.#waiting.push({ cameMs: nowMs(), ahead: this.#waiting.length });
+    this.#write(`${text}\r`);
+  }
+
+  /** @throws when the kiosk's process ends first. */
+  async until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) {
+      if (this.#child.exitCode !== null) throw new Error(`bench: the kiosk ended with ${this.#child.exitCode}`);
+      await new Promise<void>((resolve) => {
+        this.#told = resolve;
+      });
+    }
+  }
+
+  async takeFloor(call: 'fdatasync' | 'fsync'): Promise<void> {
+    const before = this.floors.length;
+    this.#send({ kind: 'take-floor', call });
+    await this.until(() => this.floors.length > before);
+  }
+
+  async stop(): Promise<void> {
+    const exited = once(this.#child, 'exit');
+    this.#send({ kind: 'stop' });
+    await exited;
+  }
+
+  #send(message: ToKioskChild): void {
+    this.#child.send(message);
+  }
+
+  #hear(message: FromKioskChild): void {
+    if (message.kind === 'ready') this.ready = message;
+    else if (message.kind === 'floor') this.floors.push(message);
+    else if (message.kind === 'answer') {
+      const scan = this.#waiting.shift();
+      if (scan === undefined) throw new Error(`bench: an answer without a scan: ${message.feedback}`);
+      const timed = { tookMs: message.atMs - scan.cameMs, insideMs: message.atMs - message.readMs, ahead: scan.ahead };
+      if (message.feedback === 'welcome') this.kept.push(timed);
+      else if (message.feedback === 'not-a-card') this.strangers.push(timed);
+      else throw new Error(`bench: a scan was answered with ${message.feedback}`);
+    }
+  }
+}
+
+export async function runOnce(settings: RunSettings): Promise<RunResult> {
+  const { dir, library, extraFsyncUs, isOnline, door, scans, scansPerSecond, seed } = settings;
+  mkdirSync(dir, { recursive: true });
+  const random = seededRandom(seed);
+  const deployment = await newDeployment();
+  const broker = await TestBroker.open(deployment);
+  const port = broker.port;
+  if (!isOnline) await broker.unlisten();
+  const pty = door === 'pty' ? new PtyDevice(join(dir, 'scanner')) : undefined;
+  pty?.plug();
+  const watch = new FsyncWatch(library, join(dir, 'fsyncs.bin'), extraFsyncUs);
+  const dataDir = join(dir, 'kiosk');
+  const kiosk = new KioskUnderTest(
+    { dataDir, trustPath: deployment.writeTrust(dir, port), ...(pty && { scannerPath: pty.path }) },
+    watch.env,
+    pty && ((text) => void pty.send(text)),
+  );
+  try {
+    await kiosk.until(() => kiosk.ready !== undefined);
+    // One screen that shows the answers.
+    const screen = get(`${kiosk.ready?.pageUrl}/feedback`, (response) => response.resume());
+    screen.on('error', () => {});
+    // The port is opened after the kiosk is ready; what is sent before waits in the terminal.
+    const texts = Array.from({ length: scans + WARM_UP }, (_, index) => deployment.textOf(cardOf(index)));
+    const next = () => texts.shift() ?? '';
+    kiosk.scan(next());
+    await kiosk.until(() => kiosk.unanswered === 0);
+    const firstScanMs = kiosk.kept[0]?.tookMs ?? Number.NaN;
+    for (let warm = 1; warm < WARM_UP; warm++) {
+      kiosk.scan(next());
+      await kiosk.until(() => kiosk.unanswered === 0);
+      await kiosk.takeFloor(warm % 2 === 0 ? 'fsync' : 'fdatasync');
+    }
+    if (isOnline) await broker.until(() => broker.messages.length > 0);
+    for (const timed of [kiosk.kept, kiosk.strangers, kiosk.floors]) timed.length = 0;
+
+    const before = { counts: watch.counts(), writtenBytes: writtenBytesOf(kiosk.pid), batches: broker.messages.length };
+    const walPath = join(dataDir, 'outbox.db-wal');
+    let walPeakBytes = 0;
+    let floorMs = 1;
+    let dueMs = nowMs();
+    for (let arrivals = 0; texts.length > 0; arrivals++) {
+      const isBurst = arrivals % 20 === 19;
+      const gapMs = (-Math.log(1 - random()) * 1_000 * (isBurst ? BURST : 1)) / scansPerSecond;
+      if (arrivals % 6 === 5) kiosk.scan(PRODUCT);
+      else for (let n = isBurst ? BURST : 1; n > 0 && texts.length > 0; n--) kiosk.scan(next());
+      dueMs += gapMs;
+      // Only where it is over before the next scan: the floor is not to be what a scan waits for.
+      if (gapMs > 4 * floorMs + 8) {
+        await untilMs(dueMs - gapMs / 2);
+        walPeakBytes = Math.max(walPeakBytes, statSync(walPath).size);
+        if (kiosk.unanswered === 0) {
+          await kiosk.takeFloor(random() < 0.5 ? 'fsync' : 'fdatasync');
+          floorMs = kiosk.floors.at(-1)?.tookMs ?? 1;
+        }
+      }
+      await untilMs(dueMs);
+      dueMs = Math.max(dueMs, nowMs() - 50);
+    }
+    await kiosk.until(() => kiosk.unanswered === 0);
+    const counts = watch.counts();
+    const floorFsyncs = kiosk.floors.filter(({ call }) => call === 'fsync').length;
+    const result: RunResult = {
+      kept: [...kiosk.kept],
+      strangers: [...kiosk.strangers],
+      fdatasyncMs: kiosk.floors.filter(({ call }) => call === 'fdatasync').map(({ tookMs }) => tookMs),
+      fsyncMs: kiosk.floors.filter(({ call }) => call === 'fsync').map(({ tookMs }) => tookMs),
+      firstScanMs,
+      scanFsyncs: counts.main - before.counts.main - floorFsyncs,
+      otherFsyncs: counts.otherThreads - before.counts.otherThreads,
+      writtenBytes: writtenBytesOf(kiosk.pid) - before.writtenBytes - kiosk.floors.length * 4_096,
+      walPeakBytes,
+      batches: broker.messages.length - before.batches,
+    };
+    await kiosk.stop();
+    screen.destroy();
+    return result;
+  } finally {
+    await pty?.unplug();
+    if (!isOnline) await broker.listen();
+    await broker.close();
+  }
+}
