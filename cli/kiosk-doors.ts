@@ -1,16 +1,12 @@
 /** What a kiosk needs of its process: terminal, standard input, systemd's socket. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Feedback } from '../kiosk/feedback.ts';
 import type { KioskReady, RunKioskOptions } from '../kiosk/run-kiosk.ts';
 import { systemClock } from '../protocol/time.ts';
 import { type Level, openLog } from './log.ts';
 import { typedInput } from './typed-input.ts';
+import { VERSION } from './version.ts';
 
 export type Output = 'text' | 'json';
-
-/** The version of this software, from package.json. */
-export const VERSION = (JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as { version: string }).version;
 
 /**
  * @param output `text` for staff who look at a terminal; `json` for a program: one object a line on standard output, `{"ready":…}` first,

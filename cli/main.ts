@@ -1,24 +1,27 @@
-/** The command line of Vestibule. */
+/** The command line of Vestibule. Loads only the command that is asked for: a kiosk has no use for a PDF library. */
 import { Command } from 'commander';
-import { cardsCommand } from '../cards/command.ts';
-import { coreCommand } from './core-command.ts';
-import { deploymentIn } from './data-paths.ts';
-import { gatewayCommand } from './gateway-command.ts';
-import { kioskCommand } from './kiosk-command.ts';
-import { VERSION } from './kiosk-doors.ts';
-import { startCommand } from './start-command.ts';
 import { reportErrors } from './stopping.ts';
+import { VERSION } from './version.ts';
+
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  start: async () => (await import('./start-command.ts')).startCommand(),
+  kiosk: async () => (await import('./kiosk-command.ts')).kioskCommand(),
+  gateway: async () => (await import('./gateway-command.ts')).gatewayCommand(),
+  cards: async () => {
+    const [{ cardsCommand }, { deploymentIn }] = await Promise.all([import('../cards/command.ts'), import('./data-paths.ts')]);
+    return cardsCommand({ out: (line) => process.stdout.write(`${line}\n`), dataDir: './data', deploymentIn });
+  },
+  core: async () => (await import('./core-command.ts')).coreCommand(),
+};
 
 const program = new Command('vestibule')
   .description('Anonymous check-in for venues: kiosks at doors, the gateway behind them, the tracing core behind that.')
   .version(VERSION)
-  .showHelpAfterError('(add --help for what there is)')
-  .addCommand(startCommand())
-  .addCommand(kioskCommand())
-  .addCommand(gatewayCommand())
-  .addCommand(cardsCommand({ out: (line) => process.stdout.write(`${line}\n`), dataDir: './data', deploymentIn }))
-  .addCommand(coreCommand());
+  .showHelpAfterError('(add --help for what there is)');
 
 await reportErrors(async () => {
+  const asked = COMMANDS[process.argv[2] ?? ''];
+  // Help, and whatever is not a command, wants them all.
+  for (const load of asked === undefined ? Object.values(COMMANDS) : [asked]) program.addCommand(await load());
   await program.parseAsync();
 });
