@@ -6,10 +6,10 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { auditRoad, type LedgerRow, type RoadAudit } from '../support/audit-road.ts';
+import { type KeptRow, readOutbox } from '../support/read-outbox.ts';
 import { seededRandom, suiteSize } from '../support/suite-size.ts';
 import { KINDS, planDeaths, type Role } from './kill-plan.ts';
 import { Mortals } from './mortals.ts';
-import { type KeptRow, readOutbox } from './outbox-audit.ts';
 
 const { isFull, seed } = suiteSize();
 const DEATHS = isFull ? 1_000 : 40;

@@ -1,7 +1,7 @@
 /** Reads a kiosk's outbox beside the product: what it holds, sent or not. */
 import Database from 'better-sqlite3';
 import type { KioskId } from '../../protocol/ids.ts';
-import { nonceOf, rowName } from '../support/audit-road.ts';
+import { nonceOf, rowName } from './audit-road.ts';
 
 export interface KeptRow {
   readonly name: string;

@@ -1,0 +1,187 @@
+/**
+ * The whole road in one process: real kiosks, a real gateway over TLS on the loopback, a real core, real files. Waits are real and short;
+ * how late it is can be moved on, so that a visit of an hour takes none.
+ */
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Core, openCore } from '../../core/core.ts';
+import { makeCoreKeys } from '../../core/keys.ts';
+import { parseGatewayConfig } from '../../gateway/config.ts';
+import { openIdentity as openGatewayIdentity } from '../../gateway/identity.ts';
+import { gatewayPaths } from '../../gateway/paths.ts';
+import { Registry } from '../../gateway/registry.ts';
+import { type RunningGateway, runGateway } from '../../gateway/run-gateway.ts';
+import type { GatewayState } from '../../gateway/state-board.ts';
+import type { Feedback } from '../../kiosk/feedback.ts';
+import { openIdentity as openKioskIdentity } from '../../kiosk/kiosk-identity.ts';
+import type { RunKioskOptions } from '../../kiosk/run-kiosk.ts';
+import { signCard } from '../../protocol/card.ts';
+import { encodeCode } from '../../protocol/code.ts';
+import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
+import { type EntranceId, type KioskId, newPlaceId, type VenueId, type VisitorUuid } from '../../protocol/ids.ts';
+import { silentLog } from '../../protocol/log.ts';
+import { type Clock, systemClock } from '../../protocol/time.ts';
+import type { EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
+import { uuidOfPublicKey } from '../../protocol/visitor.ts';
+import { type RunningKiosk, startKiosk } from '../kiosk/running-kiosk.ts';
+import { auditRoad, type RoadAudit, rowName } from '../support/audit-road.ts';
+import { countUnsent } from '../support/read-outbox.ts';
+
+/** The machine's clock, some time ahead: waits take as long as they take. */
+export class AheadClock implements Clock {
+  #aheadMs = 0;
+  readonly sleep = systemClock.sleep;
+  readonly after = systemClock.after;
+  wall = (): EpochMillis => (systemClock.wall() + this.#aheadMs) as EpochMillis;
+  monotonic = (): MonotonicMillis => (systemClock.monotonic() + this.#aheadMs) as MonotonicMillis;
+
+  /** Makes it later by so much, for everybody at once. */
+  pass(byMs: number): void {
+    this.#aheadMs += byMs;
+  }
+}
+
+interface Teardown {
+  testdir(): string;
+  teardown(run: () => unknown): void;
+}
+
+/** @returns the card of visitor number `index`: always the same one. */
+export const cardOf = (index: number): VisitorUuid => uuidOfPublicKey(Buffer.from(`visitor ${index}`));
+export const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+export class Road {
+  readonly clock = new AheadClock();
+  readonly venue = newPlaceId<VenueId>();
+  readonly #data: string;
+  readonly #issuerKey = generateSigningKey();
+  readonly #running = new Set<RunningKiosk>();
+  #stopping = new AbortController();
+  #gateway: RunningGateway | undefined;
+  #core: Core | undefined;
+
+  private constructor(data: string) {
+    this.#data = data;
+  }
+
+  static async open(t: Teardown): Promise<Road> {
+    const road = new Road(t.testdir());
+    await road.startGateway();
+    t.teardown(() => road.close());
+    return road;
+  }
+
+  get core(): Core {
+    if (this.#core === undefined) throw new Error('road: closed');
+    return this.#core;
+  }
+
+  async startGateway(): Promise<void> {
+    const config = parseGatewayConfig({
+      directory: join(this.#data, 'gateway'),
+      publicHost: '127.0.0.1',
+      tls: { host: '127.0.0.1', port: this.#gateway?.tlsPort ?? 0 },
+      tcp: { port: 0 },
+      issuers: [Buffer.from(rawPublicKey(this.#issuerKey)).toString('base64url')],
+    });
+    const { deployment } = await openGatewayIdentity(config.directory);
+    const keys = await makeCoreKeys(join(this.#data, 'core', 'keys'));
+    const { clock } = this;
+    this.#core = await openCore({ dir: join(this.#data, 'core'), deployment, keys, clock, log: silentLog });
+    this.#stopping = new AbortController();
+    const doors = { clock, log: silentLog, intake: this.#core, recipients: [keys.recipient] };
+    this.#gateway = await runGateway(config, doors, this.#stopping.signal);
+  }
+
+  /** The text of a card. */
+  textOf(card: VisitorUuid): string {
+    if (this.#gateway === undefined) throw new Error('road: closed');
+    return encodeCode(signCard(card, this.#gateway.trust.deployment, this.#issuerKey));
+  }
+
+  dirOf(name: string): string {
+    const dir = join(this.#data, name);
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    return dir;
+  }
+
+  /** Copies all of a stopped kiosk, as a card writer would. */
+  copy(from: string, to: string): void {
+    cpSync(this.dirOf(from), this.dirOf(to), { recursive: true });
+  }
+
+  async admit(name: string): Promise<KioskId> {
+    const { kiosk, publicKey } = openKioskIdentity(this.dirOf(name));
+    const directory = join(this.#data, 'gateway');
+    const { storeKey } = await openGatewayIdentity(directory);
+    const registry = new Registry(gatewayPaths(directory).registry, storeKey);
+    registry.putVenue({ id: this.venue, name: 'Shop', timezone: 'UTC' });
+    const entrance = newPlaceId<EntranceId>();
+    const admission = { kiosk, publicKey, venue: this.venue, entrance, direction: 'both', dwellMs: 7_200_000 } as const;
+    registry.admit(admission, this.clock.wall());
+    registry.close();
+    return kiosk;
+  }
+
+  async startKiosk(name: string, json: object = {}, options: Partial<RunKioskOptions> = {}): Promise<RunningKiosk> {
+    const settings = { dataDir: this.dirOf(name), trustPath: gatewayPaths(join(this.#data, 'gateway')).trust, ...json };
+    const kiosk = await startKiosk(settings, { clock: this.clock, isClockSynced: () => true, ...options });
+    const stop = async (): Promise<void> => {
+      this.#running.delete(kiosk);
+      await kiosk.stop();
+    };
+    const stoppable = { ...kiosk, stop };
+    this.#running.add(kiosk);
+    return stoppable;
+  }
+
+  /** Starts a kiosk that says that it is `kiosk`, with a key of its own. */
+  async startThief(name: string, kiosk: KioskId): Promise<RunningKiosk> {
+    const dir = this.dirOf(name);
+    rmSync(join(dir, 'kiosk.key'));
+    rmSync(join(dir, 'kiosk.json'));
+    const { publicKey } = openKioskIdentity(dir);
+    writeFileSync(join(dir, 'kiosk.json'), JSON.stringify({ kiosk, publicKey: Buffer.from(publicKey).toString('base64url') }));
+    return await this.startKiosk(name);
+  }
+
+  /** Waits until the gateway has all that a kiosk holds. */
+  async delivered(name: string): Promise<void> {
+    while (countUnsent(join(this.dirOf(name), 'outbox.db')) > 0) await pause();
+  }
+
+  /** Waits until the core has all that the gateway holds, and the gateway says what is asked for of its state. */
+  async state(isIt: (state: GatewayState) => boolean = () => true): Promise<GatewayState> {
+    const path = gatewayPaths(join(this.#data, 'gateway')).state;
+    for (;;) {
+      const state = JSON.parse(readFileSync(path, 'utf8')) as GatewayState;
+      if (state.sinks.core?.behindEntries === 0 && isIt(state)) return state;
+      await pause();
+    }
+  }
+
+  async stopGateway(): Promise<void> {
+    this.#stopping.abort();
+    await this.#gateway?.done;
+    this.#core?.close();
+  }
+
+  /** Stops what still runs. Closing twice is not an error. */
+  async close(): Promise<void> {
+    for (const kiosk of this.#running) await kiosk.stop();
+    this.#running.clear();
+    await this.stopGateway();
+  }
+
+  /** Stops everything and counts what arrived. */
+  async audit(): Promise<RoadAudit> {
+    await this.close();
+    return await auditRoad(this.#data);
+  }
+}
+
+export const promisedBy = ({ ready, feedback }: { ready: { kiosk: KioskId }; feedback: readonly Feedback[] }): string[] =>
+  feedback.flatMap(({ keyId, seq }) => (keyId === undefined || seq === undefined ? [] : [rowName(ready.kiosk, keyId, seq)]));
+
+/** Between two looks at a file that another part writes. */
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 10));
