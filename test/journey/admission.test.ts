@@ -1,4 +1,5 @@
 import t from 'tap';
+import { until } from '../support/until.ts';
 import { cardOf, promisedBy, Road } from './road.ts';
 
 t.test('journey: a kiosk that nobody admitted serves and says so; once admitted it delivers all', async (t) => {
@@ -8,7 +9,7 @@ t.test('journey: a kiosk that nobody admitted serves and says so; once admitted 
   for (let card = 0; card < 4; card++) t.equal(await kiosk.scan(road.textOf(cardOf(card))), 'welcome');
   const { refused } = await road.state((state) => state.refused.length > 0);
   t.match(refused, [{ kiosk: id, code: 'admission.unknown_kiosk' }], 'the gateway says who it refused');
-  t.match(kiosk.shown.join(''), /offline \(link\.unauthorised\)/, 'and the kiosk why it is offline');
+  await until(() => /offline \(link\.unauthorised\)/.test(kiosk.shown.join('')));
   const health = await fetch(`${kiosk.ready.pageUrl}/healthz`);
   t.match(await health.json(), { state: 'degraded', isOnline: false });
   t.ok(kiosk.feedback.every(({ isStoredOffline }) => isStoredOffline));
@@ -30,7 +31,7 @@ t.test('journey: a kiosk with the id of an admitted one and another key is refus
   const thief = await road.startThief('thief', id);
   const { refused } = await road.state((state) => state.refused.length > 0);
   t.match(refused, [{ kiosk: id, code: 'admission.wrong_key' }]);
-  t.match(thief.shown.join(''), /offline \(link\.unauthorised\)/);
+  await until(() => /offline \(link\.unauthorised\)/.test(thief.shown.join('')));
   await thief.scan(road.textOf(cardOf(1)));
   const { rows } = await road.audit();
   t.strictSame(rows, []);
