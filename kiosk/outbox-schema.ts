@@ -5,6 +5,8 @@ import type { Sqlite } from './sqlite.ts';
 
 const STEPS = [
   // position: seq for rows of this outbox; below 1 for rows salvaged from one that was set aside.
+  // next_seq: at least the next one, also when the rows before it are gone. Written where rows are deleted, not where one is appended:
+  // an append is to change one page. For the same reason no index holds the unsent rows; only settling fills one.
   // run_ms: how long this kiosk's processes have run in all, which no step of the wall clock touches.
   `CREATE TABLE meta (
      id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -30,7 +32,6 @@ const STEPS = [
      appended_run_ms INTEGER NOT NULL,
      settled_run_ms INTEGER
    ) STRICT;
-   CREATE INDEX unsent ON rows (position) WHERE settled_run_ms IS NULL;
    CREATE INDEX settled ON rows (settled_run_ms) WHERE settled_run_ms IS NOT NULL;`,
 ];
 

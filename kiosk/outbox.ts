@@ -49,6 +49,11 @@ export interface Pruned {
   readonly droppedUnsent: number;
 }
 
+interface OldestRow {
+  readonly position: number;
+  readonly runMs: number;
+}
+
 interface Gone {
   readonly key: KeyNumber;
   /** 1 or 0. */
@@ -62,7 +67,7 @@ const PRUNE_ROWS = 500;
 
 /** Ages ascend with the position, so that looking at the oldest is enough. */
 const OVERDUE = `SELECT position FROM
-  (SELECT position, appended_run_ms, appended_at_ms FROM rows WHERE settled_run_ms IS NULL ORDER BY position LIMIT ?)
+  (SELECT position, appended_run_ms, appended_at_ms FROM rows WHERE position >= ? AND settled_run_ms IS NULL ORDER BY position LIMIT ?)
   WHERE appended_run_ms < ? OR (appended_at_ms < ? AND position >= (SELECT undated_before FROM meta))`;
 const SETTLED_BEFORE = 'SELECT position FROM rows WHERE settled_run_ms < ? ORDER BY settled_run_ms LIMIT ?';
 
@@ -78,6 +83,10 @@ export class Outbox {
   readonly #runBeforeMs: number;
   readonly #startedMs: MonotonicMillis;
   readonly #appendOne: (key: KeyNumber, seal: (seq: Seq) => Uint8Array, time: AppendTime) => Seq;
+  /** The only writer holds the lock of the directory: the number is read once and counted on in RAM. */
+  #nextSeq = 1 as Seq;
+  /** No unsent row lies before this position. */
+  #unsentFrom = Number.MIN_SAFE_INTEGER;
   #unsent = 0;
   #settled = 0;
   /** Rows deleted in the transaction that runs; counted off once it is committed. */
@@ -104,9 +113,8 @@ export class Outbox {
     // What is pruned is overwritten, not only unlinked.
     this.#keeper.pragma('secure_delete = ON');
     this.#appendOne = this.#appender.transaction((key: KeyNumber, seal: (seq: Seq) => Uint8Array, time: AppendTime) => {
-      const seq = this.#statement(this.#appender, 'SELECT next_seq FROM meta').pluck().get() as Seq;
+      const seq = this.#nextSeq;
       this.#insert(this.#appender, seq, key, seq, seal(seq), time.wallMs ?? null, this.runMs(time.monotonicMs));
-      this.#statement(this.#appender, 'UPDATE meta SET next_seq = ?').run(seq + 1);
       return seq;
     }).immediate;
     this.#runBeforeMs = this.#meta<number>('run_ms');
@@ -143,10 +151,13 @@ export class Outbox {
 
   /** How long the oldest unsent row has waited, in running time; `undefined` when none waits. */
   oldestQueuedMs(now: MonotonicMillis): number | undefined {
-    const since = this.#statement(this.#keeper, 'SELECT appended_run_ms FROM rows WHERE settled_run_ms IS NULL ORDER BY position LIMIT 1')
-      .pluck()
-      .get() as number | undefined;
-    return since === undefined ? undefined : Math.max(0, this.runMs(now) - since);
+    if (this.#unsent === 0) return undefined;
+    const sql =
+      'SELECT position, appended_run_ms AS runMs FROM rows WHERE position >= ? AND settled_run_ms IS NULL ORDER BY position LIMIT 1';
+    const oldest = translated(this.#path, () => this.#statement(this.#keeper, sql).get(this.#unsentFrom)) as OldestRow | undefined;
+    if (oldest === undefined) return undefined;
+    this.#unsentFrom = oldest.position;
+    return Math.max(0, this.runMs(now) - oldest.runMs);
   }
 
   /**
@@ -164,13 +175,14 @@ export class Outbox {
 
   /**
    * Keeps one row under the next sequence number: one transaction, one commit, one fsync. When this returns, a power cut can not
-   * lose the row. When it throws, nothing was kept and nothing kept before was touched.
+   * lose the row. One page is written, but for one in some dozen. When it throws, nothing was kept and nothing kept before was touched.
    * @param seal makes the row for its sequence number; called again, for the same number, where a first attempt is rolled back.
    * @throws StoreError store.full at the bound of rows or bytes; store.disk_full, store.read_only, store.corrupt, store.failed.
    */
   append(key: KeyNumber, seal: (seq: Seq) => Uint8Array, time: AppendTime): Seq {
     if (this.#unsent >= this.#limits.maxRows) throw new StoreError('store.full', `outbox: ${this.#unsent} rows of ${this.#limits.maxRows}`);
     const seq = this.#written(() => this.#appendOne(key, seal, time));
+    this.#nextSeq = (seq + 1) as Seq;
     this.#unsent += 1;
     this.#rowsOf.set(key, (this.#rowsOf.get(key) ?? 0) + 1);
     return seq;
@@ -219,7 +231,12 @@ export class Outbox {
     const runMs = this.runMs(now);
     const { retentionMs, keepSettledMs, maxSettledRows } = this.#limits;
     const pruned = this.#kept(() => {
-      const overdue = this.#delete(OVERDUE, [PRUNE_ROWS, runMs - retentionMs, wallMs === undefined ? null : wallMs - retentionMs]);
+      const overdue = this.#delete(OVERDUE, [
+        this.#unsentFrom,
+        PRUNE_ROWS,
+        runMs - retentionMs,
+        wallMs === undefined ? null : wallMs - retentionMs,
+      ]);
       if (overdue > 0) this.#statement(this.#keeper, 'UPDATE meta SET dropped_unsent = dropped_unsent + ?').run(overdue);
       const late = this.#delete(SETTLED_BEFORE, [runMs - keepSettledMs, PRUNE_ROWS]);
       const over = this.#settled - late - maxSettledRows;
@@ -238,7 +255,7 @@ export class Outbox {
 
   /** After a step of the wall clock the times of the rows so far say nothing about their age. @throws StoreError. */
   undate(): void {
-    this.#kept(() => this.#statement(this.#keeper, 'UPDATE meta SET undated_before = next_seq').run());
+    this.#kept(() => this.#statement(this.#keeper, 'UPDATE meta SET undated_before = ?').run(this.#nextSeq));
   }
 
   /** What the connection of a scan promises by; a test looks. */
@@ -284,6 +301,8 @@ export class Outbox {
 
   /** Deletes the rows that `selection` finds. @returns how many. */
   #delete(selection: string, values: readonly (number | null)[]): number {
+    // With the newest row its number would go, too.
+    this.#statement(this.#keeper, 'UPDATE meta SET next_seq = max(next_seq, ?)').run(this.#nextSeq);
     const sql = `DELETE FROM rows WHERE position IN (${selection}) RETURNING key, settled_run_ms IS NULL AS isUnsent`;
     const gone = this.#statement(this.#keeper, sql).all(...values) as Gone[];
     this.#gone.push(...gone);
@@ -344,6 +363,9 @@ export class Outbox {
       for (const { key } of this.#statement(this.#keeper, 'SELECT key FROM keys').all() as { key: KeyNumber }[]) this.#rowsOf.set(key, 0);
       this.#unsent = 0;
       this.#settled = 0;
+      this.#unsentFrom = Number.MIN_SAFE_INTEGER;
+      const newest = (this.#statement(this.#keeper, 'SELECT max(position) FROM rows').pluck().get() as number | null) ?? 0;
+      this.#nextSeq = Math.max(this.#meta<number>('next_seq'), newest + 1) as Seq;
       const sql = 'SELECT key, count(*) AS rows, count(settled_run_ms) AS settled FROM rows GROUP BY key';
       for (const { key, rows, settled } of this.#statement(this.#keeper, sql).all() as {
         key: KeyNumber;
