@@ -1,6 +1,6 @@
 /** slow-fsync.c as a library for child processes: what it needs in their environment, and what it counted. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface FsyncCounts {
@@ -18,6 +18,16 @@ export function buildFsyncLibrary(dir: string): string {
   return library;
 }
 
+/** Reads, in the child itself, how long its main thread has spent in fsync and fdatasync so far. @returns milliseconds. */
+export function spentReader(countFile: string): () => number {
+  const file = openSync(countFile, 'r');
+  const spent = Buffer.alloc(8);
+  return () => {
+    readSync(file, spent, 0, 8, 32);
+    return Number(spent.readBigUInt64LE()) / 1e6;
+  };
+}
+
 /** One child's: its environment, and its counters, which may be read while it runs. */
 export class FsyncWatch {
   readonly env: Readonly<Record<string, string>>;
@@ -26,7 +36,7 @@ export class FsyncWatch {
   /** @param extraUs added to each fsync and fdatasync. */
   constructor(library: string, countFile: string, extraUs: number) {
     this.#countFile = countFile;
-    writeFileSync(countFile, new Uint8Array(32));
+    writeFileSync(countFile, new Uint8Array(40));
     this.env = { LD_PRELOAD: library, FSYNC_COUNT_FILE: countFile, FSYNC_EXTRA_US: String(extraUs) };
   }
 

@@ -5,6 +5,7 @@ import { parseConfig } from '../../kiosk/config.ts';
 import { runKiosk } from '../../kiosk/run-kiosk.ts';
 import { silentLog } from '../../protocol/log.ts';
 import { systemClock } from '../../protocol/time.ts';
+import { spentReader } from './fsync-library.ts';
 
 export interface KioskChildOptions {
   readonly dataDir: string;
@@ -18,9 +19,10 @@ export type ToKioskChild = { readonly kind: 'take-floor'; readonly call: 'fdatas
 
 export type FromKioskChild =
   | { readonly kind: 'ready'; readonly pageUrl: string }
-  /** Times of CLOCK_MONOTONIC, which all processes share; `readMs`: when the bytes were last read from standard input. */
-  | { readonly kind: 'answer'; readonly feedback: string; readonly atMs: number; readonly readMs: number }
-  | { readonly kind: 'floor'; readonly call: 'fdatasync' | 'fsync'; readonly tookMs: number };
+  /** Times of CLOCK_MONOTONIC, which all processes share; `readMs`: when the bytes were last read from standard input;
+   * `syncedMs`: what the main thread has spent in fsync so far. */
+  | { readonly kind: 'answer'; readonly feedback: string; readonly atMs: number; readonly readMs: number; readonly syncedMs: number }
+  | { readonly kind: 'floor'; readonly call: 'fdatasync' | 'fsync'; readonly tookMs: number; readonly syncedMs: number };
 
 const BLOCK = Buffer.alloc(4_096, 0x5a);
 const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
@@ -29,6 +31,7 @@ const { dataDir, trustPath, scannerPath } = JSON.parse(process.argv[2] ?? '{}') 
 const send = (message: FromKioskChild): void => {
   process.send?.(message);
 };
+const spentMs = spentReader(process.env.FSYNC_COUNT_FILE ?? '');
 const stopping = new AbortController();
 const floorFile = openSync(join(dataDir, '..', 'floor.bin'), 'w');
 
@@ -42,7 +45,7 @@ process.on('message', (message: ToKioskChild) => {
   writeSync(floorFile, BLOCK, 0, BLOCK.length, 0);
   if (call === 'fsync') fsyncSync(floorFile);
   else fdatasyncSync(floorFile);
-  send({ kind: 'floor', call, tookMs: nowMs() - startedMs });
+  send({ kind: 'floor', call, tookMs: nowMs() - startedMs, syncedMs: spentMs() });
 });
 
 let readMs = Number.NaN;
@@ -75,7 +78,7 @@ await runKiosk(
       },
     },
     isClockSynced: () => true,
-    onFeedback: ({ kind }) => send({ kind: 'answer', feedback: kind, atMs: nowMs(), readMs }),
+    onFeedback: ({ kind }) => send({ kind: 'answer', feedback: kind, atMs: nowMs(), readMs, syncedMs: spentMs() }),
     onReady: ({ pageUrl }) => send({ kind: 'ready', pageUrl: pageUrl ?? '' }),
   },
   stopping.signal,

@@ -28,6 +28,8 @@ export interface Timed {
   readonly tookMs: number;
   /** Of it, what passed in the kiosk's process from when it had read the bytes: without the way there. NaN through a terminal. */
   readonly insideMs: number;
+  /** What the kiosk's main thread spent in fsync since the answer before, or the floor taken before. */
+  readonly syncedMs: number;
   /** Scans before it that had no answer yet when it came: it waits for their fsyncs, too. */
   readonly ahead: number;
 }
@@ -66,6 +68,7 @@ class KioskUnderTest {
   readonly #write: (text: string) => void;
   readonly #waiting: { readonly cameMs: number; readonly ahead: number }[] = [];
   #told: () => void = () => {};
+  #syncedMs = 0;
   ready: Extract<FromKioskChild, { kind: 'ready' }> | undefined;
 
   constructor(options: KioskChildOptions, env: Readonly<Record<string, string>>, write: ((text: string) => void) | undefined) {
@@ -123,11 +126,19 @@ class KioskUnderTest {
 
   #hear(message: FromKioskChild): void {
     if (message.kind === 'ready') this.ready = message;
-    else if (message.kind === 'floor') this.floors.push(message);
-    else if (message.kind === 'answer') {
+    else if (message.kind === 'floor') {
+      this.floors.push(message);
+      this.#syncedMs = message.syncedMs;
+    } else if (message.kind === 'answer') {
       const scan = this.#waiting.shift();
       if (scan === undefined) throw new Error(`bench: an answer without a scan: ${message.feedback}`);
-      const timed = { tookMs: message.atMs - scan.cameMs, insideMs: message.atMs - message.readMs, ahead: scan.ahead };
+      const timed: Timed = {
+        tookMs: message.atMs - scan.cameMs,
+        insideMs: message.atMs - message.readMs,
+        syncedMs: message.syncedMs - this.#syncedMs,
+        ahead: scan.ahead,
+      };
+      this.#syncedMs = message.syncedMs;
       if (message.feedback === 'welcome') this.kept.push(timed);
       else if (message.feedback === 'not-a-card') this.strangers.push(timed);
       else throw new Error(`bench: a scan was answered with ${message.feedback}`);

@@ -14,15 +14,19 @@ const SLOW_FSYNC_US = 20_000;
 
 /**
  * Of scans that met nobody before them; those in a queue wait for the fsyncs of those ahead, so that they are told apart.
- * `aboveFsync…` is the difference of the two quantiles.
+ * `aboveFsync…` is the difference of the two quantiles; `aboveOwnFsync…` the quantile of each scan's time less what its own fsync took,
+ * which another program's use of the same disk does not touch.
  */
 function figuresOf({ kept, strangers, fdatasyncMs, fsyncMs, ...rest }: RunResult): Record<string, number> {
-  const alone = kept.filter(({ ahead }) => ahead === 0).map(({ tookMs }) => tookMs);
+  const single = kept.filter(({ ahead }) => ahead === 0);
+  const alone = single.map(({ tookMs }) => tookMs);
+  const ownFsyncMs = single.map(({ syncedMs }) => syncedMs);
+  const aboveOwnMs = single.map(({ tookMs, syncedMs }) => tookMs - syncedMs);
+  const insideMs = single.map((scan) => scan.insideMs);
   const queued = kept.filter(({ ahead }) => ahead > 0);
   const floor = median(fdatasyncMs);
   const of = (values: readonly number[], share: number) => rounded(quantile(values, share));
   const strangerMs = strangers.filter(({ ahead }) => ahead === 0).map(({ tookMs }) => tookMs);
-  const insideMs = kept.filter(({ ahead }) => ahead === 0).map(({ insideMs }) => insideMs);
   return {
     scans: kept.length,
     medianMs: of(alone, 0.5),
@@ -38,6 +42,10 @@ function figuresOf({ kept, strangers, fdatasyncMs, fsyncMs, ...rest }: RunResult
     fullFsyncP99Ms: of(fsyncMs, 0.99),
     aboveFsyncMedianMs: rounded(quantile(alone, 0.5) - quantile(fdatasyncMs, 0.5)),
     aboveFsyncP99Ms: rounded(quantile(alone, 0.99) - quantile(fdatasyncMs, 0.99)),
+    ownFsyncMedianMs: of(ownFsyncMs, 0.5),
+    ownFsyncP99Ms: of(ownFsyncMs, 0.99),
+    aboveOwnFsyncMedianMs: of(aboveOwnMs, 0.5),
+    aboveOwnFsyncP99Ms: of(aboveOwnMs, 0.99),
     queuedScans: queued.length,
     // One fsync of its own and one of each ahead.
     queuedAboveFsyncsP99Ms: of(
