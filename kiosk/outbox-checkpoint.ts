@@ -21,7 +21,7 @@ export interface CheckpointOptions {
 }
 
 const LOOK_EVERY_MS = 5_000;
-/** About 4 MiB of log at 3 to 4 pages a row. */
+/** About 1.3 MiB of log at one page a row, and now and then a second. */
 const ROWS_BETWEEN = 300;
 /** A log with anything in it is checkpointed after this at the latest. */
 const LONGEST_MS = 600_000;
