@@ -48,12 +48,17 @@ export async function runCheckpoints(options: CheckpointOptions, signal: AbortSi
   if (signal.aborted) stop();
   let doneRows = 0;
   let doneMs = clock.monotonic();
+  // At the start, too: a process that was killed left its log, and one that is killed often would never come to another time.
+  let isDue = true;
   try {
     while (!ending.signal.aborted) {
-      await clock.sleep(LOOK_EVERY_MS, ending.signal);
       const rows = options.appended() - doneRows;
-      const isDue = rows >= ROWS_BETWEEN || (rows > 0 && clock.monotonic() - doneMs >= LONGEST_MS);
-      if (ending.signal.aborted || !isDue) continue;
+      isDue ||= rows >= ROWS_BETWEEN || (rows > 0 && clock.monotonic() - doneMs >= LONGEST_MS);
+      if (!isDue) {
+        await clock.sleep(LOOK_EVERY_MS, ending.signal);
+        continue;
+      }
+      isDue = false;
       const answer = await new Promise<CheckpointAnswer | undefined>((resolve) => {
         answered = resolve;
         worker.postMessage('checkpoint');

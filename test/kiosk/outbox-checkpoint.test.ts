@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { cpSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { Outbox } from '../../kiosk/outbox.ts';
@@ -8,7 +8,8 @@ import { type Log, silentLog } from '../../protocol/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { LIMITS, mono } from './fixtures.ts';
 
-function checkpointing(dir: string) {
+/** Starts one that has done its first round, of what was left in the log. */
+async function checkpointing(dir: string) {
   const path = join(dir, 'outbox.db');
   const outbox = new Outbox(path, LIMITS, mono(0));
   const key = outbox.keepKey(new Uint8Array(8) as KeyId, new Uint8Array(100));
@@ -26,6 +27,9 @@ function checkpointing(dir: string) {
   const log: Log = { ...silentLog, debug: note, warn: note };
   const clock = new ManualClock();
   const stopping = new AbortController();
+  const started = new Promise<void>((resolve) => {
+    told = resolve;
+  });
   const running = runCheckpoints({ path, maxBytes: LIMITS.maxBytes, clock, log, appended: () => appended }, stopping.signal);
   /** Lets time pass and waits for the thread's answer. */
   const after = async (ms: number) => {
@@ -40,11 +44,13 @@ function checkpointing(dir: string) {
     await running;
     outbox.close();
   };
+  await started;
+  events.length = 0;
   return { path, outbox, append, events, clock, after, stop };
 }
 
 t.test('runCheckpoints: moves the log into the file in another thread, so that the log stays small and no row is lost', async (t) => {
-  const { path, outbox, append, events, after, clock, stop } = checkpointing(t.testdir());
+  const { path, outbox, append, events, after, clock, stop } = await checkpointing(t.testdir());
   append(299);
   await clock.advance(60_000);
   t.strictSame(events, [], 'not yet worth it');
@@ -63,7 +69,7 @@ t.test('runCheckpoints: moves the log into the file in another thread, so that t
 });
 
 t.test('runCheckpoints: little that was written is moved after ten minutes, nothing when nothing was', async (t) => {
-  const { append, events, after, clock, stop } = checkpointing(t.testdir());
+  const { append, events, after, clock, stop } = await checkpointing(t.testdir());
   await clock.advance(1_200_000);
   t.strictSame(events, []);
   append(1);
@@ -72,4 +78,21 @@ t.test('runCheckpoints: little that was written is moved after ten minutes, noth
   await clock.advance(1_200_000);
   t.strictSame(events, ['outbox.checkpointed']);
   await stop();
+});
+
+t.test('runCheckpoints: what a killed process left in the log is moved at the start, however soon the next is killed, too', async (t) => {
+  const dir = t.testdir({ first: {}, second: {} });
+  const { path, append, stop } = await checkpointing(join(dir, 'first'));
+  append(250);
+  for (const end of ['', '-wal']) cpSync(path + end, join(dir, 'second', `outbox.db${end}`));
+  await stop();
+  const next = join(dir, 'second', 'outbox.db');
+  const outbox = new Outbox(next, LIMITS, mono(0));
+  const before = statSync(next).size;
+  const stopping = new AbortController();
+  const log: Log = { ...silentLog, debug: () => stopping.abort() };
+  await runCheckpoints({ path: next, maxBytes: LIMITS.maxBytes, clock: new ManualClock(), log, appended: () => 0 }, stopping.signal);
+  t.ok(statSync(next).size > before + 250 * 200, 'the rows are in the file');
+  t.equal(outbox.queued, 250);
+  outbox.close();
 });
