@@ -93,8 +93,14 @@ export class Ingest {
     if (this.#isClosed) return Promise.resolve('dropped');
     this.#log.debug('batch.received', () => ({ kiosk: kioskId, lengthBytes: message.length }));
     return new Promise((resolve) => {
-      const job: Job = { kioskId, message, untilClosed, receivedAtMs: this.#clock.wall(), answer: resolve };
-      untilClosed.addEventListener('abort', () => this.#drop(job), { once: true });
+      const onClosed = () => this.#drop(job);
+      const answer = (given: Answer) => {
+        // A connection lives for months: left there, it would hold every message that ever came on it.
+        untilClosed.removeEventListener('abort', onClosed);
+        resolve(given);
+      };
+      const job: Job = { kioskId, message, untilClosed, receivedAtMs: this.#clock.wall(), answer };
+      untilClosed.addEventListener('abort', onClosed, { once: true });
       this.#open(job);
     });
   }

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import t from 'tap';
 import type { KioskId } from '../../protocol/ids.ts';
 import { openTestIngest } from '../support/test-ingest.ts';
@@ -124,6 +125,15 @@ t.test('ingest: what is held for a connection goes with it', async (t) => {
   db.pragma('query_only = OFF');
   await clock.advance(60_000);
   t.equal(count('rows'), 0);
+});
+
+t.test('ingest: a connection that lives long holds nothing of the batches that were answered', async (t) => {
+  const { take, kiosk } = await openTestIngest(t);
+  const { signal } = new AbortController();
+  const start = await kiosk.start();
+  for (let sent = 0; sent < 3; sent++) t.equal(await take(start.batch([start.seal(checkIn())]), signal), 'acknowledge');
+  t.equal(await take(Uint8Array.of(1), signal), 'acknowledge');
+  t.strictSame(getEventListeners(signal, 'abort'), []);
 });
 
 t.test('ingest: a bug met on one batch puts that batch aside and no other', async (t) => {
