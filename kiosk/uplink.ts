@@ -229,9 +229,10 @@ export class Uplink {
     try {
       payload = seal(batch.rows, outbox.keyOf(batch.key));
     } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      this.#holdUnsendable(batch, error);
-      return;
+      if (error instanceof DecodeError) return this.#holdUnsendable(batch, error);
+      // A store that fails to be read now may be read later: the rows are taken out of the lanes already.
+      if (error instanceof StoreError) this.#lanes.putBack(batch, clock.monotonic() + STORE_AGAIN_MS);
+      throw error;
     }
     const flight: Flight = { batch, cancel: clock.after(limits.ackTimeoutMs, () => this.#giveUp(link, flight)) };
     this.#flights.add(flight);

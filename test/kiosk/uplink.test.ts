@@ -3,7 +3,7 @@ import t from 'tap';
 import type { LinkReport } from '../../kiosk/gateway-link.ts';
 import { Outbox } from '../../kiosk/outbox.ts';
 import { UPLINK_LIMITS, Uplink, type UplinkLimits } from '../../kiosk/uplink.ts';
-import { codeOf, DecodeError } from '../../protocol/errors.ts';
+import { codeOf, DecodeError, StoreError } from '../../protocol/errors.ts';
 import type { KeyId } from '../../protocol/ids.ts';
 import { silentLog } from '../../protocol/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -278,7 +278,6 @@ t.test('Uplink: a link that stays unanswered for ever is opened anew', async (t)
 t.test('Uplink: a store that fails to settle is told of nothing lost; the rows are settled when it works again', async (t) => {
   const { clock, gateway, outbox, append, stop } = road(t);
   const works = outbox.settle.bind(outbox);
-  const { StoreError } = await import('../../protocol/errors.ts');
   outbox.settle = () => {
     throw new StoreError('store.disk_full', 'test');
   };
@@ -291,6 +290,25 @@ t.test('Uplink: a store that fails to settle is told of nothing lost; the rows a
   await clock.advance(5_000);
   t.equal(outbox.queued, 0);
   t.equal(gateway.batches.length, 1, 'sent once');
+  await stop();
+});
+
+t.test('Uplink: rows whose key record can not be read now are sent when it can', async (t) => {
+  const { clock, gateway, outbox, append, failures, stop } = road(t);
+  const works = outbox.keyOf.bind(outbox);
+  outbox.keyOf = () => {
+    throw new StoreError('store.failed', 'test');
+  };
+  gateway.isAcknowledging = true;
+  await clock.advance(0);
+  append();
+  await clock.advance(1_000);
+  t.strictSame(failures, ['store.failed']);
+  t.equal(gateway.batches.length, 0);
+  outbox.keyOf = works;
+  await clock.advance(10_000);
+  t.strictSame(gateway.batches, [[1]]);
+  t.equal(outbox.queued, 0);
   await stop();
 });
 
