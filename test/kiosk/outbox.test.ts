@@ -1,43 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, openSync, readdirSync, statSync, writeSync } from 'node:fs';
+import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import t from 'tap';
-import { eraseSetAside, openOutbox } from '../../kiosk/open-outbox.ts';
-import { Outbox, type OutboxLimits } from '../../kiosk/outbox.ts';
-import { codeOf } from '../../protocol/errors.ts';
-import type { KeyId, Seq } from '../../protocol/ids.ts';
-import { silentLog } from '../../protocol/log.ts';
 import { LIMITS, mono, wall } from './fixtures.ts';
+import { codeFrom, isSame, open, record, rowOf, seqsIn } from './opened-outbox.ts';
 
 const DAY_MS = 86_400_000;
-const keyIdOf = (number: number) => new Uint8Array(8).fill(number) as KeyId;
-const record = new Uint8Array(300).fill(9);
-const rowOf = (seq: number, bytes = 220) => new Uint8Array(bytes).fill(seq % 256);
-
-/** An outbox with one key, and the row that says its own sequence number. */
-function open(dir: string, limits: Partial<OutboxLimits> = {}, nowMs = 0) {
-  const outbox = new Outbox(join(dir, 'outbox.db'), { ...LIMITS, ...limits }, mono(nowMs));
-  const key = outbox.keepKey(new Uint8Array(Buffer.from(`${Math.random()}00000000`).subarray(2, 10)) as KeyId, record);
-  const append = (atMs = nowMs, wallMs?: number, bytes?: number): Seq =>
-    outbox.append(key, (seq) => rowOf(seq, bytes), { wallMs: wallMs === undefined ? undefined : wall(wallMs), monotonicMs: mono(atMs) });
-  return { outbox, key, append };
-}
-
-/** @returns the code of what `work` throws; `undefined` when it returns. */
-const codeFrom = (work: () => unknown): string | undefined => {
-  try {
-    work();
-    return undefined;
-  } catch (error) {
-    return codeOf(error) ?? `bug: ${error}`;
-  }
-};
-
-const isSame = (a: Uint8Array | undefined, b: Uint8Array): boolean => a !== undefined && Buffer.compare(a, b) === 0;
-
-const seqsIn = (outbox: Outbox): number[] => outbox.unsentAfter(Number.MIN_SAFE_INTEGER, 1_000_000).map(({ seq }) => seq);
 
 t.test('Outbox: a scan’s connection syncs every commit and never checkpoints, on each open', async (t) => {
   const dir = t.testdir();
@@ -317,99 +287,3 @@ t.test(
     outbox.close();
   },
 );
-
-/** Overwrites bytes of a file. */
-const damage = (path: string, at: number, length: number) => {
-  const file = openSync(path, 'r+');
-  writeSync(file, new Uint8Array(length).fill(0x5a), 0, length, at);
-};
-
-const opened = (dir: string, wallMs = Date.UTC(2026, 10, 21)) =>
-  openOutbox(dir, LIMITS, { wallMs: wall(wallMs), monotonicMs: mono(0) }, silentLog);
-
-t.test('openOutbox: a file that is no database is set aside whole, and a new outbox has a new epoch', async (t) => {
-  const dir = t.testdir();
-  const first = open(dir);
-  first.append();
-  const { epoch } = first.outbox;
-  first.outbox.close();
-  damage(join(dir, 'outbox.db'), 0, 100);
-  const { outbox, salvagedRows } = opened(dir);
-  t.equal(salvagedRows, 0);
-  t.notSame(outbox.epoch, epoch);
-  t.equal(outbox.queued, 0);
-  outbox.close();
-  t.equal(readdirSync(dir).filter((name) => /^outbox\.damaged-\d+-1\.db$/.test(name)).length, 1);
-});
-
-t.test(
-  'openOutbox: of one with damaged pages the rows that can be read are carried over with their keys, and sequences start anew',
-  async (t) => {
-    const dir = t.testdir();
-    const first = open(dir);
-    for (let count = 0; count < 600; count++) first.append();
-    first.outbox.settle([1, 2, 3], mono(0));
-    first.outbox.close();
-    const { size } = statSync(join(dir, 'outbox.db'));
-    damage(join(dir, 'outbox.db'), 4_096 * Math.floor(size / 4_096 / 2), 4_096);
-    const { outbox, salvagedRows } = opened(dir);
-    const rows = outbox.unsentAfter(Number.MIN_SAFE_INTEGER, 1_000);
-    t.ok((salvagedRows ?? 0) > 500 && (salvagedRows ?? 0) < 597, `${salvagedRows} of 597 rows`);
-    t.equal(outbox.queued, salvagedRows);
-    t.equal(rows[0]?.seq, 4);
-    t.equal(rows.at(-1)?.seq, 600, 'both ends, and what lies between');
-    for (const { seq, row } of rows) if (!isSame(row, rowOf(seq))) t.fail(`row ${seq} is another`);
-    t.ok(isSame(outbox.keyOf(rows[0]?.key ?? -1).record, record));
-    const key = outbox.keepKey(keyIdOf(77), record);
-    t.equal(
-      outbox.append(key, (seq) => rowOf(seq), { wallMs: undefined, monotonicMs: mono(0) }),
-      1,
-    );
-    t.equal(outbox.unsentAfter(0, 10).length, 1, 'behind those saved');
-    outbox.settle(
-      rows.map(({ position }) => position),
-      mono(0),
-    );
-    t.equal(outbox.queued, 1);
-    outbox.close();
-  },
-);
-
-t.test('openOutbox: a second damage carries over what the first one left', async (t) => {
-  const dir = t.testdir();
-  const first = open(dir);
-  for (let count = 0; count < 300; count++) first.append();
-  first.outbox.close();
-  const middle = () => 4_096 * Math.floor(statSync(join(dir, 'outbox.db')).size / 4_096 / 2);
-  damage(join(dir, 'outbox.db'), middle(), 4_096);
-  const second = opened(dir);
-  const key = second.outbox.keepKey(keyIdOf(5), record);
-  for (let count = 0; count < 50; count++) second.outbox.append(key, (seq) => rowOf(seq), { wallMs: undefined, monotonicMs: mono(0) });
-  second.outbox.close();
-  damage(join(dir, 'outbox.db'), middle(), 4_096);
-  const { outbox, salvagedRows } = opened(dir);
-  const rows = outbox.unsentAfter(Number.MIN_SAFE_INTEGER, 1_000);
-  t.equal(rows.length, salvagedRows);
-  t.ok(rows.length > 250, `${rows.length} rows`);
-  t.ok(rows.every(({ position }) => position < 1));
-  t.equal(rows.at(-1)?.seq, 50);
-  outbox.close();
-});
-
-t.test('openOutbox: after eight damaged files it refuses instead of wearing the card out; they are erased past retention', async (t) => {
-  const dir = t.testdir();
-  const start = Date.UTC(2026, 10, 21);
-  for (let count = 0; count < 8; count++) {
-    open(dir).outbox.close();
-    damage(join(dir, 'outbox.db'), 0, 100);
-    opened(dir, start + count).outbox.close();
-  }
-  damage(join(dir, 'outbox.db'), 0, 100);
-  t.equal(
-    codeFrom(() => opened(dir)),
-    'store.corrupt',
-  );
-  t.ok(existsSync(join(dir, 'outbox.db')), 'the last one stays where it is');
-  t.equal(eraseSetAside(dir, 21 * DAY_MS, wall(start + 21 * DAY_MS + 3)), 4);
-  t.equal(readdirSync(dir).filter((name) => name.includes('damaged') && name.endsWith('.db')).length, 4);
-});
