@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 const root = resolve(import.meta.dirname, '../..');
 const node = join(root, 'node_modules/.bin/node');
 
-/** A process that is to die, and does not within this time, is broken. */
+/** A process that is to die at a point, and does not within this time, is broken. */
 const LONGEST_LIFE_MS = 60_000;
 
 /** One line of a child. */
@@ -24,7 +24,6 @@ export class Mortal {
   /** Resolves when it is gone and all it wrote was heard. */
   readonly gone: Promise<void>;
   readonly #child: ChildProcess;
-  readonly #tooOld: NodeJS.Timeout;
   #complaints = '';
   #isTooOld = false;
   #diedAt: string | undefined;
@@ -49,11 +48,15 @@ export class Mortal {
       this.#complaints += chunk;
     });
     this.gone = new Promise((done) => this.#child.once('close', () => done()));
-    this.#tooOld = setTimeout(() => {
+  }
+
+  /** It is to die: when it does not in time, it is killed, and that is a fault. */
+  mustDie(): void {
+    const tooOld = setTimeout(() => {
       this.#isTooOld = true;
       this.kill();
     }, LONGEST_LIFE_MS);
-    void this.gone.then(() => clearTimeout(this.#tooOld));
+    void this.gone.then(() => clearTimeout(tooOld));
   }
 
   /** Types a line into its standard input. */
@@ -75,6 +78,10 @@ export class Mortal {
   /** The point at which it said that it died by its own hand. */
   get diedAt(): string | undefined {
     return this.#diedAt;
+  }
+
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
   /** @returns what is wrong with how it ended, when it was to be killed; `undefined` when nothing is. */

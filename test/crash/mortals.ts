@@ -76,6 +76,7 @@ export class Mortals {
   /** @returns whether it died the death it was to die. */
   async #liveOnce(role: Role, death: Death): Promise<boolean> {
     const mortal = this.#start(role, death);
+    mortal.mustDie();
     let isStruck = false;
     const strike = () => {
       isStruck = true;
@@ -94,9 +95,9 @@ export class Mortals {
   async drain(): Promise<void> {
     const outbox = join(this.data, 'kiosk', 'outbox.db');
     const before = this.promised.length;
-    while (this.promised.length === before) await pause(10);
+    while (this.promised.length === before) await this.#lookAgain();
     this.#isClosing = true;
-    while (this.#unanswered.length > 0 || countUnsent(outbox) > 0) await pause(100);
+    while (this.#unanswered.length > 0 || countUnsent(outbox) > 0) await this.#lookAgain();
     // The row that tells of this stop waits for a next start.
     await this.#alive.get('kiosk')?.stop();
     await this.#alive.get('gateway')?.stop();
@@ -119,6 +120,12 @@ export class Mortals {
         : new Mortal('gateway-child.ts', [this.data, JSON.stringify(this.#gatewayConfig()), ...point], cache);
     this.#alive.set(role, mortal);
     return mortal;
+  }
+
+  /** @throws when one of the two that should live on has ended. */
+  async #lookAgain(): Promise<void> {
+    for (const [role, mortal] of this.#alive) if (mortal.hasEnded) throw new Error(`the ${role} ended: ${mortal.fault}`);
+    await pause(50);
   }
 
   #hear(said: Said): void {
