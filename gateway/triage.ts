@@ -88,12 +88,7 @@ export class Triage {
       const isHigh = event.estimate >= event.threshold;
       if (event.attempt === 1 && !isHigh) continue;
       const takenAtMs = correct({ stamp: event.stamp, sentAt: batch.sentAt, receivedAtMs: nowMs }).atMs;
-      this.#db
-        .prepare(
-          `INSERT INTO readings (kiosk, of_key_id, of_seq, key_id, seq, attempt, is_high, taken_at_ms, received_at_ms)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-        )
-        .run(kiosk.kiosk, event.of.keyId, event.of.seq, batch.keyId, row.seq, event.attempt, isHigh ? 1 : 0, takenAtMs, nowMs);
+      this.#note(kiosk.kiosk, batch.keyId, row.seq, event, { isHigh, takenAtMs, receivedAtMs: nowMs });
       if (isHigh) this.#openFlag(kiosk, batch, row.seq, event, takenAtMs);
       changes.push(...this.#judge(kiosk.kiosk, event.of.keyId, event.of.seq, nowMs));
     }
@@ -108,6 +103,28 @@ export class Triage {
         .all(nowMs, most) as Pick<FlagRow, 'kiosk' | 'of_key_id' | 'of_seq'>[];
       return due.flatMap((flag) => this.#judge(flag.kiosk, flag.of_key_id, flag.of_seq, nowMs));
     });
+  }
+
+  /**
+   * Keeps a reading, unless one of the same attempt and outcome is there: another can not change the verdict, and each judgement
+   * reads all that are kept of its scan.
+   */
+  #note(
+    kiosk: KioskId,
+    keyId: KeyId,
+    seq: Seq,
+    { of, attempt }: Temperature,
+    about: { readonly isHigh: boolean; readonly takenAtMs: EpochMillis; readonly receivedAtMs: EpochMillis },
+  ): void {
+    const isHigh = about.isHigh ? 1 : 0;
+    const same = 'SELECT 1 FROM readings WHERE kiosk = ? AND of_key_id = ? AND of_seq = ? AND attempt = ? AND is_high = ?';
+    if (this.#db.prepare(same).get(kiosk, of.keyId, of.seq, attempt, isHigh) !== undefined) return;
+    this.#db
+      .prepare(
+        `INSERT INTO readings (kiosk, of_key_id, of_seq, key_id, seq, attempt, is_high, taken_at_ms, received_at_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      )
+      .run(kiosk, of.keyId, of.seq, keyId, seq, attempt, isHigh, about.takenAtMs, about.receivedAtMs);
   }
 
   /** Notes the flag that a high reading may become. The earliest high reading names it, until somebody is told. */

@@ -127,3 +127,14 @@ t.test('flags: a reading sent twice changes nothing', async (t) => {
   await gateway.clock.advance(120_000);
   t.equal(flags().length, 1);
 });
+
+t.test('flags: however many readings a kiosk sends of one scan, no more are kept and looked at than can change its flag', async (t) => {
+  const { gateway, send, reading, flags } = await atTheDoor(t);
+  for (let batch = 0; batch < 3; batch++) {
+    await send(...Array.from({ length: 60 }, (_, index) => reading(index % 2 === 0 ? 1 : 2, index % 4 < 2 ? 38.6 : 36.8)));
+    await gateway.clock.advance(1_000);
+  }
+  t.equal(gateway.ledger.prepare('SELECT count(*) FROM readings').pluck().get(), 3, 'high and high, and one normal second');
+  await until(() => flags().length === 1);
+  t.match(flags(), [{ state: 'confirmed' }]);
+});
