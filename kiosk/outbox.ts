@@ -196,10 +196,11 @@ export class Outbox {
 
   /** Of these, the rows that are still unsent, in the order asked for. @throws StoreError. */
   unsentAt(positions: readonly number[]): OutboxRow[] {
-    const get = this.#statement(this.#keeper, 'SELECT position, key, seq, row FROM rows WHERE position = ? AND settled_run_ms IS NULL');
-    return translated(this.#path, () =>
-      positions.map((position) => get.get(position) as OutboxRow | undefined).filter((row) => row !== undefined),
-    );
+    const sql = 'SELECT position, key, seq, row FROM rows WHERE position = ? AND settled_run_ms IS NULL';
+    return translated(this.#path, () => {
+      const find = this.#statement(this.#keeper, sql);
+      return positions.map((position) => find.get(position) as OutboxRow | undefined).filter((row) => row !== undefined);
+    });
   }
 
   /** The key record kept under `key`. @throws StoreError store.corrupt when there is none. */
@@ -213,9 +214,12 @@ export class Outbox {
 
   /** Notes that the gateway has committed these rows. Settling twice is not an error. A power cut may take it back. @throws StoreError. */
   settle(positions: readonly number[], now: MonotonicMillis): void {
-    const update = this.#statement(this.#keeper, 'UPDATE rows SET settled_run_ms = ? WHERE position = ? AND settled_run_ms IS NULL');
+    const sql = 'UPDATE rows SET settled_run_ms = ? WHERE position = ? AND settled_run_ms IS NULL';
     const runMs = this.runMs(now);
-    const changed = this.#kept(() => positions.reduce((sum, position) => sum + update.run(runMs, position).changes, 0));
+    const changed = this.#kept(() => {
+      const update = this.#statement(this.#keeper, sql);
+      return positions.reduce((sum, position) => sum + update.run(runMs, position).changes, 0);
+    });
     this.#unsent -= changed;
     this.#settled += changed;
   }

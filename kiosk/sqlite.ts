@@ -82,6 +82,9 @@ function storeErrorOf(error: unknown, path: string): unknown {
   if (!(error instanceof Database.SqliteError)) {
     if (error instanceof TypeError && /directory does not exist/.test(error.message))
       return new StoreError('store.failed', 'store: no directory', { cause: error });
+    // An outbox that was set aside is closed under an uplink that still holds it.
+    if (error instanceof TypeError && /connection is not open/.test(error.message))
+      return new StoreError('store.failed', 'store: closed', { cause: error });
     return error;
   }
   const code = meaningOf(error.code, path);

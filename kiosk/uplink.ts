@@ -229,10 +229,11 @@ export class Uplink {
     try {
       payload = seal(batch.rows, outbox.keyOf(batch.key));
     } catch (error) {
-      if (error instanceof DecodeError) return this.#holdUnsendable(batch, error);
-      // A store that fails to be read now may be read later: the rows are taken out of the lanes already.
+      // A store that can not be read now may be later; the rows are out of the lanes already.
       if (error instanceof StoreError) this.#lanes.putBack(batch, clock.monotonic() + STORE_AGAIN_MS);
-      throw error;
+      if (!(error instanceof DecodeError)) throw error;
+      this.#holdUnsendable(batch, error);
+      return;
     }
     const flight: Flight = { batch, cancel: clock.after(limits.ackTimeoutMs, () => this.#giveUp(link, flight)) };
     this.#flights.add(flight);

@@ -312,6 +312,21 @@ t.test('Uplink: rows whose key record can not be read now are sent when it can',
   await stop();
 });
 
+t.test('Uplink: an outbox that is set aside and closed under it is a store that fails, and it still stops', async (t) => {
+  const { clock, gateway, outbox, append, failures, stop } = road(t, {}, 3);
+  await clock.advance(0);
+  append();
+  await clock.advance(0);
+  outbox.close();
+  for (const sent of gateway.sent) sent.acknowledge();
+  await clock.advance(10_000);
+  gateway.cut();
+  await clock.advance(10_000);
+  t.ok(failures.length > 0);
+  t.ok(failures.every((code) => code === 'store.failed'));
+  await stop();
+});
+
 t.test('Uplink: stopped, it settles what was acknowledged', async (t) => {
   const { clock, gateway, outbox, append, stop } = road(t);
   gateway.isAcknowledging = true;
