@@ -2,7 +2,7 @@
  * Reads one batch message down to its events: decode, verify the key record and the list, match the rows, open each.
  * Keeps nothing but the content keys it opened lately, in memory.
  */
-
+import type { KeyObject } from 'node:crypto';
 import { decodeBatch, matchRows, type SentAt, verifyBatch } from '../protocol/batch.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
 import { codeOf, type ErrorCode, SealError } from '../protocol/errors.ts';
@@ -40,6 +40,8 @@ export class BatchOpener {
   readonly #holder: { readonly id: Uint8Array; readonly privateKey: Uint8Array };
   /** In order of last use, by kiosk and digest of the whole verified record. */
   readonly #keys = new Map<string, OpenKey>();
+  /** Made once: it costs a third of the verification it is for. */
+  readonly #publicKeys = new WeakMap<Kiosk, KeyObject>();
 
   /** @param holder the gateway as a recipient: id (8 bytes) and private key (32 bytes). */
   constructor(deployment: DeploymentId, holder: { readonly id: Uint8Array; readonly privateKey: Uint8Array }) {
@@ -55,12 +57,20 @@ export class BatchOpener {
    */
   async open(message: Uint8Array, topic: string, kiosk: Kiosk): Promise<OpenedBatch> {
     const { keyRecord, sign1, rows } = decodeBatch(message);
-    const publicKey = publicKeyFromRaw(kiosk.publicKey);
+    const publicKey = this.#publicKeyOf(kiosk);
     const { keyId, sentAt, listed } = verifyBatch(sign1, { deployment: this.#deployment, topic, publicKey });
     const matched = matchRows(listed, rows).toSorted((a, b) => a.seq - b.seq);
     const key = this.#cached(kiosk, keyRecord) ?? (await this.#openKey(kiosk, keyRecord));
     if (Buffer.compare(key.keyId, keyId) !== 0) throw new SealError('seal.unknown_key', 'batch: list and key record name different keys');
     return { keyRecord, sign1, epoch: key.epoch, keyId, sentAt, rows: matched.map((row) => this.#openRow(kiosk, key, row)) };
+  }
+
+  #publicKeyOf(kiosk: Kiosk): KeyObject {
+    const known = this.#publicKeys.get(kiosk);
+    if (known !== undefined) return known;
+    const made = publicKeyFromRaw(kiosk.publicKey);
+    this.#publicKeys.set(kiosk, made);
+    return made;
   }
 
   #openRow(kiosk: Kiosk, { epoch, keyId, contentKey }: OpenKey, row: ArrivedRow): OpenedRow {
@@ -85,7 +95,7 @@ export class BatchOpener {
 
   async #openKey(kiosk: Kiosk, keyRecord: Uint8Array): Promise<OpenKey> {
     const place = { deployment: this.#deployment, kiosk: kiosk.kiosk };
-    const record = verifyKeyRecord(keyRecord, { ...place, publicKey: publicKeyFromRaw(kiosk.publicKey) });
+    const record = verifyKeyRecord(keyRecord, { ...place, publicKey: this.#publicKeyOf(kiosk) });
     const key = { epoch: record.epoch, keyId: record.keyId, contentKey: await openContentKey(record, place, this.#holder) };
     this.#keys.set(nameOf(kiosk, keyRecord), key);
     const oldest = this.#keys.size > MOST_OPEN_KEYS ? this.#keys.keys().next().value : undefined;

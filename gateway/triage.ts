@@ -2,6 +2,7 @@
  * Turns temperature readings into flags, in the transaction that takes their rows: whoever sees the row's entry finds the flag's
  * behind it. No temperature is kept, only whether it was high.
  */
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { FlagEntry, RowIdentity } from '../core/intake.ts';
 import { correct } from '../protocol/clock-correction.ts';
 import type { Temperature } from '../protocol/event.ts';
@@ -62,7 +63,8 @@ export class Triage {
   readonly #db: Db;
   readonly #ledger: Ledger;
   readonly #policy: FlagPolicy;
-  readonly #keys: { readonly indexPseudonymKey: Uint8Array; readonly operatorPseudonymKey: Uint8Array };
+  readonly #indexPseudonymKey: KeyObject;
+  readonly #operatorPseudonymKey: KeyObject;
   readonly #calendar: VenueCalendar;
 
   constructor(
@@ -75,7 +77,8 @@ export class Triage {
     this.#db = db;
     this.#ledger = ledger;
     this.#policy = policy;
-    this.#keys = keys;
+    this.#indexPseudonymKey = createSecretKey(keys.indexPseudonymKey);
+    this.#operatorPseudonymKey = createSecretKey(keys.operatorPseudonymKey);
     this.#calendar = calendar;
   }
 
@@ -144,8 +147,8 @@ export class Triage {
         kiosk.kiosk,
         event.of.keyId,
         event.of.seq,
-        indexPseudonym(this.#keys.indexPseudonymKey, event.card),
-        operatorPseudonym(this.#keys.operatorPseudonymKey, venue, day, event.card),
+        indexPseudonym(this.#indexPseudonymKey, event.card),
+        operatorPseudonym(this.#operatorPseudonymKey, venue, day, event.card),
         venue,
         entrance,
         batch.keyId,

@@ -1,4 +1,5 @@
 /** What operators are told, and that nothing of a person is in it, in a log, or in a file outside the sealed stores. */
+import { createSecretKey } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CloudEvent } from 'cloudevents';
@@ -76,12 +77,12 @@ t.test('operator events: check-in, check-out and undo as CloudEvents, one pseudo
 
 t.test('operator pseudonym: another one at another venue, on another day, and under another key', async (t) => {
   const card = newCard();
-  const key = newCard() as Uint8Array;
+  const key = createSecretKey(newCard());
   const one = operatorPseudonym(key, 'a' as VenueId, '2026-11-21', card);
   const others = [
     operatorPseudonym(key, 'b' as VenueId, '2026-11-21', card),
     operatorPseudonym(key, 'a' as VenueId, '2026-11-22', card),
-    operatorPseudonym(newCard(), 'a' as VenueId, '2026-11-21', card),
+    operatorPseudonym(createSecretKey(newCard()), 'a' as VenueId, '2026-11-21', card),
     operatorPseudonym(key, 'a' as VenueId, '2026-11-21', newCard()),
   ];
   t.equal(new Set([one, ...others]).size, 5);
