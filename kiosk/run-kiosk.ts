@@ -9,6 +9,7 @@ import { makeCertificate } from '../protocol/certificate.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
 import { ConfigError, ExpectedError, StoreError } from '../protocol/errors.ts';
 import type { Happening } from '../protocol/event.ts';
+import { LONGEST_CALIBRATION_AGE_DAYS } from '../protocol/event-codec.ts';
 import type { BootId, KioskId } from '../protocol/ids.ts';
 import { downState, encodeKioskState } from '../protocol/kiosk-state.ts';
 import type { Log } from '../protocol/log.ts';
@@ -204,13 +205,10 @@ class Kiosk {
           log,
           random: Math.random,
           input,
-          onScan: ({ text, scannedAt }) => this.#flow.scan(text, scannedAt),
-          onNoScan: () => this.#flow.noScan(this.#now()),
-          onReading: (reading) =>
-            this.#flow.reading(
-              { ...reading, ambientRaw: reading.ambientRaw, calibrationAgeDays: this.#calibrationAgeDays() },
-              reading.takenAt,
-            ),
+          onScan: ({ text, scannedAt }) => this.#atDoor(() => this.#flow.scan(text, scannedAt)),
+          onNoScan: () => this.#atDoor(() => this.#flow.noScan(this.#now())),
+          onReading: ({ objectRaw, ambientRaw, takenAt }) =>
+            this.#atDoor(() => this.#flow.reading({ objectRaw, ambientRaw, calibrationAgeDays: this.#calibrationAgeDays() }, takenAt)),
           onReport: (report) => this.#hearDevice(report.device, report.isUp, report.isUp ? undefined : report.why),
         },
         signal,
@@ -278,14 +276,24 @@ class Kiosk {
   #newPage(): Page {
     return new Page({
       port: this.#config.page.port,
-      onScan: (text) => this.#flow.scan(text, this.#now()),
+      onScan: (text) => this.#atDoor(() => this.#flow.scan(text, this.#now())),
       onStaff: (command) => {
-        this.#flow.staff(command, this.#now());
+        this.#atDoor(() => this.#flow.staff(command, this.#now()));
         this.#audience.page?.refresh();
       },
       health: () => this.#health.snapshot(),
       direction: () => this.#flow.direction,
     });
+  }
+
+  /** A bug at the door ends the kiosk: half done, it would turn everybody away. It is no fault of the device or page that brought a scan. */
+  #atDoor(serve: () => void): void {
+    try {
+      serve();
+    } catch (error) {
+      this.#tasks.add(Promise.reject(error));
+      throw error;
+    }
   }
 
   #answer(feedback: Feedback): void {
@@ -334,7 +342,8 @@ class Kiosk {
   #calibrationAgeDays(): number | undefined {
     const { calibratedOn } = this.#config.temperature;
     if (calibratedOn === undefined || this.#watch.state === 'unsynced') return undefined;
-    return Math.max(0, Math.floor((this.#options.clock.wall() - Date.parse(calibratedOn)) / 86_400_000));
+    const days = Math.floor((this.#options.clock.wall() - Date.parse(calibratedOn)) / 86_400_000);
+    return Math.min(Math.max(0, days), LONGEST_CALIBRATION_AGE_DAYS);
   }
 }
 

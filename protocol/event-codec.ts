@@ -66,6 +66,8 @@ const LAST_WALL_MS = 253_402_300_799_999;
 const COLDEST = -10_000;
 const HOTTEST = 50_000;
 const UINT32 = 0xffff_ffff;
+/** A hundred years: whoever tells of an older calibration says this. */
+export const LONGEST_CALIBRATION_AGE_DAYS = 36_525;
 const DAY_MS = 86_400_000;
 const DEVICE_NAME = /^[a-z0-9-]{1,32}$/;
 const ERROR_CODE = /^[a-z]{1,16}\.[a-z_]{1,32}$/;
@@ -192,7 +194,9 @@ function decodeHappening(type: Happening['type'], fields: Fields): Happening {
         threshold: fields.centiCelsius('threshold'),
         offsetId: fields.integer('offsetId', 0, UINT32),
         policyVersion: fields.integer('policyVersion', 0, UINT32),
-        calibrationAgeDays: fields.has('calibrationAgeDays') ? fields.integer('calibrationAgeDays', 0, 36_525) : undefined,
+        calibrationAgeDays: fields.has('calibrationAgeDays')
+          ? fields.integer('calibrationAgeDays', 0, LONGEST_CALIBRATION_AGE_DAYS)
+          : undefined,
         isRoomInRange: fields.boolean('isRoomInRange'),
       };
     case 'sticker-link':

@@ -1,6 +1,8 @@
 import { openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { encodeSample, SEND_CONTINUOUSLY } from '../../hardware/thermometer/gy-mcu90614-codec.ts';
+import { STEADY_SAMPLES } from '../../hardware/thermometer/presentation.ts';
 import type { Feedback } from '../../kiosk/feedback.ts';
 import { openIdentity } from '../../kiosk/kiosk-identity.ts';
 import { openOutbox } from '../../kiosk/open-outbox.ts';
@@ -11,7 +13,10 @@ import { decodeKioskState } from '../../protocol/kiosk-state.ts';
 import { silentLog } from '../../protocol/log.ts';
 import { encodeReceipt } from '../../protocol/receipt.ts';
 import { topicOf } from '../../protocol/topics.ts';
+import type { CentiCelsius } from '../../protocol/units.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { PtyDevice } from '../support/pty.ts';
+import { until } from '../support/until.ts';
 import { TestBroker } from './broker.ts';
 import { cardOf, type Deployment, LIMITS, mono, newDeployment, wall } from './fixtures.ts';
 import { type OpenedRow, openBatch, rowName } from './open-batches.ts';
@@ -154,6 +159,47 @@ t.test('runKiosk: a damaged outbox is shown and set aside, and the kiosk serves 
   const rows = await waiting(deployment, dataDir);
   t.equal(new Set(rows.map(({ epoch }) => epoch)).size, 2, 'rows of both epochs wait');
   t.ok(rows.length > 100);
+});
+
+t.test('runKiosk: a bug at the door ends the kiosk, whoever brought the scan', async (t) => {
+  const deployment = await newDeployment();
+  const dir = t.testdir();
+  const trustPath = deployment.writeTrust(dir, NOWHERE);
+  const onFeedback = () => {
+    throw new RangeError('a bug');
+  };
+  const kiosk = await startKiosk({ dataDir: join(dir, 'kiosk'), trustPath, page: { isOn: true, port: 0 } }, { onFeedback });
+  const scan = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text: 'X' }) };
+  const { status } = await fetch(`${kiosk.ready.pageUrl}/scan`, scan);
+  t.equal(status, 500);
+  await t.rejects(kiosk.stop(), RangeError);
+});
+
+t.test('runKiosk: a sensor that was calibrated in another century is one of a hundred years', async (t) => {
+  const deployment = await newDeployment();
+  const dir = t.testdir();
+  const dataDir = join(dir, 'kiosk');
+  const device = new PtyDevice(join(dir, 'thermometer'));
+  device.plug();
+  const kiosk = await startKiosk({
+    dataDir,
+    trustPath: deployment.writeTrust(dir, NOWHERE),
+    thermometers: [{ kind: 'serial', model: 'gy-mcu90614', name: 'thermometer', path: device.path }],
+    temperature: { calibratedOn: '1850-01-01' },
+  });
+  t.equal(await kiosk.scan(deployment.textOf(cardOf(1))), 'welcome');
+  await device.receivedAtLeast(SEND_CONTINUOUSLY.length);
+  const sample = encodeSample({ objectRaw: 3_400 as CentiCelsius, ambientRaw: 2_210 as CentiCelsius });
+  for (let frames = 0; frames < STEADY_SAMPLES; frames++) await device.send(sample);
+  await until(() => kiosk.feedback.length === 2);
+  t.equal(kiosk.feedback[1]?.kind, 'thank-you');
+  await kiosk.stop();
+  await device.unplug();
+  const events = (await waiting(deployment, dataDir)).map(({ event }) => event);
+  t.match(
+    events.find(({ type }) => type === 'temperature'),
+    { calibrationAgeDays: 36_525 },
+  );
 });
 
 t.test('runKiosk: a clock that is a year off and steps costs no row, and the step is told', async (t) => {
