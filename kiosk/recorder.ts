@@ -10,7 +10,8 @@ import type { Clock } from '../protocol/time.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
 import { type ContentKey, type KeyParts, makeContentKey } from './content-key.ts';
 import { type OpenedOutbox, openOutbox } from './open-outbox.ts';
-import type { KeyNumber, Outbox, OutboxLimits, OutboxRow } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
+import type { KeyNumber, OutboxLimits, OutboxRow } from './outbox-row.ts';
 
 /** When something happened, by both clocks. */
 export interface Moment {
@@ -130,8 +131,11 @@ export class Recorder {
 
   /** Until abort: opens what is not open, and asks a store that refused whether it keeps again. */
   async keepOpen(signal: AbortSignal): Promise<void> {
+    // Not AbortSignal.any: of each the long-lived signal keeps some bytes.
+    const stop = () => this.#wake.abort();
+    signal.addEventListener('abort', stop, { once: true });
     while (!signal.aborted) {
-      await this.#options.clock.sleep(TRY_AGAIN_MS, AbortSignal.any([signal, this.#wake.signal]));
+      await this.#options.clock.sleep(TRY_AGAIN_MS, this.#wake.signal);
       if (signal.aborted) return;
       this.#wake = new AbortController();
       if (this.#outbox === undefined) await this.open();
