@@ -15,6 +15,9 @@ export interface NotifySettings {
   readonly program?: string;
 }
 
+/** A notification that hangs is not to hold up the kiosk's start, its status or its end. */
+const SEND_LONGEST_MS = 5_000;
+
 export class Notifier {
   readonly #settings: NotifySettings;
   readonly #log: Log;
@@ -54,7 +57,12 @@ export class Notifier {
   #send(assignment: string): Promise<void> {
     const { socket, program = 'systemd-notify' } = this.#settings;
     return new Promise((resolve) => {
-      const child = spawn(program, [assignment], { env: { NOTIFY_SOCKET: socket }, stdio: 'ignore' });
+      const child = spawn(program, [assignment], {
+        env: { NOTIFY_SOCKET: socket },
+        stdio: 'ignore',
+        timeout: SEND_LONGEST_MS,
+        killSignal: 'SIGKILL',
+      });
       child.once('error', () => this.#complain(resolve));
       child.once('exit', (status) => (status === 0 ? resolve() : this.#complain(resolve)));
     });
