@@ -2,6 +2,7 @@
  * Keeps opened entries: rows into their days' files, all else into core.db. Everything here can be done again and changes nothing,
  * so a crash between two files is made good when the same entries are offered anew.
  */
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { VestibuleEvent } from '../protocol/event.ts';
 import type { Opened, PlacedEvent } from './accept.ts';
 import { type Day, dayOf, startOfDay } from './day.ts';
@@ -39,9 +40,11 @@ const isDayRow = (row: PlacedEvent): row is DayRow =>
 
 export class Keeper {
   readonly #stores: Stores;
+  readonly #pseudonymKey: KeyObject;
 
   constructor(stores: Stores) {
     this.#stores = stores;
+    this.#pseudonymKey = createSecretKey(stores.pseudonymKey);
   }
 
   /** When this returns, all of it is durable. @throws StoreError; then some of it may be, and all can be offered again. */
@@ -119,7 +122,7 @@ export class Keeper {
     const readings: StoredReading[] = [];
     for (const row of rows) {
       const { event, placement } = row;
-      const card = cardPseudonym(this.#stores.pseudonymKey, event.card);
+      const card = cardPseudonym(this.#pseudonymKey, event.card);
       const atMs = Math.max(row.atMs, startOfDay(day));
       const at = { ...this.#number(row), card, atMs };
       if (event.type === 'temperature') readings.push(at);

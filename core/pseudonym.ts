@@ -1,5 +1,5 @@
 /** The two names that the core gives a card, never confused: one to find it by, one that a person may see. */
-import { createHmac } from 'node:crypto';
+import { createHmac, type KeyObject } from 'node:crypto';
 import type { VenueId, VisitorUuid } from '../protocol/ids.ts';
 import type { Day } from './day.ts';
 
@@ -14,8 +14,8 @@ export type ContactPseudonym = string & { readonly [pseudonym]: 'ContactPseudony
 const PSEUDONYM_BYTES = 16;
 const ALPHABET = '0123456789abcdefghijklmnopqrstuv';
 
-/** @param key 32 bytes, of `CoreKeys`. */
-export const cardPseudonym = (key: Uint8Array, card: VisitorUuid): CardPseudonym =>
+/** @param key 32 bytes, of `CoreKeys`; for many cards as an object, because raw bytes are made one anew for each: 15 µs instead of 3. */
+export const cardPseudonym = (key: Uint8Array | KeyObject, card: VisitorUuid): CardPseudonym =>
   new Uint8Array(createHmac('sha256', key).update(card).digest().subarray(0, PSEUDONYM_BYTES)) as CardPseudonym;
 
 /** @param answerKey 32 random bytes, made for one answer and forgotten with it. */
