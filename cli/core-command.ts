@@ -1,15 +1,16 @@
 /** `vestibule core`: what an operator may ask of the tracing core, each look written to the audit log. */
 import { userInfo } from 'node:os';
-import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
 import { readCoreKeys } from '../core/keys.ts';
 import { answerOverlaps } from '../core/overlap-command.ts';
+import { readTextScans } from '../hardware/scanner/text-scanner.ts';
 import { decodeCode } from '../protocol/code.ts';
-import { CodeError } from '../protocol/errors.ts';
+import { CodeError, DeviceError } from '../protocol/errors.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
 import { systemClock } from '../protocol/time.ts';
 import { dataPaths } from './data-paths.ts';
 import { openLog } from './log.ts';
+import { typedInput } from './typed-input.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -48,13 +49,25 @@ export function coreCommand(): Command {
   return core;
 }
 
-/** The first line of standard input, without showing it. @throws CodeError for whatever is not a card. */
+/** The first scan on standard input; a terminal does not show it. @throws CodeError for whatever is not a card; DeviceError at its end. */
 async function scanCard(): Promise<VisitorUuid> {
-  if (process.stdin.isTTY) process.stderr.write('Scan the card: ');
-  const lines = createInterface({ input: process.stdin, terminal: false });
-  const { value } = await lines[Symbol.asyncIterator]().next();
-  lines.close();
-  const code = decodeCode(String(value ?? '').trim());
+  const reading = new AbortController();
+  const settings = { device: 'standard input', clock: systemClock };
+  try {
+    const scan = readTextScans(typedInput(reading.signal), settings, reading.signal).next();
+    // Asked for only once the terminal shows nothing any more.
+    if (process.stdin.isTTY) process.stderr.write('Scan the card: ');
+    const { done, value } = await scan;
+    if (done === true) throw new DeviceError('device.gone', 'standard input: stopped');
+    return cardIn(value.text);
+  } finally {
+    reading.abort();
+    if (process.stdin.isTTY) process.stderr.write('\n');
+  }
+}
+
+function cardIn(text: string): VisitorUuid {
+  const code = decodeCode(text.trim());
   if (code.kind !== 'visitor' && code.kind !== 'group' && code.kind !== 'unsigned')
     throw new CodeError('code.kind', `a ${code.kind} code: not a visitor's card`);
   return code.card;
