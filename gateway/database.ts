@@ -83,8 +83,8 @@ function setDurable(db: Database.Database, path: string): void {
   if (mode !== 'wal' || synchronous !== 2)
     throw new StoreError('store.failed', `${path}: journal ${String(mode)}, synchronous ${String(synchronous)} of wal, 2`);
   db.pragma('foreign_keys = ON');
-  // What is pruned or erased must not lie on in free pages.
-  db.pragma('secure_delete = FAST');
+  // What is pruned or erased must not lie on in free pages, where FAST would leave it.
+  db.pragma('secure_delete = ON');
 }
 
 function migrate(db: Database.Database, path: string, steps: readonly string[], isReadOnly: boolean): void {

@@ -39,7 +39,7 @@ export function pruneSome(db: Db, ledger: Ledger, retentionDays: number, nowMs: 
       .prepare('DELETE FROM quarantine WHERE no IN (SELECT no FROM quarantine WHERE received_at_ms < ? ORDER BY no LIMIT ?)')
       .run(beforeMs, MOST_AT_ONCE).changes;
     db.prepare('DELETE FROM readings WHERE received_at_ms < ?').run(beforeMs);
-    db.prepare("DELETE FROM flags WHERE state <> 'pending' AND expires_at_ms < ?").run(beforeMs);
+    db.prepare("DELETE FROM flags WHERE state <> 'pending' AND raised_at_ms < ?").run(beforeMs);
     forgetSeen(db, Math.floor(nowMs / DAY_MS) - SEEN_DAYS);
     return { entries: past.length, quarantined, untaken };
   });
