@@ -49,7 +49,7 @@ export function openIdentity(dir: string): KioskIdentity {
 }
 
 /** After a power cut the file is whole, or not there. */
-function writeWhole(dir: string, path: string, bytes: Uint8Array, mode: number): void {
+export function writeWhole(dir: string, path: string, bytes: Uint8Array, mode: number): void {
   const draft = `${path}.new`;
   const file = openSync(draft, 'w', mode);
   try {

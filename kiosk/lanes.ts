@@ -6,7 +6,8 @@
  * Every unsent row is either beyond `cursor`, where the backlog finds it, or `busy`: in the live queue, in a batch, or held back.
  */
 import type { MonotonicMillis } from '../protocol/units.ts';
-import type { KeyNumber, Outbox, OutboxRow } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
+import type { KeyNumber, OutboxRow } from './outbox-row.ts';
 
 export interface Batch {
   readonly key: KeyNumber;

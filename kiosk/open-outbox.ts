@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { StoreError } from '../protocol/errors.ts';
 import type { Log } from '../protocol/log.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
-import { Outbox, type OutboxLimits } from './outbox.ts';
+import { Outbox } from './outbox.ts';
+import type { OutboxLimits } from './outbox-row.ts';
 import { salvage } from './outbox-salvage.ts';
 import { isCorrupt } from './sqlite.ts';
 
@@ -32,18 +33,45 @@ export function openOutbox(
   now: { wallMs: EpochMillis; monotonicMs: MonotonicMillis },
   log: Log,
 ): OpenedOutbox {
+  finishSettingAside(dir);
+  const outbox = openSound(dir, limits, now);
+  let salvagedRows: number | undefined;
+  for (const name of setAsideIn(dir)) {
+    try {
+      if (outbox.hasAdopted(name)) continue;
+      const { keys, adopted } = salvage(join(dir, name));
+      outbox.adopt([name, ...adopted], keys, now.monotonicMs);
+      const rows = keys.reduce((sum, key) => sum + key.rows.length, 0);
+      salvagedRows = (salvagedRows ?? 0) + rows;
+      log.error('outbox.set_aside', { salvagedRows: rows });
+    } catch (error) {
+      // It lies there still, and is tried again at the next start.
+      if (!(error instanceof StoreError)) throw error;
+      log.error('outbox.not_salvaged', { code: error.code });
+    }
+  }
+  return { outbox, salvagedRows };
+}
+
+function openSound(dir: string, limits: OutboxLimits, now: { wallMs: EpochMillis; monotonicMs: MonotonicMillis }): Outbox {
   const path = join(dir, FILE);
   try {
-    return { outbox: new Outbox(path, limits, now.monotonicMs), salvagedRows: undefined };
+    return new Outbox(path, limits, now.monotonicMs);
   } catch (error) {
     if (!isCorrupt(error)) throw error;
-    const aside = setAside(dir, path, now.wallMs);
-    const outbox = new Outbox(path, limits, now.monotonicMs);
-    const salvagedRows = salvage(aside, outbox, now.monotonicMs);
-    log.error('outbox.set_aside', { salvagedRows });
-    return { outbox, salvagedRows };
+    setAside(dir, now.wallMs);
+    return new Outbox(path, limits, now.monotonicMs);
   }
 }
+
+/** Newest first: it says which of the older ones it had taken in. */
+const setAsideIn = (dir: string): string[] =>
+  existsSync(dir)
+    ? readdirSync(dir)
+        .filter((name) => SET_ASIDE.test(name))
+        .sort()
+        .reverse()
+    : [];
 
 /**
  * Erases set-aside files older than `retentionMs` by the time in their names: what is in them is past retention, too.
@@ -60,11 +88,23 @@ export function eraseSetAside(dir: string, retentionMs: number, wallMs: EpochMil
   return erased;
 }
 
-function setAside(dir: string, path: string, wallMs: EpochMillis): string {
-  const aside = readdirSync(dir).filter((name) => SET_ASIDE.test(name)).length;
+/** The log goes first and the file last: a kill between the two leaves a log without its file, by which it is known. */
+function setAside(dir: string, wallMs: EpochMillis): void {
+  const aside = setAsideIn(dir).length;
   if (aside >= MOST_SET_ASIDE) throw new StoreError('store.corrupt', `outbox: damaged, and ${aside} damaged ones lie aside`);
-  const name = join(dir, `outbox.damaged-${wallMs}-${aside + 1}.db`);
-  // The log and its index first: a kill between leaves a damaged file that is set aside again, without them at worst.
-  for (const end of ['-wal', '-shm', '']) if (existsSync(path + end)) renameSync(path + end, name + end);
-  return name;
+  move(dir, `outbox.damaged-${wallMs}-${aside + 1}.db`);
+}
+
+function finishSettingAside(dir: string): void {
+  if (!existsSync(join(dir, FILE))) return;
+  const names = readdirSync(dir);
+  const half = names.find((name) => name.endsWith('-wal') && SET_ASIDE.test(name.slice(0, -4)) && !names.includes(name.slice(0, -4)));
+  if (half !== undefined) move(dir, half.slice(0, -4));
+}
+
+function move(dir: string, name: string): void {
+  for (const end of ['-shm', '-wal', '']) {
+    const from = join(dir, FILE + end);
+    if (existsSync(from)) renameSync(from, join(dir, name + end));
+  }
 }

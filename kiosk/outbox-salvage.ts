@@ -1,12 +1,11 @@
 /**
- * Carries the unsent rows that can still be read out of a damaged outbox into a new, empty one. Whether a row is sound is not
+ * Reads out of a damaged outbox the unsent rows that can still be read. Whether a row is sound is not
  * judged here: it is sealed, and the gateway quarantines one that does not open.
  */
 import { codeOf } from '../protocol/errors.ts';
 import type { Seq } from '../protocol/ids.ts';
 import { LONGEST_ROW_BYTES } from '../protocol/row.ts';
-import type { MonotonicMillis } from '../protocol/units.ts';
-import type { KeptKey, Outbox, OutboxRow } from './outbox.ts';
+import type { AdoptedKey, KeptKey } from './outbox-row.ts';
 import { openSqliteForReading, type Sqlite, translated } from './sqlite.ts';
 
 interface Found {
@@ -27,31 +26,29 @@ const MOST_TRIED = 1_000_000;
 
 /**
  * @param path the damaged file, only read.
- * @param into holds nothing yet; takes the rows at positions below 1, so that its own sequence starts at 1.
- * @returns how many rows were carried over. @throws StoreError when `into` can not keep them.
+ * @returns the keys and rows that can be read, rows of one key in their order; and which damaged ones its rows came from already.
  */
-export function salvage(path: string, into: Outbox, now: MonotonicMillis): number {
+export function salvage(path: string): { readonly keys: AdoptedKey[]; readonly adopted: readonly string[] } {
   const found = readWhatCanBe(path);
-  const rows = found.rows.filter((row) => found.keys.has(row.key) && isRow(row));
-  const byKey = new Map<number, OutboxRow[]>();
-  rows.forEach(({ key, seq, row }, index) => {
-    const kept = byKey.get(key) ?? [];
-    kept.push({ position: index - rows.length, key, seq: seq as Seq, row });
-    byKey.set(key, kept);
-  });
-  const keys = [...byKey].flatMap(([key, ofKey]) => {
+  const byKey = new Map<number, { seq: Seq; row: Uint8Array }[]>();
+  for (const row of found.rows) {
+    if (!isRow(row)) continue;
+    const rows = byKey.get(row.key) ?? [];
+    rows.push({ seq: row.seq as Seq, row: row.row });
+    byKey.set(row.key, rows);
+  }
+  const keys = [...byKey].flatMap(([key, rows]) => {
     const record = found.keys.get(key);
-    return record === undefined ? [] : [{ ...record, rows: ofKey }];
+    return record === undefined ? [] : [{ ...record, rows }];
   });
-  into.adopt(keys, now);
-  return rows.length;
+  return { keys, adopted: found.adopted };
 }
 
-function readWhatCanBe(path: string): { keys: Map<number, KeptKey>; rows: Found[] } {
+function readWhatCanBe(path: string): { keys: Map<number, KeptKey>; rows: Found[]; adopted: string[] } {
   const keys = new Map<number, KeptKey>();
   const rows = new Map<number, Found>();
   const db = orNothing(path, () => openSqliteForReading(path));
-  if (db === undefined) return { keys, rows: [] };
+  if (db === undefined) return { keys, rows: [], adopted: [] };
   orNothing(path, () => {
     for (const key of db.prepare('SELECT key, key_id AS keyId, record FROM keys').iterate() as Iterable<KeptKey & { key: number }>) {
       keys.set(key.key, key);
@@ -60,8 +57,9 @@ function readWhatCanBe(path: string): { keys: Map<number, KeptKey>; rows: Found[
   const from = walk(db, path, FORWARD, Number.MIN_SAFE_INTEGER, rows);
   const to = walk(db, path, BACKWARD, Number.MAX_SAFE_INTEGER, rows);
   tryBetween(db, path, from, to, rows);
+  const adopted = orNothing(path, () => db.prepare('SELECT name FROM adopted').pluck().all() as string[]) ?? [];
   db.close();
-  return { keys, rows: [...rows.values()].sort((a, b) => a.position - b.position) };
+  return { keys, adopted, rows: [...rows.values()].sort((a, b) => a.position - b.position) };
 }
 
 /** A damaged page may give anything; what could be no row of ours would fit into no batch. */

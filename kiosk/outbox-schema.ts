@@ -32,6 +32,10 @@ const STEPS = [
      appended_run_ms INTEGER NOT NULL,
      settled_run_ms INTEGER
    ) STRICT;
+   -- Damaged outboxes whose rows were carried over.
+   CREATE TABLE adopted (
+     name TEXT PRIMARY KEY
+   ) STRICT;
    CREATE INDEX settled ON rows (settled_run_ms) WHERE settled_run_ms IS NOT NULL;`,
 ];
 

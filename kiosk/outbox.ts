@@ -6,48 +6,9 @@
 import { StoreError } from '../protocol/errors.ts';
 import type { Epoch, KeyId, Seq } from '../protocol/ids.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
+import type { AdoptedKey, AppendTime, KeptKey, KeyNumber, OutboxLimits, OutboxRow, Pruned } from './outbox-row.ts';
 import { bringUp } from './outbox-schema.ts';
 import { openSqlite, pagesOf, type Sqlite, type Statement, translated } from './sqlite.ts';
-
-export interface OutboxLimits {
-  /** Unsent rows; one more is refused. */
-  readonly maxRows: number;
-  /** Of the database file; the write-ahead log comes on top. */
-  readonly maxBytes: number;
-  /** Unsent rows older than this are dropped and counted. */
-  readonly retentionMs: number;
-  /** Settled rows are kept this long of running time … */
-  readonly keepSettledMs: number;
-  /** … and no more than these. */
-  readonly maxSettledRows: number;
-}
-
-/** The local number of a key record; means nothing outside this file. */
-export type KeyNumber = number;
-
-export interface OutboxRow {
-  /** Where the row lies in this outbox; ascends with time. Below 1: salvaged from a damaged outbox. */
-  readonly position: number;
-  readonly key: KeyNumber;
-  readonly seq: Seq;
-  readonly row: Uint8Array;
-}
-
-export interface KeptKey {
-  readonly keyId: KeyId;
-  readonly record: Uint8Array;
-}
-
-/** When a row was appended: by the wall clock where that is to be believed, and by monotonic time always. */
-export interface AppendTime {
-  readonly wallMs: EpochMillis | undefined;
-  readonly monotonicMs: MonotonicMillis;
-}
-
-export interface Pruned {
-  readonly settled: number;
-  readonly droppedUnsent: number;
-}
 
 interface OldestRow {
   readonly position: number;
@@ -280,21 +241,28 @@ export class Outbox {
     this.#keeper.close();
   }
 
-  /** Before a salvaged row goes in, the numbers of its outbox: see outbox-salvage.ts. Only into an outbox that holds nothing yet. */
-  adopt(keys: readonly (KeptKey & { readonly rows: readonly Omit<OutboxRow, 'key'>[] })[], now: MonotonicMillis): void {
+  /** @returns whether the rows of that damaged outbox were carried over already. */
+  hasAdopted(name: string): boolean {
+    return translated(this.#path, () => this.#statement(this.#keeper, 'SELECT 1 FROM adopted WHERE name = ?').get(name)) !== undefined;
+  }
+
+  /** Takes the rows of damaged outboxes in before all others, once: a kill in between leaves all to be done again. @throws StoreError. */
+  adopt(names: readonly string[], keys: readonly AdoptedKey[], now: MonotonicMillis): void {
     const runMs = this.runMs(now);
-    translated(this.#path, () =>
-      this.#appender
-        .transaction(() => {
-          for (const { keyId, record, rows } of keys) {
-            const key = Number(
-              this.#statement(this.#appender, 'INSERT INTO keys (key_id, record) VALUES (?, ?)').run(keyId, record).lastInsertRowid,
-            );
-            for (const { position, seq, row } of rows) this.#insert(this.#appender, position, key, seq, row, null, runMs);
-          }
-        })
-        .immediate(),
-    );
+    const adopt = this.#appender.transaction(() => {
+      const first = (this.#statement(this.#appender, 'SELECT min(position) FROM rows').pluck().get() as number | null) ?? 0;
+      let position = Math.min(0, first) - keys.reduce((sum, { rows }) => sum + rows.length, 0);
+      for (const { keyId, record, rows } of keys) {
+        this.#statement(this.#appender, 'INSERT OR IGNORE INTO keys (key_id, record) VALUES (?, ?)').run(keyId, record);
+        const key = this.#statement(this.#appender, 'SELECT key FROM keys WHERE key_id = ?').pluck().get(keyId) as KeyNumber;
+        for (const { seq, row } of rows) {
+          this.#insert(this.#appender, position, key, seq, row, null, runMs);
+          position += 1;
+        }
+      }
+      for (const name of names) this.#statement(this.#appender, 'INSERT OR IGNORE INTO adopted (name) VALUES (?)').run(name);
+    });
+    translated(this.#path, () => adopt.immediate());
     this.#count();
   }
 

@@ -23,6 +23,7 @@ import type { DoorPolicy } from './check-in-state.ts';
 import { BUILT_AT_MS, ClockWatch, SYNCED_PATH } from './clock-state.ts';
 import type { KioskConfig } from './config.ts';
 import { lockDataDir } from './data-lock.ts';
+import { keepDeployment } from './deployment-mark.ts';
 import { DeviceEvents } from './device-events.ts';
 import { runDevices } from './devices.ts';
 import type { Feedback } from './feedback.ts';
@@ -221,6 +222,7 @@ class Kiosk {
     const { clock, log } = this.#options;
     const { kiosk, privateKey } = this.#identity;
     const { gateway, deployment, receiptKey } = this.#trust;
+    keepDeployment(this.#config.dataDir, deployment, outbox.queued);
     this.#endOutbox.abort();
     this.#endOutbox = new AbortController();
     const signal = AbortSignal.any([this.#tasks.signal, this.#endOutbox.signal]);

@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { sealBatch } from '../protocol/batch.ts';
 import type { BootId, DeploymentId } from '../protocol/ids.ts';
 import type { MonotonicMillis } from '../protocol/units.ts';
-import type { KeptKey, OutboxRow } from './outbox.ts';
+import type { KeptKey, OutboxRow } from './outbox-row.ts';
 
 export interface SendingFrom {
   readonly deployment: DeploymentId;

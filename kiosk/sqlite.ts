@@ -2,7 +2,7 @@
  * The only importer of better-sqlite3 in this room: opens a connection with the pragmas a promise rests on, and turns SQLite's
  * result codes into StoreErrors. Outbox, its salvage, its checkpoint worker and the lock of the data directory share it.
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { codeOf, type ErrorCode, StoreError } from '../protocol/errors.ts';
@@ -96,10 +96,26 @@ function meaningOf(code: string, path: string): ErrorCode | undefined {
   if (/^SQLITE_FULL/.test(code)) return 'store.disk_full';
   if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return 'store.busy';
   if (/^SQLITE_READONLY/.test(code)) return code === 'SQLITE_READONLY_DBMOVED' ? 'store.failed' : 'store.read_only';
-  // A disk that turned read-only under an open file answers with I/O errors; a closed directory with CANTOPEN.
-  if (/^SQLITE_(IOERR|CANTOPEN|PERM|AUTH)/.test(code)) return isWritable(dirname(path)) ? 'store.failed' : 'store.read_only';
+  // A disk that turned read-only under an open file answers with I/O errors; a closed directory with CANTOPEN; a full one with either
+  // where the index of the write-ahead log does not fit.
+  if (/^SQLITE_(IOERR|CANTOPEN|PERM|AUTH)/.test(code)) {
+    if (!isWritable(dirname(path))) return 'store.read_only';
+    return hasRoom(dirname(path)) ? 'store.failed' : 'store.disk_full';
+  }
   return undefined;
 }
+
+/** Of the write-ahead log's index, in one step (sqlite.org/walformat.html, section 2). */
+const LEAST_ROOM_BYTES = 32_768;
+
+const hasRoom = (directory: string): boolean => {
+  try {
+    const { bavail, bsize } = statfsSync(directory);
+    return bavail * bsize >= LEAST_ROOM_BYTES;
+  } catch {
+    return true;
+  }
+};
 
 const isWritable = (directory: string): boolean => {
   try {

@@ -7,7 +7,8 @@ import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { GatewayLink, LinkReport, OpenGatewayLink } from './gateway-link.ts';
 import { type Batch, type LaneLimits, Lanes } from './lanes.ts';
-import type { KeptKey, Outbox, OutboxRow } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
+import type { KeptKey, OutboxRow } from './outbox-row.ts';
 
 export interface UplinkLimits extends LaneLimits {
   /** Batches sent and not acknowledged. */

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DoorPolicy } from '../../kiosk/check-in-state.ts';
-import type { OutboxLimits } from '../../kiosk/outbox.ts';
+import type { OutboxLimits } from '../../kiosk/outbox-row.ts';
 import { signCard } from '../../protocol/card.ts';
 import { makeCertificate } from '../../protocol/certificate.ts';
 import { encodeCode } from '../../protocol/code.ts';

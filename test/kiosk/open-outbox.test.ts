@@ -1,4 +1,4 @@
-import { existsSync, openSync, readdirSync, statSync, writeSync } from 'node:fs';
+import { existsSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { eraseSetAside, openOutbox } from '../../kiosk/open-outbox.ts';
@@ -80,10 +80,33 @@ t.test('openOutbox: a second damage carries over what the first one left', async
   const { outbox, salvagedRows } = opened(dir);
   const rows = outbox.unsentAfter(Number.MIN_SAFE_INTEGER, 1_000);
   t.equal(rows.length, salvagedRows);
+  t.equal(new Set(rows.map(({ key, seq }) => `${key} ${seq}`)).size, rows.length, 'each once');
   t.ok(rows.length > 250, `${rows.length} rows`);
   t.ok(rows.every(({ position }) => position < 1));
   t.equal(rows.at(-1)?.seq, 50);
   outbox.close();
+});
+
+t.test('openOutbox: what a kill interrupted is done at the next start, once', async (t) => {
+  const dir = t.testdir();
+  const first = open(dir);
+  for (let count = 0; count < 100; count++) first.append();
+  // As SIGKILL leaves it: the last rows are in the log alone.
+  const wal = readFileSync(join(dir, 'outbox.db-wal'));
+  first.outbox.close();
+  damage(join(dir, 'outbox.db'), 4_096 * 5, 4_096);
+  writeFileSync(join(dir, 'outbox.damaged-1795000000000-1.db-wal'), wal);
+  const second = opened(dir);
+  t.equal(second.salvagedRows, 100, 'killed between the log and the file: the log is whole');
+  second.outbox.close();
+  const third = opened(dir);
+  t.equal(third.salvagedRows, undefined, 'once');
+  t.equal(third.outbox.queued, 100);
+  third.outbox.close();
+  for (const end of ['', '-wal', '-shm']) rmSync(join(dir, `outbox.db${end}`), { force: true });
+  const fourth = opened(dir);
+  t.equal(fourth.salvagedRows, 100, 'killed before the rows were carried over');
+  fourth.outbox.close();
 });
 
 t.test('openOutbox: after eight damaged files it refuses instead of wearing the card out; they are erased past retention', async (t) => {

@@ -1,6 +1,7 @@
 /** An outbox for tests: rows that say their own sequence number, and what went wrong as a code. */
 import { join } from 'node:path';
-import { Outbox, type OutboxLimits } from '../../kiosk/outbox.ts';
+import { Outbox } from '../../kiosk/outbox.ts';
+import type { OutboxLimits } from '../../kiosk/outbox-row.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import type { KeyId, Seq } from '../../protocol/ids.ts';
 import { LIMITS, mono, wall } from './fixtures.ts';

@@ -1,7 +1,8 @@
 import { openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Outbox, OutboxLimits, OutboxRow } from '../../kiosk/outbox.ts';
+import type { Outbox } from '../../kiosk/outbox.ts';
+import type { OutboxLimits, OutboxRow } from '../../kiosk/outbox-row.ts';
 import { Recorder } from '../../kiosk/recorder.ts';
 import { sealRows } from '../../kiosk/seal-rows.ts';
 import { decodeCbor } from '../../protocol/cbor.ts';
