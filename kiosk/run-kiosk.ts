@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { issuerOf } from '../protocol/card.ts';
-import { makeCertificate } from '../protocol/certificate.ts';
+import { makeCertificate, rawKeyOfCertificate } from '../protocol/certificate.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
 import { ConfigError, ExpectedError, StoreError } from '../protocol/errors.ts';
 import type { Happening } from '../protocol/event.ts';
@@ -27,7 +27,7 @@ import { keepDeployment } from './deployment-mark.ts';
 import { DeviceEvents } from './device-events.ts';
 import { runDevices } from './devices.ts';
 import type { Feedback } from './feedback.ts';
-import { Health } from './health.ts';
+import { Health, reportOf } from './health.ts';
 import { keepHouse } from './housekeeping.ts';
 import { type KioskIdentity, openIdentity } from './kiosk-identity.ts';
 import { openMqttLink } from './mqtt-link.ts';
@@ -155,11 +155,11 @@ class Kiosk {
       await this.#recorder.open();
       this.#note({ type: 'kiosk-state', state: 'started', byMs: 0 });
       this.#startTasks();
-      await notifier?.ready();
+      if (notifier !== undefined) this.#tasks.add(notifier.ready());
       this.#options.log.info('kiosk.ready', { kiosk: this.#identity.kiosk, queued: this.#queue().queued });
       this.#options.onReady?.({ kiosk: this.#identity.kiosk, pageUrl });
       await aborted(signal, this.#tasks.signal);
-      await notifier?.stopping();
+      if (notifier !== undefined) this.#tasks.add(notifier.stopping());
       this.#note({ type: 'kiosk-state', state: 'stopping', byMs: 0 });
       this.#audience.say(encodeKioskState(downState(this.#version)));
     } finally {
@@ -264,6 +264,8 @@ class Kiosk {
       onLink: (report) => {
         this.#health.link(report.isUp, report.isUp ? undefined : report.why.code);
         log.debug('link.report', () => ({ isUp: report.isUp }));
+        // What the gateway shows is the Will of the link before, or nothing: it may have been back before anybody looked.
+        if (report.isUp) this.#audience.say(encodeKioskState(reportOf(this.#health.snapshot(), this.#version)));
       },
       onStoreFailed: (error) => {
         if (this.#recorder.outbox === outbox) this.#recorder.failed(error);
@@ -363,7 +365,10 @@ const policyOf = ({ door, temperature }: KioskConfig): DoorPolicy => ({
 
 function readTrust(path: string): TrustDocument {
   try {
-    return parseTrust(readFileSync(path, 'utf8'));
+    const trust = parseTrust(readFileSync(path, 'utf8'));
+    // Refused here, and not at each try to reach the gateway.
+    rawKeyOfCertificate(trust.gateway.certificatePem);
+    return trust;
   } catch (error) {
     const why = error instanceof ExpectedError ? error.message : 'can not be read';
     throw new ConfigError('config.invalid', `trust document: ${why}`, { cause: error });
