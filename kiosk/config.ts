@@ -6,6 +6,11 @@ const ms = (least: number, most: number) => z.int().min(least).max(most);
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
+/**
+ * 35.6 °C, the upper end of 1,000 healthy foreheads, becomes 38.0 °C. How weak that is: docs/devices/gy-mcu90614.md.
+ * Source: Ng et al., A brief report on the normal range of forehead temperature, Am J Infect Control 2005;33:227-9.
+ */
+const FOREHEAD_OFFSET = 240;
 
 const deviceName = z.string().regex(/^[a-z0-9-]{1,32}$/, 'expected 1 to 32 of a-z, 0-9 and -');
 const serialPort = { path: z.string().min(1), baudRate: z.int().min(1_200).max(921_600).default(9_600) };
@@ -40,9 +45,9 @@ const schema = z.strictObject({
   temperature: z
     .strictObject({
       thresholdCentiCelsius: z.int().min(3_500).max(4_200).default(3_800),
-      /** Added to what the sensor reads: skin is 2 to 3 °C below the body's core. */
-      offsetCentiCelsius: z.int().min(-500).max(1_000).default(250),
-      /** Names the offset in events; 0 is the one above, measured for nobody's sensor. */
+      /** Added to what the sensor reads. */
+      offsetCentiCelsius: z.int().min(-500).max(1_000).default(FOREHEAD_OFFSET),
+      /** Names the offset in events, so that a reading can be understood later: 0 is the default one, every other one has its own. */
       offsetId: z.int().min(0).max(65_535).default(0),
       policyVersion: z
         .int()
@@ -55,6 +60,10 @@ const schema = z.strictObject({
       roomLowestCentiCelsius: z.int().min(-4_000).max(8_500).default(1_600),
       roomHighestCentiCelsius: z.int().min(-4_000).max(8_500).default(4_000),
     })
+    .refine(
+      ({ offsetCentiCelsius, offsetId }) => offsetId !== 0 || offsetCentiCelsius === FOREHEAD_OFFSET,
+      'offsetId: 0 names the default offset; expected another number for another offset',
+    )
     .prefault({}),
   /** SHA-256 of each staff code's secret, in hex. */
   staffCodes: z

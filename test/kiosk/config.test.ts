@@ -9,7 +9,7 @@ t.test('parseConfig: two paths are enough, and every default is filled in', asyn
   t.match(config, {
     direction: 'in',
     door: { againWindowMs: 20_000, undoWindowMs: 120_000, pairAfterScanMs: 20_000, pairBeforeScanMs: 5_000, secondReadingMs: 30_000 },
-    temperature: { thresholdCentiCelsius: 3_800 },
+    temperature: { thresholdCentiCelsius: 3_800, offsetCentiCelsius: 240, offsetId: 0 },
     scanners: [{ kind: 'auto-serial' }],
     page: { isOn: true, port: 8_088 },
     outbox: { maxRows: 200_000, retentionMs: 21 * 86_400_000 },
@@ -54,6 +54,11 @@ t.test('parseConfig: two devices of one name are a fault', async (t) => {
   const thermometers = [{ kind: 'serial', model: 'gy-mcu90614', name: 'door', path: '/dev/ttyUSB1' }];
   const scanners = [{ kind: 'serial', name: 'door', path: '/dev/ttyACM0' }];
   t.throws(() => parseConfig({ ...LEAST, scanners, thermometers }), { code: 'config.invalid', message: /the name door is given twice/ });
+});
+
+t.test('parseConfig: an offset other than the default needs an id of its own, or its events could not be told apart', async (t) => {
+  t.throws(() => parseConfig({ ...LEAST, temperature: { offsetCentiCelsius: 180 } }), { code: 'config.invalid', message: /offsetId/ });
+  t.equal(parseConfig({ ...LEAST, temperature: { offsetCentiCelsius: 180, offsetId: 7 } }).temperature.offsetCentiCelsius, 180);
 });
 
 t.test('parseConfig: nothing but an object will do', async (t) => {
