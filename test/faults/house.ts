@@ -180,6 +180,12 @@ export class House {
     while (!isSo()) await this.pass(STEP_MS);
   }
 
+  /** Until the kiosk has found by itself that its store keeps again. */
+  async untilStoreKeeps(): Promise<void> {
+    do await this.pass(1_000);
+    while ((await this.health()).body.storeWhy !== undefined);
+  }
+
   /** Until everything that was promised has been acknowledged, and taken by the core. */
   async untilDelivered(): Promise<void> {
     // The kiosk tells of its queue once a minute, or when something changes.

@@ -12,7 +12,7 @@ const SCANS = isFull ? 50_000 : 4_000;
 
 t.test(
   `faults: a gateway that is absent for a week, ${SCANS} scans (seed ${seed})`,
-  { timeout: isFull ? 1_800_000 : 110_000 },
+  { timeout: isFull ? 1_800_000 : 300_000 },
   async (t) => {
     const house = await House.open(t);
     const random = seededRandom(seed);
