@@ -3,6 +3,7 @@
  * Everything else is handed a Clock, so that a test moves time by hand.
  */
 import { readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
 import type { EpochMillis, MonotonicMillis } from './units.ts';
 
 export interface Clock {
@@ -19,10 +20,32 @@ export interface Clock {
   after(waitMs: number, fire: () => void): () => void;
 }
 
+/** Less than this between the two clocks below is the coarseness of /proc/uptime, hundredths of a second, and the time between two looks. */
+const SHORTEST_SUSPENSION_MS = 1_000;
+
+/**
+ * Counts the time that a laptop was suspended, too. CLOCK_MONOTONIC stands still meanwhile: a scan from before would be placed as if it had been
+ * just now, and retention would count waking hours only.
+ * @param runningMs of CLOCK_MONOTONIC. @param uptimeMs of CLOCK_BOOTTIME; less than `runningMs` where a container has its own: then it is not asked.
+ * @returns reads the clock; what it gives never steps back.
+ */
+export function bootClock(runningMs: () => number, uptimeMs: () => number): () => MonotonicMillis {
+  let suspendedMs = 0;
+  return () => {
+    const nowMs = runningMs();
+    const missingMs = Math.round(uptimeMs()) - nowMs;
+    if (missingMs - suspendedMs >= SHORTEST_SUSPENSION_MS) suspendedMs = missingMs;
+    return (nowMs + suspendedMs) as MonotonicMillis;
+  };
+}
+
 /** The machine's own clock. `process.hrtime` counts from boot on Linux; `performance.now` counts from the process's start. */
 export const systemClock: Clock = {
   wall: () => Date.now() as EpochMillis,
-  monotonic: () => Number(process.hrtime.bigint() / 1_000_000n) as MonotonicMillis,
+  monotonic: bootClock(
+    () => Number(process.hrtime.bigint() / 1_000_000n),
+    () => uptime() * 1_000,
+  ),
   sleep(waitMs, signal) {
     return new Promise((resolve) => {
       if (signal.aborted) return resolve();

@@ -5,7 +5,7 @@ declare const unit: unique symbol;
 /** Milliseconds since 1970-01-01T00:00:00Z by the wall clock, which may be wrong and may step. */
 export type EpochMillis = number & { readonly [unit]: 'EpochMillis' };
 
-/** Milliseconds since this machine booted; never steps, starts again at each boot (`process.hrtime`, CLOCK_MONOTONIC). */
+/** Milliseconds since this machine booted, suspended ones too (CLOCK_BOOTTIME); never steps back, starts again at each boot. */
 export type MonotonicMillis = number & { readonly [unit]: 'MonotonicMillis' };
 
 /** Hundredths of a degree Celsius, whole: 3805 is 38.05 °C. Whole numbers survive every codec unchanged. */
