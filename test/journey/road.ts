@@ -4,6 +4,7 @@
  */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connectAsync, type MqttClient } from 'mqtt';
 import { type Core, openCore } from '../../core/core.ts';
 import { makeCoreKeys } from '../../core/keys.ts';
 import { parseGatewayConfig } from '../../gateway/config.ts';
@@ -76,6 +77,23 @@ export class Road {
     return this.#core;
   }
 
+  get gateway(): RunningGateway {
+    if (this.#gateway === undefined) throw new Error('road: closed');
+    return this.#gateway;
+  }
+
+  /** As the gateway wrote it. */
+  get trustPath(): string {
+    return gatewayPaths(join(this.#data, 'gateway')).trust;
+  }
+
+  /** A client of the gateway's operators; ends with the gateway. */
+  async operator(): Promise<MqttClient> {
+    const password = readFileSync(join(this.#data, 'gateway', 'operator.txt'), 'utf8').trim();
+    const { tcpPort } = this.gateway;
+    return await connectAsync({ host: '127.0.0.1', port: tcpPort, username: 'operator', password, reconnectPeriod: 0 });
+  }
+
   async startGateway(): Promise<void> {
     const config = parseGatewayConfig({
       directory: join(this.#data, 'gateway'),
@@ -95,8 +113,7 @@ export class Road {
 
   /** The text of a card. */
   textOf(card: VisitorUuid): string {
-    if (this.#gateway === undefined) throw new Error('road: closed');
-    return encodeCode(signCard(card, this.#gateway.trust.deployment, this.#issuerKey));
+    return encodeCode(signCard(card, this.gateway.trust.deployment, this.#issuerKey));
   }
 
   dirOf(name: string): string {
@@ -124,7 +141,7 @@ export class Road {
   }
 
   async startKiosk(name: string, json: object = {}, options: Partial<RunKioskOptions> = {}): Promise<RunningKiosk> {
-    const settings = { dataDir: this.dirOf(name), trustPath: gatewayPaths(join(this.#data, 'gateway')).trust, ...json };
+    const settings = { dataDir: this.dirOf(name), trustPath: this.trustPath, ...json };
     const kiosk = await startKiosk(settings, { clock: this.clock, isClockSynced: () => true, ...options });
     const stop = async (): Promise<void> => {
       this.#running.delete(kiosk);
