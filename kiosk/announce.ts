@@ -42,7 +42,8 @@ export async function announce(
     said = words;
     if (nowMs - notifiedMs >= NOTIFY_EVERY_MS) {
       notifiedMs = nowMs;
-      await audience.notifier?.status(statusWords(snapshot));
+      // Not waited for: the page and the gateway hear on while systemd is slow.
+      audience.notifier?.status(statusWords(snapshot)).catch(() => {});
     }
     await clock.sleep(LOOK_EVERY_MS, signal);
   }

@@ -33,7 +33,8 @@ export interface KeptKey {
 
 /** A key of a damaged outbox, and the rows under it that could be read, oldest first. */
 export interface AdoptedKey extends KeptKey {
-  readonly rows: readonly Pick<OutboxRow, 'seq' | 'row'>[];
+  /** `ageMs`: running time since it was appended. */
+  readonly rows: readonly (Pick<OutboxRow, 'seq' | 'row'> & { readonly ageMs: number })[];
 }
 
 /** When a row was appended: by the wall clock where that is to be believed, and by monotonic time always. */

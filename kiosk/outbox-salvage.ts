@@ -13,14 +13,15 @@ interface Found {
   readonly key: number;
   readonly seq: number;
   readonly row: Uint8Array;
+  readonly runMs: number;
 }
 
 /** Of a damaged table both ends are read, up to the damage; then what lies between, row by row. */
 const FORWARD =
-  'SELECT position, key, seq, row FROM rows NOT INDEXED WHERE position > ? AND settled_run_ms IS NULL ORDER BY position LIMIT 1';
+  'SELECT position, key, seq, row, appended_run_ms AS runMs FROM rows NOT INDEXED WHERE position > ? AND settled_run_ms IS NULL ORDER BY position LIMIT 1';
 const BACKWARD =
-  'SELECT position, key, seq, row FROM rows NOT INDEXED WHERE position < ? AND settled_run_ms IS NULL ORDER BY position DESC LIMIT 1';
-const ONE = 'SELECT position, key, seq, row FROM rows WHERE position = ? AND settled_run_ms IS NULL';
+  'SELECT position, key, seq, row, appended_run_ms AS runMs FROM rows NOT INDEXED WHERE position < ? AND settled_run_ms IS NULL ORDER BY position DESC LIMIT 1';
+const ONE = 'SELECT position, key, seq, row, appended_run_ms AS runMs FROM rows WHERE position = ? AND settled_run_ms IS NULL';
 /** Positions tried one by one: more than an outbox holds, and some seconds at most. */
 const MOST_TRIED = 1_000_000;
 
@@ -30,11 +31,12 @@ const MOST_TRIED = 1_000_000;
  */
 export function salvage(path: string): { readonly keys: AdoptedKey[]; readonly adopted: readonly string[] } {
   const found = readWhatCanBe(path);
-  const byKey = new Map<number, { seq: Seq; row: Uint8Array }[]>();
+  const runMs = found.rows.filter(isRow).reduce((latest, row) => Math.max(latest, row.runMs), found.runMs);
+  const byKey = new Map<number, AdoptedKey['rows'][number][]>();
   for (const row of found.rows) {
     if (!isRow(row)) continue;
     const rows = byKey.get(row.key) ?? [];
-    rows.push({ seq: row.seq as Seq, row: row.row });
+    rows.push({ seq: row.seq as Seq, row: row.row, ageMs: runMs - row.runMs });
     byKey.set(row.key, rows);
   }
   const keys = [...byKey].flatMap(([key, rows]) => {
@@ -44,11 +46,11 @@ export function salvage(path: string): { readonly keys: AdoptedKey[]; readonly a
   return { keys, adopted: found.adopted };
 }
 
-function readWhatCanBe(path: string): { keys: Map<number, KeptKey>; rows: Found[]; adopted: string[] } {
+function readWhatCanBe(path: string): { keys: Map<number, KeptKey>; rows: Found[]; adopted: string[]; runMs: number } {
   const keys = new Map<number, KeptKey>();
   const rows = new Map<number, Found>();
   const db = orNothing(path, () => openSqliteForReading(path));
-  if (db === undefined) return { keys, rows: [], adopted: [] };
+  if (db === undefined) return { keys, rows: [], adopted: [], runMs: 0 };
   orNothing(path, () => {
     for (const key of db.prepare('SELECT key, key_id AS keyId, record FROM keys').iterate() as Iterable<KeptKey & { key: number }>) {
       keys.set(key.key, key);
@@ -58,13 +60,19 @@ function readWhatCanBe(path: string): { keys: Map<number, KeptKey>; rows: Found[
   const to = walk(db, path, BACKWARD, Number.MAX_SAFE_INTEGER, rows);
   tryBetween(db, path, from, to, rows);
   const adopted = orNothing(path, () => db.prepare('SELECT name FROM adopted').pluck().all() as string[]) ?? [];
+  const runMs = orNothing(path, () => db.prepare('SELECT run_ms FROM meta').pluck().get() as number | undefined) ?? 0;
   db.close();
-  return { keys, adopted, rows: [...rows.values()].sort((a, b) => a.position - b.position) };
+  return { keys, adopted, runMs, rows: [...rows.values()].sort((a, b) => a.position - b.position) };
 }
 
 /** A damaged page may give anything; what could be no row of ours would fit into no batch. */
-const isRow = ({ seq, row }: Found): boolean =>
-  Number.isSafeInteger(seq) && seq >= 1 && row instanceof Uint8Array && row.length > 0 && row.length <= LONGEST_ROW_BYTES;
+const isRow = ({ seq, row, runMs }: Found): boolean =>
+  Number.isSafeInteger(seq) &&
+  seq >= 1 &&
+  Number.isSafeInteger(runMs) &&
+  row instanceof Uint8Array &&
+  row.length > 0 &&
+  row.length <= LONGEST_ROW_BYTES;
 
 /** @returns how far it came. */
 function walk(db: Sqlite, path: string, sql: string, from: number, rows: Map<number, Found>): number {

@@ -255,8 +255,8 @@ export class Outbox {
       for (const { keyId, record, rows } of keys) {
         this.#statement(this.#appender, 'INSERT OR IGNORE INTO keys (key_id, record) VALUES (?, ?)').run(keyId, record);
         const key = this.#statement(this.#appender, 'SELECT key FROM keys WHERE key_id = ?').pluck().get(keyId) as KeyNumber;
-        for (const { seq, row } of rows) {
-          this.#insert(this.#appender, position, key, seq, row, null, runMs);
+        for (const { seq, row, ageMs } of rows) {
+          this.#insert(this.#appender, position, key, seq, row, null, runMs - ageMs);
           position += 1;
         }
       }

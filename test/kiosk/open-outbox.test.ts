@@ -65,6 +65,20 @@ t.test(
   },
 );
 
+t.test('openOutbox: rows carried over keep their age, so that retention ends at the same time', async (t) => {
+  const dir = t.testdir();
+  const first = open(dir);
+  for (let day = 0; day < 5; day++) for (let count = 0; count < 60; count++) first.append(day * DAY_MS);
+  first.outbox.prune(mono(5 * DAY_MS), undefined);
+  first.outbox.close();
+  damage(join(dir, 'outbox.db'), 4_096 * Math.floor(statSync(join(dir, 'outbox.db')).size / 4_096 / 2), 4_096);
+  const { outbox, salvagedRows } = opened(dir);
+  t.equal(outbox.oldestQueuedMs(mono(0)), 5 * DAY_MS);
+  for (let calls = 0; calls < 3; calls++) outbox.prune(mono(16 * DAY_MS + 1), undefined);
+  t.equal(outbox.queued, (salvagedRows ?? 0) - 60, 'those of the first day');
+  outbox.close();
+});
+
 t.test('openOutbox: a second damage carries over what the first one left', async (t) => {
   const dir = t.testdir();
   const first = open(dir);
