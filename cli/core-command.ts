@@ -7,9 +7,9 @@ import { readTextScans } from '../hardware/scanner/text-scanner.ts';
 import { decodeCode } from '../protocol/code.ts';
 import { CodeError, DeviceError } from '../protocol/errors.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
+import { silentLog } from '../protocol/log.ts';
 import { systemClock } from '../protocol/time.ts';
 import { dataPaths } from './data-paths.ts';
-import { openLog } from './log.ts';
 import { typedInput } from './typed-input.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -34,7 +34,7 @@ export function coreCommand(): Command {
       const keys = await readCoreKeys(paths.coreKeys);
       const card = await scanCard();
       const answer = answerOverlaps(
-        { dir: paths.core, keys, clock: systemClock, log: openLog('silent') },
+        { dir: paths.core, keys, clock: systemClock, log: silentLog },
         { card, minimumOverlapMs: Math.round(Number(options.minutes) * 60_000), who: userInfo().username, purpose: options.purpose },
       );
       if (options.json) return say(JSON.stringify(answer));

@@ -2,6 +2,7 @@
  * One gateway, wired: keys, stores, listeners, broker, ingest, triage, forwarding, and what operators see of it. Reads no process.
  */
 import type { Intake } from '../core/intake.ts';
+import { LONGEST_BATCH_BYTES } from '../protocol/batch.ts';
 import { rawPublicKey } from '../protocol/ed25519.ts';
 import type { Recipient } from '../protocol/hpke.ts';
 import type { Log } from '../protocol/log.ts';
@@ -49,7 +50,7 @@ export interface RunningGateway {
 }
 
 /** A batch, its topic and packet id. */
-const LONGEST_PACKET_BYTES = 65_536 + 256;
+const LONGEST_PACKET_BYTES = LONGEST_BATCH_BYTES + 256;
 const MOST_FLAGS_AT_ONCE = 500;
 const CORE = 'core';
 

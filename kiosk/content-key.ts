@@ -1,11 +1,11 @@
 /** The content key of one start of this process: made here, held in RAM, never written down but sealed to its recipients. */
 import { type KeyObject, randomBytes } from 'node:crypto';
+import { CONTENT_KEY_BYTES } from '../protocol/cose.ts';
 import type { Recipient } from '../protocol/hpke.ts';
 import type { DeploymentId, Epoch, KeyId, KioskId } from '../protocol/ids.ts';
 import { sealKeyRecord } from '../protocol/key-record.ts';
 import { RowSealer } from '../protocol/row.ts';
 
-const KEY_BYTES = 32;
 const KEY_ID_BYTES = 8;
 
 export interface KeyParts {
@@ -26,7 +26,7 @@ export interface ContentKey {
 /** @throws SealError seal.unknown_recipient when there is no recipient, or one's public key is none. */
 export async function makeContentKey({ deployment, kiosk, recipients, signingKey }: KeyParts, epoch: Epoch): Promise<ContentKey> {
   const keyId = new Uint8Array(randomBytes(KEY_ID_BYTES)) as KeyId;
-  const contentKey = new Uint8Array(randomBytes(KEY_BYTES));
+  const contentKey = new Uint8Array(randomBytes(CONTENT_KEY_BYTES));
   const record = await sealKeyRecord({ deployment, kiosk, epoch, keyId, contentKey, recipients, signingKey });
   const sealer = new RowSealer({ deployment, kiosk, epoch, keyId }, contentKey);
   contentKey.fill(0);

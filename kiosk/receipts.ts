@@ -1,5 +1,6 @@
 /** What the gateway's receipts say that a person should know. PUBACK alone settles; a receipt settles nothing. */
 import type { KeyObject } from 'node:crypto';
+import { MOST_ROWS } from '../protocol/batch.ts';
 import { codeOf } from '../protocol/errors.ts';
 import type { DeploymentId, KioskId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
@@ -10,9 +11,6 @@ export interface ReceiptCounts {
   readonly quarantined: number;
 }
 
-/** A batch holds no more rows; a receipt for one whose list could not be read names a range without end. */
-const MOST_ROWS = 64;
-
 /** @returns the rows that this receipt names as conflicts and as quarantined; none when the gateway did not sign it. */
 export function countReceipt(
   bytes: Uint8Array,
@@ -21,6 +19,7 @@ export function countReceipt(
 ): ReceiptCounts {
   try {
     const { ranges } = openReceipt(bytes, signer);
+    // A receipt for a batch whose list could not be read names a range without end.
     const rowsOf = (outcome: string) =>
       ranges.filter((range) => range.outcome === outcome).reduce((sum, { from, to }) => sum + Math.min(MOST_ROWS, to - from + 1), 0);
     const counts = { conflicts: rowsOf('conflict'), quarantined: rowsOf('quarantined') };

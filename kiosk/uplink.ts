@@ -21,17 +21,6 @@ export interface UplinkLimits extends LaneLimits {
   readonly longestBackoffMs: number;
 }
 
-export const UPLINK_LIMITS: UplinkLimits = {
-  window: 8,
-  liveReserve: 2,
-  batchRows: 64,
-  liveBatchRows: 16,
-  drainRowsPerSecond: 200,
-  ackTimeoutMs: 30_000,
-  firstBackoffMs: 500,
-  longestBackoffMs: 60_000,
-};
-
 export interface UplinkOptions {
   readonly outbox: Outbox;
   readonly open: OpenGatewayLink;

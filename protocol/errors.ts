@@ -72,6 +72,9 @@ export type ErrorCode =
   | 'config.invalid'
   | 'config.locked';
 
+/** What a code looks like on the wire, also one that is newer than this list. */
+export const ERROR_CODE_FORM = /^[a-z]{1,16}\.[a-z_]{1,32}$/;
+
 export class ExpectedError extends Error {
   readonly code: ErrorCode;
   constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {

@@ -4,7 +4,7 @@
  */
 import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { readArray, readBoolean, readBytes, readChoice, readInteger, readMap, readText } from './cbor-read.ts';
-import { DecodeError } from './errors.ts';
+import { DecodeError, ERROR_CODE_FORM } from './errors.ts';
 import type { ClockState, Happening, KioskState, RowRef, Stamp, StickerResult, VestibuleEvent } from './event.ts';
 import type { BootId, KeyId, Seq, VisitorUuid } from './ids.ts';
 import type { CentiCelsius, EpochMillis, MonotonicMillis } from './units.ts';
@@ -70,7 +70,6 @@ const UINT32 = 0xffff_ffff;
 export const LONGEST_CALIBRATION_AGE_DAYS = 36_525;
 const DAY_MS = 86_400_000;
 const DEVICE_NAME = /^[a-z0-9-]{1,32}$/;
-const ERROR_CODE = /^[a-z]{1,16}\.[a-z_]{1,32}$/;
 
 /**
  * @returns at most 512 bytes.
@@ -219,7 +218,7 @@ function decodeHappening(type: Happening['type'], fields: Fields): Happening {
         type,
         device: fields.text('device', DEVICE_NAME),
         isUp: fields.boolean('isUp'),
-        why: fields.has('why') ? fields.text('why', ERROR_CODE) : undefined,
+        why: fields.has('why') ? fields.text('why', ERROR_CODE_FORM) : undefined,
       };
     case 'kiosk-state':
       return { type, state: fields.choice('state', STATES), byMs: fields.integer('byMs', -LAST_WALL_MS, LAST_WALL_MS) };

@@ -4,11 +4,11 @@
  * Source: docs/protocol.md, "Kiosk state".
  */
 import { z } from 'zod';
-import { DecodeError } from './errors.ts';
+import { DecodeError, ERROR_CODE_FORM } from './errors.ts';
 
 export const LONGEST_KIOSK_STATE_BYTES = 8_192;
 
-const errorCode = z.string().regex(/^[a-z]{1,16}\.[a-z_]{1,32}$/);
+const errorCode = z.string().regex(ERROR_CODE_FORM);
 
 const kioskStateReport = z.object({
   isUp: z.boolean(),

@@ -7,7 +7,7 @@ import type { KeyObject } from 'node:crypto';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { readArray, readBytes, readChoice, readInteger, readText } from './cbor-read.ts';
 import { signSign1, verifySign1 } from './cose.ts';
-import { DecodeError } from './errors.ts';
+import { DecodeError, ERROR_CODE_FORM } from './errors.ts';
 import type { DeploymentId, KioskId, Seq } from './ids.ts';
 import { DIGEST_BYTES } from './row.ts';
 
@@ -18,7 +18,6 @@ export const MOST_RANGES = 64;
 /** What became of a row. `duplicate`: the gateway had it. `conflict`: it had another one in its place; both are kept. */
 export type Outcome = 'accepted' | 'duplicate' | 'conflict' | 'quarantined';
 const OUTCOMES: readonly Outcome[] = ['accepted', 'duplicate', 'conflict', 'quarantined'];
-const ERROR_CODE = /^[a-z]{1,16}\.[a-z_]{1,32}$/;
 
 export interface ReceiptRange {
   readonly from: Seq;
@@ -75,7 +74,7 @@ function decodePayload(payload: Uint8Array): Receipt {
       from,
       to,
       outcome: readChoice(outcome, 'receipt outcome', OUTCOMES),
-      reason: reason === null ? undefined : readText(reason, 'receipt reason', ERROR_CODE),
+      reason: reason === null ? undefined : readText(reason, 'receipt reason', ERROR_CODE_FORM),
     };
   });
   return { batchDigest: readBytes(batchDigest, 'receipt batch digest', DIGEST_BYTES), ranges };

@@ -1,14 +1,17 @@
 import { join } from 'node:path';
 import t from 'tap';
+import { parseConfig } from '../../kiosk/config.ts';
 import type { LinkReport } from '../../kiosk/gateway-link.ts';
 import { Outbox } from '../../kiosk/outbox.ts';
-import { UPLINK_LIMITS, Uplink, type UplinkLimits } from '../../kiosk/uplink.ts';
+import { Uplink, type UplinkLimits } from '../../kiosk/uplink.ts';
 import { codeOf, DecodeError, StoreError } from '../../protocol/errors.ts';
 import type { KeyId } from '../../protocol/ids.ts';
 import { silentLog } from '../../protocol/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeGateway } from './fake-gateway.ts';
 import { LIMITS, mono } from './fixtures.ts';
+
+const DEFAULTS = parseConfig({ dataDir: '-', trustPath: '-' }).uplink;
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
@@ -39,7 +42,7 @@ function road(t: { testdir(): string }, limits: Partial<UplinkLimits> = {}, back
       if (rows.some(({ seq }) => seq === damagedSeq)) throw new DecodeError('decode.overlong', 'test');
       return Buffer.from(JSON.stringify(rows.map(({ seq }) => seq)));
     },
-    limits: { ...UPLINK_LIMITS, ...limits },
+    limits: { ...DEFAULTS, ...limits },
     clock,
     log: silentLog,
     random: () => 0.5,
