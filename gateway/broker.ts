@@ -30,7 +30,8 @@ export type Answer = 'acknowledge' | 'cut-off' | 'dropped';
 export interface BrokerDoors {
   /** @throws StoreError. */
   kiosk(kiosk: KioskId): Kiosk | undefined;
-  isOperator(account: string | undefined, secret: Uint8Array | undefined): Promise<boolean>;
+  /** @param untilClosed aborts when the connection ends: nobody waits for the answer then. */
+  isOperator(account: string | undefined, secret: Uint8Array | undefined, untilClosed: AbortSignal): Promise<boolean>;
   /** Called for each batch of an admitted kiosk. @param untilClosed aborts when its connection ends. */
   onBatch(kiosk: KioskId, message: Uint8Array, untilClosed: AbortSignal): Promise<Answer>;
   onConnected(kiosk: KioskId, connection: { readonly hasTakenOver: boolean }): void;
@@ -108,7 +109,7 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
       const kiosk = isPlaceId(clientId) ? doors.kiosk(clientId as KioskId) : undefined;
       return refuseKiosk(gate.peer, clientId, kiosk, will) ?? { role: 'kiosk', kiosk: clientId as KioskId };
     }
-    if (!(await doors.isOperator(account, secret))) return 'admission.wrong_account';
+    if (!(await doors.isOperator(account, secret, gate.untilClosed))) return 'admission.wrong_account';
     return refuseOperatorName(clientId, will) ?? { role: 'operator' };
   };
 

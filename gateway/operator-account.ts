@@ -10,8 +10,12 @@ import { readOrMakeSecret } from './key-files.ts';
 
 export interface OperatorAccount {
   readonly account: string;
-  /** @returns whether this is the account and its secret; takes the same time whichever of the two is wrong. */
-  isAllowed(account: string | undefined, secret: Uint8Array | undefined): Promise<boolean>;
+  /**
+   * One guess after the other, so that guessing leaves the process's other threads to the kiosks.
+   * @param untilClosed of the connection: a guess whose turn comes after it is not looked at.
+   * @returns whether this is the account and its secret; takes the same time whichever of the two is wrong.
+   */
+  isAllowed(account: string | undefined, secret: Uint8Array | undefined, untilClosed?: AbortSignal): Promise<boolean>;
 }
 
 const ACCOUNT = 'operator';
@@ -35,12 +39,18 @@ export async function openOperatorAccount(directory: string): Promise<OperatorAc
   });
   if (kept.length !== SALT_BYTES + HASH_BYTES)
     throw new ConfigError('config.invalid', `${hashPath}: ${kept.length} of ${SALT_BYTES + HASH_BYTES} bytes`);
+  const isRight = async (account: string | undefined, secret: Uint8Array | undefined): Promise<boolean> => {
+    const given = secret !== undefined && secret.length <= LONGEST_SECRET_BYTES ? secret : new Uint8Array();
+    const isSecret = timingSafeEqual(await hashOf(given, kept.subarray(0, SALT_BYTES)), kept);
+    return isSecret && account === ACCOUNT;
+  };
+  let before: Promise<unknown> = Promise.resolve();
   return {
     account: ACCOUNT,
-    async isAllowed(account, secret) {
-      const given = secret !== undefined && secret.length <= LONGEST_SECRET_BYTES ? secret : new Uint8Array();
-      const isSecret = timingSafeEqual(await hashOf(given, kept.subarray(0, SALT_BYTES)), kept);
-      return isSecret && account === ACCOUNT;
+    isAllowed(account, secret, untilClosed) {
+      const answer = before.then(() => (untilClosed?.aborted === true ? false : isRight(account, secret)));
+      before = answer.catch(() => {});
+      return answer;
     },
   };
 }

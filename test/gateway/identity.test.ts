@@ -97,6 +97,23 @@ t.test('operator account: the secret is random, opens the account, and is not ne
   t.equal(await (await openIdentity(directory)).operator.isAllowed('operator', secret), true);
 });
 
+t.test('operator account: guesses wait for each other, not the whole process for them; who hung up is passed over', async (t) => {
+  const { operator } = await openIdentity(join(t.testdir(), 'gateway'));
+  let answered = 0;
+  const guesses = Array.from({ length: 12 }, async (_, guess) => {
+    await operator.isAllowed('operator', Buffer.from(`guess ${guess}`));
+    answered += 1;
+  });
+  // On the same few threads as every guess: a kiosk's content key is opened there.
+  await crypto.subtle.digest('SHA-256', new Uint8Array(32));
+  t.ok(answered < 4, `${answered} guesses came first`);
+  const gone = await Promise.all(
+    Array.from({ length: 1_000 }, () => operator.isAllowed('operator', Buffer.from('gone'), AbortSignal.abort())),
+  );
+  t.strictSame(new Set(gone), new Set([false]));
+  await Promise.all(guesses);
+});
+
 t.test('key files: writeOnce never writes over, replaceFile does, neither leaves a draft', async (t) => {
   const directory = t.testdir();
   const path = join(directory, 'a');
