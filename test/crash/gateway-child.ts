@@ -14,6 +14,8 @@ const [data = '', json = '{}', point = '', passed = '0'] = process.argv.slice(2)
 const points = new DeadlyPoints(point, Number(passed));
 const stopping = new AbortController();
 process.once('SIGTERM', () => stopping.abort());
+// Nobody is left to kill it when the test itself has died.
+process.stdin.resume().once('end', () => stopping.abort());
 
 const { log } = points;
 const directory = join(data, 'gateway');
@@ -32,3 +34,4 @@ const gateway = await runGateway(config, { clock: systemClock, log, intake, reci
 writeSync(1, `${JSON.stringify({ isReady: true })}\n`);
 await gateway.done;
 core.close();
+process.stdin.destroy();

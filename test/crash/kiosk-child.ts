@@ -9,6 +9,8 @@ const [json = '{}', point = '', passed = '0'] = process.argv.slice(2);
 const points = new DeadlyPoints(point, Number(passed));
 const stopping = new AbortController();
 process.once('SIGTERM', () => stopping.abort());
+// Nobody is left to kill it when the test itself has died.
+process.stdin.once('end', () => stopping.abort());
 /** Standard output itself: what is written has left the process when this returns. */
 const say = (line: object): void => void writeSync(1, `${JSON.stringify(line)}\n`);
 
