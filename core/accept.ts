@@ -120,7 +120,7 @@ export class EntryOpener {
     const { position } = entry;
     const kiosk = entry.kind === 'batch' ? entry.kiosk : entry.reading.kiosk;
     const receivedAtMs = entry.kind === 'batch' ? entry.receivedAtMs : entry.raisedAtMs;
-    this.#log.warn('entry.set-aside', { kiosk, position, seq, reason });
+    this.#log.warn('entry.set_aside', { kiosk, position, seq, reason });
     return { fingerprint: hashOf(kiosk, Buffer.from(reason), fingerprint), position, kiosk, seq, reason, receivedAtMs };
   }
 }

@@ -115,7 +115,7 @@ export class DayStore {
     for (const day of days) {
       if (day === undefined || this.#keys.find(day) !== undefined) continue;
       this.#removeFiles(day);
-      this.#log.warn('day.drop-completed', { day });
+      this.#log.warn('day.drop_completed', { day });
     }
   }
 
