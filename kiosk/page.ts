@@ -80,14 +80,15 @@ export class Page {
     });
   }
 
-  #isOurs({ headers, method }: FastifyRequest): boolean {
+  #isOurs({ headers, method, url }: FastifyRequest): boolean {
     const address = this.#app.server.address();
     const port = address !== null && typeof address === 'object' ? address.port : 0;
     const hosts = [`${LOOPBACK}:${port}`, `localhost:${port}`];
     if (headers.host === undefined || !hosts.includes(headers.host)) return false;
     if (headers.origin !== undefined && !hosts.some((host) => headers.origin === `http://${host}`)) return false;
     const site = headers['sec-fetch-site'];
-    return method === 'GET' || site === undefined || site === 'same-origin' || site === 'none';
+    const isLinkToUs = method === 'GET' && url === '/' && headers['sec-fetch-mode'] === 'navigate';
+    return isLinkToUs || site === undefined || site === 'same-origin' || site === 'none';
   }
 
   #addRoutes(): void {

@@ -125,6 +125,12 @@ t.test('Page: a name that was rebound to this machine, and another site’s page
     t.equal((await ask('GET', '/feedback', { origin })).status, 403);
   }
   t.equal((await post('/scan', { text: 'x' }, { 'sec-fetch-site': 'cross-site' })).status, 403);
+  // As <img src>, which names no origin: eight of them would be all the listeners there may be, and the screen at the door would stay dumb.
+  const asImage = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' };
+  for (const path of ['/', '/feedback', '/healthz']) t.equal((await ask('GET', path, asImage)).status, 403, path);
+  const asLink = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' };
+  t.equal((await ask('GET', '/feedback', asLink)).status, 403);
+  t.equal((await ask('GET', '/', asLink)).status, 200, 'a link to the page itself is followed');
   t.equal((await ask('POST', '/scan', { 'content-type': 'text/plain' }, '{"text":"x"}')).status, 415, 'a form can not send JSON');
   t.strictSame([scans, commands], [[], []]);
   await page.close();
