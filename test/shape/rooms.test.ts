@@ -49,6 +49,7 @@ for (const [room, doors] of Object.entries(DOORS)) {
 t.test('rooms: a library is imported by one file of a room, which translates its errors and events', async (t) => {
   const guarded = [
     'aedes',
+    'better-sqlite3',
     'mqtt',
     'serialport',
     'fastify',
@@ -66,6 +67,35 @@ t.test('rooms: a library is imported by one file of a room, which translates its
       t.ok(importers.length <= 1, `${library} in ${room}: ${importers.map((file) => relative(root, file)).join(', ') || 'nowhere'}`);
     }
   }
+});
+
+/** Lines of a room's files that fit, comments left out. */
+const linesWith = (room: string, pattern: RegExp): string[] =>
+  filesOf(room).flatMap((file) =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => !/^\s*(\/\/|\/?\*)/.test(line) && pattern.test(line))
+      .map((line) => `${relative(root, file)}: ${line.trim()}`),
+  );
+
+t.test('rooms: one file reads the clock, so that a test can move time by hand', async (t) => {
+  const clock = /(?<![.\w])(setTimeout|setInterval)\(|Date\.now|new Date\(\)|performance\.now|process\.hrtime/;
+  t.ok(linesWith('protocol', clock).length >= 3, 'what is looked for can be found');
+  const found = Object.keys(DOORS).flatMap((room) => linesWith(room, clock));
+  t.strictSame(
+    found.filter((line) => !line.startsWith('protocol/time.ts:')),
+    [],
+  );
+});
+
+t.test('rooms: the command line alone reads arguments, environment and signals, and ends the process', async (t) => {
+  const own = /process\.(argv|env|exit|exitCode|kill|on|once|stderr|stdin|stdout)\b/;
+  t.ok(linesWith('cli', own).length > 0, 'what is looked for can be found');
+  const others = Object.keys(DOORS).filter((room) => room !== 'cli');
+  t.strictSame(
+    others.flatMap((room) => linesWith(room, own)),
+    [],
+  );
 });
 
 t.test('rooms: a file is one thing, and none is past 400 lines', async (t) => {
