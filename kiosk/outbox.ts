@@ -78,8 +78,13 @@ export class Outbox {
       this.#insert(this.#appender, seq, key, seq, seal(seq), time.wallMs ?? null, this.runMs(time.monotonicMs));
       return seq;
     }).immediate;
-    this.#runBeforeMs = this.#meta<number>('run_ms');
-    this.#count();
+    try {
+      this.#runBeforeMs = this.#meta<number>('run_ms');
+      this.#count();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   get epoch(): Epoch {
@@ -320,7 +325,8 @@ export class Outbox {
   }
 
   #forgetKeys(): void {
-    const newest = Math.max(...this.#rowsOf.keys());
+    // A kiosk that starts again and again for days has more keys than a call takes arguments.
+    const newest = [...this.#rowsOf.keys()].reduce((latest, key) => Math.max(latest, key), 0);
     const idle = [...this.#rowsOf].filter(([key, rows]) => rows <= 0 && key !== newest).map(([key]) => key);
     if (idle.length === 0) return;
     this.#kept(() => {
