@@ -6,7 +6,7 @@ import { codeOf } from '../protocol/errors.ts';
 import type { Seq } from '../protocol/ids.ts';
 import { LONGEST_ROW_BYTES } from '../protocol/row.ts';
 import type { AdoptedKey, KeptKey } from './outbox-row.ts';
-import { openSqliteForReading, type Sqlite, translated } from './sqlite.ts';
+import { isSqlComplaint, openSqliteForReading, type Sqlite, translated } from './sqlite.ts';
 
 interface Found {
   readonly position: number;
@@ -99,7 +99,7 @@ function tryBetween(db: Sqlite, path: string, from: number, to: number, rows: Ma
   }
 }
 
-/** Damage ends a reading; what was read so far counts. */
+/** Damage ends a reading; what was read so far counts. A damaged schema makes SQLite say that a table is not there. */
 function orNothing<T>(path: string, read: () => T): T | undefined {
   try {
     return translated(path, read);
@@ -108,6 +108,3 @@ function orNothing<T>(path: string, read: () => T): T | undefined {
     return undefined;
   }
 }
-
-/** A damaged schema makes SQLite say that a table is not there. */
-const isSqlComplaint = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'SQLITE_ERROR';

@@ -1,7 +1,7 @@
 /** The tables of the outbox, in numbered steps (`user_version`). */
 import { randomBytes } from 'node:crypto';
 import { StoreError } from '../protocol/errors.ts';
-import type { Sqlite } from './sqlite.ts';
+import { isSqlComplaint, openSqlite, type Sqlite } from './sqlite.ts';
 
 const STEPS = [
   // position: seq for rows of this outbox; below 1 for rows salvaged from one that was set aside.
@@ -48,7 +48,17 @@ export function bringUp(db: Sqlite): void {
   if (version > STEPS.length) throw new StoreError('store.newer', `outbox: version ${version} of at most ${STEPS.length}`);
   const fault = db.pragma('quick_check(1)', { simple: true });
   if (fault !== 'ok') throw new StoreError('store.corrupt', 'outbox: quick_check found damage');
-  if (version === STEPS.length) return;
+  try {
+    if (version < STEPS.length) takeSteps(db, version);
+    if (tablesOf(db) === tablesAsMade()) return;
+  } catch (error) {
+    if (!isSqlComplaint(error)) throw error;
+  }
+  // One bit in the text of a table makes another column of it, and a page that hangs together as well as before.
+  throw new StoreError('store.corrupt', 'outbox: its tables are not those it was made with');
+}
+
+function takeSteps(db: Sqlite, version: number): void {
   db.transaction(() => {
     for (const step of STEPS.slice(version)) db.exec(step);
     if (version === 0) {
@@ -56,4 +66,17 @@ export function bringUp(db: Sqlite): void {
     }
     db.pragma(`user_version = ${STEPS.length}`);
   }).immediate();
+}
+
+const tablesOf = (db: Sqlite): string =>
+  JSON.stringify(db.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name').raw().all());
+
+function tablesAsMade(): string {
+  const db = openSqlite(':memory:', { synchronous: 'NORMAL', maxPages: 64 });
+  try {
+    takeSteps(db, 0);
+    return tablesOf(db);
+  } finally {
+    db.close();
+  }
 }

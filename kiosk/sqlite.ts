@@ -47,7 +47,16 @@ export function openSqlite(path: string, options: SqliteOptions): Sqlite {
 
 /** Opens for reading what may be damaged. @throws StoreError as openSqlite. */
 export const openSqliteForReading = (path: string): Sqlite =>
-  translated(path, () => new Database(path, { readonly: true, fileMustExist: true }));
+  translated(path, () => {
+    const db = new Database(path, { readonly: true, fileMustExist: true });
+    // Of a file that is shorter than its header says SQLite reads nothing, unless it is told that it may be mended by hand.
+    db.unsafeMode(true);
+    db.pragma('writable_schema = ON');
+    return db;
+  });
+
+/** @returns whether SQLite finds a statement wrong: a bug, or a table that damage made another. */
+export const isSqlComplaint = (error: unknown): boolean => error instanceof Database.SqliteError && error.code === 'SQLITE_ERROR';
 
 /**
  * Takes an exclusive lock on a file of its own for as long as this process lives; the kernel lets go of it at kill -9, too.
