@@ -10,7 +10,7 @@ import { codeOf, DecodeError, type ErrorCode, SealError } from '../protocol/erro
 import type { VestibuleEvent } from '../protocol/event.ts';
 import { type DeploymentId, isPlaceId, type KioskId, type Seq } from '../protocol/ids.ts';
 import { openContentKey, verifyKeyRecord } from '../protocol/key-record.ts';
-import type { Log } from '../protocol/log.ts';
+import { type Log, placeOf } from '../protocol/log.ts';
 import { openRow, type RowPlace } from '../protocol/row.ts';
 import { parseTopic } from '../protocol/topics.ts';
 import type { BatchEntry, FlagEntry, LedgerEntry, Placement } from './intake.ts';
@@ -116,11 +116,12 @@ export class EntryOpener {
 
   #setAside(entry: LedgerEntry, seq: Seq | undefined, fingerprint: Uint8Array, error: unknown): SetAside {
     // A bug met on one foreign entry must not bring that entry back for ever.
-    const reason: ErrorCode = codeOf(error) ?? 'ingest.internal';
+    const code = codeOf(error);
+    const reason: ErrorCode = code ?? 'ingest.internal';
     const { position } = entry;
     const kiosk = entry.kind === 'batch' ? entry.kiosk : entry.reading.kiosk;
     const receivedAtMs = entry.kind === 'batch' ? entry.receivedAtMs : entry.raisedAtMs;
-    this.#log.warn('entry.set_aside', { kiosk, position, seq, reason });
+    this.#log.warn('entry.set_aside', { kiosk, position, seq, reason, ...(code === undefined ? placeOf(error) : {}) });
     return { fingerprint: hashOf(kiosk, Buffer.from(reason), fingerprint), position, kiosk, seq, reason, receivedAtMs };
   }
 }

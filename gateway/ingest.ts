@@ -12,7 +12,7 @@
  */
 import { codeOf, type ErrorCode, StoreError } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
-import type { Log } from '../protocol/log.ts';
+import { type Log, placeOf } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import { topicOf } from '../protocol/topics.ts';
 import type { EpochMillis } from '../protocol/units.ts';
@@ -260,13 +260,11 @@ export class Ingest {
     this.#trouble.recovered();
   }
 
-  /** @returns the error's code; `ingest.internal` for a bug, of which only the place is logged: its message may quote a row. */
+  /** @returns the error's code; `ingest.internal` for a bug, of which only name and place are logged. */
   #codeOf(error: unknown, { kioskId }: Job): ErrorCode {
     const code = codeOf(error);
     if (code !== undefined) return code;
-    const stack = error instanceof Error ? (error.stack ?? '') : '';
-    const place = /\n\s+at .*?([^/\s(]+:\d+):\d+\)?/.exec(stack)?.[1];
-    this.#log.error('ingest.internal', { kiosk: kioskId, error: error instanceof Error ? error.name : typeof error, place });
+    this.#log.error('ingest.internal', { kiosk: kioskId, ...placeOf(error) });
     return 'ingest.internal';
   }
 }

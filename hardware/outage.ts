@@ -4,6 +4,7 @@
  * contact for a second does not fill the log.
  */
 import { DeviceError, ExpectedError } from '../protocol/errors.ts';
+import { placeOf } from '../protocol/log.ts';
 import type { Closable } from './byte-link.ts';
 import type { Ended, Supervised } from './supervise.ts';
 
@@ -83,12 +84,4 @@ export class Outage {
     log.info('device.recovered', { device, failures: this.#failures, downMs: clock.monotonic() - this.#sinceMs });
     this.#failures = 0;
   }
-}
-
-/** A bug's name and the place it came from; never its message. */
-function placeOf(error: unknown): { readonly bug: string; readonly at?: string } {
-  if (!(error instanceof Error)) return { bug: typeof error };
-  const frames = error.stack?.split('\n').filter((line) => line.startsWith('    at ')) ?? [];
-  const at = /([\w.-]+:\d+):\d+\)?$/.exec(frames[0] ?? '')?.[1];
-  return { bug: error.name, ...(at === undefined ? {} : { at }) };
 }

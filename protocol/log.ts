@@ -13,4 +13,12 @@ export interface Log {
   debug(event: string, fields?: () => LogFields): void;
 }
 
+/** @returns a bug's name, and the file and line that it came from; never its message, which may quote what was read. */
+export function placeOf(bug: unknown): { readonly bug: string; readonly at?: string } {
+  if (!(bug instanceof Error)) return { bug: typeof bug };
+  const frame = bug.stack?.split('\n').find((line) => line.startsWith('    at '));
+  const at = /([\w.-]+:\d+):\d+\)?$/.exec(frame ?? '')?.[1];
+  return { bug: bug.name, ...(at === undefined ? {} : { at }) };
+}
+
 export const silentLog: Log = { error() {}, warn() {}, info() {}, debug() {} };

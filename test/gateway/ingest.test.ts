@@ -148,7 +148,7 @@ t.test('ingest: a bug met on one batch puts that batch aside and no other', asyn
   t.strictSame(await Promise.all(messages.map((message) => take(message))), ['acknowledge', 'acknowledge', 'acknowledge']);
   t.equal(count('rows'), 2);
   t.strictSame(reasons(), { 'ingest.internal': 1 });
-  t.match(log.of('ingest.internal'), [{ level: 'error', fields: { error: 'TypeError', place: /ingest\.test\.ts:\d+/ } }]);
+  t.match(log.of('ingest.internal'), [{ level: 'error', fields: { bug: 'TypeError', at: /ingest\.test\.ts:\d+/ } }]);
   t.notMatch(log.text, 'deadbeef');
   t.equal(db.prepare('SELECT count(*) FROM seen').pluck().get(), 2, 'nothing of it was remembered as taken');
 });
