@@ -1,32 +1,70 @@
 /**
  * Standard input for a scanner that types. A terminal is put into raw mode, so that what is scanned is not written on the screen and into
- * its scrollback; Ctrl-C and Ctrl-D then come as bytes and are given their meaning back here.
+ * its scrollback; Ctrl-C and Ctrl-D then come as bytes and are given their meaning back here, when a person presses them. A scanner types
+ * them, too, for a code that has such bytes in it, and nobody at the door is to stop a kiosk with a code.
  */
 
 const CTRL_C = 0x03;
 const CTRL_D = 0x04;
+/** A person's key stands so long alone; a scanner types the next one, its suffix at the latest, sooner. */
+const ALONE_MS = 100;
+
+export interface Keyboard extends AsyncIterable<unknown> {
+  readonly isTTY?: boolean;
+  setRawMode(isRaw: boolean): unknown;
+  destroy(): unknown;
+}
 
 /** @param signal on abort the terminal is as it was, and the input ends. */
-export async function* typedInput(signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
-  const { stdin } = process;
+export async function* typedInput(
+  signal: AbortSignal,
+  stdin: Keyboard = process.stdin,
+  interrupt: () => void = () => void process.kill(process.pid, 'SIGINT'),
+): AsyncGenerator<Uint8Array, void> {
+  let hasEnded = false;
+  let lastTypedAt = -ALONE_MS;
+  let pressed: { readonly keys: Uint8Array; readonly timer: NodeJS.Timeout } | undefined;
   const end = () => {
+    hasEnded = true;
     if (stdin.isTTY) stdin.setRawMode(false);
     stdin.destroy();
+  };
+  /** @returns what is to be read now: a key that may be a person's is held back until it has stood alone. */
+  const typed = (keys: Uint8Array): Uint8Array[] => {
+    clearTimeout(pressed?.timer);
+    const before = pressed === undefined ? [] : [pressed.keys];
+    pressed = undefined;
+    const isAlone = performance.now() - lastTypedAt >= ALONE_MS;
+    lastTypedAt = performance.now();
+    const act = isAlone ? meaningOf(keys, interrupt, end) : undefined;
+    if (act === undefined) return [...before, keys];
+    const timer = setTimeout(() => {
+      pressed = undefined;
+      act();
+    }, ALONE_MS);
+    pressed = { keys, timer };
+    return before;
   };
   if (signal.aborted) return end();
   signal.addEventListener('abort', end, { once: true });
   if (stdin.isTTY) stdin.setRawMode(true);
   try {
     for await (const chunk of stdin as AsyncIterable<Uint8Array>) {
-      if (stdin.isTTY && chunk.includes(CTRL_C)) process.kill(process.pid, 'SIGINT');
-      else if (stdin.isTTY && chunk.includes(CTRL_D)) return;
+      if (stdin.isTTY) yield* typed(chunk);
       else yield chunk;
     }
   } catch (error) {
-    // Destroyed under the reader by the abort above.
-    if (!signal.aborted) throw error;
+    // Destroyed under the reader by `end`.
+    if (!hasEnded) throw error;
   } finally {
+    clearTimeout(pressed?.timer);
     signal.removeEventListener('abort', end);
     if (stdin.isTTY) stdin.setRawMode(false);
   }
+}
+
+/** A key that is held down comes as several. */
+function meaningOf(chunk: Uint8Array, interrupt: () => void, end: () => void): (() => void) | undefined {
+  if (chunk.every((byte) => byte === CTRL_C)) return interrupt;
+  return chunk.every((byte) => byte === CTRL_D) ? end : undefined;
 }
