@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { parseConfig } from '../../kiosk/config.ts';
 import { decodeCode } from '../../protocol/code.ts';
 import { deriveVisitor } from '../../protocol/visitor.ts';
 import type { RoadAudit } from '../support/audit-road.ts';
@@ -18,7 +19,7 @@ const { isFull, seed } = suiteSize();
 const seeds = isFull ? [seed, seed + 1, seed + 2] : [seed];
 const RUNS = isFull ? 3 : 1;
 const CARDS = 45;
-const OFFSET = 250;
+const OFFSET = parseConfig({ dataDir: '-', trustPath: '-' }).temperature.offsetCentiCelsius;
 const LEAST_PROMISED = 200;
 
 /** Secrets have files of their own, which only their owner reads; anywhere else they are a leak. */

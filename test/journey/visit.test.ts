@@ -11,7 +11,7 @@ import { cardOf, hexOf, promisedBy, Road } from './road.ts';
 
 const MINUTE_MS = 60_000;
 const ROOM = { objectRaw: toCentiCelsius(22.1), ambientRaw: toCentiCelsius(21.9) };
-/** 2.5 °C below what it stands for, as the offset in the kiosk's defaults. */
+/** High once the kiosk's default offset is added. */
 const HIGH = { ...ROOM, objectRaw: toCentiCelsius(36.4) };
 const repeated = (sample: typeof ROOM, times: number) => Array.from({ length: times }, () => sample);
 
