@@ -21,7 +21,7 @@ export type FromKioskChild =
   | { readonly kind: 'ready'; readonly pageUrl: string }
   /** Times of CLOCK_MONOTONIC, which all processes share; `readMs`: when the bytes were last read from standard input;
    * `syncedMs`: what the main thread has spent in fsync so far. */
-  | { readonly kind: 'answer'; readonly feedback: string; readonly atMs: number; readonly readMs: number; readonly syncedMs: number }
+  | { readonly kind: 'answer'; readonly feedback: string; readonly atMs: number; readonly readMs: number | null; readonly syncedMs: number }
   | { readonly kind: 'floor'; readonly call: 'fdatasync' | 'fsync'; readonly tookMs: number; readonly syncedMs: number };
 
 const BLOCK = Buffer.alloc(4_096, 0x5a);
@@ -48,7 +48,7 @@ process.on('message', (message: ToKioskChild) => {
   send({ kind: 'floor', call, tookMs: nowMs() - startedMs, syncedMs: spentMs() });
 });
 
-let readMs = Number.NaN;
+let readMs: number | null = null;
 async function* standardInput(): AsyncGenerator<Buffer> {
   for await (const chunk of process.stdin) {
     readMs = nowMs();

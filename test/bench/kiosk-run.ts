@@ -134,7 +134,7 @@ class KioskUnderTest {
       if (scan === undefined) throw new Error(`bench: an answer without a scan: ${message.feedback}`);
       const timed: Timed = {
         tookMs: message.atMs - scan.cameMs,
-        insideMs: message.atMs - message.readMs,
+        insideMs: message.readMs === null ? Number.NaN : message.atMs - message.readMs,
         syncedMs: message.syncedMs - this.#syncedMs,
         ahead: scan.ahead,
       };

@@ -67,10 +67,10 @@ function figuresOf({ kept, strangers, fdatasyncMs, fsyncMs, ...rest }: RunResult
 
 const named = (figures: Record<string, number>, prefix: string): Record<string, number> =>
   Object.fromEntries(
-    Object.entries(figures).map(([name, value]) => [
-      prefix === '' ? name : `${prefix}${name.charAt(0).toUpperCase()}${name.slice(1)}`,
-      value,
-    ]),
+    // Not measured through a terminal: the time of reading.
+    Object.entries(figures)
+      .filter(([, value]) => !Number.isNaN(value))
+      .map(([name, value]) => [prefix === '' ? name : `${prefix}${name.charAt(0).toUpperCase()}${name.slice(1)}`, value]),
   );
 
 export const bench: Bench = async ({ isFull, say }) => {
