@@ -1,0 +1,29 @@
+/** Every link from one of our pages to a file of ours leads somewhere, and every npm script that a page names exists. */
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import t from 'tap';
+
+const root = resolve(import.meta.dirname, '../..');
+const pages = globSync(['*.md', 'docs/**/*.md'], { cwd: root }).map((path) => join(root, path));
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
+
+t.test('docs: links between pages lead somewhere', async (t) => {
+  const dead = pages.flatMap((page) =>
+    [...readFileSync(page, 'utf8').matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, target = '']) => target.split('#')[0] ?? '')
+      .filter((target) => target !== '' && !/^[a-z]+:/.test(target) && !existsSync(join(dirname(page), target)))
+      .map((target) => `${relative(root, page)} -> ${target}`),
+  );
+  t.ok(pages.length > 10, `${pages.length} pages`);
+  t.strictSame(dead, []);
+});
+
+t.test('docs: scripts that pages name exist', async (t) => {
+  const unknown = pages.flatMap((page) =>
+    [...readFileSync(page, 'utf8').matchAll(/npm run ([a-z][\w:-]*)/g)]
+      .map(([, script = '']) => script)
+      .filter((script) => scripts[script] === undefined)
+      .map((script) => `${relative(root, page)}: npm run ${script}`),
+  );
+  t.strictSame(unknown, []);
+});
