@@ -15,6 +15,8 @@ export function untilStopped(): AbortSignal {
     controller.abort();
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  // A file at RLIMIT_FSIZE would end the process; heard, the write fails instead (setrlimit(2)), and the store says that it refuses.
+  process.on('SIGXFSZ', () => {});
   return controller.signal;
 }
 

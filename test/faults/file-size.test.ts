@@ -16,10 +16,11 @@ t.test('faults: a kiosk process that may write no larger file refuses visibly, l
   const limited = [`--fsize=${LIMIT_BYTES}:unlimited`, process.execPath, join(ROOT, 'cli/main.ts'), ...args, '--output', 'json'];
   const child = spawn('prlimit', limited, { stdio: ['pipe', 'pipe', 'inherit'] });
   t.teardown(() => void child.kill('SIGKILL'));
+  const ended = once(child, 'exit');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async () => {
     const line = await lines.next();
-    if (line.done === true) throw new Error(`the kiosk ended: ${child.exitCode ?? child.signalCode}`);
+    if (line.done === true) throw new Error(`the kiosk ended: ${await ended}`);
     return JSON.parse(line.value) as { kind?: string; keyId?: string; seq?: number };
   };
   await next();
@@ -37,7 +38,6 @@ t.test('faults: a kiosk process that may write no larger file refuses visibly, l
   for (let more = 1; more <= 5; more++) t.equal(await scan(card + more), 'refused-store', 'it goes on refusing, and lives');
   t.equal(spawnSync('prlimit', ['--pid', String(child.pid), '--fsize=unlimited:unlimited']).status, 0);
   for (let more = 10; more < 20; more++) t.equal(await scan(card + more), 'welcome', 'it serves without a restart');
-  const ended = once(child, 'exit');
   child.kill('SIGTERM');
   t.strictSame(await ended, [0, null]);
   await house.startGateway();
