@@ -4,6 +4,8 @@
  * them, too, for a code that has such bytes in it, and nobody at the door is to stop a kiosk with a code.
  */
 
+import { systemClock } from '../protocol/time.ts';
+
 const CTRL_C = 0x03;
 const CTRL_D = 0x04;
 /** A person's key stands so long alone; a scanner types the next one, its suffix at the latest, sooner. */
@@ -22,8 +24,8 @@ export async function* typedInput(
   interrupt: () => void = () => void process.kill(process.pid, 'SIGINT'),
 ): AsyncGenerator<Uint8Array, void> {
   let hasEnded = false;
-  let lastTypedAt = -ALONE_MS;
-  let pressed: { readonly keys: Uint8Array; readonly timer: NodeJS.Timeout } | undefined;
+  let lastTypedAt = Number.NEGATIVE_INFINITY;
+  let pressed: { readonly keys: Uint8Array; readonly cancel: () => void } | undefined;
   const end = () => {
     hasEnded = true;
     if (stdin.isTTY) stdin.setRawMode(false);
@@ -31,18 +33,19 @@ export async function* typedInput(
   };
   /** @returns what is to be read now: a key that may be a person's is held back until it has stood alone. */
   const typed = (keys: Uint8Array): Uint8Array[] => {
-    clearTimeout(pressed?.timer);
+    pressed?.cancel();
     const before = pressed === undefined ? [] : [pressed.keys];
     pressed = undefined;
-    const isAlone = performance.now() - lastTypedAt >= ALONE_MS;
-    lastTypedAt = performance.now();
+    const now = systemClock.monotonic();
+    const isAlone = now - lastTypedAt >= ALONE_MS;
+    lastTypedAt = now;
     const act = isAlone ? meaningOf(keys, interrupt, end) : undefined;
     if (act === undefined) return [...before, keys];
-    const timer = setTimeout(() => {
+    const cancel = systemClock.after(ALONE_MS, () => {
       pressed = undefined;
       act();
-    }, ALONE_MS);
-    pressed = { keys, timer };
+    });
+    pressed = { keys, cancel };
     return before;
   };
   if (signal.aborted) return end();
@@ -57,7 +60,7 @@ export async function* typedInput(
     // Destroyed under the reader by `end`.
     if (!hasEnded) throw error;
   } finally {
-    clearTimeout(pressed?.timer);
+    pressed?.cancel();
     signal.removeEventListener('abort', end);
     if (stdin.isTTY) stdin.setRawMode(false);
   }
