@@ -95,9 +95,9 @@ t.test('faults: a disk that breaks down under a running kiosk: refused visibly, 
   disk.breakDown();
   t.strictSame(await house.scanMany(100, 105), new Array(5).fill('refused-store'));
   t.match(house.terminal, BROKEN_WORDS);
-  t.match(house.terminal, /NOT STORING \(store\.read_only\)/);
+  t.match(house.terminal, /NOT STORING \(store\.(failed|read_only)\)/);
   await house.startGateway();
-  await house.until(() => house.kioskState?.lastError === 'store.read_only');
+  await house.until(() => /^store\./.test(house.kioskState?.lastError ?? ''));
   t.match(house.kioskState, { isUp: true, state: 'down' });
   await house.pass(30_000);
   await house.stopKiosk();
