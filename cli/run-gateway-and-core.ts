@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openIssuer } from '../cards/issuer.ts';
 import { type Core, openCore } from '../core/core.ts';
-import { makeCoreKeys } from '../core/keys.ts';
+import { makeCoreKeys, readCoreKeys } from '../core/keys.ts';
 import { type GatewayConfigInput, parseGatewayConfig } from '../gateway/config.ts';
 import { type RunningGateway, runGateway } from '../gateway/run-gateway.ts';
 import { ConfigError } from '../protocol/errors.ts';
@@ -39,7 +39,9 @@ export async function runGatewayAndCore(
     publicHost: given.publicHost ?? '127.0.0.1',
     issuers: [...issuersHere(paths, deployment), ...(given.issuers ?? [])],
   });
-  const keys = await makeCoreKeys(paths.coreKeys);
+  // Another key in a lost one's place would go unnoticed: no earlier visit would be found any more.
+  const hasCore = existsSync(join(paths.core, 'core.db'));
+  const keys = await (hasCore ? readCoreKeys : makeCoreKeys)(paths.coreKeys);
   const core = await openCore({ dir: paths.core, deployment, keys, clock, log, retentionDays: config.retentionDays });
   try {
     const gateway = await runGateway(config, { clock, log, intake: core, recipients: [keys.recipient] }, signal);

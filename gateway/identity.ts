@@ -3,6 +3,7 @@
  * the owner reads. A start that was cut short is completed by the next; nothing that is there is ever made anew.
  */
 import { createPrivateKey, type KeyObject, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeCertificate, rawKeyOfCertificate } from '../protocol/certificate.ts';
 import { generateSigningKey, privateKeyFromSeed, rawPublicKey, rawSeed, SEED_BYTES } from '../protocol/ed25519.ts';
@@ -11,6 +12,7 @@ import { generateRecipient, type Recipient, recipientOf } from '../protocol/hpke
 import { type DeploymentId, isPlaceId, newPlaceId } from '../protocol/ids.ts';
 import { makePrivateDirectory, readOrMakeSecret } from './key-files.ts';
 import { type OperatorAccount, openOperatorAccount } from './operator-account.ts';
+import { gatewayPaths } from './paths.ts';
 
 export interface Identity {
   readonly deployment: DeploymentId;
@@ -36,27 +38,49 @@ const SECRET_BYTES = 32;
  * Reads the gateway's keys, making what is not there yet. Calling it again, or from a second process, gives the same identity.
  * @param directory the gateway's directory; `keys/` and `operator.txt` are in it.
  * @param first the deployment to belong to when this is the first start, for cards that were printed before; a new one unless given.
- * @throws ConfigError `config.invalid` when a key file is readable by others or has the wrong length.
+ * @throws ConfigError `config.invalid` when a key file is readable by others, damaged, or gone from under stores that are still there.
  */
 export async function openIdentity(directory: string, first: { readonly deployment?: DeploymentId } = {}): Promise<Identity> {
   makePrivateDirectory(directory);
   const keys = join(directory, 'keys');
   makePrivateDirectory(keys);
-  const secret = (name: string) => readSecret(join(keys, name), SECRET_BYTES, () => randomBytes(SECRET_BYTES));
+  const { registry, ledger } = gatewayPaths(directory);
+  // The stores come after the last key. Another key in a lost one's place would go unnoticed, and what it opened be lost for good.
+  const hasStores = existsSync(registry) || existsSync(ledger);
+  const readOrMake: ReadOrMake = (path, make) =>
+    readOrMakeSecret(path, () => {
+      if (hasStores)
+        throw new ConfigError(
+          'config.invalid',
+          `${path}: is gone, and the stores are there (put it back from the backup, or begin a new data directory)`,
+        );
+      return make();
+    });
+  const secret = (name: string) => readSecret(readOrMake, join(keys, name), SECRET_BYTES, () => randomBytes(SECRET_BYTES));
 
-  const tlsKeyPem = await readText(join(keys, 'tls.key'), () => generateSigningKey().export({ type: 'pkcs8', format: 'pem' }).toString());
+  const tlsKeyPem = await readText(readOrMake, join(keys, 'tls.key'), () =>
+    generateSigningKey().export({ type: 'pkcs8', format: 'pem' }).toString(),
+  );
   // Kept, not made at each start: kiosks pin the certificate, and two of one key differ in their serial number.
-  const certificatePem = await readText(join(keys, 'tls.crt'), () => makeCertificate(createPrivateKey(tlsKeyPem), 'vestibule-gateway'));
-  if (Buffer.compare(rawKeyOfCertificate(certificatePem), rawPublicKey(createPrivateKey(tlsKeyPem))) !== 0)
+  const certificatePem = await readText(readOrMake, join(keys, 'tls.crt'), () =>
+    makeCertificate(createPrivateKey(tlsKeyPem), 'vestibule-gateway'),
+  );
+  if (
+    Buffer.compare(
+      keyIn(keys, () => rawKeyOfCertificate(certificatePem)),
+      keyIn(keys, () => rawPublicKey(createPrivateKey(tlsKeyPem))),
+    ) !== 0
+  )
     throw new ConfigError('config.invalid', `${keys}: tls.crt is not of tls.key (kiosks pin the certificate: put the right key back)`);
   const recipientPrivateKey = await readSecret(
+    readOrMake,
     join(keys, 'recipient.key'),
     SECRET_BYTES,
     async () => (await generateRecipient()).privateKey,
   );
-  const receiptSeed = await readSecret(join(keys, 'receipt.key'), SEED_BYTES, () => rawSeed(generateSigningKey()));
+  const receiptSeed = await readSecret(readOrMake, join(keys, 'receipt.key'), SEED_BYTES, () => rawSeed(generateSigningKey()));
   return {
-    deployment: await readDeployment(join(keys, 'deployment'), first.deployment),
+    deployment: await readDeployment(readOrMake, join(keys, 'deployment'), first.deployment),
     tls: { keyPem: tlsKeyPem, certificatePem },
     recipient: await recipientOf(recipientPrivateKey),
     recipientPrivateKey,
@@ -68,18 +92,34 @@ export async function openIdentity(directory: string, first: { readonly deployme
   };
 }
 
-async function readSecret(path: string, length: number, make: () => Uint8Array | Promise<Uint8Array>): Promise<Uint8Array> {
-  const bytes = await readOrMakeSecret(path, make);
+type ReadOrMake = typeof readOrMakeSecret;
+
+/** Reads a key out of a file of `keys`. @throws ConfigError `config.invalid` when it is damaged. */
+function keyIn(keys: string, read: () => Uint8Array): Uint8Array {
+  try {
+    return read();
+  } catch (cause) {
+    throw new ConfigError('config.invalid', `${keys}: tls.key or tls.crt is damaged (put it back from the backup)`, { cause });
+  }
+}
+
+async function readSecret(
+  readOrMake: ReadOrMake,
+  path: string,
+  length: number,
+  make: () => Uint8Array | Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  const bytes = await readOrMake(path, make);
   if (bytes.length !== length) throw new ConfigError('config.invalid', `${path}: ${bytes.length} of ${length} bytes`);
   return bytes;
 }
 
-async function readText(path: string, make: () => string | Promise<string>): Promise<string> {
-  return Buffer.from(await readOrMakeSecret(path, async () => Buffer.from(await make(), 'utf8'))).toString('utf8');
+async function readText(readOrMake: ReadOrMake, path: string, make: () => string | Promise<string>): Promise<string> {
+  return Buffer.from(await readOrMake(path, async () => Buffer.from(await make(), 'utf8'))).toString('utf8');
 }
 
-async function readDeployment(path: string, first: DeploymentId = newPlaceId()): Promise<DeploymentId> {
-  const text = (await readText(path, () => `${first}\n`)).trim();
+async function readDeployment(readOrMake: ReadOrMake, path: string, first: DeploymentId = newPlaceId()): Promise<DeploymentId> {
+  const text = (await readText(readOrMake, path, () => `${first}\n`)).trim();
   if (!isPlaceId(text)) throw new ConfigError('config.invalid', `${path}: ${text.length} characters that are no deployment id`);
   return text as DeploymentId;
 }

@@ -65,6 +65,30 @@ t.test('identity: a start that was cut short at any point is completed, and what
   }
 });
 
+t.test('identity: a key that is lost from under stores is a fault, not a reason to make another', async (t) => {
+  for (const name of ['recipient.key', 'deployment', 'tls.crt', 'index-pseudonym.key', 'store.key']) {
+    const directory = join(t.testdir(), `gateway-of-${name}`);
+    await openIdentity(directory);
+    writeFileSync(join(directory, 'registry.db'), '');
+    rmSync(join(directory, 'keys', name));
+    const left = bytesIn(directory);
+    await t.rejects(openIdentity(directory), { code: 'config.invalid', message: new RegExp(`${name}: is gone.*backup`) });
+    t.strictSame(bytesIn(directory), left);
+  }
+});
+
+t.test('identity: half a TLS key is a fault that names its file', async (t) => {
+  const directory = join(t.testdir(), 'gateway');
+  await openIdentity(directory);
+  for (const name of ['tls.crt', 'tls.key']) {
+    const path = join(directory, 'keys', name);
+    const whole = readFileSync(path);
+    writeFileSync(path, whole.subarray(0, whole.length / 2));
+    await t.rejects(openIdentity(directory), { code: 'config.invalid', message: /tls\.(key|crt)/ });
+    writeFileSync(path, whole);
+  }
+});
+
 t.test('identity: a certificate that is not of the key is a fault', async (t) => {
   const directory = join(t.testdir(), 'gateway');
   await openIdentity(directory);
