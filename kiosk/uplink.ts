@@ -45,6 +45,11 @@ const SETTLE_AFTER_MS = 200;
 const STORE_AGAIN_MS = 5_000;
 /** A held-back batch is tried again after the ack timeout, then twice that, and so on up to this. */
 const LONGEST_HOLD_MS = 600_000;
+/**
+ * A batch that was under way when the link broke, and not for the first time, may be what breaks it: others go before it, for this at first.
+ * Short, since it is the network's fault far more often, and a flag may be in it.
+ */
+const CUT_HOLD_MS = 1_000;
 /** A link on which so many batches were given up is opened anew. */
 const MOST_UNANSWERED = 32;
 /** A link up this long ends the outage: the backoff starts anew. */
@@ -141,7 +146,7 @@ export class Uplink {
     const nowMs = this.#options.clock.monotonic();
     for (const { batch, cancel } of this.#flights) {
       cancel();
-      this.#lanes.putBack(batch, batch.attempts === 0 ? nowMs : nowMs + this.#holdMs(batch.attempts));
+      this.#lanes.putBack(batch, batch.attempts === 0 ? nowMs : nowMs + this.#holdMs(batch.attempts, CUT_HOLD_MS));
     }
     this.#flights.clear();
     this.#settle();
@@ -262,9 +267,8 @@ export class Uplink {
     this.#soon();
   }
 
-  #holdMs(attempts: number): number {
-    const { ackTimeoutMs } = this.#options.limits;
-    const longest = Math.min(LONGEST_HOLD_MS, ackTimeoutMs * 2 ** Math.min(attempts, 20));
+  #holdMs(attempts: number, firstMs = this.#options.limits.ackTimeoutMs): number {
+    const longest = Math.min(LONGEST_HOLD_MS, firstMs * 2 ** Math.min(attempts, 20));
     return Math.ceil(longest * (0.5 + this.#options.random() / 2));
   }
 
