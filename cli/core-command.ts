@@ -5,7 +5,7 @@ import { readCoreKeys } from '../core/keys.ts';
 import { answerOverlaps } from '../core/overlap-command.ts';
 import { readTextScans } from '../hardware/scanner/text-scanner.ts';
 import { decodeCode } from '../protocol/code.ts';
-import { CodeError, DeviceError } from '../protocol/errors.ts';
+import { CodeError, ConfigError, DeviceError } from '../protocol/errors.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
 import { silentLog } from '../protocol/log.ts';
 import { systemClock } from '../protocol/time.ts';
@@ -32,6 +32,8 @@ export function coreCommand(): Command {
     .action(async (options: { purpose: string; minutes: string; json?: true; data: string }) => {
       const paths = dataPaths(options.data);
       const keys = await readCoreKeys(paths.coreKeys);
+      if (!(Number(options.minutes) > 0))
+        throw new ConfigError('config.invalid', `--minutes: "${options.minutes}" is not a number above 0`);
       const card = await scanCard();
       const answer = answerOverlaps(
         { dir: paths.core, keys, clock: systemClock, log: silentLog },

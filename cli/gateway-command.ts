@@ -1,4 +1,5 @@
 /** `vestibule gateway`: runs a gateway with its core, and decides which kiosks it admits. */
+import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Direction } from '../core/intake.ts';
@@ -7,7 +8,7 @@ import { dropQuarantine, gatewayStatus, openRegistry } from '../gateway/status.t
 import { ConfigError } from '../protocol/errors.ts';
 import { type EntranceId, isPlaceId, type KioskId, newPlaceId, type VenueId } from '../protocol/ids.ts';
 import { systemClock } from '../protocol/time.ts';
-import { dataPaths, gatewayIdentity, readJsonFile } from './data-paths.ts';
+import { type DataPaths, dataPaths, gatewayIdentity, readJsonFile } from './data-paths.ts';
 import { statusLines } from './gateway-status.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
 import { runGatewayAndCore } from './run-gateway-and-core.ts';
@@ -64,6 +65,7 @@ export function gatewayCommand(): Command {
     .option('--timezone <zone>', 'such as Europe/Berlin; decides where its day ends', Intl.DateTimeFormat().resolvedOptions().timeZone)
     .option('--id <id>', 'an existing venue')
     .action(async (options: { data: string; name?: string; timezone: string; id?: string }) => {
+      if (options.name === undefined) refuseNoGateway(dataPaths(options.data));
       await withRegistry(options.data, (registry) => {
         if (options.name !== undefined) {
           const id = options.id === undefined ? newPlaceId<VenueId>() : placeId<VenueId>('--id', options.id);
@@ -78,8 +80,12 @@ export function gatewayCommand(): Command {
     .argument('<kiosk.json>', 'the file that the kiosk made of itself')
     .description('let a kiosk connect, and say at which door it hangs')
     .requiredOption('--venue <id>', 'see "vestibule gateway venue"')
-    .option('--entrance <id>', 'an existing entrance, when a kiosk takes the place of another')
-    .addOption(new Option('--direction <door>', 'what the door is for').choices(['in', 'out', 'both']).default('in'))
+    .option('--entrance <id>', 'an existing entrance (status --json tells it), when a kiosk takes the place of another')
+    .addOption(
+      new Option('--direction <door>', 'what the door is for, as status shows it; the kiosk goes by its own --direction')
+        .choices(['in', 'out', 'both'])
+        .default('in'),
+    )
     .option('--dwell-hours <hours>', 'how long a visit without a check-out is taken to last', '2')
     .option(...data)
     .addHelpText('after', ADMIT_HELP)
@@ -98,6 +104,7 @@ export function gatewayCommand(): Command {
         direction: options.direction,
         dwellMs,
       };
+      refuseNoGateway(dataPaths(options.data));
       await withRegistry(options.data, (registry) => registry.admit(admission, systemClock.wall()));
       say(`admitted kiosk ${admission.kiosk} at entrance ${entrance}`);
     });
@@ -108,6 +115,7 @@ export function gatewayCommand(): Command {
     .description('stop admitting a kiosk; a running gateway cuts it off within a second')
     .option(...data)
     .action(async (kiosk: string, options: { data: string }) => {
+      refuseNoGateway(dataPaths(options.data));
       const isRevoked = await withRegistry(options.data, (registry) =>
         registry.revoke(placeId<KioskId>('kiosk', kiosk), systemClock.wall()),
       );
@@ -122,6 +130,7 @@ export function gatewayCommand(): Command {
     .option('--json', 'all of it as one line of JSON')
     .action(async (options: { data: string; json?: true }) => {
       const paths = dataPaths(options.data);
+      refuseNoGateway(paths);
       await gatewayIdentity(paths);
       const status = await gatewayStatus(paths.gateway);
       if (options.json) say(JSON.stringify(status, (key, value) => (key === 'publicKey' ? undefined : value)));
@@ -135,6 +144,7 @@ export function gatewayCommand(): Command {
     .option(...data)
     .action(async (kiosk: string, options: { data: string }) => {
       const paths = dataPaths(options.data);
+      refuseNoGateway(paths);
       await gatewayIdentity(paths);
       const items = await dropQuarantine(paths.gateway, placeId<KioskId>('kiosk', kiosk));
       say(`dropped ${items} from quarantine`);
@@ -146,6 +156,12 @@ export function gatewayCommand(): Command {
 function placeId<T extends VenueId | EntranceId | KioskId>(subject: string, text: string): T {
   if (!isPlaceId(text)) throw new ConfigError('config.invalid', `${subject}: expected 16 characters of 0-9 and a-z without i, l, o, u`);
   return text as T;
+}
+
+/** Asked in the wrong directory, a gateway would be made there that has no kiosks, and shown as if it were the one that was meant. */
+function refuseNoGateway(paths: DataPaths): void {
+  if (existsSync(paths.gateway)) return;
+  throw new ConfigError('config.invalid', `${paths.gateway}: is not there (--data names the data directory of the gateway)`);
 }
 
 async function withRegistry<T>(directory: string, use: (registry: Registry) => T): Promise<T> {

@@ -1,10 +1,11 @@
 /** `vestibule kiosk`: runs one kiosk, and tells who it is. */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { parseConfig } from '../kiosk/config.ts';
 import { openIdentity } from '../kiosk/kiosk-identity.ts';
 import { runKiosk } from '../kiosk/run-kiosk.ts';
+import { ConfigError } from '../protocol/errors.ts';
 import { dataPaths, readJsonFile } from './data-paths.ts';
 import { kioskDoors, type Output } from './kiosk-doors.ts';
 import { LEVELS, type Level } from './log.ts';
@@ -54,6 +55,11 @@ export function kioskCommand(): Command {
     .action(async (options: RunOptions) => {
       const signal = untilStopped();
       const config = parseConfig(settingsOf(options));
+      if (!existsSync(config.trustPath))
+        throw new ConfigError(
+          'config.invalid',
+          `${config.trustPath}: is not there (carry the gateway's trust.json here, name it with --trust)`,
+        );
       const doors = kioskDoors(options.output, options.log, signal, ({ kiosk, pageUrl }) =>
         say(`kiosk ${kiosk} ready${pageUrl === undefined ? '' : `: ${pageUrl}`}`),
       );

@@ -26,6 +26,7 @@ const TLS_PORT = 8_883;
 const TCP_PORT = 1_883;
 const PAGE_PORT = 8_088;
 const DWELL_MS = 2 * 3_600_000;
+const DEFAULT_DATA = './data';
 
 const say = (line = ''): void => void process.stdout.write(`${line}\n`);
 
@@ -36,7 +37,7 @@ where it was. Delete the directory to begin anew.`;
 export function startCommand(): Command {
   return new Command('start')
     .description('run gateway, tracing core and one kiosk together on this machine')
-    .option('--data <dir>', 'where everything is kept', './data')
+    .option('--data <dir>', 'where everything is kept', DEFAULT_DATA)
     .addOption(new Option('--direction <door>', 'what the door is for').choices(['in', 'out', 'both']).default('both'))
     .addOption(new Option('--log <level>', 'least level of log lines on standard error').choices(LEVELS).default('warn'))
     .addHelpText('after', HELP)
@@ -75,6 +76,7 @@ export function startCommand(): Command {
 
 function tell(paths: DataPaths, tcpPort: number, pageUrl: string | undefined): void {
   const operator = join(paths.gateway, 'operator.txt');
+  const elsewhere = paths.root === dataPaths(DEFAULT_DATA).root ? '' : ` --data '${paths.root}'`;
   say(`
 Vestibule is ready. Scan a card.
 
@@ -83,8 +85,8 @@ Vestibule is ready. Scan a card.
   Page for staff  ${pageUrl ?? 'off'}
   Scanners        any USB serial scanner; one that types: into this terminal, or into the page
   Watch           mosquitto_sub -p ${tcpPort} -u operator -P "$(cat '${operator}')" -t 'vestibule/1/events/#' -v
-  More cards      npm run vestibule -- cards --visitors 20 --out cards.pdf
-  Who overlapped  npm run vestibule -- core overlaps --purpose "try it out" --minutes 1
+  More cards      npm run vestibule -- cards --visitors 20 --out cards.pdf${elsewhere}
+  Who overlapped  npm run vestibule -- core overlaps --purpose "try it out" --minutes 1${elsewhere}
   Everything      ${paths.root}
 
 Ctrl-C stops; nothing is lost.

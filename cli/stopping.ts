@@ -1,5 +1,5 @@
 /** Turns the signals that ask a process to stop into one AbortSignal, and expected errors into an exit status and a sentence. */
-import { ExpectedError } from '../protocol/errors.ts';
+import { ConfigError, ExpectedError, StoreError } from '../protocol/errors.ts';
 
 /** EX_CONFIG of sysexits.h: a person has to correct something; systemd's RestartPreventExitStatus knows it. */
 const EXIT_CONFIG = 78;
@@ -24,9 +24,35 @@ export function untilStopped(): AbortSignal {
 export async function reportErrors(run: () => Promise<void>): Promise<void> {
   try {
     await run();
-  } catch (error) {
-    if (!(error instanceof ExpectedError)) throw error;
-    process.stderr.write(`vestibule: ${error.message} [${error.code}]\n`);
+  } catch (thrown) {
+    const error = thrown instanceof ExpectedError ? thrown : fileFault(thrown);
+    if (error === undefined) throw thrown;
+    const advice = error.code === 'config.locked' ? ' (is Vestibule running already? Stop it, or give another --data)' : '';
+    process.stderr.write(`vestibule: ${error.message}${advice} [${error.code}]\n`);
     process.exitCode = error.code.startsWith('config.') ? EXIT_CONFIG : 1;
   }
+}
+
+/** What the system says of a path that a person named or whose owner is another. Whatever else it says is a bug until it is known. */
+const PATH_FAULTS: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not read or write it',
+  EPERM: 'this user may not read or write it',
+  EEXIST: 'is there and is no directory',
+  ENOTDIR: 'is no directory, or in none',
+};
+const DISK_FAULTS: Readonly<Record<string, 'store.disk_full' | 'store.read_only'>> = {
+  ENOSPC: 'store.disk_full',
+  EDQUOT: 'store.disk_full',
+  EROFS: 'store.read_only',
+};
+
+function fileFault(thrown: unknown): ExpectedError | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  const { code = '', path } = thrown as NodeJS.ErrnoException;
+  if (path === undefined) return undefined;
+  const pathFault = PATH_FAULTS[code];
+  if (pathFault !== undefined) return new ConfigError('config.invalid', `${path}: ${pathFault}`, { cause: thrown });
+  const diskFault = DISK_FAULTS[code];
+  if (diskFault === undefined) return undefined;
+  return new StoreError(diskFault, `${path}: the disk is ${code === 'EROFS' ? 'read-only' : 'full'}`, { cause: thrown });
 }
