@@ -2,7 +2,7 @@
  * Opens a kiosk's outbox whatever state its file is in. A damaged one is never deleted: it is set aside under another name beside
  * it, a new outbox with a new epoch takes its place, and the rows that can still be read are carried over, so that they are sent.
  */
-import { existsSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readSync, renameSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { StoreError } from '../protocol/errors.ts';
 import type { Log } from '../protocol/log.ts';
@@ -16,6 +16,8 @@ const FILE = 'outbox.db';
 const SET_ASIDE = /^outbox\.damaged-(\d+)-\d+\.db$/;
 /** A card that damages more than these is to be replaced, not written on. */
 const MOST_SET_ASIDE = 8;
+const WAL_HEADER_BYTES = 32;
+const WAL_MAGIC = [0x377f0682, 0x377f0683];
 
 export interface OpenedOutbox {
   readonly outbox: Outbox;
@@ -56,11 +58,27 @@ export function openOutbox(
 function openSound(dir: string, limits: OutboxLimits, now: { wallMs: EpochMillis; monotonicMs: MonotonicMillis }): Outbox {
   const path = join(dir, FILE);
   try {
+    if (isLogDamaged(`${path}-wal`)) throw new StoreError('store.corrupt', 'outbox: its write-ahead log has no header');
     return new Outbox(path, limits, now.monotonicMs);
   } catch (error) {
     if (!isCorrupt(error)) throw error;
     setAside(dir, now.wallMs);
     return new Outbox(path, limits, now.monotonicMs);
+  }
+}
+
+/**
+ * SQLite takes a log whose header is not one for an empty log: the rows in it would be gone without a word, and their sequence
+ * numbers given again. Source: sqlite.org/fileformat2.html, section 4.1: a header of 32 bytes that begins with one of two numbers.
+ */
+function isLogDamaged(path: string): boolean {
+  if (!existsSync(path)) return false;
+  const file = openSync(path, 'r');
+  try {
+    const header = Buffer.alloc(WAL_HEADER_BYTES);
+    return readSync(file, header) === WAL_HEADER_BYTES && !WAL_MAGIC.includes(header.readUInt32BE(0));
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { eraseSetAside, openOutbox } from '../../kiosk/open-outbox.ts';
@@ -31,6 +31,26 @@ t.test('openOutbox: a file that is no database is set aside whole, and a new out
   outbox.close();
   t.equal(readdirSync(dir).filter((name) => /^outbox\.damaged-\d+-1\.db$/.test(name)).length, 1);
 });
+
+t.test(
+  'openOutbox: a write-ahead log that lost its header is no empty log: the outbox is set aside and numbers are not given again',
+  async (t) => {
+    const dir = t.testdir();
+    const copy = join(dir, 'copy');
+    mkdirSync(copy);
+    const first = open(dir);
+    for (let count = 0; count < 5; count++) first.append();
+    // As a kill leaves it, the rows still in the log.
+    for (const name of ['outbox.db', 'outbox.db-wal']) writeFileSync(join(copy, name), readFileSync(join(dir, name)));
+    const { epoch } = first.outbox;
+    first.outbox.close();
+    damage(join(copy, 'outbox.db-wal'), 0, 32);
+    const { outbox, salvagedRows } = opened(copy);
+    t.equal(salvagedRows, 0, 'it is told that an outbox was set aside');
+    t.notSame(outbox.epoch, epoch, 'sequence numbers count in a new epoch');
+    outbox.close();
+  },
+);
 
 t.test(
   'openOutbox: of one with damaged pages the rows that can be read are carried over with their keys, and sequences start anew',
