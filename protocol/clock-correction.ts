@@ -31,7 +31,9 @@ export function correct(observed: { readonly stamp: Stamp; readonly sentAt: Sent
   const { stamp, sentAt, receivedAtMs } = observed;
   const isSameBoot = Buffer.compare(stamp.bootId, sentAt.bootId) === 0 && sentAt.monotonicMs >= stamp.monotonicMs;
   const placedMs = receivedAtMs - (sentAt.monotonicMs - stamp.monotonicMs);
-  const isPlausible = isSameBoot ? Math.abs(stamp.wallMs - placedMs) <= TOLERANCE_MS : stamp.wallMs <= receivedAtMs + TOLERANCE_MS;
+  // What claims to be older than an outbox keeps anything was stamped by a clock that was wrong, whatever it thought of itself.
+  const isWithinRetention = stamp.wallMs <= receivedAtMs + TOLERANCE_MS && stamp.wallMs >= receivedAtMs - OLDEST_MS;
+  const isPlausible = isSameBoot ? Math.abs(stamp.wallMs - placedMs) <= TOLERANCE_MS : isWithinRetention;
   if (stamp.clock === 'synced' && isPlausible) return { atMs: stamp.wallMs, uncertaintyMs: SYNCED_UNCERTAINTY_MS, basis: 'kiosk' };
   if (isSameBoot) {
     return { atMs: Math.max(placedMs, 0) as EpochMillis, uncertaintyMs: SAME_BOOT_UNCERTAINTY_MS, basis: 'same-boot' };

@@ -36,6 +36,8 @@ const TABLE: readonly [string, CorrectedTime, number, CorrectedTime['basis']][] 
   ['synced, of an earlier boot', corrected('synced', NOON - 3 * DAY, HOUR, otherBoot), NOON - 3 * DAY, 'kiosk'],
   ['synced, of an earlier boot, 2 min in the future', corrected('synced', NOON + 2 * MINUTE, 0, otherBoot), NOON + 2 * MINUTE, 'kiosk'],
   ['synced, of an earlier boot, 2 min and 1 ms in the future', corrected('synced', NOON + 2 * MINUTE + 1, 0, otherBoot), NOON, 'unplaced'],
+  ['synced, of an earlier boot, at the edge of retention', corrected('synced', NOON - 21 * DAY, HOUR, otherBoot), NOON - 21 * DAY, 'kiosk'],
+  ['synced a year back, of an earlier boot', corrected('synced', NOON - 365 * DAY, HOUR, otherBoot), NOON - 21 * DAY, 'unplaced'],
   ['assumed, of an earlier boot', corrected('assumed', NOON - 3 * DAY, HOUR, otherBoot), NOON - 3 * DAY, 'unplaced'],
   ['unsynced in 1970, of an earlier boot', corrected('unsynced', 0, HOUR, otherBoot), NOON - 21 * DAY, 'unplaced'],
   ['unsynced in the future, of an earlier boot', corrected('unsynced', NOON + DAY, HOUR, otherBoot), NOON, 'unplaced'],
