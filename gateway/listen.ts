@@ -29,11 +29,12 @@ const TCP_KEEP_ALIVE_MS = 60_000;
 
 type OnConnection = (socket: Socket, peer: Peer) => void;
 
-/** @throws ConfigError `config.invalid` when the address can not be bound. */
+/** @param onFault told of each connection that could not be taken. @throws ConfigError `config.invalid` when the address can not be bound. */
 export function listenTls(
   binding: Binding,
   own: { readonly keyPem: string; readonly certificatePem: string },
   onConnection: OnConnection,
+  onFault: () => void,
 ): Promise<Listener> {
   const server = createTlsServer(
     {
@@ -49,15 +50,16 @@ export function listenTls(
   );
   // A handshake that fails (a port scan, a plain-text client) concerns nobody else.
   server.on('tlsClientError', (_error, socket) => socket.destroy());
-  return bind(server, binding, MOST_TLS_CONNECTIONS);
+  return bind(server, binding, MOST_TLS_CONNECTIONS, onFault);
 }
 
-/** @throws ConfigError `config.invalid` when the address can not be bound. */
-export const listenTcp = (binding: Binding, onConnection: OnConnection): Promise<Listener> =>
+/** As listenTls, without TLS. */
+export const listenTcp = (binding: Binding, onConnection: OnConnection, onFault: () => void): Promise<Listener> =>
   bind(
     createTcpServer((socket) => onConnection(socket, { transport: 'tcp' })),
     binding,
     MOST_TCP_CONNECTIONS,
+    onFault,
   );
 
 function peerKeyOf(socket: TLSSocket): Uint8Array | undefined {
@@ -71,7 +73,7 @@ function peerKeyOf(socket: TLSSocket): Uint8Array | undefined {
   }
 }
 
-async function bind(server: Server, { host, port }: Binding, mostConnections: number): Promise<Listener> {
+async function bind(server: Server, { host, port }: Binding, mostConnections: number, onFault: () => void): Promise<Listener> {
   server.maxConnections = mostConnections;
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -85,6 +87,8 @@ async function bind(server: Server, { host, port }: Binding, mostConnections: nu
     server.once('error', (cause) => reject(new ConfigError('config.invalid', `listen: ${host} port ${port} can not be bound`, { cause })));
     server.listen(port, host, resolve);
   });
+  // A connection that can not be taken (no descriptor left) is its peer's to try again; without a listener it would end the process.
+  server.on('error', onFault);
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>

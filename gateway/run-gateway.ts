@@ -181,9 +181,10 @@ async function start(
     if (changes.length > 0) forwarder.wake();
   };
 
-  const tls = await listenTls(config.tls, identity.tls, broker.accept);
+  const onDoorFault = () => log.warn('connection.not_taken');
+  const tls = await listenTls(config.tls, identity.tls, broker.accept, onDoorFault);
   listeners.push(tls);
-  const tcp = await listenTcp(config.tcp, broker.accept);
+  const tcp = await listenTcp(config.tcp, broker.accept, onDoorFault);
   listeners.push(tcp);
 
   const trust: TrustDocument = {
