@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Starts the command line on the Node that the lockfile pins, whatever Node the shell has. Plain JavaScript, so that an old Node can read it.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -20,8 +20,11 @@ if (Number(process.versions.node.split('.')[0]) >= OLDEST_MAJOR) {
     );
     process.exit(1);
   }
-  // The terminal sends Ctrl-C to both processes; the parent only has to outlive the child.
+  const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  // The terminal sends Ctrl-C to both processes; the parent only has to outlive the child. What is sent to one is handed on.
   process.on('SIGINT', () => {});
-  const ran = spawnSync(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
-  process.exitCode = ran.status ?? 128 + (ran.signal ? constants.signals[ran.signal] : 1);
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (status, signal) => {
+    process.exitCode = status ?? 128 + (signal ? constants.signals[signal] : 1);
+  });
 }
