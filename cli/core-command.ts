@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import { Command } from 'commander';
 import { readCoreKeys } from '../core/keys.ts';
 import { answerOverlaps } from '../core/overlap-command.ts';
+import { coreStatus } from '../core/status.ts';
 import { readTextScans } from '../hardware/scanner/text-scanner.ts';
 import { decodeCode } from '../protocol/code.ts';
 import { CodeError, ConfigError, DeviceError } from '../protocol/errors.ts';
@@ -47,6 +48,22 @@ export function coreCommand(): Command {
       }
       if (answer.unreadableDays.length > 0) say(`Not looked at, since unreadable: ${answer.unreadableDays.join(', ')}`);
       say(`Audit log entry ${answer.audit.entry}, ${answer.audit.hash}`);
+    });
+  core
+    .command('status')
+    .description('how much the core holds, and what it had to set aside and why')
+    .option('--json', 'as one line of JSON')
+    .option('--data <dir>', 'data directory; the core is in its "core" folder', './data')
+    .action(async (options: { json?: true; data: string }) => {
+      const paths = dataPaths(options.data);
+      const { storeKey } = await readCoreKeys(paths.coreKeys);
+      const status = coreStatus({ dir: paths.core, storeKey, clock: systemClock });
+      if (options.json) return say(JSON.stringify(status));
+      const { days, flags, undos, setAside, setAsideBy, expired, daysDropped } = status;
+      say(`${days} days held, ${daysDropped} dropped past retention, ${expired} rows came too late, ${undos} taken back`);
+      say(`flags: ${flags.confirmed} confirmed, ${flags.unconfirmed} unconfirmed`);
+      say(setAside === 0 ? 'nothing set aside' : `${setAside} SET ASIDE: not traced, still in the gateway's ledger`);
+      for (const { kiosk, reason, count } of setAsideBy) say(`  kiosk ${kiosk}: ${count} [${reason}]`);
     });
   return core;
 }

@@ -1,0 +1,38 @@
+/** How a core does, for an operator: counts, and what was set aside and why. Reads beside a gateway that goes on writing; names no card. */
+import { join } from 'node:path';
+import type { ErrorCode } from '../protocol/errors.ts';
+import type { KioskId } from '../protocol/ids.ts';
+import type { Clock } from '../protocol/time.ts';
+import { DEFAULT_RETENTION_DAYS } from './core.ts';
+import { openCoreDb } from './core-db.ts';
+import { firstKeptDay } from './day.ts';
+import { DayKeys } from './day-keys.ts';
+import { type NoteCounts, Notes } from './notes.ts';
+
+export interface CoreStatus extends NoteCounts {
+  /** Day files within retention. */
+  readonly days: number;
+  /** Of the latest 1,000 that were set aside: how many of which kiosk, for which reason. */
+  readonly setAsideBy: readonly { readonly kiosk: KioskId; readonly reason: ErrorCode; readonly count: number }[];
+}
+
+const LATEST = 1_000;
+
+/** @param core.dir of a core that has been opened before. @throws StoreError `store.wrong_key`, `store.corrupt`, `store.newer`, `store.busy`, `store.failed`. */
+export function coreStatus(core: { readonly dir: string; readonly storeKey: Uint8Array; readonly clock: Clock }): CoreStatus {
+  const nowMs = core.clock.wall();
+  const db = openCoreDb(join(core.dir, 'core.db'), core.storeKey, 'read');
+  try {
+    const notes = new Notes(db);
+    const firstDay = firstKeptDay(nowMs, DEFAULT_RETENTION_DAYS);
+    const days = new DayKeys(db).days().filter((day) => day >= firstDay).length;
+    const counts = new Map<string, { kiosk: KioskId; reason: ErrorCode; count: number }>();
+    for (const { kiosk, reason } of notes.setAside(LATEST)) {
+      const name = `${kiosk} ${reason}`;
+      counts.set(name, { kiosk, reason, count: (counts.get(name)?.count ?? 0) + 1 });
+    }
+    return { days, ...notes.counts(nowMs), setAsideBy: [...counts.values()] };
+  } finally {
+    db.close();
+  }
+}
