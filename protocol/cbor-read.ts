@@ -28,7 +28,8 @@ export function readBytes(value: CborValue | undefined, subject: string, shortes
 
 /** @throws DecodeError `decode.malformed` when it is no whole number, `decode.out_of_range` outside `least` to `greatest`. */
 export function readInteger(value: CborValue | undefined, subject: string, least: number, greatest: number): number {
-  if (typeof value !== 'number') throw new DecodeError('decode.malformed', `${subject}: not a number`);
+  if (typeof value !== 'number' || !Number.isSafeInteger(value))
+    throw new DecodeError('decode.malformed', `${subject}: not a whole number`);
   if (value < least || value > greatest) throw new DecodeError('decode.out_of_range', `${subject}: not within ${least} to ${greatest}`);
   return value;
 }

@@ -73,18 +73,16 @@ const DEVICE_NAME = /^[a-z0-9-]{1,32}$/;
 
 /**
  * @returns at most 512 bytes.
- * @throws DecodeError as `decodeEvent`: what is encoded is read back, because an event that is promised must be readable.
+ * @throws DecodeError as `decodeEvent`: the fields are read as a receiver will read them, because an event that is promised must be readable.
  */
 export function encodeEvent(event: VestibuleEvent): Uint8Array {
-  const bytes = encodeCbor(
-    new Map(
-      fieldsOf(event)
-        .filter((field): field is [number, CborValue] => field[1] !== undefined)
-        .sort(([a], [b]) => a - b),
-    ),
+  const fields = new Map(
+    fieldsOf(event)
+      .filter((field): field is [number, CborValue] => field[1] !== undefined)
+      .sort(([a], [b]) => a - b),
   );
-  decodeEvent(bytes);
-  return bytes;
+  eventOf(fields);
+  return encodeCbor(fields);
 }
 
 function fieldsOf(event: VestibuleEvent): [number, CborValue | undefined][] {
@@ -159,8 +157,11 @@ function happeningFieldsOf(event: Happening): [number, CborValue | undefined][] 
  * @throws DecodeError as `decodeCbor`; `decode.malformed` for a field that is missing or of another form, `decode.out_of_range` for one
  *   beyond its bounds, `decode.unsupported` for a field that the type does not have: a newer kiosk's, to be read by a newer gateway.
  */
-export function decodeEvent(bytes: Uint8Array): VestibuleEvent {
-  const fields = new Fields(readMap(decodeCbor(bytes, 'event', LONGEST_EVENT_BYTES), 'event'));
+export const decodeEvent = (bytes: Uint8Array): VestibuleEvent =>
+  eventOf(readMap(decodeCbor(bytes, 'event', LONGEST_EVENT_BYTES), 'event'));
+
+function eventOf(map: ReadonlyMap<number, CborValue>): VestibuleEvent {
+  const fields = new Fields(map);
   const type = TYPES[fields.integer('type', 1, TYPES.length) - 1] ?? 'check-in';
   const stamp: Stamp = {
     wallMs: fields.integer('wallMs', 0, LAST_WALL_MS) as EpochMillis,
