@@ -35,7 +35,13 @@ t.test('faults: a kiosk process that may write no larger file refuses visibly, l
   while (said === 'welcome') said = await scan(++card);
   t.ok(card > 10, `${card} were welcome`);
   t.equal(said, 'refused-store');
-  for (let more = 1; more <= 5; more++) t.equal(await scan(card + more), 'refused-store', 'it goes on refusing, and lives');
+  // The checkpoint thread may have moved the log meanwhile: then there is room again, and what is welcome is kept.
+  let welcome = card;
+  for (let more = 1; more <= 5; more++) {
+    const answer = await scan(card + more);
+    t.ok(answer === 'refused-store' || answer === 'welcome', 'it lives, and refuses or keeps');
+    if (answer === 'welcome') welcome += 1;
+  }
   t.equal(spawnSync('prlimit', ['--pid', String(child.pid), '--fsize=unlimited:unlimited']).status, 0);
   for (let more = 10; more < 20; more++) t.equal(await scan(card + more), 'welcome', 'it serves without a restart');
   child.kill('SIGTERM');
@@ -43,6 +49,6 @@ t.test('faults: a kiosk process that may write no larger file refuses visibly, l
   await house.startGateway();
   await house.startKiosk();
   await house.untilDelivered();
-  t.equal(house.promised.length, card + 10);
+  t.equal(house.promised.length, welcome + 10);
   t.strictSame(compare(house, await house.audit()), NOTHING);
 });
