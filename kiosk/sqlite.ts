@@ -2,7 +2,7 @@
  * The only importer of better-sqlite3 in this room: opens a connection with the pragmas a promise rests on, and turns SQLite's
  * result codes into StoreErrors. Outbox, its salvage, its checkpoint worker and the lock of the data directory share it.
  */
-import { accessSync, constants, statfsSync } from 'node:fs';
+import { accessSync, constants, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { codeOf, type ErrorCode, StoreError } from '../protocol/errors.ts';
@@ -89,8 +89,11 @@ export function translated<T>(path: string, work: () => T): T {
 /** @returns a StoreError, or `error` itself where it is none of SQLite's failures but a bug. */
 function storeErrorOf(error: unknown, path: string): unknown {
   if (!(error instanceof Database.SqliteError)) {
-    if (error instanceof TypeError && /directory does not exist/.test(error.message))
-      return new StoreError('store.failed', 'store: no directory', { cause: error });
+    if (error instanceof TypeError && /directory does not exist/.test(error.message)) {
+      // better-sqlite3 says the same of a directory that lies in one which this user may not enter.
+      const code = isDenied(dirname(path)) ? 'store.read_only' : 'store.failed';
+      return new StoreError(code, 'store: no directory', { cause: error });
+    }
     // An outbox that was set aside is closed under an uplink that still holds it.
     if (error instanceof TypeError && /connection is not open/.test(error.message))
       return new StoreError('store.failed', 'store: closed', { cause: error });
@@ -108,7 +111,7 @@ function meaningOf(code: string, path: string): ErrorCode | undefined {
   // A disk that turned read-only under an open file answers with I/O errors; a closed directory with CANTOPEN; a full one with either
   // where the index of the write-ahead log does not fit.
   if (/^SQLITE_(IOERR|CANTOPEN|PERM|AUTH)/.test(code)) {
-    if (!isWritable(dirname(path))) return 'store.read_only';
+    if (isDenied(dirname(path)) || !isWritable(dirname(path))) return 'store.read_only';
     return hasRoom(dirname(path)) ? 'store.failed' : 'store.disk_full';
   }
   return undefined;
@@ -123,6 +126,15 @@ const hasRoom = (directory: string): boolean => {
     return bavail * bsize >= LEAST_ROOM_BYTES;
   } catch {
     return true;
+  }
+};
+
+const isDenied = (directory: string): boolean => {
+  try {
+    statSync(directory);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EACCES';
   }
 };
 

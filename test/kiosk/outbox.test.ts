@@ -266,6 +266,19 @@ t.test('Outbox: in a directory that can not be written the reason is store.read_
   }
 });
 
+t.test('Outbox: in a directory that may not be entered the reason is store.read_only, too', async (t) => {
+  const dir = t.testdir({ closed: { ro: {} } });
+  const path = join(dir, 'closed', 'ro');
+  open(path).outbox.close();
+  chmodSync(join(dir, 'closed'), 0o600);
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  const code = codeFrom(() => open(path));
+  if (isRoot) process.seteuid?.(0);
+  chmodSync(join(dir, 'closed'), 0o755);
+  t.equal(code, 'store.read_only');
+});
+
 t.test(
   'Outbox: on a disk that is full the next row is refused, those before are whole, and it takes again when there is room',
   async (t) => {
