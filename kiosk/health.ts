@@ -24,7 +24,7 @@ export interface HealthSnapshot {
   readonly devices: readonly DeviceHealth[];
   readonly queued: number;
   readonly oldestQueuedMs: number | undefined;
-  /** Unsent rows that retention has dropped. */
+  /** Unsent rows that retention has dropped, and damaged ones that could not be sent. */
   readonly droppedUnsent: number;
   /** Rows that the gateway met as conflicts, and as wrong in themselves. */
   readonly conflicts: number;
@@ -45,7 +45,7 @@ export interface Queue {
 const RESTART_MAY_HELP: ReadonlySet<ErrorCode> = new Set(['store.failed', 'store.corrupt', 'store.busy']);
 
 export class Health {
-  readonly #queue: () => Queue;
+  readonly #queueNow: () => Queue;
   readonly #onChange: () => void;
   readonly #clock: () => ClockState;
   readonly #devices = new Map<string, DeviceHealth>();
@@ -59,7 +59,7 @@ export class Health {
 
   /** @param onChange told after each change but those of the queue; it may take a snapshot. */
   constructor(sources: { readonly queue: () => Queue; readonly clock: () => ClockState }, onChange: () => void) {
-    this.#queue = sources.queue;
+    this.#queueNow = sources.queue;
     this.#clock = sources.clock;
     this.#onChange = onChange;
   }
@@ -96,6 +96,11 @@ export class Health {
     this.#onChange();
   }
 
+  /** Rows of the queue were dropped. */
+  dropped(): void {
+    this.#onChange();
+  }
+
   received(conflicts: number, quarantined: number): void {
     if (conflicts + quarantined === 0) return;
     this.#conflicts += conflicts;
@@ -122,7 +127,7 @@ export class Health {
       storeWhy: this.#storeWhy,
       clock: this.#clock(),
       devices,
-      ...this.#queue(),
+      ...this.#queueNow(),
       conflicts: this.#conflicts,
       quarantined: this.#quarantined,
       setAside: this.#setAside,

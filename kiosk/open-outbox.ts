@@ -2,12 +2,13 @@
  * Opens a kiosk's outbox whatever state its file is in. A damaged one is never deleted: it is set aside under another name beside
  * it, a new outbox with a new epoch takes its place, and the rows that can still be read are carried over, so that they are sent.
  */
-import { closeSync, existsSync, openSync, readdirSync, readSync, renameSync, unlinkSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { StoreError } from '../protocol/errors.ts';
 import type { Log } from '../protocol/log.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
 import { Outbox } from './outbox.ts';
+import { isLogDamaged, mendLog } from './outbox-log.ts';
 import type { OutboxLimits } from './outbox-row.ts';
 import { salvage } from './outbox-salvage.ts';
 import { isCorrupt } from './sqlite.ts';
@@ -16,8 +17,6 @@ const FILE = 'outbox.db';
 const SET_ASIDE = /^outbox\.damaged-(\d+)-\d+\.db$/;
 /** A card that damages more than these is to be replaced, not written on. */
 const MOST_SET_ASIDE = 8;
-const WAL_HEADER_BYTES = 32;
-const WAL_MAGIC = [0x377f0682, 0x377f0683];
 
 export interface OpenedOutbox {
   readonly outbox: Outbox;
@@ -27,6 +26,7 @@ export interface OpenedOutbox {
 
 /**
  * @param dir the data directory, locked by the caller (data-lock.ts).
+ * @param isKnownDamaged whoever used it last has met damage, which a look at the file may not find again.
  * @throws StoreError store.corrupt once eight damaged files lie aside; store.newer, store.read_only, store.disk_full, store.failed.
  */
 export function openOutbox(
@@ -34,13 +34,15 @@ export function openOutbox(
   limits: OutboxLimits,
   now: { wallMs: EpochMillis; monotonicMs: MonotonicMillis },
   log: Log,
+  isKnownDamaged = false,
 ): OpenedOutbox {
   finishSettingAside(dir);
-  const outbox = openSound(dir, limits, now);
+  const outbox = openSound(dir, limits, now, isKnownDamaged);
   let salvagedRows: number | undefined;
   for (const name of setAsideIn(dir)) {
     try {
       if (outbox.hasAdopted(name)) continue;
+      mendLog(`${join(dir, name)}-wal`);
       const { keys, adopted } = salvage(join(dir, name));
       outbox.adopt([name, ...adopted], keys, now.monotonicMs);
       const rows = keys.reduce((sum, key) => sum + key.rows.length, 0);
@@ -55,30 +57,20 @@ export function openOutbox(
   return { outbox, salvagedRows };
 }
 
-function openSound(dir: string, limits: OutboxLimits, now: { wallMs: EpochMillis; monotonicMs: MonotonicMillis }): Outbox {
+function openSound(
+  dir: string,
+  limits: OutboxLimits,
+  now: { wallMs: EpochMillis; monotonicMs: MonotonicMillis },
+  isKnownDamaged: boolean,
+): Outbox {
   const path = join(dir, FILE);
   try {
-    if (isLogDamaged(`${path}-wal`)) throw new StoreError('store.corrupt', 'outbox: its write-ahead log has no header');
+    if (isKnownDamaged || isLogDamaged(`${path}-wal`)) throw new StoreError('store.corrupt', 'outbox: damaged');
     return new Outbox(path, limits, now.monotonicMs);
   } catch (error) {
     if (!isCorrupt(error)) throw error;
     setAside(dir, now.wallMs);
     return new Outbox(path, limits, now.monotonicMs);
-  }
-}
-
-/**
- * SQLite takes a log whose header is not one for an empty log: the rows in it would be gone without a word, and their sequence
- * numbers given again. Source: sqlite.org/fileformat2.html, section 4.1: a header of 32 bytes that begins with one of two numbers.
- */
-function isLogDamaged(path: string): boolean {
-  if (!existsSync(path)) return false;
-  const file = openSync(path, 'r');
-  try {
-    const header = Buffer.alloc(WAL_HEADER_BYTES);
-    return readSync(file, header) === WAL_HEADER_BYTES && !WAL_MAGIC.includes(header.readUInt32BE(0));
-  } finally {
-    closeSync(file);
   }
 }
 

@@ -100,7 +100,7 @@ export class Outbox {
     return this.#unsent;
   }
 
-  /** Unsent rows that retention has dropped in the whole life of this outbox. */
+  /** Unsent rows that retention has dropped, and damaged ones that fit no message, in the whole life of this outbox. */
   get droppedUnsent(): number {
     return this.#meta<number>('dropped_unsent');
   }
@@ -216,6 +216,14 @@ export class Outbox {
     });
     if (pruned.settled + pruned.droppedUnsent > 0) this.#forgetKeys();
     return pruned;
+  }
+
+  /** Gives up an unsent row that can never be sent, and counts it. @throws StoreError. */
+  drop(position: number): void {
+    this.#kept(() => {
+      const dropped = this.#delete('SELECT ?', [position]);
+      this.#statement(this.#keeper, 'UPDATE meta SET dropped_unsent = dropped_unsent + ?').run(dropped);
+    });
   }
 
   /** Writes down the wall time, against which a clock that was lost is recognised after the next boot. @throws StoreError. */

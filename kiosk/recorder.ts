@@ -45,6 +45,7 @@ export class Recorder {
   #why: ErrorCode | undefined;
   #wake = new AbortController();
   #appended = 0;
+  #isDamaged = false;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -65,11 +66,12 @@ export class Recorder {
     const { dir, limits, clock, log, keyParts, onOutbox } = this.#options;
     let opened: OpenedOutbox;
     try {
-      opened = openOutbox(dir, limits, { wallMs: clock.wall(), monotonicMs: clock.monotonic() }, log);
+      opened = openOutbox(dir, limits, { wallMs: clock.wall(), monotonicMs: clock.monotonic() }, log, this.#isDamaged);
     } catch (error) {
       this.#note(error);
       return;
     }
+    this.#isDamaged = false;
     this.#contentKey = await makeContentKey(keyParts, opened.outbox.epoch);
     this.#outbox = opened.outbox;
     onOutbox(opened.outbox, opened.salvagedRows);
@@ -125,6 +127,7 @@ export class Recorder {
   failed(error: unknown): void {
     this.#note(error);
     if (codeOf(error) !== 'store.corrupt') return;
+    this.#isDamaged = true;
     this.#letGo();
     this.#wake.abort();
   }

@@ -270,6 +270,7 @@ class Kiosk {
       onStoreFailed: (error) => {
         if (this.#recorder.outbox === outbox) this.#recorder.failed(error);
       },
+      onRowDropped: () => this.#health.dropped(),
     });
     this.#uplink = uplink;
     this.#tasks.add(uplink.run(signal));

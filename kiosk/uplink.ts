@@ -33,6 +33,8 @@ export interface UplinkOptions {
   readonly random: () => number;
   readonly onLink: (report: LinkReport) => void;
   readonly onStoreFailed: (error: StoreError) => void;
+  /** A damaged row was given up. */
+  readonly onRowDropped: () => void;
 }
 
 interface Flight {
@@ -227,7 +229,7 @@ export class Uplink {
       // A store that can not be read now may be later; the rows are out of the lanes already.
       if (error instanceof StoreError) this.#lanes.putBack(batch, clock.monotonic() + STORE_AGAIN_MS);
       if (!(error instanceof DecodeError)) throw error;
-      this.#holdUnsendable(batch, error);
+      this.#sortOutUnsendable(batch, error);
       return;
     }
     const flight: Flight = { batch, cancel: clock.after(limits.ackTimeoutMs, () => this.#giveUp(link, flight)) };
@@ -240,11 +242,24 @@ export class Uplink {
     log.debug('batch.sent', () => ({ rows: batch.rows.length, lane: batch.lane, attempts: batch.attempts }));
   }
 
-  /** A row that was damaged where it lies fits no batch: it is found by halving, held back alone, and retention takes it in the end. */
-  #holdUnsendable(batch: Batch, error: DecodeError): void {
-    const nowMs = this.#options.clock.monotonic();
-    this.#options.log.error('uplink.batch_unsendable', { rows: batch.rows.length, code: error.code });
-    this.#lanes.putBack({ ...batch, attempts: Math.max(1, batch.attempts) }, batch.rows.length > 1 ? nowMs : nowMs + LONGEST_HOLD_MS);
+  /** A row that was damaged where it lies fits no batch: it is found by halving, and given up alone. */
+  #sortOutUnsendable({ rows, ...batch }: Batch, error: DecodeError): void {
+    const { outbox, clock, log, onRowDropped } = this.#options;
+    const [first] = rows;
+    const nowMs = clock.monotonic();
+    if (first === undefined || rows.length > 1) {
+      this.#lanes.putBack({ ...batch, rows, attempts: Math.max(1, batch.attempts) }, nowMs);
+      return;
+    }
+    try {
+      outbox.drop(first.position);
+    } catch (failure) {
+      this.#lanes.putBack({ ...batch, rows }, nowMs + STORE_AGAIN_MS);
+      throw failure;
+    }
+    this.#lanes.forget([first.position]);
+    log.error('uplink.row_dropped', { code: error.code });
+    onRowDropped();
   }
 
   #acknowledge(flight: Flight): void {
