@@ -1,0 +1,93 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { KeyboardCodec } from '../../../hardware/scanner/keyboard-codec.ts';
+import { LETTERS } from '../../../protocol/letters.ts';
+import { keysOf, TYPEABLE } from '../../support/typing.ts';
+
+const SHIFT = 0xe1;
+const CAPS = 0x39;
+const ALT = 0xe2;
+const CONTROL = 0xe0;
+
+const typed = (sets: readonly (readonly number[])[], codec = new KeyboardCodec()): string =>
+  sets.map((usages) => codec.pressed(usages)).join('');
+
+const text = fc.string({ unit: fc.constantFrom(...TYPEABLE) });
+
+t.test('KeyboardCodec: gives back whatever is typed on a US keyboard', async () => {
+  fc.assert(fc.property(text, (wanted) => typed(keysOf(wanted)) === wanted));
+});
+
+t.test('KeyboardCodec: a report that is sent again types nothing again', async () => {
+  fc.assert(
+    fc.property(text, fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1 }), (wanted, times) => {
+      const repeated = keysOf(wanted).flatMap((usages, at) => Array(times[at % times.length] ?? 1).fill(usages));
+      return typed(repeated) === wanted;
+    }),
+  );
+});
+
+t.test('KeyboardCodec: a scanner in a hurry that leaves the release out between two keys is understood', async (t) => {
+  t.equal(typed([[0x19], [0x06], [0x07], [0x28], []]), 'vcd\r');
+  t.equal(typed([[SHIFT, 0x19], [SHIFT, 0x06], [0x07], []]), 'VCd');
+});
+
+t.test('KeyboardCodec: keys that overlap (rollover) are typed once each, in the order they went down', async (t) => {
+  t.equal(typed([[0x19], [0x19, 0x06], [0x06], [0x06, 0x07], [0x07], []]), 'vcd');
+  t.equal(typed([[0x19, 0x06, 0x07, 0x08, 0x09, 0x0a], []]), 'vcdefg');
+});
+
+t.test('KeyboardCodec: a phantom report leaves keys as they are and takes its modifiers', async (t) => {
+  t.equal(typed([[0x19], [1, 1, 1, 1, 1, 1], [0x19], [0x19, 0x06], []]), 'vc');
+  t.equal(typed([[0x19], [SHIFT, 1, 1, 1, 1, 1, 1], [SHIFT, 0x06], []]), 'vC');
+});
+
+t.test('KeyboardCodec: Caps Lock turns letters, not signs, until it is pressed again', async (t) => {
+  t.equal(typed([[CAPS], [], ...keysOf('vC1!'), [CAPS], [], ...keysOf('vC1!')]), 'Vc1!vC1!');
+  t.equal(typed(keysOf('vC'), new KeyboardCodec(true)), 'Vc');
+});
+
+t.test('KeyboardCodec: the letters of our codes come out in one case, Caps Lock or not', async (t) => {
+  t.equal(typed(keysOf(LETTERS)), LETTERS);
+  t.equal(typed([[CAPS], [], ...keysOf(LETTERS)]), LETTERS.toLowerCase());
+});
+
+t.test('KeyboardCodec: Control makes control characters', async (t) => {
+  t.equal(typed([[CONTROL, 0x10], [], [CONTROL, 0x0d], [], [CONTROL, 0x30], []]), '\r\n\u001d');
+});
+
+t.test('KeyboardCodec: Alt with digits of the keypad types a character by its number, when Alt goes up', async (t) => {
+  const digits = (number: string) => Array.from(number).flatMap((digit) => [[ALT, digit === '0' ? 0x62 : 0x58 + Number(digit)], [ALT]]);
+  t.equal(typed([[ALT], ...digits('086'), [], [ALT], ...digits('67'), []]), 'VC');
+  t.equal(typed([[ALT], ...digits('0'.repeat(50)), ...digits('9'.repeat(50)), []]).length, 1, 'a finger on the key ends nothing');
+  t.equal(typed([[ALT], []]), '', 'Alt alone types nothing');
+});
+
+t.test('KeyboardCodec: keys one by one, as input events tell them, type the same', async (t) => {
+  fc.assert(
+    fc.property(text, (wanted) => {
+      const codec = new KeyboardCodec();
+      const characters = keysOf(wanted).map((usages, at, all) => {
+        const before = all[at - 1] ?? [];
+        const ups = before.filter((usage) => !usages.includes(usage)).map((usage) => codec.up(usage));
+        return [...ups, ...usages.map((usage) => codec.down(usage))].join('');
+      });
+      return characters.join('') === wanted;
+    }),
+  );
+  const codec = new KeyboardCodec();
+  t.equal(codec.down(0x19) + codec.down(0x19) + codec.up(0x19) + codec.up(0x19), 'v');
+});
+
+t.test('KeyboardCodec: whatever comes, it types one character a new key at most, and goes on', async (t) => {
+  const anything = fc.array(fc.array(fc.integer({ min: -5, max: 300 }), { maxLength: 40 }));
+  fc.assert(
+    fc.property(anything, (sets) => {
+      const codec = new KeyboardCodec();
+      const isBounded = sets.every((usages) => codec.pressed(usages).length <= usages.length + 1);
+      codec.pressed([]);
+      return isBounded && typed(keysOf('1'), codec) === '1';
+    }),
+  );
+  t.equal(new KeyboardCodec().down(0x3a), '', 'a function key has no character');
+});
