@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'decode.not_canonical'
   | 'decode.malformed'
   | 'decode.out_of_range'
+  | 'decode.no_value'
   // CodeError: a text code that a person or scanner presented. The person at the door acts.
   | 'code.not_ours'
   | 'code.version'
