@@ -1,0 +1,189 @@
+/**
+ * A virtual machine with a Linux kernel, on an emulated processor. Its root is this machine's, read-only under a layer in RAM; it runs one
+ * script. What ends it: the end of that script, `kill` (SIGKILL, as if its power were cut), a time limit, or the end of this process.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { needPrograms } from './debian.ts';
+import { makeInitrd } from './initrd.ts';
+import { fetchKernel, type Kernel } from './kernel.ts';
+import { Qmp } from './qmp.ts';
+
+export interface GuestOptions {
+  /** What a POSIX shell runs in the guest, as root. */
+  readonly script: string;
+  /** Directories, sockets and files of this guest are in here; it stays when the guest ends. A path of at most 80 characters. */
+  readonly directory: string;
+  /** More devices, as QEMU's arguments. */
+  readonly devices?: readonly string[];
+  /** More lines to the guest and back: a name each, `/dev/virtio-ports/<name>` in the guest. */
+  readonly ports?: readonly string[];
+  /** Modules that the kernel has before the root is there. */
+  readonly modules?: readonly string[];
+  readonly memoryMb?: number;
+  /** It is killed after this, and `ended` says so. */
+  readonly longestMs: number;
+}
+
+export type Ending =
+  | { readonly how: 'ended'; readonly status: number }
+  | { readonly how: 'killed' | 'too-old' | 'crashed'; readonly status: undefined };
+
+/** What every guest is made of; the same for all of a suite. */
+export interface Machine {
+  readonly kernel: Kernel;
+  readonly qemu: string;
+  readonly busybox: string;
+  readonly setpriv: string;
+}
+
+/** Downloads and installs what guests need. @throws Error that says what is missing, and how to get it. */
+export async function needMachine(): Promise<Machine> {
+  const programs = await needPrograms(['qemu-system-x86_64', 'busybox', 'setpriv']);
+  return { kernel: await fetchKernel('amd64'), qemu: programs['qemu-system-x86_64'], busybox: programs.busybox, setpriv: programs.setpriv };
+}
+
+/** A directory for one guest; short, because a socket's path has at most 108 characters. */
+export const guestDirectory = (): string => mkdtempSync(join(tmpdir(), 'vestibule-guest-'));
+
+export class Guest {
+  readonly qmp: Qmp;
+  /** Resolves when it is gone and all it wrote was heard. */
+  readonly ended: Promise<Ending>;
+  readonly #child: ChildProcess;
+  readonly #sockets: ReadonlyMap<string, Socket>;
+  readonly #directory: string;
+  #why: 'killed' | 'too-old' | undefined;
+
+  private constructor(child: ChildProcess, sockets: ReadonlyMap<string, Socket>, qmp: Qmp, options: GuestOptions) {
+    this.#child = child;
+    this.#sockets = sockets;
+    this.#directory = options.directory;
+    this.qmp = qmp;
+    const tooOld = setTimeout(() => this.#end('too-old'), options.longestMs);
+    this.ended = this.#gone().then((ending) => {
+      clearTimeout(tooOld);
+      return ending;
+    });
+  }
+
+  /** Starts one; its kernel boots while this returns. */
+  static async boot(machine: Machine, options: GuestOptions): Promise<Guest> {
+    const { directory } = options;
+    const share = shareOf(directory);
+    mkdirSync(share, { recursive: true });
+    rmSync(join(share, 'status'), { force: true });
+    writeFileSync(join(share, 'run.sh'), options.script);
+    const initrd = join(directory, 'initrd');
+    writeFileSync(initrd, makeInitrd(machine.kernel, machine.busybox, options.modules ?? []));
+    const names = ['console', 'qmp', ...(options.ports ?? [])];
+    const listening = await Promise.all(names.map((name) => listen(socketOf(directory, name))));
+    // The kernel ends the guest when this process does, however it does.
+    const child = spawn(machine.setpriv, ['--pdeathsig', 'KILL', machine.qemu, ...argumentsOf(machine, options, initrd)], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let complaints = '';
+    child.stderr?.on('data', (chunk: Buffer) => {
+      complaints += chunk;
+    });
+    const died = new Promise<never>((_, reject) => child.once('close', () => reject(new Error(`QEMU did not start: ${complaints}`))));
+    died.catch(() => {});
+    const connected = await Promise.race([Promise.all(listening.map(({ connection }) => connection)), died]);
+    const sockets = new Map(names.map((name, at) => [name, connected[at] as Socket]));
+    for (const socket of sockets.values()) socket.on('error', () => {});
+    sockets.get('console')?.on('data', (chunk: Buffer) => appendFileSync(join(directory, 'console.log'), chunk));
+    const qmp = new Qmp(sockets.get('qmp') as Socket);
+    const guest = new Guest(child, sockets, qmp, options);
+    await Promise.race([qmp.ready, died]);
+    return guest;
+  }
+
+  /** Tells of each line that the guest writes to a port. */
+  onLine(port: string, hear: (line: string) => void): void {
+    createInterface({ input: this.#port(port) }).on('line', hear);
+  }
+
+  /** Writes to a port. */
+  write(port: string, bytes: string | Uint8Array): void {
+    this.#port(port).write(bytes);
+  }
+
+  /** Cuts its power: not a byte more leaves it. */
+  async kill(): Promise<void> {
+    this.#end('killed');
+    await this.ended;
+  }
+
+  /** The end of what kernel and script wrote to the console. */
+  get console(): string {
+    const path = join(this.#directory, 'console.log');
+    return existsSync(path) ? readFileSync(path, 'utf8').slice(-4_000) : '';
+  }
+
+  #port(name: string): Socket {
+    const socket = this.#sockets.get(name);
+    if (socket === undefined) throw new Error(`this guest has no port ${name}`);
+    return socket;
+  }
+
+  #end(why: 'killed' | 'too-old'): void {
+    this.#why ??= why;
+    this.#child.kill('SIGKILL');
+  }
+
+  async #gone(): Promise<Ending> {
+    const closed = [...this.#sockets.values()].map((socket) => new Promise<void>((done) => socket.once('close', () => done())));
+    await new Promise<void>((done) => this.#child.once('close', () => done()));
+    await Promise.all(closed);
+    if (this.#why !== undefined) return { how: this.#why, status: undefined };
+    const path = join(shareOf(this.#directory), 'status');
+    return existsSync(path) ? { how: 'ended', status: Number(readFileSync(path, 'utf8')) } : { how: 'crashed', status: undefined };
+  }
+}
+
+/** `/share` of the guest, which it may write to. */
+export const shareOf = (directory: string): string => join(directory, 'share');
+
+const socketOf = (directory: string, name: string): string => join(directory, `${name}.sock`);
+
+/** QEMU dials us, so that nothing waits for a socket to appear. */
+async function listen(path: string): Promise<{ readonly connection: Promise<Socket> }> {
+  rmSync(path, { force: true });
+  const server = createServer();
+  const connection = new Promise<Socket>((resolve) => {
+    server.once('connection', (socket) => {
+      server.close();
+      resolve(socket);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  server.unref();
+  return { connection };
+}
+
+function argumentsOf({ kernel }: Machine, options: GuestOptions, initrd: string): string[] {
+  const { directory } = options;
+  const line = ['console=ttyS0', 'quiet', 'panic=-1', 'mitigations=off', 'random.trust_cpu=on', 'tsc=reliable'];
+  const socket = (name: string): string[] => ['-chardev', `socket,id=${name},path=${socketOf(directory, name)}`];
+  return [
+    ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
+    ...['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', String(options.memoryMb ?? 1_024)],
+    ...['-kernel', kernel.image, '-initrd', initrd, '-append', line.join(' ')],
+    ...[...socket('console'), '-serial', 'chardev:console'],
+    ...[...socket('qmp'), '-mon', 'chardev=qmp,mode=control'],
+    ...['-device', 'virtio-serial-pci,id=ports'],
+    ...(options.ports ?? []).flatMap((name) => [...socket(name), '-device', `virtserialport,bus=ports.0,chardev=${name},name=${name}`]),
+    ...share9p('host', '/', ',readonly=on,multidevs=remap'),
+    ...share9p('share', shareOf(directory), ''),
+    ...(options.devices ?? []),
+  ];
+}
+
+const share9p = (tag: string, path: string, more: string): string[] => [
+  ...['-fsdev', `local,id=${tag},path=${path},security_model=none${more}`],
+  ...['-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`],
+];
