@@ -26,7 +26,7 @@ const ADMIN_PATHS = ['/usr/sbin', '/sbin', '/bin', '/usr/bin'];
 
 /** @returns the path of a program on this machine; `undefined` when there is none. */
 function find(program: string): string | undefined {
-  const directories = [...(process.env['PATH'] ?? '').split(delimiter), ...ADMIN_PATHS];
+  const directories = [...(process.env.PATH ?? '').split(delimiter), ...ADMIN_PATHS];
   return directories.map((directory) => join(directory, program)).find((path) => existsSync(path));
 }
 
@@ -57,7 +57,7 @@ export async function needPrograms<Name extends Program>(programs: readonly Name
 }
 
 /** Downloads and what was made of them; may be deleted at any time. */
-export const cacheDirectory = (): string => join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'vestibule-guests');
+export const cacheDirectory = (): string => join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'vestibule-guests');
 
 /**
  * Makes a directory in the cache once: `make` fills another one, which then takes its place, so that one that was cut short is made again

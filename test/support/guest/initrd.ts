@@ -37,7 +37,7 @@ export function makeInitrd(kernel: Kernel, busybox: string, moreModules: readonl
   return Buffer.concat([...entries.map(archived), archived({ path: 'TRAILER!!!', mode: 0, content: Buffer.alloc(0) })]);
 }
 
-function archived({ path, mode, content }: Entry, at: number): Buffer {
+function archived({ path, mode, content }: Entry, at = 0): Buffer {
   const fields = [at + 1, mode, 0, 0, 1, 0, content.length, 0, 0, 0, 0, path.length + 1, 0];
   const header = `070701${fields.map((field) => field.toString(16).padStart(8, '0')).join('')}${path}\0`;
   return Buffer.concat([toFours(Buffer.from(header)), toFours(content)]);
