@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'device.gone'
   | 'device.denied'
   | 'device.busy'
+  | 'device.no_driver'
   | 'device.timeout'
   | 'device.failed'
   // StoreError: a kiosk refuses scans visibly, a gateway withholds PUBACK.
