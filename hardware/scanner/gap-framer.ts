@@ -4,6 +4,7 @@
 import type { Clock } from '../../protocol/time.ts';
 import { type Frame, LINE_ENDS, LineFramer } from './line-framer.ts';
 import { LONGEST_SYMBOL_BYTES, type Scan } from './scan.ts';
+import { afterSilence } from './silence.ts';
 
 /** `auto`: a line end ends a frame; so does silence, until the first line end shows that this scanner sends them. */
 export type Framing = 'auto' | 'line' | 'gap';
@@ -41,7 +42,7 @@ export class GapFramer {
     for (const frame of this.#lines.push(bytes)) this.#onFrame(frame, this.#lastAt);
     if (!this.#lines.isInside) return;
     const maySilenceEnd = this.#framing === 'gap' || (this.#framing === 'auto' && !this.#lines.hasSeenEnd);
-    this.#cancel = this.#clock.after(maySilenceEnd ? GAP_MS : STALE_MS, () =>
+    this.#cancel = afterSilence(this.#clock, maySilenceEnd ? GAP_MS : STALE_MS, () =>
       this.#give(maySilenceEnd ? this.#lines.flush() : this.#lines.drop()),
     );
   }

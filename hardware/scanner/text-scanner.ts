@@ -6,7 +6,7 @@ import type { DeviceReport } from '../supervise.ts';
 import { untilAbort } from '../until-abort.ts';
 import { type Frame, LINE_ENDS, LineFramer } from './line-framer.ts';
 import { LONGEST_SYMBOL_BYTES, type Scan, textOf } from './scan.ts';
-import type { ScannerSettings } from './serial-scanner.ts';
+import type { PumpSettings } from './scan-pump.ts';
 
 /**
  * @param input chunks of any size; a last line needs no end.
@@ -15,7 +15,7 @@ import type { ScannerSettings } from './serial-scanner.ts';
  */
 export async function* readTextScans(
   input: AsyncIterable<Uint8Array | string>,
-  { device, clock, onRefused = () => {} }: Omit<ScannerSettings, 'framing'>,
+  { device, clock, onRefused = () => {} }: Omit<PumpSettings, 'prefix' | 'suffix'>,
   signal: AbortSignal,
 ): AsyncGenerator<Scan, void> {
   const lines = new LineFramer(LINE_ENDS, LONGEST_SYMBOL_BYTES);
@@ -43,7 +43,7 @@ export async function* readTextScans(
   }
 }
 
-export interface TextScanner extends Omit<ScannerSettings, 'framing'> {
+export interface TextScanner extends Omit<PumpSettings, 'prefix' | 'suffix'> {
   readonly input: AsyncIterable<Uint8Array | string>;
   readonly onScan: (scan: Scan) => Promise<void>;
   readonly onReport: (report: DeviceReport) => void;
