@@ -3,11 +3,11 @@
  * that refuses is shown and tried again. Reads no process; what it needs is handed in.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { issuerOf } from '../protocol/card.ts';
-import { makeCertificate, rawKeyOfCertificate } from '../protocol/certificate.ts';
+import { makeCertificate } from '../protocol/certificate.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
-import { ConfigError, ExpectedError, StoreError } from '../protocol/errors.ts';
+import { type ExpectedError, StoreError } from '../protocol/errors.ts';
 import type { Happening } from '../protocol/event.ts';
 import { LONGEST_CALIBRATION_AGE_DAYS } from '../protocol/event-codec.ts';
 import type { BootId, KioskId } from '../protocol/ids.ts';
@@ -15,17 +15,17 @@ import { downState, encodeKioskState } from '../protocol/kiosk-state.ts';
 import type { Log } from '../protocol/log.ts';
 import { type Clock, readBootId } from '../protocol/time.ts';
 import { topicOf } from '../protocol/topics.ts';
-import { parseTrust, type TrustDocument } from '../protocol/trust.ts';
-import type { CentiCelsius } from '../protocol/units.ts';
+import type { TrustDocument } from '../protocol/trust.ts';
 import { type Audience, announce, show } from './announce.ts';
 import { CheckInFlow } from './check-in-flow.ts';
-import type { DoorPolicy } from './check-in-state.ts';
 import { BUILT_AT_MS, ClockWatch, SYNCED_PATH } from './clock-state.ts';
 import type { KioskConfig } from './config.ts';
 import { lockDataDir } from './data-lock.ts';
 import { keepDeployment } from './deployment-mark.ts';
 import { DeviceEvents } from './device-events.ts';
 import { runDevices } from './devices.ts';
+import { DoctorDoor } from './doctor-door.ts';
+import { policyOf } from './door-policy.ts';
 import type { Feedback } from './feedback.ts';
 import { Health, reportOf } from './health.ts';
 import { keepHouse } from './housekeeping.ts';
@@ -34,12 +34,14 @@ import { openMqttLink } from './mqtt-link.ts';
 import type { Outbox } from './outbox.ts';
 import { runCheckpoints } from './outbox-checkpoint.ts';
 import { Page } from './page.ts';
+import { readTrust } from './read-trust.ts';
 import { countReceipt } from './receipts.ts';
 import { type Moment, Recorder } from './recorder.ts';
 import { sealRows } from './seal-rows.ts';
 import { Notifier, type NotifySettings } from './systemd.ts';
 import { Tasks } from './tasks.ts';
 import { printFeedback, StatusPrinter, type Terminal } from './terminal.ts';
+import { deliverTestEvent } from './test-event.ts';
 import { dialTls } from './tls-dial.ts';
 import { Uplink } from './uplink.ts';
 
@@ -100,6 +102,7 @@ class Kiosk {
   readonly #flow: CheckInFlow;
   readonly #deviceEvents: DeviceEvents;
   readonly #audience: Audience;
+  readonly #doctorDoor: DoctorDoor;
   #uplink: Uplink | undefined;
   #endOutbox = new AbortController();
 
@@ -139,6 +142,7 @@ class Kiosk {
       onFeedback: (feedback) => this.#answer(feedback),
     });
     this.#deviceEvents = new DeviceEvents(clock, (event) => this.#note(event));
+    this.#doctorDoor = this.#newDoctorDoor();
     this.#audience = {
       page: config.page.isOn ? this.#newPage() : undefined,
       printer: terminal === undefined ? undefined : new StatusPrinter(terminal),
@@ -184,6 +188,7 @@ class Kiosk {
     const { notifier } = this.#audience;
     this.#tasks.add(this.#recorder.keepOpen(signal));
     this.#tasks.add(this.#flow.run(signal));
+    this.#tasks.add(this.#doctorDoor.run(signal));
     this.#tasks.add(announce(this.#audience, () => this.#health.snapshot(), this.#version, clock, signal));
     if (notifier !== undefined) this.#tasks.add(notifier.keepAlive(() => this.#health.isAlive, clock, signal));
     const { dataDir, outbox } = this.#config;
@@ -206,10 +211,18 @@ class Kiosk {
           log,
           random: Math.random,
           input,
-          onScan: ({ text, scannedAt }) => this.#atDoor(() => this.#flow.scan(text, scannedAt)),
-          onNoScan: () => this.#atDoor(() => this.#flow.noScan(this.#now())),
-          onReading: ({ objectRaw, ambientRaw, takenAt }) =>
-            this.#atDoor(() => this.#flow.reading({ objectRaw, ambientRaw, calibrationAgeDays: this.#calibrationAgeDays() }, takenAt)),
+          onScan: ({ device, text, scannedAt }) => {
+            this.#doctorDoor.tell({ device, what: 'scan' });
+            this.#atDoor(() => this.#flow.scan(text, scannedAt));
+          },
+          onNoScan: (device) => {
+            this.#doctorDoor.tell({ device, what: 'no-scan' });
+            this.#atDoor(() => this.#flow.noScan(this.#now()));
+          },
+          onReading: ({ device, objectRaw, ambientRaw, takenAt }) => {
+            this.#doctorDoor.tell({ device, what: 'reading' });
+            this.#atDoor(() => this.#flow.reading({ objectRaw, ambientRaw, calibrationAgeDays: this.#calibrationAgeDays() }, takenAt));
+          },
           onReport: (report) => this.#hearDevice(report.device, report.isUp, report.isUp ? undefined : report.why),
         },
         signal,
@@ -291,6 +304,14 @@ class Kiosk {
     });
   }
 
+  #newDoctorDoor(): DoctorDoor {
+    const { clock, log } = this.#options;
+    const health = () => this.#health.snapshot();
+    const append = (happening: Happening) => this.#recorder.append(happening, this.#now());
+    const deliver = (signal: AbortSignal) => deliverTestEvent({ append, outbox: () => this.#recorder.outbox, health, clock }, signal);
+    return new DoctorDoor({ dir: this.#config.dataDir, log, health, deliver });
+  }
+
   /** A bug at the door ends the kiosk: half done, it would turn everybody away. It is no fault of the device or page that brought a scan. */
   #atDoor(serve: () => void): void {
     try {
@@ -349,30 +370,6 @@ class Kiosk {
     if (calibratedOn === undefined || this.#watch.state === 'unsynced') return undefined;
     const days = Math.floor((this.#options.clock.wall() - Date.parse(calibratedOn)) / 86_400_000);
     return Math.min(Math.max(0, days), LONGEST_CALIBRATION_AGE_DAYS);
-  }
-}
-
-const policyOf = ({ door, temperature }: KioskConfig): DoorPolicy => ({
-  ...door,
-  temperature: {
-    threshold: temperature.thresholdCentiCelsius as CentiCelsius,
-    offset: temperature.offsetCentiCelsius as CentiCelsius,
-    offsetId: temperature.offsetId,
-    policyVersion: temperature.policyVersion,
-    roomLowest: temperature.roomLowestCentiCelsius as CentiCelsius,
-    roomHighest: temperature.roomHighestCentiCelsius as CentiCelsius,
-  },
-});
-
-function readTrust(path: string): TrustDocument {
-  try {
-    const trust = parseTrust(readFileSync(path, 'utf8'));
-    // Refused here, and not at each try to reach the gateway.
-    rawKeyOfCertificate(trust.gateway.certificatePem);
-    return trust;
-  } catch (error) {
-    const why = error instanceof ExpectedError ? error.message : 'can not be read';
-    throw new ConfigError('config.invalid', `trust document: ${why}`, { cause: error });
   }
 }
 

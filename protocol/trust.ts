@@ -77,6 +77,25 @@ export function parseTrust(text: string): TrustDocument {
   }
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
-  throw new DecodeError('decode.malformed', `trust document: ${faults.join('; ')}`);
+  throw new DecodeError('decode.malformed', `trust document: ${faultsOf(parsed.error.issues)}`);
 }
+
+/** What is missing and what is not known by name only: a technician has another file in hand then, and each key's rule tells nothing. */
+function faultsOf(issues: readonly z.core.$ZodIssue[]): string {
+  const nameOf = ({ path }: z.core.$ZodIssue) => path.join('.') || 'document';
+  const isMissing = (issue: z.core.$ZodIssue) => issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+  const missing = issues.filter(isMissing).map(nameOf);
+  const unknown = issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : []));
+  const wrong = issues.filter((issue) => !isMissing(issue) && issue.code !== 'unrecognized_keys');
+  return [
+    missing.length === 0 ? '' : `missing ${few(missing)}`,
+    unknown.length === 0 ? '' : `not known here ${few(unknown)}`,
+    ...wrong.map((issue) => `${nameOf(issue)}: ${issue.message.replace(/^Invalid input: /, '')}`),
+  ]
+    .filter((fault) => fault !== '')
+    .join('; ');
+}
+
+const MOST_NAMES = 8;
+const few = (names: readonly string[]): string =>
+  names.length <= MOST_NAMES ? names.join(', ') : `${names.slice(0, MOST_NAMES).join(', ')} and ${names.length - MOST_NAMES} more`;
