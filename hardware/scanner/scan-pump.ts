@@ -11,8 +11,8 @@ export interface PumpSettings {
   readonly device: string;
   readonly clock: Clock;
   /** What the scanner is set to put before and after each code; taken off where it is there. */
-  readonly prefix?: string;
-  readonly suffix?: string;
+  readonly prefix?: string | undefined;
+  readonly suffix?: string | undefined;
   /** Told of bytes that made no scan; the staff may be told, nothing else is to be done. */
   readonly onRefused?: (why: RefusedScan, lengthBytes: number) => void;
 }
