@@ -15,11 +15,42 @@ const FOREHEAD_OFFSET = 240;
 const deviceName = z.string().regex(/^[a-z0-9-]{1,32}$/, 'expected 1 to 32 of a-z, 0-9 and -');
 const serialPort = { path: z.string().min(1), baudRate: z.int().min(1_200).max(921_600).default(9_600) };
 
+/** Four hexadecimal digits, as lsusb writes them. */
+const usbId = z
+  .string()
+  .regex(/^[0-9a-fA-F]{4}$/, 'expected 4 hexadecimal digits')
+  .transform((id) => id.toLowerCase());
+const affix = z.string().regex(/^[\x20-\x7e]{0,16}$/, 'expected up to 16 printable characters');
+/** Which HID device is meant; whatever is left out fits any. */
+const hidDevice = {
+  name: deviceName,
+  serialNumber: z.string().min(1).optional(),
+  port: z
+    .string()
+    .regex(/^\d+-[\d.]+$/, 'expected a USB port such as 1-1.2')
+    .optional(),
+  prefix: affix.optional(),
+  suffix: affix.optional(),
+};
+
 const scanner = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('serial'), name: deviceName, ...serialPort, framing: z.enum(['auto', 'line', 'gap']).default('auto') }),
   // Every USB serial device that nothing else names.
   z.strictObject({ kind: z.literal('auto-serial'), baudRate: serialPort.baudRate }),
   z.strictObject({ kind: z.literal('standard-input'), name: deviceName.default('standard-input') }),
+  z.strictObject({ kind: z.literal('hid-pos'), ...hidDevice, vendorId: usbId.optional(), productId: usbId.optional() }),
+  // A person's keyboard is never taken: both ids must be said.
+  z.strictObject({
+    kind: z.literal('keyboard'),
+    ...hidDevice,
+    vendorId: usbId,
+    productId: usbId,
+    framing: z.enum(['auto', 'line', 'gap']).default('auto'),
+    /** Whether nobody else may see what is typed. */
+    isExclusive: z.boolean().default(true),
+  }),
+  // Every HID POS scanner, and every scanner that types and is known as one, that nothing else names.
+  z.strictObject({ kind: z.literal('auto-hid') }),
 ]);
 
 const thermometer = z.strictObject({ kind: z.literal('serial'), model: z.literal('gy-mcu90614'), name: deviceName, ...serialPort });
@@ -73,7 +104,7 @@ const schema = z.strictObject({
   scanners: z
     .array(scanner)
     .max(16)
-    .default([{ kind: 'auto-serial', baudRate: 9_600 }]),
+    .default([{ kind: 'auto-serial', baudRate: 9_600 }, { kind: 'auto-hid' }]),
   thermometers: z.array(thermometer).max(4).default([]),
   page: z.strictObject({ isOn: z.boolean().default(true), port: z.int().min(0).max(65_535).default(8_088) }).prefault({}),
   outbox: z

@@ -10,8 +10,9 @@ import type { Reading } from '../hardware/thermometer/reading.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { KioskConfig } from './config.ts';
+import { type HidScannerOptions, runHidScanners } from './run-hid-scanners.ts';
 
-export interface DeviceOptions {
+export interface DeviceOptions extends HidScannerOptions {
   readonly config: Pick<KioskConfig, 'scanners' | 'thermometers'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -37,6 +38,7 @@ export async function runDevices(options: DeviceOptions, signal: AbortSignal): P
   const { scanners, thermometers } = options.config;
   await Promise.all([
     ...scanners.map((scanner) => runAnyScanner(options, scanner, signal)),
+    runHidScanners(options, signal),
     ...thermometers.map((thermometer) => runThermometer(options, thermometer, signal)),
   ]);
 }
@@ -51,6 +53,11 @@ async function runAnyScanner(options: DeviceOptions, scanner: KioskConfig['scann
       break;
     case 'standard-input':
       await runInput(options, scanner.name, signal);
+      break;
+    case 'hid-pos':
+    case 'keyboard':
+    case 'auto-hid':
+      // Together, in runHidScanners.
       break;
   }
 }

@@ -10,7 +10,7 @@ t.test('parseConfig: two paths are enough, and every default is filled in', asyn
     direction: 'in',
     door: { againWindowMs: 20_000, undoWindowMs: 120_000, pairAfterScanMs: 20_000, pairBeforeScanMs: 5_000, secondReadingMs: 30_000 },
     temperature: { thresholdCentiCelsius: 3_800, offsetCentiCelsius: 240, offsetId: 0 },
-    scanners: [{ kind: 'auto-serial' }],
+    scanners: [{ kind: 'auto-serial' }, { kind: 'auto-hid' }],
     page: { isOn: true, port: 8_088 },
     outbox: { maxRows: 200_000, retentionMs: 21 * 86_400_000 },
     uplink: { window: 8, liveReserve: 2, ackTimeoutMs: 30_000 },
