@@ -32,6 +32,7 @@ export type ErrorCode =
   | 'device.busy'
   | 'device.no_driver'
   | 'device.timeout'
+  | 'device.unsupported'
   | 'device.failed'
   // StoreError: a kiosk refuses scans visibly, a gateway withholds PUBACK.
   | 'store.full'
