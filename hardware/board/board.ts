@@ -1,0 +1,256 @@
+/**
+ * A microcontroller board that runs Firmata: status light, buzzer, button, proximity sensor, thermometer.
+ *
+ * Room: one board. May touch: the link it is handed. May not: open a port itself, retry, store, or log what was measured.
+ * `FirmataBoard` outlives unplugging; a `BoardSession` is one time of being plugged in, and what `supervise` opens, uses and closes.
+ */
+import { DecodeError, DeviceError } from '../../protocol/errors.ts';
+import type { Clock } from '../../protocol/time.ts';
+import type { ByteLink, Closable, OpenLink } from '../byte-link.ts';
+import type { Sample } from '../thermometer/gy-mcu90614-codec.ts';
+import { type Components, makeComponents } from './components.ts';
+import { type BoardLayout, FirmataFramer, type Frame, QUERY } from './firmata-frames.ts';
+import { FirmataPort } from './firmata-port.ts';
+import { type Greeting, greet } from './greeting.ts';
+import { LinkWriter } from './link-writer.ts';
+import { centimetresOf, type Nearness, NOBODY_NEAR, nextNearness } from './proximity.ts';
+import { type Signal, SignalPlayer } from './signal.ts';
+import { checkWiring, type Wiring } from './wiring.ts';
+
+export interface BoardSettings {
+  readonly device: string;
+  readonly wiring: Wiring;
+  readonly clock: Clock;
+  /** The button was pressed. */
+  readonly onPress?: () => void;
+}
+
+/** A board that is asked each second has answered within some milliseconds; three without a whole message are a fault, not a pause. */
+const ASK_EVERY_MS = 1_000;
+export const LONGEST_SILENCE_MS = 3_000;
+/** Contacts bounce for up to 20 ms; nobody means two presses this close. */
+const APART_MS = 300;
+const ADC_STEPS = 1_024;
+/** What the board is told last, that it be dark and silent, is some bytes. */
+const FAREWELL_LONGEST_MS = 500;
+
+interface Made {
+  readonly layout: BoardLayout;
+  readonly port: FirmataPort;
+  readonly components: Components;
+}
+
+export class FirmataBoard {
+  readonly #settings: BoardSettings;
+  readonly #player: SignalPlayer;
+  /** Made at the first greeting, and anew only for a board of another build: what the libraries hold of one is never given back. */
+  #made: Made | undefined;
+  #nearness: Nearness = NOBODY_NEAR;
+  #pressedAtMs = -Infinity;
+  #session: BoardSession | undefined;
+  #waiting = new Set<() => void>();
+
+  constructor(settings: BoardSettings) {
+    this.#settings = settings;
+    this.#player = new SignalPlayer(settings.clock, (light, isSounding) => {
+      this.#made?.components.light(light);
+      this.#made?.components.sound(isSounding);
+    });
+  }
+
+  /** Whether somebody stands before the board; always true where it has no proximity sensor. */
+  get isNear(): boolean {
+    return this.#settings.wiring.proximity === undefined || this.#nearness.isNear;
+  }
+
+  /** Plays it if the board is there, and nothing if not. */
+  show(signal: Signal): void {
+    if (this.#session !== undefined) this.#player.play(signal);
+  }
+
+  /**
+   * Opens the port, greets the board and sets its pins up.
+   * @throws what `openLink` and greet throw; DeviceError `device.unsupported` where the wiring does not fit the board.
+   */
+  async open(openLink: OpenLink, signal: AbortSignal): Promise<BoardSession> {
+    const { device, wiring, clock } = this.#settings;
+    const link = await openLink(signal);
+    try {
+      const framer = new FirmataFramer();
+      const greeting = await greet(link, framer, { device, clock }, signal);
+      checkWiring(device, greeting.layout, wiring);
+      const { port, components } = await this.#make(greeting);
+      this.#nearness = NOBODY_NEAR;
+      // A button that is held, or stuck, while the board starts is no press.
+      this.#pressedAtMs = clock.monotonic();
+      const session = new BoardSession({ device, clock, link, framer, port, rest: greeting.rest, onEnd: () => this.#ended() });
+      components.setUp();
+      this.#session = session;
+      for (const wake of this.#waiting) wake();
+      return session;
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Waits for the board to be plugged in.
+   * @returns its session; `undefined` on abort, or after `longestMs`.
+   */
+  session(longestMs: number, signal: AbortSignal): Promise<BoardSession | undefined> {
+    if (this.#session !== undefined || signal.aborted) return Promise.resolve(signal.aborted ? undefined : this.#session);
+    return new Promise((resolve) => {
+      const settle = () => {
+        this.#waiting.delete(settle);
+        cancel();
+        signal.removeEventListener('abort', settle);
+        resolve(signal.aborted ? undefined : this.#session);
+      };
+      this.#waiting.add(settle);
+      const cancel = this.#settings.clock.after(longestMs, settle);
+      signal.addEventListener('abort', settle, { once: true });
+    });
+  }
+
+  /** @throws as Mlx90614.sample; DeviceError `device.absent` where the wiring has no thermometer or the board was never there. */
+  sample(signal: AbortSignal): Promise<Sample> {
+    const thermometer = this.#made?.components.thermometer;
+    if (thermometer === undefined) return Promise.reject(new DeviceError('device.absent', 'board: no thermometer'));
+    return thermometer.sample(this.#settings.clock, signal);
+  }
+
+  async #make(greeting: Greeting): Promise<Made> {
+    if (this.#made !== undefined && isSameLayout(this.#made.layout, greeting.layout)) return this.#made;
+    const port = new FirmataPort(greeting);
+    const components = await makeComponents(port, this.#settings.wiring, {
+      onButton: (isDown) => this.#hearButton(isDown),
+      onProximity: (value) => this.#hearProximity(value),
+    });
+    this.#made = { layout: greeting.layout, port, components };
+    return this.#made;
+  }
+
+  /** Dark and silent, as far as the board still hears it. */
+  #ended(): void {
+    this.#session = undefined;
+    this.#player.stop();
+    this.#made?.components.release();
+  }
+
+  #hearButton(isDown: boolean): void {
+    const { clock, onPress } = this.#settings;
+    const nowMs = clock.monotonic();
+    if (!isDown || this.#session === undefined || nowMs - this.#pressedAtMs < APART_MS) return;
+    this.#pressedAtMs = nowMs;
+    onPress?.();
+  }
+
+  #hearProximity(value: number): void {
+    const { proximity } = this.#settings.wiring;
+    if (proximity === undefined) return;
+    const volts = (value / ADC_STEPS) * (proximity.supplyMillivolts / 1_000);
+    this.#nearness = nextNearness(this.#nearness, centimetresOf(proximity.sensor, volts), proximity.nearCentimetres);
+  }
+}
+
+const isSameLayout = (one: BoardLayout, other: BoardLayout): boolean => JSON.stringify(one) === JSON.stringify(other);
+
+interface SessionParts {
+  readonly device: string;
+  readonly clock: Clock;
+  readonly link: ByteLink;
+  readonly framer: FirmataFramer;
+  readonly port: FirmataPort;
+  readonly rest: readonly Frame[];
+  readonly onEnd: () => void;
+}
+
+/** One time of being plugged in. */
+export class BoardSession implements Closable {
+  readonly #parts: SessionParts;
+  readonly #writer: LinkWriter;
+  readonly #stop = new AbortController();
+  readonly #quit = new AbortController();
+  /** Aborts when the board is gone or let go. */
+  readonly ended: AbortSignal;
+  readonly #over = new AbortController();
+  #failure: unknown;
+  #heardAtMs: number;
+  #closed: Promise<void> | undefined;
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+    this.ended = this.#over.signal;
+    this.#heardAtMs = parts.clock.monotonic();
+    this.#writer = new LinkWriter(parts.link, this.#quit.signal, (error) => this.#fail(error));
+    parts.port.connect((bytes) => this.#writer.send(bytes));
+  }
+
+  /**
+   * Listens until the board fails or `signal` aborts.
+   * @throws DeviceError `device.gone` when the board is unplugged or starts anew, `device.timeout` after LONGEST_SILENCE_MS without a whole
+   * message, and what the link throws.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { device, link, framer, rest } = this.#parts;
+    const end = () => this.#stop.abort();
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+    const cancel = this.#keepAsking();
+    try {
+      for (const frame of rest) this.#hear(frame);
+      for await (const chunk of link.read(this.#stop.signal)) {
+        for (const found of framer.push(chunk)) {
+          if (!(found instanceof DecodeError)) this.#hear(found);
+        }
+      }
+    } finally {
+      cancel();
+      signal.removeEventListener('abort', end);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+    if (!signal.aborted) throw new DeviceError('device.timeout', `${device}: nothing whole for ${LONGEST_SILENCE_MS} ms`);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#release();
+    return this.#closed;
+  }
+
+  #hear(frame: Frame): void {
+    this.#heardAtMs = this.#parts.clock.monotonic();
+    // Sent unasked by a board that has just started: it has forgotten what its pins are for.
+    if (frame.kind === 'firmware') throw new DeviceError('device.gone', `${this.#parts.device}: the board has started anew`);
+    this.#parts.port.deliver(frame);
+  }
+
+  /** @returns ends it. */
+  #keepAsking(): () => void {
+    const { clock } = this.#parts;
+    let cancel = () => {};
+    const ask = () => {
+      if (clock.monotonic() - this.#heardAtMs >= LONGEST_SILENCE_MS) return this.#stop.abort();
+      this.#writer.send(QUERY.version);
+      cancel = clock.after(ASK_EVERY_MS, ask);
+    };
+    ask();
+    return () => cancel();
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = error;
+    this.#stop.abort();
+  }
+
+  async #release(): Promise<void> {
+    const { link, port, clock, onEnd } = this.#parts;
+    this.#over.abort();
+    onEnd();
+    port.disconnect();
+    const cancel = clock.after(FAREWELL_LONGEST_MS, () => this.#quit.abort());
+    await this.#writer.sent();
+    cancel();
+    await link.close();
+  }
+}
