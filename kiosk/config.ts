@@ -1,5 +1,6 @@
 /** The kiosk's configuration: one JSON object, every fault told at once. */
 import { z } from 'zod';
+import { ADVERTISEMENT_KINDS } from '../hardware/ble/advertisement.ts';
 import { ConfigError } from '../protocol/errors.ts';
 
 const ms = (least: number, most: number) => z.int().min(least).max(most);
@@ -55,6 +56,18 @@ const scanner = z.discriminatedUnion('kind', [
 
 const thermometer = z.strictObject({ kind: z.literal('serial'), model: z.literal('gy-mcu90614'), name: deviceName, ...serialPort });
 
+/** Says how many Bluetooth senders were about in a slot of time; what that is worth, and what the sign must say: docs/devices/ble-sniffer.md. */
+const sniffer = z.strictObject({
+  kind: z.literal('bluetooth'),
+  name: deviceName.default('sniffer'),
+  /** 0 for hci0; the first that serves when left out. */
+  adapter: z.int().min(0).max(15).optional(),
+  slotMs: ms(5 * MINUTE_MS, DAY_MS).default(15 * MINUTE_MS),
+  leastTokens: z.int().min(5).max(1_000).default(8),
+  weakestDbm: z.int().min(-127).max(20).default(-85),
+  kinds: z.array(z.enum(ADVERTISEMENT_KINDS)).min(1).default(['plain', 'exposure-notification']),
+});
+
 const schema = z.strictObject({
   /** Keys, outbox and lock; made when it is not there. */
   dataDir: z.string().min(1),
@@ -106,6 +119,8 @@ const schema = z.strictObject({
     .max(16)
     .default([{ kind: 'auto-serial', baudRate: 9_600 }, { kind: 'auto-hid' }]),
   thermometers: z.array(thermometer).max(4).default([]),
+  /** None unless the venue chooses one. */
+  sniffers: z.array(sniffer).max(1).default([]),
   page: z.strictObject({ isOn: z.boolean().default(true), port: z.int().min(0).max(65_535).default(8_088) }).prefault({}),
   outbox: z
     .strictObject({
@@ -147,8 +162,8 @@ export function parseConfig(json: unknown): KioskConfig {
   return Object.freeze(parsed.data);
 }
 
-function namesTwice({ scanners, thermometers }: KioskConfig): string[] {
-  const names = [...scanners, ...thermometers].flatMap((device) => ('name' in device ? [device.name] : []));
+function namesTwice({ scanners, thermometers, sniffers }: KioskConfig): string[] {
+  const names = [...scanners, ...thermometers, ...sniffers].flatMap((device) => ('name' in device ? [device.name] : []));
   const twice = names.filter((name, index) => names.indexOf(name) !== index);
   return twice.map((name) => `devices: the name ${name} is given twice`);
 }

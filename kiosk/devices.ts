@@ -11,9 +11,10 @@ import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { KioskConfig } from './config.ts';
 import { type HidScannerOptions, runHidScanners } from './run-hid-scanners.ts';
+import { runSniffer, type SnifferOptions } from './run-sniffer.ts';
 
 export interface DeviceOptions extends HidScannerOptions {
-  readonly config: Pick<KioskConfig, 'scanners' | 'thermometers'>;
+  readonly config: Pick<KioskConfig, 'scanners' | 'thermometers' | 'sniffers'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -23,6 +24,7 @@ export interface DeviceOptions extends HidScannerOptions {
   /** A scanner gave bytes that make no scan. */
   readonly onNoScan: (device: string) => void;
   readonly onReading: (reading: Reading) => void;
+  readonly onOccupancy: SnifferOptions['onOccupancy'];
   readonly onReport: (report: DeviceReport) => void;
 }
 
@@ -35,11 +37,12 @@ interface SerialScanner {
 
 /** Runs them until abort; every device is released when it resolves. */
 export async function runDevices(options: DeviceOptions, signal: AbortSignal): Promise<void> {
-  const { scanners, thermometers } = options.config;
+  const { scanners, thermometers, sniffers } = options.config;
   await Promise.all([
     ...scanners.map((scanner) => runAnyScanner(options, scanner, signal)),
     runHidScanners(options, signal),
     ...thermometers.map((thermometer) => runThermometer(options, thermometer, signal)),
+    ...sniffers.map((sniffer) => runSniffer({ ...options, sniffer }, signal)),
   ]);
 }
 

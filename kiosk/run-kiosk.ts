@@ -223,6 +223,7 @@ class Kiosk {
             this.#doctorDoor.tell({ device, what: 'reading' });
             this.#atDoor(() => this.#flow.reading({ objectRaw, ambientRaw, calibrationAgeDays: this.#calibrationAgeDays() }, takenAt));
           },
+          onOccupancy: (occupancy) => this.#note(occupancy),
           onReport: (report) => this.#hearDevice(report.device, report.isUp, report.isUp ? undefined : report.why),
         },
         signal,

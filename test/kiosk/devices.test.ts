@@ -58,6 +58,7 @@ t.test('runDevices: scanner, thermometer and input work side by side, and an unp
       onScan: ({ text, device }) => diary.note(`${device} scanned ${text}`),
       onNoScan: (device) => diary.note(`${device} refused`),
       onReading: ({ objectRaw, device }) => diary.note(`${device} read ${objectRaw}`),
+      onOccupancy() {},
       onReport: ({ device, isUp }) => diary.note(`${device} ${isUp ? 'up' : 'down'}`),
     },
     stopping.signal,

@@ -1,0 +1,209 @@
+/**
+ * Opens a radio: starts a radio process, gives it its order and waits until it says that it works. A link is single-use, like any other
+ * device's; closing it ends the process, so that whatever noble or the kernel holds for it is let go of.
+ *
+ * Room: one child process and the pipe to it. May not: retry (supervise does), store or log what comes through.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { execPath } from 'node:process';
+import type { Duplex } from 'node:stream';
+import { DecodeError, DeviceError } from '../../protocol/errors.ts';
+import type { Clock } from '../../protocol/time.ts';
+import type { Closable } from '../byte-link.ts';
+import { untilAbort } from '../until-abort.ts';
+import { decodeAnswer, encodeOrder, FrameReader, type RadioAnswer, type RadioFault, type RadioOrder } from './radio-frames.ts';
+
+export interface RadioLink extends Closable {
+  /**
+   * What the radio tells, `up` and faults left out; at least one answer a second while it lives. One reader at a time.
+   * @param signal on abort it returns.
+   * @throws DeviceError of whatever fault the radio has, `device.timeout` after LONGEST_SILENCE_MS, `device.gone` when its process ended.
+   */
+  answers(signal: AbortSignal): AsyncIterable<Exclude<RadioAnswer, { type: 'up' | 'fault' }>>;
+  /** Has the scan ended and started anew. Does not wait. */
+  rescan(): void;
+}
+
+export type FirstOrder = Exclude<RadioOrder, { type: 'rescan' }>;
+
+export interface RadioSettings {
+  readonly clock: Clock;
+  /** Where the kernel lists its adapters; `undefined` looks nowhere, and leaves it to the radio to find that there is none. */
+  readonly adapterDir?: string | undefined;
+  /** Handed to the Node that runs the radio process: a test loads another controller with it. */
+  readonly nodeArguments?: readonly string[];
+}
+
+/** A directory for each adapter, switched on or not (Linux, Documentation/ABI/stable/sysfs-class-bluetooth). */
+export const ADAPTER_DIR = '/sys/class/bluetooth';
+
+/** The radio speaks each second. */
+export const LONGEST_SILENCE_MS = 5_000;
+/** How long the process may take to let go of its adapter (the native socket waits for up to a second) before it is killed. */
+const END_LONGEST_MS = 2_000;
+
+/**
+ * @throws DeviceError `device.no_driver` where the kernel or a library for Bluetooth is missing, `device.absent`, `device.denied`, `device.busy`,
+ * `device.failed`; the signal's reason on abort.
+ */
+export async function openRadio(order: FirstOrder, settings: RadioSettings, signal: AbortSignal): Promise<RadioLink> {
+  signal.throwIfAborted();
+  const { adapterDir } = settings;
+  // A process is not started each few seconds only to find that nothing is plugged in.
+  if (adapterDir !== undefined) await lookFor(order.adapter, adapterDir);
+  signal.throwIfAborted();
+  const radio = new RadioChild(settings);
+  try {
+    radio.order(order);
+    await radio.untilUp(signal);
+    return radio;
+  } catch (error) {
+    await radio.close();
+    throw error;
+  }
+}
+
+async function lookFor(adapter: number | undefined, dir: string): Promise<void> {
+  let entries: string[];
+  try {
+    entries = await readdir(dir);
+  } catch (cause) {
+    throw new DeviceError('device.no_driver', 'Bluetooth: the kernel has none; is its module loaded?', { cause });
+  }
+  const adapters = entries.filter((entry) => /^hci\d+$/.test(entry));
+  if (!adapters.some((entry) => adapter === undefined || entry === `hci${adapter}`))
+    throw new DeviceError('device.absent', `Bluetooth: ${adapters.length} adapters, none that is wanted`);
+}
+
+/** Standard input, output and errors lead nowhere: what noble prints names peripherals. */
+const STDIO = ['ignore', 'ignore', 'ignore', 'pipe'] as const;
+
+class RadioChild implements RadioLink {
+  readonly #clock: Clock;
+  readonly #child: ChildProcess;
+  readonly #pipe: Duplex;
+  readonly #frames = new FrameReader();
+  readonly #ended: Promise<void>;
+  #answers: AsyncIterator<Buffer> | undefined;
+  #next: Promise<IteratorResult<Buffer>> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor({ clock, nodeArguments = [] }: RadioSettings) {
+    this.#clock = clock;
+    // An empty environment: variables steer noble (NOBLE_…, BLUETOOTH_…) and have it print addresses (DEBUG).
+    this.#child = spawn(execPath, [...nodeArguments, new URL('./radio-process.ts', import.meta.url).pathname], {
+      stdio: [...STDIO],
+      env: {},
+    });
+    this.#pipe = this.#child.stdio[3] as Duplex;
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('exit', () => resolve());
+      // The process could not be started.
+      this.#child.once('error', () => resolve());
+    });
+    // The reader is told by its iterator, and a writer has nothing left to write to.
+    this.#pipe.on('error', () => {});
+  }
+
+  order(order: RadioOrder): void {
+    if (this.#pipe.writable) this.#pipe.write(encodeOrder(order));
+  }
+
+  rescan(): void {
+    this.order({ type: 'rescan' });
+  }
+
+  /** @throws as openRadio. How long it may take is the supervisor's to say. */
+  async untilUp(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const chunk = await this.#chunk(signal);
+      signal.throwIfAborted();
+      for (const answer of this.#read(chunk)) if (answer.type === 'up') return;
+    }
+  }
+
+  async *answers(signal: AbortSignal): AsyncGenerator<Exclude<RadioAnswer, { type: 'up' | 'fault' }>, void> {
+    while (!signal.aborted) {
+      const chunk = await this.#chunkInTime(signal);
+      if (signal.aborted) return;
+      for (const answer of this.#read(chunk)) if (answer.type !== 'up') yield answer;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  /** @returns `undefined` on abort. @throws DeviceError `device.timeout`. */
+  async #chunkInTime(signal: AbortSignal): Promise<Buffer | undefined> {
+    const late = new AbortController();
+    const stop = () => late.abort();
+    const cancel = this.#clock.after(LONGEST_SILENCE_MS, stop);
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    try {
+      const chunk = await this.#chunk(late.signal);
+      if (chunk === undefined && !signal.aborted) throw new DeviceError('device.timeout', `radio: silent for ${LONGEST_SILENCE_MS} ms`);
+      return chunk;
+    } finally {
+      cancel();
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  /** @returns `undefined` on abort; the bytes then go to the next reader. @throws DeviceError `device.gone`. */
+  async #chunk(signal: AbortSignal): Promise<Buffer | undefined> {
+    this.#answers ??= (this.#pipe as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+    this.#next ??= this.#answers.next();
+    const gone = () => new DeviceError('device.gone', 'radio: its process has ended');
+    this.#next.catch(() => {});
+    const read = await untilAbort(this.#next, signal).catch(() => {
+      throw gone();
+    });
+    if (read === undefined) return undefined;
+    this.#next = undefined;
+    if (read.done === true) throw gone();
+    return read.value;
+  }
+
+  /** @throws DeviceError of a fault, `device.failed` for bytes that are no answer. */
+  #read(chunk: Buffer | undefined): Exclude<RadioAnswer, { type: 'fault' }>[] {
+    if (chunk === undefined) return [];
+    try {
+      return this.#frames.push(chunk).map((frame) => {
+        const answer = decodeAnswer(frame);
+        if (answer.type === 'fault') throw new DeviceError(answer.fault, FAULT_WORDS[answer.fault]);
+        return answer;
+      });
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      throw new DeviceError('device.failed', 'radio: it tells what can not be read', { cause: error });
+    }
+  }
+
+  async #end(): Promise<void> {
+    this.#pipe.end();
+    const late = new AbortController();
+    const cancel = this.#clock.after(END_LONGEST_MS, () => late.abort());
+    // Read on: a pipe that is full would keep the process from ending.
+    this.#answers?.return?.().catch(() => {});
+    this.#pipe.resume();
+    await untilAbort(this.#ended, late.signal);
+    cancel();
+    if (late.signal.aborted) this.#child.kill('SIGKILL');
+    this.#pipe.destroy();
+    await this.#ended;
+  }
+}
+
+const FAULT_WORDS: Readonly<Record<RadioFault, string>> = {
+  'device.no_driver': 'Bluetooth: the kernel has none, or npm did not install @stoprocent/noble for this computer',
+  'device.absent': 'Bluetooth: there is no such adapter',
+  'device.denied': 'Bluetooth: the kiosk may not use it, or rfkill has switched it off',
+  'device.busy': 'Bluetooth: another program has the adapter',
+  'device.gone': 'Bluetooth: the adapter was unplugged or switched off',
+  'device.timeout': 'Bluetooth: the device does not answer',
+  'device.failed': 'Bluetooth: the controller does not do what it is asked',
+};
