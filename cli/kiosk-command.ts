@@ -80,11 +80,14 @@ export function kioskCommand(): Command {
   return kiosk;
 }
 
+/** The options that say which kiosk is meant. */
+export type KioskOptions = Pick<RunOptions, 'data' | 'config' | 'trust'> & Partial<RunOptions>;
+
 /** The file's settings, and those of the command line over them. */
-function settingsOf(options: RunOptions): Record<string, unknown> {
+export function settingsOf(options: KioskOptions): Record<string, unknown> {
   const paths = dataPaths(options.data);
   const file = options.config === undefined ? {} : (readJsonFile(options.config) as Record<string, unknown>);
-  const { scanner, thermometer, direction, pagePort, page, trust } = options;
+  const { scanner, thermometer, direction, pagePort, page = true, trust } = options;
   return {
     dataDir: paths.kiosk,
     trustPath: join(paths.gateway, 'trust.json'),

@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
     const [{ cardsCommand }, { deploymentIn }] = await Promise.all([import('../cards/command.ts'), import('./data-paths.ts')]);
     return cardsCommand({ out: (line) => process.stdout.write(`${line}\n`), dataDir: './data', deploymentIn });
   },
+  doctor: async () => (await import('./doctor-command.ts')).doctorCommand(),
   core: async () => (await import('./core-command.ts')).coreCommand(),
 };
 

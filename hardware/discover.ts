@@ -111,12 +111,16 @@ export async function findPorts({ list, except, places = PLACES }: Omit<Discover
   const links = await stableLinks(places.linkDirs);
   const ports = await list();
   return ports
-    .filter(({ path, vendorId }) => vendorId !== undefined && !NO_SCANNERS.has(vendorId.toLowerCase()) && !taken.has(path))
+    .filter(({ path, vendorId }) => vendorId !== undefined && mayBeScanner(vendorId) && !taken.has(path))
     .map(({ path }) => links.get(path) ?? path)
     .map((path) => ({ path, name: nameOf(path) }));
 }
 
-const nameOf = (path: string): string => `serial-${createHash('sha256').update(path).digest('hex').slice(0, 8)}`;
+/** @returns whether a found USB device's maker makes anything but modems and receivers. */
+export const mayBeScanner = (vendorId: string): boolean => !NO_SCANNERS.has(vendorId.toLowerCase());
+
+/** @param path a stable one, as FoundPort has it. @returns FoundPort's name. */
+export const nameOf = (path: string): string => `serial-${createHash('sha256').update(path).digest('hex').slice(0, 8)}`;
 
 /** A path that leads nowhere now is its own. */
 const resolved = (path: string): Promise<string> => realpath(path).catch(() => path);

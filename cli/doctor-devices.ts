@@ -1,0 +1,211 @@
+/** What a kiosk would do with each device that is here, and what stands in its way. Pure: what was found goes in, findings come out. */
+import type { Access } from '../hardware/discover-access.ts';
+import type { Door, DoorKind, FoundDevice } from '../hardware/discover-devices.ts';
+import type { KioskNow } from '../kiosk/doctor-words.ts';
+import type { DoorFinding, Finding } from './doctor-findings.ts';
+
+/** One that the configuration names. */
+export interface ConfiguredDevice {
+  readonly name: string;
+  /** Such as scanner, thermometer, board. */
+  readonly role: string;
+  /** Where its path leads now; the path itself where that is nowhere. */
+  readonly realPath: string;
+  readonly isThere: boolean;
+}
+
+export interface DeviceCircumstances {
+  /** By a door's path. */
+  readonly access: ReadonlyMap<string, Access | undefined>;
+  readonly configured: readonly ConfiguredDevice[];
+  /** What the kiosk takes of itself: its name for a door, or `undefined`, with the reason why not. */
+  readonly taken: (device: FoundDevice, door: Door) => { readonly name: string } | { readonly whyNot: string };
+  /** Known makes and models, by what they show on USB. */
+  readonly known: (device: FoundDevice) => string | undefined;
+  /** Programs that have a door open, by its path: their names. */
+  readonly holders: ReadonlyMap<string, readonly string[]>;
+  /** What the running kiosk says of its devices. */
+  readonly now: KioskNow | undefined;
+  /** This user's name. */
+  readonly user: string;
+  /** Whether this process may use Bluetooth adapters. */
+  readonly mayBluetooth: boolean;
+  readonly isRulesFileInstalled: boolean;
+}
+
+const KIND_WORDS: Readonly<Record<DoorKind, string>> = {
+  serial: 'serial port',
+  hid: 'HID',
+  keyboard: 'types as a keyboard',
+  i2c: 'I2C bus',
+  bluetooth: 'Bluetooth',
+};
+
+/** USB 1.4 and HID Usage Tables 1.6: page 0x8C is Bar Code Scanner; of page 1, usage 6 is Keyboard. */
+const USAGE_WORDS: Readonly<Record<string, string>> = { '140:2': 'HID barcode scanner', '1:6': 'HID keyboard', '1:2': 'HID mouse' };
+
+/** @returns a finding for each device, and for each that is configured and is not here. */
+export function deviceFindings(devices: readonly FoundDevice[], at: DeviceCircumstances): Finding[] {
+  const found = devices.flatMap((device) => findingOf(device, at) ?? []);
+  const missing = at.configured
+    .filter(({ isThere }) => !isThere)
+    .map(
+      ({ name, role }): Finding => ({
+        area: 'device',
+        subject: `${role} ${name}`,
+        state: 'wrong',
+        says: 'is configured, and nothing is plugged in under its path.',
+        code: 'device.absent',
+        fix: ['Plug it in, or set it to serial mode. If it is plugged in: its right path is the stable name of one of the devices here.'],
+      }),
+    );
+  // A path that leads somewhere which is no device of the kernel's lists: a pseudo-terminal, a link by hand.
+  const shown = new Set(devices.flatMap(({ doors }) => doors.map(({ path }) => path)));
+  const elsewhere = at.configured
+    .filter(({ isThere, realPath }) => isThere && !shown.has(realPath))
+    .map(({ name, role, realPath }): Finding => {
+      const subject = `${role} ${name}`;
+      const door = { kind: 'serial', path: realPath, stablePath: undefined, usage: undefined, isBlocked: false } as const;
+      const verdict = verdictOf({ title: subject, usb: undefined, doors: [door] }, door, at);
+      return { area: 'device', subject, ...verdict, doors: [doorFinding(door, at)] };
+    });
+  return [...missing, ...elsewhere, ...found];
+}
+
+function findingOf(device: FoundDevice, at: DeviceCircumstances): Finding | undefined {
+  const { title, usb, doors } = device;
+  const known = at.known(device);
+  // A memory stick is nobody's business here; a scanner that no driver took is.
+  if (doors.length === 0 && known === undefined) return undefined;
+  const subject = `${known ?? title}${usb === undefined ? '' : ` (${usb.vendorId}:${usb.productId}, socket ${usb.socket})`}`;
+  if (doors.length === 0)
+    return {
+      area: 'device',
+      subject,
+      state: 'wrong',
+      says: 'is on USB, and no driver of this machine has taken it.',
+      code: 'device.absent',
+      fix: ['Set it to serial or HID mode by its set-up code (docs/devices), or load the driver: sudo modprobe cdc_acm usbhid'],
+    };
+  const verdicts = doors.map((door) => verdictOf(device, door, at));
+  const order = { wrong: 0, fine: 1, note: 2 } as const;
+  const used = verdicts.filter(({ isUsed }) => isUsed);
+  const [verdict] = (used.length > 0 ? used : verdicts).toSorted((a, b) => order[a.state] - order[b.state]);
+  const { isUsed: _, ...rest } = verdict ?? { state: 'note', says: 'is not used.', isUsed: false };
+  return { area: 'device', subject, ...rest, doors: doors.map((door) => doorFinding(door, at)) };
+}
+
+interface Verdict {
+  readonly state: Finding['state'];
+  readonly says: string;
+  readonly code?: string;
+  readonly fix?: readonly string[];
+  /** Whether the kiosk wants this door. */
+  readonly isUsed: boolean;
+}
+
+function verdictOf(device: FoundDevice, door: Door, at: DeviceCircumstances): Verdict {
+  const configured = at.configured.find(({ realPath }) => realPath === door.path);
+  const taken = configured === undefined ? at.taken(device, door) : configured;
+  if ('whyNot' in taken) return { state: 'fine', says: `is left alone: ${taken.whyNot}`, isUsed: false };
+  const use = configured === undefined ? `the kiosk takes it as ${taken.name}` : `is the kiosk's ${configured.role} ${configured.name}`;
+  if (door.isBlocked)
+    return {
+      state: 'wrong',
+      says: `${use}, but it is switched off.`,
+      code: 'device.absent',
+      fix: ['sudo rfkill unblock bluetooth'],
+      isUsed: true,
+    };
+  const running = at.now?.devices.find(({ name }) => name === taken.name);
+  if (running?.isUp === true) return { state: 'fine', says: `${use}, and it works.`, isUsed: true };
+  const mayOpen = door.kind === 'bluetooth' ? at.mayBluetooth : at.access.get(door.path)?.mayThis === true;
+  if (!mayOpen)
+    return {
+      state: 'wrong',
+      says: `${use}, but ${at.user} may not open it.`,
+      code: 'device.denied',
+      fix: permissionFix(device, door, at),
+      isUsed: true,
+    };
+  if (running !== undefined)
+    return {
+      state: 'wrong',
+      says: `${use}, but it does not work.`,
+      ...(running.why && { code: running.why }),
+      fix: fixOf(running.why),
+      isUsed: true,
+    };
+  const holders = at.holders.get(door.path) ?? [];
+  if (holders.length > 0)
+    return {
+      state: 'wrong',
+      says: `${use}, but another program has it open: ${holders.join(', ')}.`,
+      code: 'device.busy',
+      fix: holders.flatMap((holder) => HOLDER_FIXES[holder] ?? [`Stop ${holder}.`]),
+      isUsed: true,
+    };
+  return { state: 'fine', says: `${use}.`, isUsed: true };
+}
+
+/** Programs of desktop systems that take what they do not know. */
+export const HOLDER_FIXES: Readonly<Record<string, readonly string[]>> = {
+  ModemManager: ['sudo apt remove modemmanager   (it writes modem commands to new ports; our udev rules keep it off known scanners)'],
+  brltty: ['sudo apt remove brltty   (it takes some serial adapters for Braille displays)'],
+};
+
+const RULES = [
+  'sudo groupadd --force --system vestibule',
+  'sudo install -m 644 hardware/udev/70-vestibule.rules /etc/udev/rules.d/ && sudo udevadm control --reload && sudo udevadm trigger',
+] as const;
+
+/** The commands that let this user in. */
+function permissionFix(device: FoundDevice, door: Door, { access, user, isRulesFileInstalled, known }: DeviceCircumstances): string[] {
+  if (door.kind === 'bluetooth')
+    return ['In the service: AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN   (docs/devices/README.md, "Who may open what")'];
+  const join = (group: string) => `sudo usermod -aG ${group} ${user}   and log in anew; in a service: SupplementaryGroups=${group}`;
+  const found = access.get(door.path);
+  if (found === undefined) return ['Unplug it and plug it in again: it has no file yet.'];
+  // `input` and `root` give away every keyboard, or everything.
+  if (found.mayGroup && !['root', 'input'].includes(found.group)) return [join(found.group)];
+  if (door.kind === 'serial') return ['sudo chgrp dialout and chmod 660 by a udev rule of this machine', join('dialout')];
+  if (door.kind === 'i2c') return ['sudo apt install i2c-tools   (its udev rule gives the bus to group i2c)', join('i2c')];
+  const own = device.usb !== undefined && known(device) === undefined ? [ruleStep(device.usb.vendorId, device.usb.productId)] : [];
+  return [...(isRulesFileInstalled ? [] : RULES), ...own, join('vestibule')];
+}
+
+const ruleStep = (vendorId: string, productId: string): string =>
+  `Add to /etc/udev/rules.d/70-vestibule.rules, if this is a scanner: SUBSYSTEM=="hidraw|usb|input", ATTRS{idVendor}=="${vendorId}", ATTRS{idProduct}=="${productId}", GROUP="vestibule", MODE="0660"`;
+
+/** What a person does about a code that the running kiosk tells; docs/errors.md says more. */
+function fixOf(code: string | undefined): string[] {
+  switch (code) {
+    case 'device.busy':
+      return ['Another program has it: sudo fuser -v on its path tells which; stop that.'];
+    case 'device.timeout':
+      return [
+        'It is open and says nothing that is understood: check wiring (TX to RX) and baudRate; vestibule identify shows what it sends.',
+      ];
+    case 'device.gone':
+      return ['It comes and goes: check plug, cable, hub and power (on a Pi: vcgencmd get_throttled).'];
+    case 'device.no_driver':
+      return ['sudo apt install libusb-1.0-0'];
+    default:
+      return ['docs/errors.md tells what the code in brackets means.'];
+  }
+}
+
+function doorFinding(door: Door, at: DeviceCircumstances): DoorFinding {
+  const { kind, path, stablePath, usage } = door;
+  const words = usage === undefined ? undefined : USAGE_WORDS[`${usage.page}:${usage.id}`];
+  return { kind: words ?? KIND_WORDS[kind], path, ...(stablePath !== undefined && { stablePath }), who: whoOf(door, at) };
+}
+
+function whoOf({ kind, path }: Door, { access, user, mayBluetooth }: DeviceCircumstances): string {
+  if (kind === 'bluetooth') return `programs with CAP_NET_RAW and CAP_NET_ADMIN; this one ${mayBluetooth ? 'has them' : 'has not'}`;
+  const found = access.get(path);
+  if (found === undefined) return 'has no file';
+  const { owner, group, mayGroup, mayAll, mayThis } = found;
+  const others = mayAll ? 'everybody' : mayGroup ? `${owner} and group ${group}` : `${owner} only`;
+  return `open to ${others}; ${user}: ${mayThis ? 'yes' : 'no'}`;
+}

@@ -1,0 +1,83 @@
+/** What of this machine a kiosk needs: its native libraries, its user, and no program that takes its scanners. Reads, changes nothing. */
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { HOLDER_FIXES } from './doctor-devices.ts';
+import type { Finding } from './doctor-findings.ts';
+
+/** Where Debian's multiarch, other distributions and hand-made systems keep libraries. */
+const LIBRARY_DIRS = ['/usr/lib', '/lib', '/usr/lib64', '/lib64', '/usr/local/lib'];
+const TRIPLETS: Readonly<Record<string, string>> = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu', arm: 'arm-linux-gnueabihf' };
+
+/** @returns whether the loader will find it. */
+export const hasLibrary = (file: string, arch: string, root = '/'): boolean =>
+  LIBRARY_DIRS.some((dir) => [dir, join(dir, TRIPLETS[arch] ?? '')].some((place) => existsSync(join(root, place, file))));
+
+/** What node-hid's binaries are linked against. */
+const LIBRARIES = [
+  { file: 'libusb-1.0.so.0', debian: 'libusb-1.0-0', why: 'scanners that type are taken from the console by it' },
+  { file: 'libudev.so.1', debian: 'libudev1', why: 'HID scanners are found by it' },
+] as const;
+
+export function machineFindings(arch: string, root = '/'): Finding[] {
+  const missing = LIBRARIES.filter(({ file }) => !hasLibrary(file, arch, root));
+  const libraries: Finding[] = missing.map(({ debian, why }) => ({
+    area: 'machine',
+    subject: debian,
+    state: 'wrong',
+    says: `is not installed: ${why}.`,
+    code: 'device.no_driver',
+    fix: [`sudo apt install ${debian}`],
+  }));
+  const running = new Set(processes(root).map(({ name }) => name));
+  const takers: Finding[] = Object.keys(HOLDER_FIXES)
+    .filter((name) => running.has(name))
+    .map((name) => ({
+      area: 'machine',
+      subject: name,
+      state: 'note',
+      says: 'runs here, and opens serial devices that are plugged in.',
+      fix: HOLDER_FIXES[name] ?? [],
+    }));
+  const sound: Finding = { area: 'machine', subject: 'libraries for HID and USB', state: 'fine', says: 'are installed.' };
+  return [...(libraries.length === 0 ? [sound] : libraries), ...takers];
+}
+
+/**
+ * @returns for each of `paths` the names of the programs that have it open, this one left out. Of other users' programs only root sees it.
+ */
+export function holdersOf(paths: ReadonlySet<string>, ownPid: number, root = '/'): ReadonlyMap<string, readonly string[]> {
+  const holders = new Map<string, string[]>();
+  for (const { pid, name } of processes(root)) {
+    if (pid === String(ownPid)) continue;
+    const open = new Set(entries(join(root, 'proc', pid, 'fd')).map((fd) => linkTarget(join(root, 'proc', pid, 'fd', fd))));
+    for (const path of paths) if (open.has(path)) holders.set(path, [...(holders.get(path) ?? []), name]);
+  }
+  return holders;
+}
+
+/** capabilities(7): numbers of CAP_NET_ADMIN and CAP_NET_RAW. */
+const NEEDED_BY_BLUETOOTH = (1n << 12n) | (1n << 13n);
+
+/** @returns whether this process may drive a Bluetooth adapter. */
+export function mayUseBluetooth(root = '/'): boolean {
+  const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(read(join(root, 'proc/self/status')))?.[1] ?? '0';
+  return (BigInt(`0x${mask}`) & NEEDED_BY_BLUETOOTH) === NEEDED_BY_BLUETOOTH;
+}
+
+const processes = (root: string): { pid: string; name: string }[] =>
+  entries(join(root, 'proc'))
+    .filter((entry) => /^\d+$/.test(entry))
+    .map((pid) => ({ pid, name: read(join(root, 'proc', pid, 'comm')).trim() }));
+
+const entries = (dir: string): string[] => attempt(() => readdirSync(dir), []);
+const read = (path: string): string => attempt(() => readFileSync(path, 'utf8'), '');
+const linkTarget = (path: string): string => attempt(() => readlinkSync(path), '');
+
+/** A process may end, and another user's may not be looked into. */
+function attempt<T>(look: () => T, otherwise: T): T {
+  try {
+    return look();
+  } catch {
+    return otherwise;
+  }
+}
