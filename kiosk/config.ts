@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { ADVERTISEMENT_KINDS } from '../hardware/ble/advertisement.ts';
 import { ConfigError } from '../protocol/errors.ts';
+import { boardOf } from './board-config.ts';
 
 const ms = (least: number, most: number) => z.int().min(least).max(most);
 const MINUTE_MS = 60_000;
@@ -121,6 +122,7 @@ const schema = z.strictObject({
   thermometers: z.array(thermometer).max(4).default([]),
   /** None unless the venue chooses one. */
   sniffers: z.array(sniffer).max(1).default([]),
+  boards: z.array(boardOf(deviceName)).max(2).default([]),
   page: z.strictObject({ isOn: z.boolean().default(true), port: z.int().min(0).max(65_535).default(8_088) }).prefault({}),
   outbox: z
     .strictObject({
@@ -162,8 +164,11 @@ export function parseConfig(json: unknown): KioskConfig {
   return Object.freeze(parsed.data);
 }
 
-function namesTwice({ scanners, thermometers, sniffers }: KioskConfig): string[] {
-  const names = [...scanners, ...thermometers, ...sniffers].flatMap((device) => ('name' in device ? [device.name] : []));
+function namesTwice({ scanners, thermometers, sniffers, boards }: KioskConfig): string[] {
+  const parts = boards.flatMap(({ thermometer }) => (thermometer === undefined ? [] : [thermometer]));
+  const names = [...scanners, ...thermometers, ...boards, ...parts, ...sniffers].flatMap((device) =>
+    'name' in device ? [device.name] : [],
+  );
   const twice = names.filter((name, index) => names.indexOf(name) !== index);
   return twice.map((name) => `devices: the name ${name} is given twice`);
 }

@@ -10,11 +10,12 @@ import type { Reading } from '../hardware/thermometer/reading.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { KioskConfig } from './config.ts';
+import { type BoardOptions, runBoard } from './run-board.ts';
 import { type HidScannerOptions, runHidScanners } from './run-hid-scanners.ts';
 import { runSniffer, type SnifferOptions } from './run-sniffer.ts';
 
-export interface DeviceOptions extends HidScannerOptions {
-  readonly config: Pick<KioskConfig, 'scanners' | 'thermometers' | 'sniffers'>;
+export interface DeviceOptions extends HidScannerOptions, Pick<BoardOptions, 'answers' | 'onButton'> {
+  readonly config: Pick<KioskConfig, 'scanners' | 'thermometers' | 'sniffers' | 'boards'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -37,11 +38,12 @@ interface SerialScanner {
 
 /** Runs them until abort; every device is released when it resolves. */
 export async function runDevices(options: DeviceOptions, signal: AbortSignal): Promise<void> {
-  const { scanners, thermometers, sniffers } = options.config;
+  const { scanners, thermometers, sniffers, boards } = options.config;
   await Promise.all([
     ...scanners.map((scanner) => runAnyScanner(options, scanner, signal)),
     runHidScanners(options, signal),
     ...thermometers.map((thermometer) => runThermometer(options, thermometer, signal)),
+    ...boards.map((board) => runBoard(options, board, signal)),
     ...sniffers.map((sniffer) => runSniffer({ ...options, sniffer }, signal)),
   ]);
 }
@@ -82,7 +84,9 @@ async function runScanner(options: DeviceOptions, scanner: SerialScanner, signal
 
 async function runFoundScanners(options: DeviceOptions, baudRate: number, signal: AbortSignal): Promise<void> {
   const { clock, log, config } = options;
-  const except = [...config.scanners, ...config.thermometers].flatMap((device) => ('path' in device ? [device.path] : []));
+  const except = [...config.scanners, ...config.thermometers, ...config.boards].flatMap((device) =>
+    'path' in device ? [device.path] : [],
+  );
   const running: Promise<void>[] = [];
   for await (const { path, name } of watchPorts({ list: listSerialPorts, clock, log, except }, signal)) {
     running.push(runScanner(options, { name, path, baudRate, framing: 'auto' }, signal));

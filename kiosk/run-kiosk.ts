@@ -17,6 +17,7 @@ import { type Clock, readBootId } from '../protocol/time.ts';
 import { topicOf } from '../protocol/topics.ts';
 import type { TrustDocument } from '../protocol/trust.ts';
 import { type Audience, announce, show } from './announce.ts';
+import { Answers } from './answers.ts';
 import { CheckInFlow } from './check-in-flow.ts';
 import { BUILT_AT_MS, ClockWatch, SYNCED_PATH } from './clock-state.ts';
 import type { KioskConfig } from './config.ts';
@@ -102,6 +103,7 @@ class Kiosk {
   readonly #flow: CheckInFlow;
   readonly #deviceEvents: DeviceEvents;
   readonly #audience: Audience;
+  readonly #answers = new Answers();
   readonly #doctorDoor: DoctorDoor;
   #uplink: Uplink | undefined;
   #endOutbox = new AbortController();
@@ -224,6 +226,8 @@ class Kiosk {
             this.#atDoor(() => this.#flow.reading({ objectRaw, ambientRaw, calibrationAgeDays: this.#calibrationAgeDays() }, takenAt));
           },
           onOccupancy: (occupancy) => this.#note(occupancy),
+          answers: this.#answers,
+          onButton: () => this.#turnDoor(),
           onReport: (report) => this.#hearDevice(report.device, report.isUp, report.isUp ? undefined : report.why),
         },
         signal,
@@ -323,9 +327,16 @@ class Kiosk {
     }
   }
 
+  /** As the staff would: in, out, in again. */
+  #turnDoor(): void {
+    this.#atDoor(() => this.#flow.staff(this.#flow.direction === 'in' ? 'door-out' : 'door-in', this.#now()));
+    this.#audience.page?.refresh();
+  }
+
   #answer(feedback: Feedback): void {
     const { terminal, onFeedback } = this.#options;
     this.#audience.page?.show(feedback);
+    this.#answers.tell(feedback);
     if (terminal !== undefined) printFeedback(terminal, feedback);
     onFeedback?.(feedback);
   }

@@ -52,10 +52,12 @@ export class FirmataBoard {
 
   constructor(settings: BoardSettings) {
     this.#settings = settings;
-    this.#player = new SignalPlayer(settings.clock, (light, isSounding) => {
-      this.#made?.components.light(light);
-      this.#made?.components.sound(isSounding);
-    });
+    this.#player = new SignalPlayer(settings.clock, (light, isSounding) =>
+      this.#guarded(() => {
+        this.#made?.components.light(light);
+        this.#made?.components.sound(isSounding);
+      }),
+    );
   }
 
   /** Whether somebody stands before the board; always true where it has no proximity sensor. */
@@ -143,7 +145,16 @@ export class FirmataBoard {
     const nowMs = clock.monotonic();
     if (!isDown || this.#session === undefined || nowMs - this.#pressedAtMs < APART_MS) return;
     this.#pressedAtMs = nowMs;
-    onPress?.();
+    this.#guarded(() => onPress?.());
+  }
+
+  /** Timers and listeners of libraries call this: what is thrown there would end the process. It ends the session instead. */
+  #guarded(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#session?.fail(error);
+    }
   }
 
   #hearProximity(value: number): void {
@@ -183,7 +194,7 @@ export class BoardSession implements Closable {
     this.#parts = parts;
     this.ended = this.#over.signal;
     this.#heardAtMs = parts.clock.monotonic();
-    this.#writer = new LinkWriter(parts.link, this.#quit.signal, (error) => this.#fail(error));
+    this.#writer = new LinkWriter(parts.link, this.#quit.signal, (error) => this.fail(error));
     parts.port.connect((bytes) => this.#writer.send(bytes));
   }
 
@@ -238,8 +249,9 @@ export class BoardSession implements Closable {
     return () => cancel();
   }
 
-  #fail(error: unknown): void {
-    this.#failure = error;
+  /** Ends `run` with that error. */
+  fail(error: unknown): void {
+    this.#failure ??= error;
     this.#stop.abort();
   }
 

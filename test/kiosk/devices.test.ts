@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { encodeSample } from '../../hardware/thermometer/gy-mcu90614-codec.ts';
+import { Answers } from '../../kiosk/answers.ts';
 import { parseConfig } from '../../kiosk/config.ts';
 import { runDevices } from '../../kiosk/devices.ts';
 import { silentLog } from '../../protocol/log.ts';
@@ -59,6 +60,8 @@ t.test('runDevices: scanner, thermometer and input work side by side, and an unp
       onNoScan: (device) => diary.note(`${device} refused`),
       onReading: ({ objectRaw, device }) => diary.note(`${device} read ${objectRaw}`),
       onOccupancy() {},
+      answers: new Answers(),
+      onButton: () => {},
       onReport: ({ device, isUp }) => diary.note(`${device} ${isUp ? 'up' : 'down'}`),
     },
     stopping.signal,

@@ -52,6 +52,8 @@ t.test('rooms: a library is imported by one file of a room, which translates its
     'better-sqlite3',
     'mqtt',
     'serialport',
+    'firmata-io',
+    'johnny-five',
     'fastify',
     'pdfkit',
     'qrcode',

@@ -1,0 +1,104 @@
+/** A configured board, supervised: it shows each answer, its button turns the door round, and its thermometer is a device of its own. */
+import { FirmataBoard } from '../hardware/board/board.ts';
+import { readBoardTemperatures } from '../hardware/board/board-thermometer.ts';
+import type { Wiring } from '../hardware/board/wiring.ts';
+import type { Closable } from '../hardware/byte-link.ts';
+import { openSerial } from '../hardware/serial-link.ts';
+import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../hardware/supervise.ts';
+import type { Reading } from '../hardware/thermometer/reading.ts';
+import { DeviceError } from '../protocol/errors.ts';
+import type { Log } from '../protocol/log.ts';
+import type { Clock } from '../protocol/time.ts';
+import type { Answers } from './answers.ts';
+import { BOARD_SIGNALS } from './board-signals.ts';
+import type { KioskConfig } from './config.ts';
+
+export type BoardConfig = KioskConfig['boards'][number];
+
+export interface BoardOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** Every answer of the door. */
+  readonly answers: Answers;
+  /** A board's button was pressed. */
+  readonly onButton: (device: string) => void;
+  readonly onReading: (reading: Reading) => void;
+  readonly onReport: (report: DeviceReport) => void;
+}
+
+/** A board that comes back works within its own start and one second; a try costs one failed open(2). */
+const BOARD_BACKOFF = { ...HARDWARE_BACKOFF, longestWaitMs: 750 };
+/** No port is opened for the thermometer: it may be asked again soon, however long it has been away. */
+const SENSOR_BACKOFF = { ...HARDWARE_BACKOFF, longestUsedWaitMs: HARDWARE_BACKOFF.longestWaitMs };
+/** How long the thermometer waits for its board before it is called absent. */
+const BOARD_LONGEST_MS = 5_000;
+
+/** Runs it until abort; then it is dark and silent and its port is released. */
+export async function runBoard(options: BoardOptions, config: BoardConfig, signal: AbortSignal): Promise<void> {
+  const { clock, log, random, answers, onButton, onReport } = options;
+  const { name: device, path, baudRate } = config;
+  const board = new FirmataBoard({ device, wiring: wiringOf(config), clock, onPress: () => onButton(device) });
+  const stopShowing = answers.listen(({ kind }) => board.show(BOARD_SIGNALS[kind]));
+  const open = openSerial({ path, baudRate });
+  await Promise.all([
+    supervise(
+      {
+        device,
+        clock,
+        log,
+        onReport,
+        backoff: { ...BOARD_BACKOFF, random },
+        open: (opening) => board.open(open, opening),
+        use: (session, ending) => session.run(ending),
+      },
+      signal,
+    ),
+    runThermometer(options, board, config, signal),
+  ]);
+  stopShowing();
+}
+
+async function runThermometer(options: BoardOptions, board: FirmataBoard, config: BoardConfig, signal: AbortSignal): Promise<void> {
+  const { clock, log, random, onReading, onReport } = options;
+  if (config.thermometer === undefined) return;
+  const { name: device } = config.thermometer;
+  await supervise<Closable & { readonly boardEnded: AbortSignal }>(
+    {
+      device,
+      clock,
+      log,
+      onReport,
+      backoff: { ...SENSOR_BACKOFF, random },
+      isUpOnceOpen: false,
+      open: async (opening) => {
+        const session = await board.session(BOARD_LONGEST_MS, opening);
+        if (session === undefined) throw new DeviceError('device.absent', `${device}: its board ${config.name} is not there`);
+        return { boardEnded: session.ended, close: async () => {} };
+      },
+      use: async ({ boardEnded }, ending, markUp) => {
+        const stop = new AbortController();
+        const end = () => stop.abort();
+        ending.addEventListener('abort', end, { once: true });
+        boardEnded.addEventListener('abort', end, { once: true });
+        if (ending.aborted || boardEnded.aborted) end();
+        const sensor = { device, clock, isNear: () => board.isNear, sample: (asked: AbortSignal) => board.sample(asked), onAlive: markUp };
+        try {
+          for await (const reading of readBoardTemperatures(sensor, stop.signal)) onReading(reading);
+        } finally {
+          ending.removeEventListener('abort', end);
+          boardEnded.removeEventListener('abort', end);
+        }
+      },
+    },
+    signal,
+  );
+}
+
+const wiringOf = ({ light, buzzer, button, proximity, thermometer }: BoardConfig): Wiring => ({
+  light,
+  buzzer,
+  button,
+  proximity: proximity === undefined ? undefined : { ...proximity, channel: Number(proximity.pin.slice(1)) },
+  thermometer,
+});
