@@ -279,22 +279,16 @@ static napi_value grab_events(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* stateOfEvents(device): { keys, lights }, a bit for each key that is down and each light that is on, now. */
-static napi_value state_of_events(napi_env env, napi_callback_info info) {
-  napi_value device, object;
+/* keysDown(device): a bit for each key that is down now. */
+static napi_value keys_down(napi_env env, napi_callback_info info) {
+  napi_value device;
   if (!take_arguments(env, info, 1, &device)) return NULL;
-  events *own = opened(env, device, "state");
+  events *own = opened(env, device, "keys");
   if (own == NULL) return NULL;
   uint8_t keys[(KEY_MAX + 8) / 8] = {0};
-  uint8_t lights[(LED_MAX + 8) / 8] = {0};
-  if (ioctl(own->fd, EVIOCGKEY(sizeof keys), keys) < 0) return throw_errno(env, "state", errno);
-  if (ioctl(own->fd, EVIOCGLED(sizeof lights), lights) < 0) return throw_errno(env, "state", errno);
-  napi_value keys_value = bytes_of(env, keys, sizeof keys);
-  napi_value lights_value = bytes_of(env, lights, sizeof lights);
-  if (keys_value == NULL || lights_value == NULL || napi_create_object(env, &object) != napi_ok) return throw_errno(env, "state", ENOMEM);
-  napi_set_named_property(env, object, "keys", keys_value);
-  napi_set_named_property(env, object, "lights", lights_value);
-  return object;
+  if (ioctl(own->fd, EVIOCGKEY(sizeof keys), keys) < 0) return throw_errno(env, "keys", errno);
+  napi_value bytes = bytes_of(env, keys, sizeof keys);
+  return bytes == NULL ? throw_errno(env, "keys", ENOMEM) : bytes;
 }
 
 /*
@@ -391,7 +385,7 @@ static napi_value close_events(napi_env env, napi_callback_info info) {
 
 bool export_events(napi_env env, napi_value exports) {
   return export_function(env, exports, "openEvents", open_events) && export_function(env, exports, "describeEvents", describe_events) &&
-         export_function(env, exports, "grabEvents", grab_events) && export_function(env, exports, "stateOfEvents", state_of_events) &&
+         export_function(env, exports, "grabEvents", grab_events) && export_function(env, exports, "keysDown", keys_down) &&
          export_function(env, exports, "readEvents", read_events) && export_function(env, exports, "waitForEvents", wait_for_events) &&
          export_function(env, exports, "closeEvents", close_events);
 }

@@ -30,8 +30,8 @@ export interface Native {
   describeEvents(device: EventDevice): EventDescription;
   /** EBUSY when another program has it. */
   grabEvents(device: EventDevice, isGrabbed: boolean): void;
-  /** A bit for each key that is down, and each light that is on, now. */
-  stateOfEvents(device: EventDevice): { readonly keys: Uint8Array; readonly lights: Uint8Array };
+  /** A bit for each key that is down now. ENODEV when unplugged. */
+  keysDown(device: EventDevice): Uint8Array;
   /** Whole `struct input_event`s; `undefined` when there are none yet. ENODEV when unplugged. */
   readEvents(device: EventDevice): Uint8Array | undefined;
   /** Resolves when `readEvents` will give something or throw. One at a time; ECANCELED on close. */
