@@ -2,23 +2,23 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { release, userInfo } from 'node:os';
 import { Command } from 'commander';
-import { mayBeScanner, nameOf } from '../hardware/discover.ts';
 import { accessOf } from '../hardware/discover-access.ts';
-import { type Door, discoverDevices, type FoundDevice } from '../hardware/discover-devices.ts';
+import { discoverDevices, type FoundDevice } from '../hardware/discover-devices.ts';
+import { type HidDevice, listHid } from '../hardware/hid/hid-devices.ts';
+import { fingerprintOf } from '../hardware/scanner/fingerprints.ts';
 import { type KioskConfig, parseConfig } from '../kiosk/config.ts';
 import type { KioskNow } from '../kiosk/doctor-words.ts';
 import { systemClock } from '../protocol/time.ts';
-import { type ConfiguredDevice, deviceFindings } from './doctor-devices.ts';
+import { deviceFindings, usbDoor } from './doctor-devices.ts';
 import { type Finding, forSupport, type Report, reportLines, worstOf } from './doctor-findings.ts';
 import { examineKiosk } from './doctor-kiosk.ts';
 import { holdersOf, machineFindings, mayUseBluetooth } from './doctor-machine.ts';
+import { usesOf } from './doctor-uses.ts';
 import { settingsOf } from './kiosk-command.ts';
 import { untilStopped } from './stopping.ts';
 import { VERSION } from './version.ts';
 
 const RULES_FILES = ['/etc/udev/rules.d/70-vestibule.rules', '/usr/lib/udev/rules.d/70-vestibule.rules'];
-/** Of each kind, as the configuration calls it. */
-const ROLES = { scanners: 'scanner', thermometers: 'thermometer' } as const;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -62,25 +62,27 @@ async function examine(config: KioskConfig, mayDeliver: boolean, signal: AbortSi
 }
 
 async function examineDevices(config: KioskConfig, now: KioskNow | undefined): Promise<Finding[]> {
-  const devices = await discoverDevices();
-  const configured = configuredIn(config);
-  const paths = [...devices.flatMap(({ doors }) => doors.map(({ path }) => path)), ...configured.map(({ realPath }) => realPath)];
-  const access = new Map(await Promise.all([...new Set(paths)].map(async (path) => [path, await accessOf(path)] as const)));
-  const none: Finding[] = devices.length + configured.length > 0 ? [] : [NOTHING_HERE];
-  return [
-    ...none,
-    ...deviceFindings(devices, {
-      access,
-      configured,
-      taken: takenBy(config),
-      known: () => undefined,
-      holders: now === undefined ? holdersOf(new Set(paths), process.pid) : new Map(),
-      now,
-      user: userInfo().username,
-      mayBluetooth: mayUseBluetooth(),
-      isRulesFileInstalled: RULES_FILES.some((path) => existsSync(path)),
-    }),
-  ];
+  const [seen, hid] = await Promise.all([discoverDevices(), listHid()]);
+  const devices = seen.map((device) => withTakenDoors(device, hid));
+  const uses = usesOf(config, hid, (path) => (existsSync(path) ? realpathSync(path) : undefined));
+  const used = devices.flatMap((device) => device.doors.map((door) => uses.of(device, door)));
+  const paths = new Set([
+    ...devices.flatMap(({ doors }) => doors.map(({ path }) => path)),
+    ...used.flatMap((use) => ('node' in use ? [use.node] : [])),
+    ...uses.named.flatMap(({ realPath }) => realPath ?? []),
+  ]);
+  const access = new Map(await Promise.all([...paths].map(async (path) => [path, await accessOf(path)] as const)));
+  const findings = deviceFindings(devices, {
+    access,
+    uses,
+    known: ({ usb }) => (usb === undefined ? undefined : fingerprintOf(usb)?.name),
+    holders: now === undefined ? holdersOf(paths, process.pid) : new Map(),
+    now,
+    user: userInfo().username,
+    mayBluetooth: mayUseBluetooth(),
+    isRulesFileInstalled: RULES_FILES.some((path) => existsSync(path)),
+  });
+  return findings.length === 0 ? [NOTHING_HERE] : findings;
 }
 
 const NOTHING_HERE: Finding = {
@@ -90,22 +92,10 @@ const NOTHING_HERE: Finding = {
   says: 'none is plugged in. Scans can be typed into the terminal and the page only.',
 };
 
-function configuredIn(config: KioskConfig): ConfiguredDevice[] {
-  return (['scanners', 'thermometers'] as const).flatMap((list) =>
-    config[list].flatMap((device) => {
-      if (!('path' in device)) return [];
-      const isThere = existsSync(device.path);
-      return [{ name: device.name, role: ROLES[list], realPath: isThere ? realpathSync(device.path) : device.path, isThere }];
-    }),
+/** An interface that a program has taken from the kernel has no file of its own left; what is left is that of the whole USB device. */
+function withTakenDoors(device: FoundDevice, hid: readonly HidDevice[]): FoundDevice {
+  const nodes = hid.flatMap(({ port, hidraw, libusb }) =>
+    device.usb?.socket === port && hidraw === undefined && libusb !== undefined ? [libusb.node] : [],
   );
+  return nodes.length === 0 ? device : { ...device, doors: [...device.doors, ...[...new Set(nodes)].map(usbDoor)] };
 }
-
-/** The kiosk's own rule for devices that nobody configured. */
-const takenBy = (config: KioskConfig) => (device: FoundDevice, door: Door) => {
-  const isAuto = config.scanners.some(({ kind }) => kind === 'auto-serial');
-  if (door.kind !== 'serial') return { whyNot: 'nothing in the settings asks for it.' };
-  if (device.usb === undefined) return { whyNot: 'a built-in port is used only where the settings name it.' };
-  if (!isAuto) return { whyNot: 'the settings name other scanners, and not "auto-serial".' };
-  if (!mayBeScanner(device.usb.vendorId)) return { whyNot: 'its maker makes modems and receivers only.' };
-  return { name: nameOf(door.stablePath ?? door.path) };
-};

@@ -3,23 +3,12 @@ import type { Access } from '../hardware/discover-access.ts';
 import type { Door, DoorKind, FoundDevice } from '../hardware/discover-devices.ts';
 import type { KioskNow } from '../kiosk/doctor-words.ts';
 import type { DoorFinding, Finding } from './doctor-findings.ts';
-
-/** One that the configuration names. */
-export interface ConfiguredDevice {
-  readonly name: string;
-  /** Such as scanner, thermometer, board. */
-  readonly role: string;
-  /** Where its path leads now; the path itself where that is nowhere. */
-  readonly realPath: string;
-  readonly isThere: boolean;
-}
+import type { Uses } from './doctor-uses.ts';
 
 export interface DeviceCircumstances {
   /** By a door's path. */
   readonly access: ReadonlyMap<string, Access | undefined>;
-  readonly configured: readonly ConfiguredDevice[];
-  /** What the kiosk takes of itself: its name for a door, or `undefined`, with the reason why not. */
-  readonly taken: (device: FoundDevice, door: Door) => { readonly name: string } | { readonly whyNot: string };
+  readonly uses: Uses;
   /** Known makes and models, by what they show on USB. */
   readonly known: (device: FoundDevice) => string | undefined;
   /** Programs that have a door open, by its path: their names. */
@@ -39,6 +28,7 @@ const KIND_WORDS: Readonly<Record<DoorKind, string>> = {
   keyboard: 'types as a keyboard',
   i2c: 'I2C bus',
   bluetooth: 'Bluetooth',
+  usb: 'USB',
 };
 
 /** USB 1.4 and HID Usage Tables 1.6: page 0x8C is Bar Code Scanner; of page 1, usage 6 is Keyboard. */
@@ -47,28 +37,31 @@ const USAGE_WORDS: Readonly<Record<string, string>> = { '140:2': 'HID barcode sc
 /** @returns a finding for each device, and for each that is configured and is not here. */
 export function deviceFindings(devices: readonly FoundDevice[], at: DeviceCircumstances): Finding[] {
   const found = devices.flatMap((device) => findingOf(device, at) ?? []);
-  const missing = at.configured
+  const missing = at.uses.named
     .filter(({ isThere }) => !isThere)
-    .map(
-      ({ name, role }): Finding => ({
+    .map(({ name, role, realPath }): Finding => {
+      const says = realPath === undefined ? 'and none that is meant is plugged in.' : 'and nothing is plugged in under its path.';
+      const fix = [
+        'Plug it in, or set it to the mode that is configured. If it is plugged in: what it is called is told of the devices below.',
+      ];
+      return {
         area: 'device',
         subject: `${role} ${name}`,
         state: 'wrong',
-        says: 'is configured, and nothing is plugged in under its path.',
+        says: `is in the settings, ${says}`,
         code: 'device.absent',
-        fix: ['Plug it in, or set it to serial mode. If it is plugged in: its right path is the stable name of one of the devices here.'],
-      }),
-    );
+        fix,
+      };
+    });
   // A path that leads somewhere which is no device of the kernel's lists: a pseudo-terminal, a link by hand.
   const shown = new Set(devices.flatMap(({ doors }) => doors.map(({ path }) => path)));
-  const elsewhere = at.configured
-    .filter(({ isThere, realPath }) => isThere && !shown.has(realPath))
-    .map(({ name, role, realPath }): Finding => {
-      const subject = `${role} ${name}`;
-      const door = { kind: 'serial', path: realPath, stablePath: undefined, usage: undefined, isBlocked: false } as const;
-      const verdict = verdictOf({ title: subject, usb: undefined, doors: [door] }, door, at);
-      return { area: 'device', subject, ...verdict, doors: [doorFinding(door, at)] };
-    });
+  const elsewhere = at.uses.named.flatMap(({ name, role, isThere, realPath }): Finding[] => {
+    if (!isThere || realPath === undefined || shown.has(realPath)) return [];
+    const subject = `${role} ${name}`;
+    const door: Door = { kind: 'serial', path: realPath, stablePath: undefined, usage: undefined, isBlocked: false };
+    const { isUsed: _, ...verdict } = verdictOf({ title: subject, usb: undefined, doors: [door] }, door, at);
+    return [{ area: 'device', subject, ...verdict, doors: [doorFinding(door, at)] }];
+  });
   return [...missing, ...elsewhere, ...found];
 }
 
@@ -92,8 +85,18 @@ function findingOf(device: FoundDevice, at: DeviceCircumstances): Finding | unde
   const used = verdicts.filter(({ isUsed }) => isUsed);
   const [verdict] = (used.length > 0 ? used : verdicts).toSorted((a, b) => order[a.state] - order[b.state]);
   const { isUsed: _, ...rest } = verdict ?? { state: 'note', says: 'is not used.', isUsed: false };
-  return { area: 'device', subject, ...rest, doors: doors.map((door) => doorFinding(door, at)) };
+  return { area: 'device', subject, ...rest, doors: [...doors, ...otherNodes(device, at)].map((door) => doorFinding(door, at)) };
 }
+
+/** What the kiosk opens besides: a scanner that types is taken from the console by its USB device. */
+function otherNodes(device: FoundDevice, { uses }: DeviceCircumstances): Door[] {
+  const nodes = device.doors.map((door) => uses.of(device, door)).flatMap((use) => ('node' in use ? [use.node] : []));
+  const shown = new Set(device.doors.map(({ path }) => path));
+  return [...new Set(nodes)].filter((node) => !shown.has(node)).map((path) => usbDoor(path));
+}
+
+/** @param path of a whole USB device. */
+export const usbDoor = (path: string): Door => ({ kind: 'usb', path, stablePath: undefined, usage: undefined, isBlocked: false });
 
 interface Verdict {
   readonly state: Finding['state'];
@@ -105,47 +108,29 @@ interface Verdict {
 }
 
 function verdictOf(device: FoundDevice, door: Door, at: DeviceCircumstances): Verdict {
-  const configured = at.configured.find(({ realPath }) => realPath === door.path);
-  const taken = configured === undefined ? at.taken(device, door) : configured;
-  if ('whyNot' in taken) return { state: 'fine', says: `is left alone: ${taken.whyNot}`, isUsed: false };
-  const use = configured === undefined ? `the kiosk takes it as ${taken.name}` : `is the kiosk's ${configured.role} ${configured.name}`;
-  if (door.isBlocked)
-    return {
-      state: 'wrong',
-      says: `${use}, but it is switched off.`,
-      code: 'device.absent',
-      fix: ['sudo rfkill unblock bluetooth'],
-      isUsed: true,
-    };
-  const running = at.now?.devices.find(({ name }) => name === taken.name);
-  if (running?.isUp === true) return { state: 'fine', says: `${use}, and it works.`, isUsed: true };
-  const mayOpen = door.kind === 'bluetooth' ? at.mayBluetooth : at.access.get(door.path)?.mayThis === true;
-  if (!mayOpen)
-    return {
-      state: 'wrong',
-      says: `${use}, but ${at.user} may not open it.`,
-      code: 'device.denied',
-      fix: permissionFix(device, door, at),
-      isUsed: true,
-    };
-  if (running !== undefined)
-    return {
-      state: 'wrong',
-      says: `${use}, but it does not work.`,
-      ...(running.why && { code: running.why }),
-      fix: fixOf(running.why),
-      isUsed: true,
-    };
-  const holders = at.holders.get(door.path) ?? [];
-  if (holders.length > 0)
-    return {
-      state: 'wrong',
-      says: `${use}, but another program has it open: ${holders.join(', ')}.`,
-      code: 'device.busy',
-      fix: holders.flatMap((holder) => HOLDER_FIXES[holder] ?? [`Stop ${holder}.`]),
-      isUsed: true,
-    };
-  return { state: 'fine', says: `${use}.`, isUsed: true };
+  const use = at.uses.of(device, door);
+  if ('whyNot' in use) return { state: 'fine', says: `is left alone: ${use.whyNot}`, isUsed: false };
+  const { name, role, node, isNamed } = use;
+  const says = isNamed ? `is the kiosk's ${role} ${name}` : `the kiosk takes it as ${role} ${name}`;
+  const wrong = (but: string, fix: readonly string[], code?: string): Verdict => ({
+    state: 'wrong',
+    says: `${says}, but ${but}`,
+    ...(code !== undefined && { code }),
+    fix,
+    isUsed: true,
+  });
+  if (door.isBlocked) return wrong('it is switched off.', ['sudo rfkill unblock bluetooth'], 'device.absent');
+  const running = at.now?.devices.find((one) => one.name === name);
+  if (running?.isUp === true) return { state: 'fine', says: `${says}, and it works.`, isUsed: true };
+  const mayOpen = door.kind === 'bluetooth' ? at.mayBluetooth : at.access.get(node)?.mayThis === true;
+  if (!mayOpen) return wrong(`${at.user} may not open ${node}.`, permissionFix(device, { ...door, path: node }, at), 'device.denied');
+  if (running !== undefined) return wrong('it does not work.', fixOf(running.why), running.why);
+  const holders = at.holders.get(node) ?? [];
+  if (holders.length > 0) {
+    const fix = holders.flatMap((holder) => HOLDER_FIXES[holder] ?? [`Stop ${holder}.`]);
+    return wrong(`another program has it open: ${holders.join(', ')}.`, fix, 'device.busy');
+  }
+  return { state: 'fine', says: `${says}.`, isUsed: true };
 }
 
 /** Programs of desktop systems that take what they do not know. */

@@ -11,7 +11,8 @@ import { basename, dirname, join } from 'node:path';
 import { DecodeError } from '../protocol/errors.ts';
 import { readItems } from './hid/report-items.ts';
 
-export type DoorKind = 'serial' | 'hid' | 'keyboard' | 'i2c' | 'bluetooth';
+/** `usb`: the whole device, for programs that bring a driver of their own. */
+export type DoorKind = 'serial' | 'hid' | 'keyboard' | 'i2c' | 'bluetooth' | 'usb';
 
 /** One way into a device. */
 export interface Door {
@@ -85,11 +86,13 @@ export async function discoverDevices(places: DevicePlaces = DEVICE_PLACES): Pro
     devices.set(key, device);
   }
   const inOrder = new Intl.Collator('en', { numeric: true });
-  const sorted = [...devices.values()].toSorted((a, b) => inOrder.compare(keyOf(a), keyOf(b)));
+  const sorted = [...devices.values()].toSorted(
+    (a, b) => Number(a.usb === undefined) - Number(b.usb === undefined) || inOrder.compare(keyOf(a), keyOf(b)),
+  );
   return sorted.map(({ title, usb, doors }) => ({ title: title === '' ? 'unnamed device' : title, usb, doors }));
 }
 
-const keyOf = ({ usb, doors }: FoundDevice): string => (usb === undefined ? `~${doors[0]?.path ?? ''}` : usb.socket);
+const keyOf = ({ usb, doors }: FoundDevice): string => usb?.socket ?? doors[0]?.path ?? '';
 
 const doorOf = (kind: DoorKind, path: string, more: Partial<Door> = {}): Door => ({
   kind,

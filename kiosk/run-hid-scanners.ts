@@ -1,12 +1,15 @@
 /** The kiosk's HID scanners: those that are configured, and those that are found, each supervised on its own. */
+import { EventKeyboards, INPUT_PLACES, type InputPlaces } from '../hardware/evdev/keyboards.ts';
 import { HID_PLACES, type HidDevice, type HidPlaces } from '../hardware/hid/hid-devices.ts';
 import { isScanner, kindOf, watchHid } from '../hardware/hid/hid-scanners.ts';
-import { HidScanners, type Wanted } from '../hardware/hid/open-scanner.ts';
+import { HidScanners, type ScannerLink, type Wanted } from '../hardware/hid/open-scanner.ts';
+import { loadNative, type Native } from '../hardware/native/native.ts';
 import type { Scan } from '../hardware/scanner/scan.ts';
 import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../hardware/supervise.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { KioskConfig } from './config.ts';
+import { keyboardOpener } from './open-keyboard.ts';
 
 type AnyScanner = KioskConfig['scanners'][number];
 type Configured = Extract<AnyScanner, { kind: 'hid-pos' | 'keyboard' }>;
@@ -21,6 +24,10 @@ export interface HidScannerOptions {
   readonly onReport: (report: DeviceReport) => void;
   /** HID_PLACES when left out. */
   readonly hidPlaces?: HidPlaces;
+  /** INPUT_PLACES when left out. */
+  readonly inputPlaces?: InputPlaces;
+  /** The addon's when left out. */
+  readonly loadNative?: () => Native;
 }
 
 /** How what a scanner sends is read. */
@@ -32,13 +39,14 @@ interface Reading {
 
 /** Runs them until abort; every device is released when it resolves. */
 export async function runHidScanners(options: HidScannerOptions, signal: AbortSignal): Promise<void> {
-  const { config, hidPlaces = HID_PLACES } = options;
+  const { config, hidPlaces = HID_PLACES, inputPlaces = INPUT_PLACES, loadNative: load = loadNative } = options;
   const configured = config.scanners.filter((scanner): scanner is Configured => scanner.kind === 'hid-pos' || scanner.kind === 'keyboard');
   const isAuto = config.scanners.some(({ kind }) => kind === 'auto-hid');
   if (configured.length === 0 && !isAuto) return;
   const scanners = new HidScanners(hidPlaces);
+  const keyboards = new EventKeyboards(load, inputPlaces);
   await Promise.all([
-    ...configured.map((scanner) => runOne(options, scanners, scanner.name, wantedBy(scanner), scanner, signal)),
+    ...configured.map((scanner) => runOne(options, openerOf(scanner, scanners, keyboards), scanner.name, scanner, signal)),
     ...(isAuto ? [runFound(options, scanners, configured, hidPlaces, signal)] : []),
   ]);
 }
@@ -49,8 +57,20 @@ const wantedBy = (scanner: Configured): Wanted => ({
   ...(scanner.kind === 'keyboard' ? { isExclusive: scanner.isExclusive } : {}),
 });
 
-/** Whether the configuration's words fit the device: what is not said fits any. */
-const isMeant = ({ vendorId, productId, serialNumber, port }: Configured, device: HidDevice): boolean =>
+/** What a device is known by. */
+type Identity = Pick<HidDevice, 'vendorId' | 'productId' | 'serialNumber' | 'port'>;
+
+type Open = (signal: AbortSignal) => Promise<ScannerLink>;
+
+function openerOf(scanner: Configured, scanners: HidScanners, keyboards: EventKeyboards): Open {
+  const openHid: Open = (signal) => scanners.open(wantedBy(scanner), signal);
+  // What others may see is nobody's to take.
+  if (scanner.kind !== 'keyboard' || !scanner.isExclusive) return openHid;
+  return keyboardOpener(scanner.via, openHid, (signal) => keyboards.open((keyboard) => isMeant(scanner, keyboard), signal));
+}
+
+/** @returns whether the configuration's words fit the device: what is not said fits any. */
+export const isMeant = ({ vendorId, productId, serialNumber, port }: Configured, device: Identity): boolean =>
   [
     [vendorId, device.vendorId],
     [productId, device.productId],
@@ -71,16 +91,15 @@ async function runFound(
   for await (const { device, name } of watchHid({ clock, log, isWanted: isFree, places }, signal)) {
     const kind = kindOf(device).kind === 'pos' ? 'pos' : 'keyboard';
     const wanted: Wanted = { kind, isWanted: ({ key }) => key === device.key, port: device.port };
-    running.push(runOne(options, scanners, name, wanted, {}, signal));
+    running.push(runOne(options, (ending) => scanners.open(wanted, ending), name, {}, signal));
   }
   await Promise.all(running);
 }
 
 async function runOne(
   options: HidScannerOptions,
-  scanners: HidScanners,
+  open: Open,
   device: string,
-  wanted: Wanted,
   { framing = 'auto', prefix, suffix }: Reading,
   signal: AbortSignal,
 ): Promise<void> {
@@ -93,7 +112,7 @@ async function runOne(
       log,
       onReport,
       backoff: { ...HARDWARE_BACKOFF, random },
-      open: (ending) => scanners.open(wanted, ending),
+      open,
       use: async (link, ending) => {
         for await (const scan of link.scans(settings, ending)) onScan(scan);
       },

@@ -1,0 +1,132 @@
+/** Which of the devices here a kiosk uses, by its settings and by its own rules for devices that nobody named. Pure. */
+import { mayBeScanner, nameOf } from '../hardware/discover.ts';
+import type { Door, FoundDevice } from '../hardware/discover-devices.ts';
+import { type HidDevice, hidNameOf } from '../hardware/hid/hid-devices.ts';
+import { isScanner, kindOf } from '../hardware/hid/hid-scanners.ts';
+import type { KioskConfig } from '../kiosk/config.ts';
+import { isMeant } from '../kiosk/run-hid-scanners.ts';
+
+/** A door that the kiosk uses. */
+export interface Use {
+  /** As the kiosk's state names it. */
+  readonly name: string;
+  /** Such as scanner or thermometer. */
+  readonly role: string;
+  /** Whether the settings name it; else the kiosk takes it of itself. */
+  readonly isNamed: boolean;
+  /** The file that the kiosk opens. */
+  readonly node: string;
+}
+
+export interface Unused {
+  readonly whyNot: string;
+}
+
+/** Something that the settings name. */
+export interface Named {
+  readonly name: string;
+  readonly role: string;
+  /** Where its path leads now; `undefined` where it is named otherwise. */
+  readonly realPath: string | undefined;
+  readonly isThere: boolean;
+}
+
+export interface Uses {
+  readonly of: (device: FoundDevice, door: Door) => Use | Unused;
+  readonly named: readonly Named[];
+}
+
+/** @param realPathOf where a path leads now, or `undefined`. */
+export function usesOf(config: KioskConfig, hid: readonly HidDevice[], realPathOf: (path: string) => string | undefined): Uses {
+  const byPath = namedByPath(config, realPathOf);
+  const { uses: hidUses, named: hidNamed } = usesOfHid(config, hid);
+  const nodes = new Map(hid.flatMap((device) => nodesOf(device).map((node) => [node, device] as const)));
+  return {
+    named: [...byPath, ...hidNamed],
+    of: (device, door) => {
+      const named = byPath.find(({ realPath }) => realPath === door.path);
+      if (named !== undefined) return { name: named.name, role: named.role, isNamed: true, node: door.path };
+      switch (door.kind) {
+        case 'serial':
+          return ofSerial(config, device, door);
+        case 'hid':
+        case 'usb':
+          return ofHid(config, nodes.get(door.path), hidUses);
+        case 'keyboard':
+          return { whyNot: 'it types; the kiosk reads what types by its HID door.' };
+        case 'bluetooth':
+          return ofBluetooth(config, door);
+        case 'i2c':
+          return { whyNot: 'nothing in the settings asks for it.' };
+      }
+    },
+  };
+}
+
+const nodesOf = ({ hidraw, libusb }: HidDevice): string[] => [hidraw?.node, libusb?.node].filter((node) => node !== undefined);
+
+function namedByPath(config: KioskConfig, realPathOf: (path: string) => string | undefined): Named[] {
+  const lists = [
+    ['scanner', config.scanners],
+    ['thermometer', config.thermometers],
+  ] as const;
+  return lists.flatMap(([role, list]) =>
+    list.flatMap((device) => {
+      if (!('path' in device)) return [];
+      const realPath = realPathOf(device.path);
+      return [{ name: device.name, role, realPath: realPath ?? device.path, isThere: realPath !== undefined }];
+    }),
+  );
+}
+
+function ofSerial(config: KioskConfig, device: FoundDevice, door: Door): Use | Unused {
+  if (device.usb === undefined) return { whyNot: 'a built-in port is used only where the settings name it.' };
+  if (!config.scanners.some(({ kind }) => kind === 'auto-serial')) return { whyNot: 'the settings do not name it, and not "auto-serial".' };
+  if (!mayBeScanner(device.usb.vendorId)) return { whyNot: 'its maker makes modems and receivers only.' };
+  return { name: nameOf(door.stablePath ?? door.path), role: 'scanner', isNamed: false, node: door.path };
+}
+
+/** As kiosk/run-hid-scanners.ts chooses: the settings first, then what is known to be a scanner, the second of two alike under a name of its own. */
+function usesOfHid(config: KioskConfig, hid: readonly HidDevice[]): { uses: ReadonlyMap<HidDevice, Use>; named: Named[] } {
+  const uses = new Map<HidDevice, Use>();
+  const configured = config.scanners.flatMap((scanner) => (scanner.kind === 'hid-pos' || scanner.kind === 'keyboard' ? [scanner] : []));
+  const named = configured.map((scanner): Named => {
+    const wanted = scanner.kind === 'hid-pos' ? 'pos' : 'keyboard';
+    const found = hid.find((device) => !uses.has(device) && isMeant(scanner, device) && kindOf(device).kind === wanted);
+    const node = found && nodeFor(found, wanted, scanner.kind !== 'keyboard' || scanner.isExclusive);
+    if (found !== undefined && node !== undefined) uses.set(found, { name: scanner.name, role: 'scanner', isNamed: true, node });
+    return { name: scanner.name, role: 'scanner', realPath: undefined, isThere: found !== undefined };
+  });
+  if (!config.scanners.some(({ kind }) => kind === 'auto-hid')) return { uses, named };
+  const ordinals = new Map<string, number>();
+  for (const device of hid) {
+    if (!isScanner(device) || configured.some((scanner) => isMeant(scanner, device))) continue;
+    const ordinal = (ordinals.get(device.key) ?? 0) + 1;
+    ordinals.set(device.key, ordinal);
+    const node = nodeFor(device, kindOf(device).kind, true);
+    if (node !== undefined) uses.set(device, { name: hidNameOf(device, ordinal), role: 'scanner', isNamed: false, node });
+  }
+  return { uses, named };
+}
+
+const nodeFor = ({ hidraw, libusb }: HidDevice, kind: string, isExclusive: boolean): string | undefined =>
+  kind === 'keyboard' && isExclusive ? libusb?.node : (hidraw?.node ?? libusb?.node);
+
+function ofHid(config: KioskConfig, device: HidDevice | undefined, uses: ReadonlyMap<HidDevice, Use>): Use | Unused {
+  const use = device && uses.get(device);
+  if (use !== undefined) return use;
+  const kind = device === undefined ? 'other' : kindOf(device).kind;
+  const isAuto = config.scanners.some((scanner) => scanner.kind === 'auto-hid');
+  if (kind === 'pos') return { whyNot: isAuto ? 'another is used in its place.' : 'the settings have no "auto-hid" and do not name it.' };
+  if (kind !== 'keyboard' || device === undefined) return { whyNot: 'it is no scanner and no keyboard.' };
+  const { vendorId, productId } = device;
+  return {
+    whyNot: `it may be a person's keyboard. If it is a scanner: "scanners": [{"kind":"keyboard","name":"door","vendorId":"${vendorId}","productId":"${productId}"}]`,
+  };
+}
+
+function ofBluetooth(config: KioskConfig, door: Door): Use | Unused {
+  const sniffer = config.sniffers.find(({ adapter }) => adapter === undefined || `hci${adapter}` === door.path);
+  if (sniffer === undefined) return { whyNot: 'the settings have no sniffer.' };
+  return { name: sniffer.name, role: 'sniffer', isNamed: true, node: door.path };
+}

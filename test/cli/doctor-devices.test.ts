@@ -1,0 +1,139 @@
+/** What the doctor says of devices that are laid out as a kernel shows them. */
+import { join } from 'node:path';
+import t from 'tap';
+import { type DeviceCircumstances, deviceFindings } from '../../cli/doctor-devices.ts';
+import { forSupport, reportLines, worstOf } from '../../cli/doctor-findings.ts';
+import { holdersOf, machineFindings } from '../../cli/doctor-machine.ts';
+import { usesOf } from '../../cli/doctor-uses.ts';
+import { nameOf } from '../../hardware/discover.ts';
+import type { Access } from '../../hardware/discover-access.ts';
+import { discoverDevices } from '../../hardware/discover-devices.ts';
+import { parseConfig } from '../../kiosk/config.ts';
+import type { KioskNow } from '../../kiosk/doctor-words.ts';
+import { FakeSys, SERIAL_NUMBER } from '../support/fake-sys.ts';
+
+const OPEN: Access = { owner: 'root', group: 'dialout', mayGroup: true, mayAll: false, mayThis: true };
+const CLOSED: Access = { ...OPEN, mayThis: false };
+const now = (devices: KioskNow['devices']): KioskNow => ({
+  isOnline: true,
+  clock: 'synced',
+  queued: 0,
+  droppedUnsent: 0,
+  conflicts: 0,
+  quarantined: 0,
+  setAside: 0,
+  devices,
+});
+
+async function examine(
+  sys: FakeSys,
+  json: object,
+  more: Partial<DeviceCircumstances> = {},
+  isThere: (path: string) => boolean = () => true,
+) {
+  const devices = await discoverDevices(sys.places);
+  const config = parseConfig({ dataDir: '/d', trustPath: '/t', ...json });
+  const paths = devices.flatMap(({ doors }) => doors.map(({ path }) => path));
+  return deviceFindings(devices, {
+    access: new Map(paths.map((path) => [path, OPEN])),
+    uses: usesOf(config, [], (path) => (isThere(path) ? path : undefined)),
+    known: () => undefined,
+    holders: new Map(),
+    now: undefined,
+    user: 'kim',
+    mayBluetooth: true,
+    isRulesFileInstalled: false,
+    ...more,
+  });
+}
+
+const SCANNER = ['1-1', '0c2e:0b61', 'Honeywell', 'Voyager'] as const;
+
+t.test('doctor: a serial scanner that nobody named is told by the name that events have, and works when the kiosk says so', async (t) => {
+  const sys = new FakeSys(t.testdir());
+  const path = sys.acm(sys.usb(...SCANNER), 'ttyACM0');
+  const link = join(sys.places.deviceDir, 'serial/by-id', `usb-ACME_Scanner_${SERIAL_NUMBER}-ttyACM0`);
+  const name = nameOf(link);
+  t.match(await examine(sys, {}), [
+    { state: 'fine', subject: /Honeywell Voyager \(0c2e:0b61, socket 1-1\)/, says: `the kiosk takes it as scanner ${name}.` },
+  ]);
+  t.match(await examine(sys, {}, { now: now([{ name, isUp: true }]) }), [{ state: 'fine', says: /and it works/ }]);
+  t.match(await examine(sys, {}, { now: now([{ name, isUp: false, why: 'device.busy' }]) }), [
+    { state: 'wrong', code: 'device.busy', fix: [/fuser/] },
+  ]);
+  t.match(await examine(sys, {}, { holders: new Map([[path, ['ModemManager']]]) }), [
+    { state: 'wrong', code: 'device.busy', fix: [/apt remove modemmanager/] },
+  ]);
+});
+
+t.test('doctor: what this user may not open is told with the group that may', async (t) => {
+  const sys = new FakeSys(t.testdir());
+  const path = sys.acm(sys.usb(...SCANNER), 'ttyACM0');
+  const [found] = await examine(sys, {}, { access: new Map([[path, CLOSED]]) });
+  t.match(found, { state: 'wrong', code: 'device.denied', fix: [/usermod -aG dialout kim .* SupplementaryGroups=dialout/] });
+  t.match(found?.doors, [{ path, who: 'open to root and group dialout; kim: no' }]);
+});
+
+t.test('doctor: what is left alone is told with the reason, and is no fault', async (t) => {
+  const sys = new FakeSys(t.testdir());
+  sys.acm(sys.usb('1-1', '2c7c:0125', 'Quectel', 'EC25'), 'ttyACM0');
+  sys.builtIn('ttyAMA0', '32');
+  sys.bluetooth('hci0', true);
+  sys.i2c('i2c-1', 'bcm2835');
+  const findings = await examine(sys, {});
+  t.equal(worstOf(findings), 'fine');
+  t.match(
+    findings.map(({ says }) => says),
+    [/modems/, /nothing in the settings/, /built-in port/, /no sniffer/],
+  );
+});
+
+t.test('doctor: what the settings name and is not here, is wrong; so is an adapter that is switched off', async (t) => {
+  const sys = new FakeSys(t.testdir());
+  sys.bluetooth('hci0', true);
+  const settings = {
+    scanners: [
+      { kind: 'serial', name: 'front', path: '/dev/serial/by-id/none' },
+      { kind: 'hid-pos', name: 'side', vendorId: '0c2e' },
+    ],
+    sniffers: [{ kind: 'bluetooth' }],
+  };
+  const findings = await examine(sys, settings, {}, () => false);
+  t.match(findings, [
+    { subject: 'scanner front', state: 'wrong', code: 'device.absent' },
+    { subject: 'scanner side', state: 'wrong', code: 'device.absent' },
+    { subject: 'Bluetooth adapter hci0', state: 'wrong', says: /switched off/, fix: [/rfkill/] },
+  ]);
+});
+
+t.test('doctor: of two alike each is told by its own name', async (t) => {
+  const sys = new FakeSys(t.testdir());
+  sys.acm(sys.usb('1-1', '0c2e:0b61', 'Honeywell', 'Voyager'), 'ttyACM0');
+  sys.acm(sys.usb('1-2', '0c2e:0b61', 'Honeywell', 'Voyager'), 'ttyACM1');
+  const says = (await examine(sys, {})).map((finding) => finding.says);
+  t.equal(new Set(says).size, 2);
+});
+
+t.test('doctor: a report for support tells no serial number; the terminal tells the stable name', async (t) => {
+  const sys = new FakeSys(t.testdir());
+  sys.acm(sys.usb(...SCANNER), 'ttyACM0');
+  const report = { version: '1', node: '24', platform: 'Linux', findings: await examine(sys, {}) };
+  t.notMatch(JSON.stringify(forSupport(report)), SERIAL_NUMBER);
+  t.match(reportLines(report, { hasColour: false }).join('\n'), SERIAL_NUMBER, 'what is looked for can be found');
+  t.match(reportLines(report, { hasColour: false }).at(-1), 'Nothing is wrong.');
+});
+
+t.test('doctor: a missing library is told by the package that brings it', async (t) => {
+  const root = t.testdir({ usr: { lib: { 'aarch64-linux-gnu': { 'libudev.so.1': '' } } }, proc: { 12: { comm: 'brltty\n' }, self: {} } });
+  const findings = machineFindings('arm64', root);
+  t.match(findings, [
+    { subject: 'libusb-1.0-0', state: 'wrong', fix: ['sudo apt install libusb-1.0-0'] },
+    { subject: 'brltty', state: 'note' },
+  ]);
+});
+
+t.test('doctor: a program that has a device open is told by name', async (t) => {
+  const root = t.testdir({ proc: { 12: { comm: 'minicom\n', fd: { 3: t.fixture('symlink', '/dev/ttyACM0') } }, 13: { comm: 'sh\n' } } });
+  t.strictSame([...holdersOf(new Set(['/dev/ttyACM0', '/dev/ttyACM1']), 99, root)], [['/dev/ttyACM0', ['minicom']]]);
+  t.strictSame([...holdersOf(new Set(['/dev/ttyACM0']), 12, root)], [], 'this process is left out');
+});
