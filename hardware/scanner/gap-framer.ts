@@ -40,6 +40,12 @@ export class GapFramer {
     this.#cancel();
     this.#lastAt = this.#now();
     for (const frame of this.#lines.push(bytes)) this.#onFrame(frame, this.#lastAt);
+    this.touch();
+  }
+
+  /** The device showed that it lives, without a byte: silence begins anew. */
+  touch(): void {
+    this.#cancel();
     if (!this.#lines.isInside) return;
     const maySilenceEnd = this.#framing === 'gap' || (this.#framing === 'auto' && !this.#lines.hasSeenEnd);
     this.#cancel = afterSilence(this.#clock, maySilenceEnd ? GAP_MS : STALE_MS, () =>

@@ -51,8 +51,8 @@ class TypingFramer implements Framer<Uint8Array> {
     const pressed = this.#keys.push(report);
     if (pressed === undefined) return;
     const typed = this.#codec.pressed(pressed);
-    // A key that goes up, or has no character, is no sign of life in a code.
-    if (typed !== '') this.#frames.push(Buffer.from(typed, 'latin1'));
+    if (typed === '') this.#frames.touch();
+    else this.#frames.push(Buffer.from(typed, 'latin1'));
   }
 
   end(): void {

@@ -128,6 +128,11 @@ export class FakeHidDevice {
     return this.#open.size > 0;
   }
 
+  /** Whether what it sends now is taken. */
+  get isRead(): boolean {
+    return [...this.#open].some(({ onReport }) => onReport !== undefined);
+  }
+
   /** Drivers that have it open now. */
   get drivers(): string[] {
     return [...this.#open].map(({ driver }) => driver);
