@@ -50,12 +50,27 @@ const scanner = z.discriminatedUnion('kind', [
     framing: z.enum(['auto', 'line', 'gap']).default('auto'),
     /** Whether nobody else may see what is typed. */
     isExclusive: z.boolean().default(true),
+    /** How it is taken exclusively; whichever way serves when left out: docs/devices/native-addon.md. */
+    via: z.enum(['auto', 'usb', 'evdev']).optional(),
   }),
   // Every HID POS scanner, and every scanner that types and is known as one, that nothing else names.
   z.strictObject({ kind: z.literal('auto-hid') }),
 ]);
 
-const thermometer = z.strictObject({ kind: z.literal('serial'), model: z.literal('gy-mcu90614'), name: deviceName, ...serialPort });
+const thermometer = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('serial'), model: z.literal('gy-mcu90614'), name: deviceName, ...serialPort }),
+  z.strictObject({
+    kind: z.literal('mlx90614-i2c'),
+    name: deviceName,
+    path: z
+      .string()
+      .regex(/^\/dev\/i2c-\d{1,3}$/, 'expected an I2C bus such as /dev/i2c-1')
+      .default('/dev/i2c-1'),
+    address: z.int().min(0x08).max(0x77).default(0x5a),
+    /** Whether to refuse a controller that can not check what the sensor says. */
+    isPecRequired: z.boolean().default(true),
+  }),
+]);
 
 /** Says how many Bluetooth senders were about in a slot of time; what that is worth, and what the sign must say: docs/devices/ble-sniffer.md. */
 const sniffer = z.strictObject({

@@ -12,6 +12,7 @@ import type { Clock } from '../protocol/time.ts';
 import type { KioskConfig } from './config.ts';
 import { type BoardOptions, runBoard } from './run-board.ts';
 import { type HidScannerOptions, runHidScanners } from './run-hid-scanners.ts';
+import { runI2cThermometer } from './run-i2c-thermometer.ts';
 import { runSniffer, type SnifferOptions } from './run-sniffer.ts';
 
 export interface DeviceOptions extends HidScannerOptions, Pick<BoardOptions, 'answers' | 'onButton'> {
@@ -42,7 +43,7 @@ export async function runDevices(options: DeviceOptions, signal: AbortSignal): P
   await Promise.all([
     ...scanners.map((scanner) => runAnyScanner(options, scanner, signal)),
     runHidScanners(options, signal),
-    ...thermometers.map((thermometer) => runThermometer(options, thermometer, signal)),
+    ...thermometers.map((thermometer) => runAnyThermometer(options, thermometer, signal)),
     ...boards.map((board) => runBoard(options, board, signal)),
     ...sniffers.map((sniffer) => runSniffer({ ...options, sniffer }, signal)),
   ]);
@@ -98,6 +99,21 @@ async function runInput(options: DeviceOptions, device: string, signal: AbortSig
   const { input, clock, onScan, onNoScan, onReport } = options;
   if (input === undefined) return;
   await runTextScanner({ input, device, clock, onRefused: () => onNoScan(device), onScan: async (scan) => onScan(scan), onReport }, signal);
+}
+
+async function runAnyThermometer(
+  options: DeviceOptions,
+  thermometer: KioskConfig['thermometers'][number],
+  signal: AbortSignal,
+): Promise<void> {
+  switch (thermometer.kind) {
+    case 'serial':
+      await runThermometer(options, thermometer, signal);
+      break;
+    case 'mlx90614-i2c':
+      await runI2cThermometer(options, thermometer, signal);
+      break;
+  }
 }
 
 async function runThermometer(

@@ -66,7 +66,7 @@ function openerOf(scanner: Configured, scanners: HidScanners, keyboards: EventKe
   const openHid: Open = (signal) => scanners.open(wantedBy(scanner), signal);
   // What others may see is nobody's to take.
   if (scanner.kind !== 'keyboard' || !scanner.isExclusive) return openHid;
-  return keyboardOpener(scanner.via, openHid, (signal) => keyboards.open((keyboard) => isMeant(scanner, keyboard), signal));
+  return keyboardOpener(scanner.via ?? 'auto', openHid, (signal) => keyboards.open((keyboard) => isMeant(scanner, keyboard), signal));
 }
 
 /** @returns whether the configuration's words fit the device: what is not said fits any. */
