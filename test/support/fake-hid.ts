@@ -4,7 +4,7 @@
  */
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { HidPlaces } from '../../hardware/hid/hid-devices.ts';
 import { BOOT_KEYBOARD_DESCRIPTOR } from '../../hardware/scanner/keyboard-reports.ts';
 
@@ -195,6 +195,15 @@ export class FakeHidBus {
     return device;
   }
 
+  /** Takes the kernel's driver off, as libusb does for a program that was then killed: no hidraw node, the USB interface still there. */
+  unbind(device: FakeHidDevice): void {
+    for (const [path, plugged] of byPath) {
+      if (plugged !== device || !path.startsWith('/')) continue;
+      rmSync(path);
+      rmSync(join(this.places.hidrawDir, basename(path)), { recursive: true });
+    }
+  }
+
   /** @returns takes it away again. */
   show(device: FakeHidDevice, port: string): () => void {
     const { vendorId, productId, serialNumber, interfaceNumber, descriptor } = device.options;
@@ -235,9 +244,9 @@ export class FakeHidBus {
     for (const path of paths) byPath.set(path, device);
     return () => {
       for (const path of paths) byPath.delete(path);
-      rmSync(join(this.places.hidrawDir, node), { recursive: true });
+      rmSync(join(this.places.hidrawDir, node), { recursive: true, force: true });
       rmSync(join(this.places.usbDir, usb));
-      rmSync(join(this.places.deviceDir, node));
+      rmSync(join(this.places.deviceDir, node), { force: true });
       rmSync(join(this.places.deviceDir, usbNode));
     };
   }
