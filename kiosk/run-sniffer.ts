@@ -17,6 +17,8 @@ export interface SnifferOptions {
   /** Told of each slot that was listened to, when it is over. */
   readonly onOccupancy: (occupancy: OccupancyEvent) => void;
   readonly onReport: (report: DeviceReport) => void;
+  /** Told some times a second how many advertising reports came, and how many of them could not be read or kept. */
+  readonly onHeard?: (reports: number, refused: number) => void;
   /** Where radios are found; this machine's when left out. */
   readonly radio?: Omit<RadioSettings, 'clock'>;
 }
@@ -32,7 +34,7 @@ export async function runSniffer(options: SnifferOptions, signal: AbortSignal): 
 }
 
 async function listen(options: SnifferOptions, occupancy: Occupancy, signal: AbortSignal): Promise<void> {
-  const { sniffer, clock, log, random, onReport, radio = { adapterDir: ADAPTER_DIR } } = options;
+  const { sniffer, clock, log, random, onReport, onHeard = () => {}, radio = { adapterDir: ADAPTER_DIR } } = options;
   const { name: device, adapter } = sniffer;
   await supervise(
     {
@@ -46,7 +48,8 @@ async function listen(options: SnifferOptions, occupancy: Occupancy, signal: Abo
         const onRescan = (why: string) => log.debug('sniffer.rescanned', () => ({ device, why }));
         occupancy.listen(clock.monotonic());
         try {
-          for await (const { sightings } of readSightings(link, { clock, onRescan }, ending)) {
+          for await (const { reports, refused, sightings } of readSightings(link, { clock, onRescan }, ending)) {
+            onHeard(reports, refused);
             for (const sighting of sightings) occupancy.hear(sighting);
           }
         } finally {
