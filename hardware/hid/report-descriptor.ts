@@ -75,6 +75,12 @@ interface LocalUsage extends UsageRange {
   readonly isFull: boolean;
 }
 
+/** One end of a range of usages, as it was written. */
+interface Bound {
+  readonly value: number;
+  readonly isFull: boolean;
+}
+
 /**
  * @throws DecodeError `decode.truncated` when the last item is cut off, `decode.overlong` past a bound (descriptor, report, depth, number of
  * fields), `decode.malformed` for collections and pops that do not match, report id 0, and an open end.
@@ -95,7 +101,8 @@ class Parser {
   #globals = NO_GLOBALS;
   #usages: LocalUsage[] = [];
   #usageCount = 0;
-  #minimum: { readonly value: number; readonly isFull: boolean } | undefined;
+  #minimum: Bound | undefined;
+  #maximum: Bound | undefined;
   #depth = 0;
 
   take({ type, tag, unsigned, signed, sizeBytes }: Item): void {
@@ -104,6 +111,7 @@ class Parser {
       this.#usages = [];
       this.#usageCount = 0;
       this.#minimum = undefined;
+      this.#maximum = undefined;
     } else if (type === 'global') this.#global(tag, unsigned, signed);
     else if (type === 'local') this.#local(tag, unsigned, sizeBytes);
   }
@@ -208,12 +216,16 @@ class Parser {
         this.#minimum = { value, isFull };
         break;
       case 0x2:
-        if (this.#minimum !== undefined) this.#use(this.#minimum, { value, isFull });
-        this.#minimum = undefined;
+        this.#maximum = { value, isFull };
     }
+    // Some barcode readers write the maximum first (Linux, drivers/hid/hid-cypress.c, CP_RDESC_SWAPPED_MIN_MAX).
+    if (this.#minimum === undefined || this.#maximum === undefined) return;
+    this.#use(this.#minimum, this.#maximum);
+    this.#minimum = undefined;
+    this.#maximum = undefined;
   }
 
-  #use(from: { readonly value: number; readonly isFull: boolean }, to: { readonly value: number; readonly isFull: boolean }): void {
+  #use(from: Bound, to: Bound): void {
     const page = this.#globals.usagePage << 16;
     const first = (from.isFull ? from.value : page | (from.value & 0xffff)) >>> 0;
     const last = (to.isFull ? to.value : ((from.isFull ? from.value : page) & 0xffff0000) | (to.value & 0xffff)) >>> 0;

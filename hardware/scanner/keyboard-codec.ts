@@ -79,20 +79,22 @@ export class KeyboardCodec {
 
   /**
    * Exactly these keys are down now, in the order the report has them: what is missing went up, then what is new went down, modifiers first.
+   * A key that is new and there twice was pressed twice: scanners that type by number send three digits in one report.
    * A phantom state among them says that the array is unknown: keys then stay as they are, modifiers (which are always told) do not.
-   * @returns characters, 0 to as many as there are usages and one more.
+   * @param usages as many as a report holds. @returns characters, as many as there are usages and one more at most.
    */
-  pressed(usages: Iterable<number>): string {
-    const given = [...new Set(usages)];
-    const isPhantom = given.some((usage) => usage >= PHANTOMS.first && usage <= PHANTOMS.last);
-    const told = isPhantom ? given.filter(isModifier) : given;
+  pressed(usages: readonly number[]): string {
+    const isPhantom = usages.some((usage) => usage >= PHANTOMS.first && usage <= PHANTOMS.last);
+    const told = isPhantom ? usages.filter(isModifier) : usages;
     let text = '';
     for (const usage of [...this.#down]) {
       if (told.includes(usage) || (isPhantom && !isModifier(usage))) continue;
       text += this.up(usage);
     }
-    for (const usage of told.filter(isModifier)) text += this.down(usage);
-    for (const usage of told.filter((usage) => !isModifier(usage))) text += this.down(usage);
+    const before = new Set(this.#down);
+    const pressed = told.filter((usage) => !before.has(usage));
+    for (const usage of pressed.filter(isModifier)) text += this.down(usage);
+    for (const usage of pressed.filter((usage) => !isModifier(usage))) text += this.up(usage) + this.down(usage);
     return text;
   }
 

@@ -93,6 +93,10 @@ t.test('report descriptor: a usage takes the page before it, or the one that com
   t.strictSame(usages(both, 0, 2), [0x0001_003b, 0x008c_00fe]);
 });
 
+t.test('report descriptor: a range of usages whose maximum comes first is a range all the same', async (t) => {
+  t.strictSame(usages(withInput(0x05, 0x07, 0x29, 0x65, 0x19, 0x04)), [0x0007_0004]);
+});
+
 t.test('report descriptor: long items are stepped over', async (t) => {
   t.strictSame(usages(withInput(0xfe, 3, 0x55, 0x81, 0x02, 0xc0, 0x05, 0x8c, 0x09, 0xfe)), [0x008c_00fe]);
 });

@@ -63,6 +63,12 @@ t.test('KeyboardCodec: Alt with digits of the keypad types a character by its nu
   t.equal(typed([[ALT], []]), '', 'Alt alone types nothing');
 });
 
+t.test('KeyboardCodec: reports of a real scanner that types by number, three digits in a report', async (t) => {
+  // As read from a scanner by the asker of https://unix.stackexchange.com/questions/392654 (facts; the text is CC BY-SA): "SIP-4-1" and Enter.
+  const reports = ['62605b', '625f5b', '626062', '625c5d', '625d5a', '625c5d', '625c61'].map((keys) => [ALT, ...Buffer.from(keys, 'hex')]);
+  t.equal(typed([...reports.flatMap((keys) => [keys, []]), [0x28], []]), 'SIP-4-1\r');
+});
+
 t.test('KeyboardCodec: keys one by one, as input events tell them, type the same', async (t) => {
   fc.assert(
     fc.property(text, (wanted) => {
