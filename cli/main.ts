@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
     return cardsCommand({ out: (line) => process.stdout.write(`${line}\n`), dataDir: './data', deploymentIn });
   },
   doctor: async () => (await import('./doctor-command.ts')).doctorCommand(),
+  identify: async () => (await import('./identify-command.ts')).identifyCommand(),
   core: async () => (await import('./core-command.ts')).coreCommand(),
 };
 
