@@ -24,8 +24,8 @@ const trust: TrustDocument = {
   mayTakeUnsigned: false,
 };
 const burstOf = (text: string): Burst => ({ bytes: Buffer.from(text, 'latin1'), pieces: 1, tookMs: 3, isEndless: false });
-const said = (text: string, by: TrustDocument | undefined = trust): string =>
-  burstLines('port', sightOfBurst(burstOf(text), by)).join('\n');
+const saidBy = (text: string, by: TrustDocument | undefined): string => burstLines('port', sightOfBurst(burstOf(text), by)).join('\n');
+const said = (text: string): string => saidBy(text, trust);
 const card = encodeCode(signCard(cardOf(1), deployment, issuerKey));
 
 t.test('identify: a card is told with its framing, its symbology and whose signature it bears', async (t) => {
