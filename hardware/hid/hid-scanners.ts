@@ -40,7 +40,7 @@ function descriptorOf({ descriptor }: HidDevice): ReportDescriptor | undefined {
 export function isScanner(device: HidDevice): boolean {
   const { kind } = kindOf(device);
   if (kind === 'pos') return true;
-  return kind === 'keyboard' && fingerprintOf(device)?.mode === 'keyboard';
+  return kind === 'keyboard' && fingerprintOf(device) !== undefined;
 }
 
 export interface FoundHid {

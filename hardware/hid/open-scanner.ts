@@ -87,14 +87,15 @@ class OpenScanner implements ScannerLink {
   }
 }
 
-/** Hand Held Products, and Honeywell, who bought it (usb.ids). */
-const HAND_HELD: ReadonlySet<string> = new Set(['0536', '0c2e']);
+/** Hand Held Products, Honeywell, who bought it, and Youjie, which is Honeywell's (usb.ids; WebHidBarcodeScanner, src/main.js). */
+const HAND_HELD: ReadonlySet<string> = new Set(['0536', '0c2e', '23d0']);
 const REDIRECT_OUTPUT = 254;
 
 /**
  * A scanner of theirs that types has a POS interface beside its keyboard, and sends codes there once it is told to by a feature report. The maker
  * advises to send it always and to ignore a refusal.
- * Source: Hand Held Products, USB Interfaces User's Guide (3800i application note), page 1-12, "Redirect Output".
+ * Source: Hand Held Products, USB Interfaces User's Guide (application note of the 3800i), page 1-12, "Redirect Output":
+ * https://manualarchiveguide.com/manuals/Hand-Held-Products-3800i-Application-Note-3389522?page=16
  */
 async function switchMode(link: ReportLink, { vendorId, interfaceNumber }: HidDevice, is: KnownKind, signal: AbortSignal): Promise<void> {
   if (is.kind !== 'pos' || !HAND_HELD.has(vendorId)) return;

@@ -3,6 +3,7 @@
  * all of ours runs. Must be imported before node-hid is first used.
  */
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import type { HidPlaces } from '../../hardware/hid/hid-devices.ts';
@@ -187,6 +188,11 @@ export class FakeHidBus {
     this.places = { hidrawDir: join(root, 'class'), usbDir: join(root, 'usb'), deviceDir: join(root, 'dev') };
     for (const dir of [...Object.values(this.places), join(root, 'devices'), join(root, 'dev/bus/usb/001')])
       mkdirSync(dir, { recursive: true });
+  }
+
+  /** Lets whoever reads these directories get on: time that is moved by hand must not outrun the threads that read files. */
+  async settle(): Promise<void> {
+    for (let read = 0; read < 10; read++) await readdir(this.places.hidrawDir);
   }
 
   plug(options: FakeHidOptions = {}): FakeHidDevice {

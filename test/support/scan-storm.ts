@@ -98,7 +98,10 @@ export async function runScanStorm({ kind, scans, seed, dir }: Storm): Promise<S
   );
 
   const untilRead = async () => {
-    while (!device.isRead) await clock.advance(50);
+    while (!device.isRead) {
+      await bus.settle();
+      await clock.advance(50);
+    }
   };
   const code = (): string => Array.from({ length: 2 + upTo(random() < 0.2 ? 174 : 20) }, () => LETTERS.charAt(upTo(16))).join('');
   const send = async (text: string, mayPause: boolean) => {
