@@ -18,6 +18,8 @@ export class Outage {
   /** `up`, or the code that was reported; `undefined` before the first report. */
   #reported: string | undefined;
   #failures = 0;
+  /** Of them, those of a device that had opened and was unplugged. */
+  #unplugs = 0;
   #sinceMs = 0;
   #saidMs = 0;
   #cancelHealthy: () => void = () => {};
@@ -40,10 +42,12 @@ export class Outage {
 
   /** @returns how long to wait before the next try. */
   failed({ error, hadOpened }: Ended): number {
-    const { device, clock, log, onReport } = this.#observed;
+    const { device, clock, log, backoff, onReport } = this.#observed;
     this.#cancelHealthy();
     this.#failures += 1;
     const why = error instanceof ExpectedError ? error : new DeviceError('device.failed', `${device}: bug in its driver`);
+    const wasUnplugged = hadOpened && why.code === 'device.gone';
+    if (wasUnplugged) this.#unplugs += 1;
     const fields = { device, code: why.code, ...(why === error ? {} : placeOf(error)) };
     const nowMs = clock.monotonic();
     if (this.#failures === 1) {
@@ -58,7 +62,7 @@ export class Outage {
       this.#reported = why.code;
       onReport({ device, isUp: false, why });
     }
-    return this.#waitMs(nowMs - this.#sinceMs, hadOpened);
+    return this.#waitMs(nowMs - this.#sinceMs, hadOpened && !(wasUnplugged && this.#unplugs <= backoff.quickReplugs));
   }
 
   /** A line of its own, for what should not happen. */
@@ -71,9 +75,9 @@ export class Outage {
     this.#cancelHealthy();
   }
 
-  #waitMs(downMs: number, hadOpened: boolean): number {
+  #waitMs(downMs: number, isSlowed: boolean): number {
     const { firstWaitMs, longestWaitMs, longestUsedWaitMs, random } = this.#observed.backoff;
-    const longestMs = hadOpened ? Math.min(longestUsedWaitMs, Math.max(longestWaitMs, downMs / 10)) : longestWaitMs;
+    const longestMs = isSlowed ? Math.min(longestUsedWaitMs, Math.max(longestWaitMs, downMs / 10)) : longestWaitMs;
     const waitMs = Math.min(longestMs, firstWaitMs * 2 ** (this.#failures - 1));
     return waitMs * (1 - random() / 2);
   }
@@ -83,5 +87,6 @@ export class Outage {
     const { device, clock, log } = this.#observed;
     log.info('device.recovered', { device, failures: this.#failures, downMs: clock.monotonic() - this.#sinceMs });
     this.#failures = 0;
+    this.#unplugs = 0;
   }
 }

@@ -22,6 +22,8 @@ export interface Backoff {
   readonly longestWaitMs: number;
   /** For a device that opens and fails again and again: its waits grow on to a tenth of the outage, and to this at most. */
   readonly longestUsedWaitMs: number;
+  /** How often it may be unplugged in one outage before they do, too: a person replugs some times, a loose plug for days. */
+  readonly quickReplugs: number;
   /** A device up for this long ends the outage: waits start again at `firstWaitMs`. */
   readonly healthyMs: number;
   /** 0 up to, not including, 1. A wait is cut by up to half of itself, so that devices of one hub do not come back in step. */
@@ -29,13 +31,14 @@ export interface Backoff {
 }
 
 /**
- * A missing device costs one failed open(2) a try, and a person who replugs a scanner raises the next card a few seconds later.
- * An open that succeeds costs 2.4 kB that serialport 13.0.0 never gives back, so a loose plug is not tried every 2 s for days.
+ * A missing device costs one failed open(2) a try, and a scanner that was put back is to read within a second.
+ * An open that succeeds costs 2.4 kB that serialport 13.0.0 never gives back, so a loose plug is not tried every second for days.
  */
 export const HARDWARE_BACKOFF: Omit<Backoff, 'random'> = {
   firstWaitMs: 250,
-  longestWaitMs: 2_000,
+  longestWaitMs: 800,
   longestUsedWaitMs: 30_000,
+  quickReplugs: 200,
   healthyMs: 10_000,
 };
 

@@ -32,33 +32,36 @@ t.test('supervise: a scanner unplugged and plugged back in 2 s later goes on sca
   t.strictSame(log.events, ['device.up', 'device.down', 'device.recovered']);
 });
 
-t.test('supervise: a device that is not there is looked for every 2 s, said once, again once a minute, and when it is back', async (t) => {
-  let tries = 0;
-  let isPlugged = false;
-  const { clock, stop, ended, said, log } = superviseOne({
-    open: async () => {
-      tries += 1;
-      return isPlugged ? new FakeLink() : absent();
-    },
-    use: drain,
-  });
-  await clock.advance(1_750);
-  t.equal(tries, 4, 'at 0, 250, 750 and 1,750 ms');
-  await clock.advance(600_000 - 1_750);
-  t.equal(tries, 4 + 299);
-  t.strictSame(said(), ['device.absent']);
-  t.equal(log.events.filter((event) => event === 'device.down').length, 1);
-  t.equal(log.events.filter((event) => event === 'device.still_down').length, 9);
-  isPlugged = true;
-  await clock.advance(2_000);
-  t.strictSame(said(), ['device.absent', 'up']);
-  t.notOk(log.events.includes('device.recovered'), 'not before it has proved healthy');
-  await clock.advance(HARDWARE_BACKOFF.healthyMs);
-  t.match(log.all.at(-1), { event: 'device.recovered', fields: { device: 'scanner', failures: 303 } });
-  stop.abort();
-  await ended;
-  t.equal(clock.pending, 0, 'no timer is left');
-});
+t.test(
+  'supervise: a device that is not there is looked for every 0.8 s, said once, again once a minute, and when it is back',
+  async (t) => {
+    let tries = 0;
+    let isPlugged = false;
+    const { clock, stop, ended, said, log } = superviseOne({
+      open: async () => {
+        tries += 1;
+        return isPlugged ? new FakeLink() : absent();
+      },
+      use: drain,
+    });
+    await clock.advance(1_550);
+    t.equal(tries, 4, 'at 0, 250, 750 and 1,550 ms');
+    await clock.advance(600_000 - 1_550);
+    t.equal(tries, 4 + 748);
+    t.strictSame(said(), ['device.absent']);
+    t.equal(log.events.filter((event) => event === 'device.down').length, 1);
+    t.equal(log.events.filter((event) => event === 'device.still_down').length, 9);
+    isPlugged = true;
+    await clock.advance(2_000);
+    t.strictSame(said(), ['device.absent', 'up']);
+    t.notOk(log.events.includes('device.recovered'), 'not before it has proved healthy');
+    await clock.advance(HARDWARE_BACKOFF.healthyMs);
+    t.match(log.all.at(-1), { event: 'device.recovered', fields: { device: 'scanner', failures: 752 } });
+    stop.abort();
+    await ended;
+    t.equal(clock.pending, 0, 'no timer is left');
+  },
+);
 
 t.test('supervise: waits are cut by chance, never to nothing', async (t) => {
   for (const random of [0, 0.5, 0.999999]) {
@@ -81,7 +84,7 @@ t.test('supervise: waits are cut by chance, never to nothing', async (t) => {
       stop.signal,
     );
     await clock.advance(100_000);
-    t.ok(tries >= 52 && tries <= 105, `${tries} tries in 100 s`);
+    t.ok(tries >= 125 && tries <= 255, `${tries} tries in 100 s`);
     stop.abort();
     await ended;
   }
@@ -107,6 +110,45 @@ t.test('supervise: a device that opens and fails for days is tried ever less, an
   stop.abort();
   await ended;
 });
+
+t.test(
+  'supervise: a device that a person replugs is read again within a second, a hundred times; a loose plug is tried ever less',
+  async (t) => {
+    let opens = 0;
+    let isPlugged = true;
+    let unplug = () => {};
+    const { clock, stop, ended } = superviseOne({
+      open: async () => {
+        if (!isPlugged) return absent();
+        opens += 1;
+        return new FakeLink();
+      },
+      use: (_link, signal) =>
+        new Promise((resolve, reject) => {
+          unplug = () => reject(new DeviceError('device.gone', 'scanner: unplugged'));
+          signal.addEventListener('abort', () => resolve(), { once: true });
+        }),
+    });
+    await clock.advance(0);
+    for (let times = 1; times <= 100; times++) {
+      isPlugged = false;
+      unplug();
+      await clock.advance((times * 37) % 5_000);
+      isPlugged = true;
+      await clock.advance(1_000);
+      t.equal(opens, 1 + times);
+    }
+    await clock.advance(HARDWARE_BACKOFF.healthyMs);
+    const before = opens;
+    for (let times = 0; times < 36_000; times++) {
+      unplug();
+      await clock.advance(100);
+    }
+    t.ok(opens - before < HARDWARE_BACKOFF.quickReplugs + 250, `${opens - before} opens in an hour`);
+    stop.abort();
+    await ended;
+  },
+);
 
 t.test('supervise: a bug in a driver is device.failed, logged without its message, and the device goes on', async (t) => {
   let uses = 0;
