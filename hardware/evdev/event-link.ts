@@ -8,7 +8,7 @@ import { untilAbort } from '../until-abort.ts';
 
 export interface EventLink extends Closable {
   /**
-   * Events as the kernel gives them (input-event.ts). Some 4,000 are kept for a reader that is busy; what comes then is lost, and a SYN_DROPPED
+   * Events as the kernel gives them (input-event.ts). Some 16,000 are kept for a reader that is busy; what comes then is lost, and a SYN_DROPPED
    * is among the events. One reader at a time.
    * @param signal on abort the iteration returns; events that were on their way go to the next `read`.
    * @throws DeviceError `device.gone` when the device is unplugged or the link is closed, `device.failed`.

@@ -115,13 +115,13 @@ class NativeI2cLink implements I2cLink {
 }
 
 const MEANINGS: Readonly<Record<string, readonly ['device.absent' | 'device.timeout' | 'device.gone' | 'device.failed', string]>> = {
-  // Which of the two depends on the controller's driver; BCM2835 says EREMOTEIO.
+  // Which of them depends on the controller's driver: BCM2835 says EREMOTEIO, i2c-stub ENODEV.
+  ENODEV: ['device.absent', 'no sensor answers at that address'],
   ENXIO: ['device.absent', 'no sensor answers at that address'],
   EREMOTEIO: ['device.absent', 'no sensor answers at that address'],
   ETIMEDOUT: ['device.timeout', 'held by somebody; SDA or SCL is stuck'],
   EBADMSG: ['device.failed', 'the PEC is wrong'],
   EBADF: ['device.gone', 'closed'],
-  ENODEV: ['device.gone', 'the controller is gone'],
 };
 
 /** @returns a DeviceError, or a bug as it came. */

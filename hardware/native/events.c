@@ -21,8 +21,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Some 600 characters: more than a person scans while a kiosk is busy. */
-#define RING_BYTES (4096 * sizeof(struct input_event))
+/* 1,300 to 2,700 characters: several codes, while a slow disk holds the loop for seconds. */
+#define RING_BYTES (16384 * sizeof(struct input_event))
 #define CHUNK_BYTES (64 * sizeof(struct input_event))
 #define STACK_BYTES (128 * 1024)
 /* What is written to `wake`: sums of ROOM never reach STOP. */
