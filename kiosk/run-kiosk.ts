@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
+import type { HidPlaces } from '../hardware/hid/hid-devices.ts';
 import { issuerOf } from '../protocol/card.ts';
 import { makeCertificate } from '../protocol/certificate.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
@@ -63,6 +64,8 @@ export interface RunKioskOptions {
   readonly onReady?: ((ready: KioskReady) => void) | undefined;
   /** Whether the operating system has set its clock from outside in this boot; systemd-timesyncd is asked when left out. */
   readonly isClockSynced?: (() => boolean) | undefined;
+  /** Where HID devices are looked for; the machine's own places when left out. */
+  readonly hidPlaces?: HidPlaces;
 }
 
 export interface KioskReady {
@@ -213,6 +216,7 @@ class Kiosk {
           log,
           random: Math.random,
           input,
+          ...(this.#options.hidPlaces && { hidPlaces: this.#options.hidPlaces }),
           onScan: ({ device, text, scannedAt }) => {
             this.#doctorDoor.tell({ device, what: 'scan' });
             this.#atDoor(() => this.#flow.scan(text, scannedAt));
