@@ -35,10 +35,19 @@ const hidDevice = {
   suffix: affix.optional(),
 };
 
+/** `auto`: the usual speeds are tried until one can be read. */
+const scannerBaudRate = z.union([z.literal('auto'), serialPort.baudRate.unwrap()]);
+
 const scanner = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('serial'), name: deviceName, ...serialPort, framing: z.enum(['auto', 'line', 'gap']).default('auto') }),
+  z.strictObject({
+    kind: z.literal('serial'),
+    name: deviceName,
+    path: serialPort.path,
+    baudRate: scannerBaudRate.default(9_600),
+    framing: z.enum(['auto', 'line', 'gap']).default('auto'),
+  }),
   // Every USB serial device that nothing else names.
-  z.strictObject({ kind: z.literal('auto-serial'), baudRate: serialPort.baudRate }),
+  z.strictObject({ kind: z.literal('auto-serial'), baudRate: scannerBaudRate.default('auto') }),
   z.strictObject({ kind: z.literal('standard-input'), name: deviceName.default('standard-input') }),
   z.strictObject({ kind: z.literal('hid-pos'), ...hidDevice, vendorId: usbId.optional(), productId: usbId.optional() }),
   // A person's keyboard is never taken: both ids must be said.
@@ -57,6 +66,9 @@ const scanner = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('auto-hid') }),
 ]);
 
+/** 0 for hci0; the first that serves when left out. */
+const bluetoothAdapter = z.int().min(0).max(15).optional();
+
 const thermometer = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('serial'), model: z.literal('gy-mcu90614'), name: deviceName, ...serialPort }),
   z.strictObject({
@@ -70,14 +82,21 @@ const thermometer = z.discriminatedUnion('kind', [
     /** Whether to refuse a controller that can not check what the sensor says. */
     isPecRequired: z.boolean().default(true),
   }),
+  z.strictObject({
+    kind: z.literal('ble-health-thermometer'),
+    name: deviceName,
+    /** Stands here and nowhere else. */
+    address: z.string().regex(/^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/, 'expected an address such as 00:11:22:33:44:55'),
+    isRandomAddress: z.boolean().default(false),
+    adapter: bluetoothAdapter,
+  }),
 ]);
 
 /** Says how many Bluetooth senders were about in a slot of time; what that is worth, and what the sign must say: docs/devices/ble-sniffer.md. */
 const sniffer = z.strictObject({
   kind: z.literal('bluetooth'),
   name: deviceName.default('sniffer'),
-  /** 0 for hci0; the first that serves when left out. */
-  adapter: z.int().min(0).max(15).optional(),
+  adapter: bluetoothAdapter,
   slotMs: ms(5 * MINUTE_MS, DAY_MS).default(15 * MINUTE_MS),
   leastTokens: z.int().min(5).max(1_000).default(8),
   weakestDbm: z.int().min(-127).max(20).default(-85),
@@ -133,7 +152,7 @@ const schema = z.strictObject({
   scanners: z
     .array(scanner)
     .max(16)
-    .default([{ kind: 'auto-serial', baudRate: 9_600 }, { kind: 'auto-hid' }]),
+    .default([{ kind: 'auto-serial', baudRate: 'auto' }, { kind: 'auto-hid' }]),
   thermometers: z.array(thermometer).max(4).default([]),
   /** None unless the venue chooses one. */
   sniffers: z.array(sniffer).max(1).default([]),
@@ -173,7 +192,7 @@ export type KioskConfig = z.output<typeof schema>;
 export function parseConfig(json: unknown): KioskConfig {
   const parsed = schema.safeParse(json);
   const faults = parsed.success
-    ? namesTwice(parsed.data)
+    ? [...namesTwice(parsed.data), ...radiosTwice(parsed.data), ...bodyAsForehead(parsed.data)]
     : parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'configuration'}: ${message}`);
   if (!parsed.success || faults.length > 0) throw new ConfigError('config.invalid', `kiosk configuration: ${faults.join('; ')}`);
   return Object.freeze(parsed.data);
@@ -186,4 +205,22 @@ function namesTwice({ scanners, thermometers, sniffers, boards }: KioskConfig): 
   );
   const twice = names.filter((name, index) => names.indexOf(name) !== index);
   return twice.map((name) => `devices: the name ${name} is given twice`);
+}
+
+/** An adapter listens or waits for one thermometer, not both: a connection resets it. */
+function radiosTwice({ thermometers, sniffers }: KioskConfig): string[] {
+  const radios = [...thermometers.filter(({ kind }) => kind === 'ble-health-thermometer'), ...sniffers];
+  const adapters = radios.map((device) => ('adapter' in device ? device.adapter : undefined));
+  const isClear = radios.length < 2 || (!adapters.includes(undefined) && new Set(adapters).size === adapters.length);
+  return isClear ? [] : ['devices: each Bluetooth device needs an adapter of its own, given by its number'];
+}
+
+/** A body thermometer tells what the body has; the default offset is what foreheads lack of it. */
+function bodyAsForehead({ thermometers, temperature }: KioskConfig): string[] {
+  const isBody = thermometers.some(({ kind }) => kind === 'ble-health-thermometer');
+  return isBody && temperature.offsetId === 0
+    ? [
+        'temperature.offsetId: 0 names the offset of foreheads; a Bluetooth thermometer needs another, with an offsetCentiCelsius of its own',
+      ]
+    : [];
 }

@@ -1,7 +1,8 @@
 /** The kiosk's devices, as configured: each supervised on its own, so that one that is absent or unplugged stops none of the others. */
 import { watchPorts } from '../hardware/discover.ts';
+import { BaudSearch } from '../hardware/scanner/baud-search.ts';
 import type { Scan } from '../hardware/scanner/scan.ts';
-import { readScans } from '../hardware/scanner/serial-scanner.ts';
+import { readScans, readScansAtAnySpeed } from '../hardware/scanner/serial-scanner.ts';
 import { runTextScanner } from '../hardware/scanner/text-scanner.ts';
 import { listSerialPorts, openSerial } from '../hardware/serial-link.ts';
 import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../hardware/supervise.ts';
@@ -10,6 +11,7 @@ import type { Reading } from '../hardware/thermometer/reading.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { KioskConfig } from './config.ts';
+import { runBleThermometer } from './run-ble-thermometer.ts';
 import { type BoardOptions, runBoard } from './run-board.ts';
 import { type HidScannerOptions, runHidScanners } from './run-hid-scanners.ts';
 import { runI2cThermometer } from './run-i2c-thermometer.ts';
@@ -33,7 +35,7 @@ export interface DeviceOptions extends HidScannerOptions, Pick<BoardOptions, 'an
 interface SerialScanner {
   readonly name: string;
   readonly path: string;
-  readonly baudRate: number;
+  readonly baudRate: number | 'auto';
   readonly framing: 'auto' | 'line' | 'gap';
 }
 
@@ -71,19 +73,22 @@ async function runAnyScanner(options: DeviceOptions, scanner: KioskConfig['scann
 async function runScanner(options: DeviceOptions, scanner: SerialScanner, signal: AbortSignal): Promise<void> {
   const { clock, onScan, onNoScan } = options;
   const { name: device, path, baudRate, framing } = scanner;
+  const settings = { device, clock, framing, onRefused: () => onNoScan(device) };
+  const speed = baudRate === 'auto' ? new BaudSearch() : baudRate;
   await supervise(
     {
       ...supervisionOf(options, device),
-      open: openSerial({ path, baudRate }),
+      open: (ending) => openSerial({ path, baudRate: typeof speed === 'number' ? speed : speed.rate })(ending),
       use: async (link, ending) => {
-        for await (const scan of readScans(link, { device, clock, framing, onRefused: () => onNoScan(device) }, ending)) onScan(scan);
+        const scans = typeof speed === 'number' ? readScans(link, settings, ending) : readScansAtAnySpeed(link, speed, settings, ending);
+        for await (const scan of scans) onScan(scan);
       },
     },
     signal,
   );
 }
 
-async function runFoundScanners(options: DeviceOptions, baudRate: number, signal: AbortSignal): Promise<void> {
+async function runFoundScanners(options: DeviceOptions, baudRate: number | 'auto', signal: AbortSignal): Promise<void> {
   const { clock, log, config } = options;
   const except = [...config.scanners, ...config.thermometers, ...config.boards].flatMap((device) =>
     'path' in device ? [device.path] : [],
@@ -112,6 +117,9 @@ async function runAnyThermometer(
       break;
     case 'mlx90614-i2c':
       await runI2cThermometer(options, thermometer, signal);
+      break;
+    case 'ble-health-thermometer':
+      await runBleThermometer(options, thermometer, signal);
       break;
   }
 }

@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { execPath } from 'node:process';
 import type { Duplex } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { DecodeError, DeviceError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { Closable } from '../byte-link.ts';
@@ -92,9 +93,11 @@ class RadioChild implements RadioLink {
   constructor({ clock, nodeArguments = [] }: RadioSettings) {
     this.#clock = clock;
     // An empty environment: variables steer noble (NOBLE_…, BLUETOOTH_…) and have it print addresses (DEBUG).
-    this.#child = spawn(execPath, [...nodeArguments, new URL('./radio-process.ts', import.meta.url).pathname], {
+    // A group of its own: who ends the kiosk by a key stroke ends the radio by the kiosk.
+    this.#child = spawn(execPath, [...nodeArguments, fileURLToPath(new URL('./radio-process.ts', import.meta.url))], {
       stdio: [...STDIO],
       env: {},
+      detached: true,
     });
     this.#pipe = this.#child.stdio[3] as Duplex;
     this.#ended = new Promise((resolve) => {

@@ -9,7 +9,16 @@ import { DecodeError, DeviceError, ExpectedError } from '../../protocol/errors.t
 import { systemClock } from '../../protocol/time.ts';
 import { HeardBuffer } from './heard-buffer.ts';
 import { type NobleSniffer, startNobleSniffer } from './noble-sniffer.ts';
-import { decodeOrder, encodeAnswer, FrameReader, RADIO_FAULTS, type RadioAnswer, type RadioOrder } from './radio-frames.ts';
+import { startNobleThermometer } from './noble-thermometer.ts';
+import {
+  decodeOrder,
+  encodeAnswer,
+  FrameReader,
+  RADIO_FAULTS,
+  type RadioAnswer,
+  type RadioOrder,
+  type ThermometerOrder,
+} from './radio-frames.ts';
 
 const PIPE_DESCRIPTOR = 3;
 /** Ten answers a second: each costs both processes a wake-up. */
@@ -19,8 +28,8 @@ const TELLS_PER_CHECK = 10;
 const MOST_UNREAD_BYTES = 65_536;
 
 interface Radio {
-  rescan(): void;
-  check(): void;
+  /** Only a sniffer scans. */
+  rescan?(): void;
   stop(): void;
 }
 
@@ -66,6 +75,19 @@ async function sniff(adapter: number | undefined): Promise<void> {
   }
 }
 
+async function measure(order: ThermometerOrder): Promise<void> {
+  const thermometer = await startNobleThermometer(order, systemClock, {
+    onUp: () => tell({ type: 'up' }),
+    onMeasurement: (value) => tell({ type: 'measurement', value }),
+    onFault: fail,
+  });
+  take(thermometer);
+  while (!ending.signal.aborted) {
+    await systemClock.sleep(TELL_EVERY_MS * TELLS_PER_CHECK, ending.signal);
+    tell(heard.take());
+  }
+}
+
 /** The pipe may have ended while the radio was started. */
 function take(started: Radio): void {
   radio = started;
@@ -74,13 +96,12 @@ function take(started: Radio): void {
 
 function obey(order: RadioOrder): void {
   if (order.type === 'rescan') {
-    radio?.rescan();
+    radio?.rescan?.();
     return;
   }
   if (isOrdered) throw new DecodeError('decode.unsupported', 'radio order: a second one');
   isOrdered = true;
-  if (order.type !== 'sniff') throw new DecodeError('decode.unsupported', 'radio order: of unknown type');
-  sniff(order.adapter).catch(fail);
+  (order.type === 'sniff' ? sniff(order.adapter) : measure(order)).catch(fail);
 }
 
 pipe.on('data', (chunk: Buffer) => {
