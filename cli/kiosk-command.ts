@@ -91,10 +91,7 @@ export function settingsOf(options: KioskOptions): Record<string, unknown> {
   return {
     dataDir: paths.kiosk,
     trustPath: join(paths.gateway, 'trust.json'),
-    scanners: [
-      { kind: 'auto-serial', baudRate: 9_600 },
-      { kind: 'standard-input', name: 'standard-input' },
-    ],
+    scanners: [{ kind: 'auto-serial' }, { kind: 'auto-hid' }, { kind: 'standard-input', name: 'standard-input' }],
     ...file,
     ...(trust && { trustPath: trust }),
     ...(direction && { direction }),

@@ -59,7 +59,7 @@ export function startCommand(): Command {
         dataDir: paths.kiosk,
         trustPath: gatewayPaths(paths.gateway).trust,
         direction,
-        scanners: [{ kind: 'auto-serial', baudRate: 9_600 }, { kind: 'standard-input' }],
+        scanners: [{ kind: 'auto-serial' }, { kind: 'auto-hid' }, { kind: 'standard-input' }],
         page: { port: await portNear(PAGE_PORT) },
       });
       const doors = kioskDoors('text', level, signal, ({ pageUrl }) => tell(paths, running.gateway.tcpPort, pageUrl));

@@ -8,7 +8,7 @@ import { read, write } from 'node:fs';
 import { promisify } from 'node:util';
 import { SerialPort } from 'serialport';
 import { DeviceError } from '../protocol/errors.ts';
-import type { ByteLink, OpenLink } from './byte-link.ts';
+import type { ByteLink } from './byte-link.ts';
 import { untilAbort } from './until-abort.ts';
 
 export interface SerialSettings {
@@ -41,8 +41,17 @@ const CHUNK_BYTES = 4096;
 const readDescriptor = promisify(read);
 const writeDescriptor = promisify(write);
 
+/** A byte link whose speed can be changed while it is open. */
+export interface SerialByteLink extends ByteLink {
+  /**
+   * @param baudRate for what comes and goes from now on. USB devices ignore it.
+   * @throws DeviceError `device.gone` when unplugged or closed, `device.failed` for a speed that the port does not have.
+   */
+  setBaudRate(baudRate: number): Promise<void>;
+}
+
 /** @returns an opener of that port, locked against every other program that locks (flock), and emptied of stale input. */
-export function openSerial(settings: SerialSettings): OpenLink {
+export function openSerial(settings: SerialSettings): (signal: AbortSignal) => Promise<SerialByteLink> {
   return async (signal) => {
     signal.throwIfAborted();
     const port = await openPort(settings);
@@ -108,7 +117,7 @@ async function raise(port: Port, { dtr = true, rts = true }: SerialSettings): Pr
   }
 }
 
-class SerialLink implements ByteLink {
+class SerialLink implements SerialByteLink {
   readonly #port: PolledPort;
   readonly #chunk = Buffer.alloc(CHUNK_BYTES);
   /** A read that an abort left behind; the next reader takes it up, so that no byte is lost. */
@@ -136,6 +145,14 @@ class SerialLink implements ByteLink {
     signal.throwIfAborted();
     await untilAbort(this.#send(bytes.slice()), signal);
     signal.throwIfAborted();
+  }
+
+  async setBaudRate(baudRate: number): Promise<void> {
+    try {
+      await this.#call(() => this.#port.update({ baudRate }));
+    } catch (error) {
+      throw this.#translated(error);
+    }
   }
 
   close(): Promise<void> {

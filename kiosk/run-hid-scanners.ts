@@ -47,7 +47,7 @@ export async function runHidScanners(options: HidScannerOptions, signal: AbortSi
   const keyboards = new EventKeyboards(load, inputPlaces);
   await Promise.all([
     ...configured.map((scanner) => runOne(options, openerOf(scanner, scanners, keyboards), scanner.name, scanner, signal)),
-    ...(isAuto ? [runFound(options, scanners, configured, hidPlaces, signal)] : []),
+    ...(isAuto ? [runFound(options, { scanners, keyboards, configured, hidPlaces }, signal)] : []),
   ]);
 }
 
@@ -78,23 +78,34 @@ export const isMeant = ({ vendorId, productId, serialNumber, port }: Configured,
     [port, device.port],
   ].every(([said, is]) => said === undefined || said === is);
 
-async function runFound(
-  options: HidScannerOptions,
-  scanners: HidScanners,
-  configured: readonly Configured[],
-  places: HidPlaces,
-  signal: AbortSignal,
-): Promise<void> {
+interface Finding {
+  readonly scanners: HidScanners;
+  readonly keyboards: EventKeyboards;
+  readonly configured: readonly Configured[];
+  readonly hidPlaces: HidPlaces;
+}
+
+async function runFound(options: HidScannerOptions, finding: Finding, signal: AbortSignal): Promise<void> {
   const { clock, log } = options;
+  const { scanners, keyboards, configured, hidPlaces: places } = finding;
   const isFree = (device: HidDevice) => isScanner(device) && !configured.some((scanner) => isMeant(scanner, device));
   const running: Promise<void>[] = [];
   for await (const { device, name } of watchHid({ clock, log, isWanted: isFree, places }, signal)) {
     const kind = kindOf(device).kind === 'pos' ? 'pos' : 'keyboard';
     const wanted: Wanted = { kind, isWanted: ({ key }) => key === device.key, port: device.port };
-    running.push(runOne(options, (ending) => scanners.open(wanted, ending), name, {}, signal));
+    const openHid: Open = (ending) => scanners.open(wanted, ending);
+    const openEvents: Open = (ending) => keyboards.open((keyboard) => isSame(device, keyboard), ending);
+    running.push(runOne(options, kind === 'pos' ? openHid : keyboardOpener('auto', openHid, openEvents), name, {}, signal));
   }
   await Promise.all(running);
 }
+
+/** By serial number where there is one, as HidDevice's key is; else by socket. */
+const isSame = (device: HidDevice, other: Identity): boolean =>
+  device.vendorId === other.vendorId &&
+  device.productId === other.productId &&
+  device.serialNumber === other.serialNumber &&
+  (device.serialNumber !== '' || device.port === other.port);
 
 async function runOne(
   options: HidScannerOptions,

@@ -5,8 +5,9 @@
  * May not: open, reopen, retry, store, or log what was scanned.
  */
 import type { ByteLink } from '../byte-link.ts';
+import type { BaudSearch } from './baud-search.ts';
 import { type Framing, GapFramer } from './gap-framer.ts';
-import type { Scan } from './scan.ts';
+import type { RefusedScan, Scan } from './scan.ts';
 import { type PumpSettings, pumpScans } from './scan-pump.ts';
 
 export interface ScannerSettings extends PumpSettings {
@@ -29,4 +30,34 @@ export function readScans(
     settings,
     signal,
   );
+}
+
+/** As much of a serial link as is needed to try other speeds. */
+export interface SpeedLink extends Pick<ByteLink, 'read'> {
+  /** @throws DeviceError `device.gone`, `device.failed`. */
+  setBaudRate(baudRate: number): Promise<void>;
+}
+
+/** What a wrong speed makes of a code. */
+const GARBLED: ReadonlySet<RefusedScan> = new Set(['unprintable', 'overlong']);
+
+/**
+ * As `readScans`, trying the usual speeds until one can be read.
+ * @param link open at `search.rate`. @param search is kept by the caller, so that a speed once found outlives a replug.
+ */
+export async function* readScansAtAnySpeed(
+  link: SpeedLink,
+  search: BaudSearch,
+  { onRefused = () => {}, ...settings }: ScannerSettings,
+  signal: AbortSignal,
+): AsyncGenerator<Scan, void> {
+  const noteRefused = (why: RefusedScan, lengthBytes: number) => {
+    onRefused(why, lengthBytes);
+    // A port that does not take the speed is gone or broken: the read says so.
+    if (GARBLED.has(why) && search.illegible()) link.setBaudRate(search.rate).catch(() => {});
+  };
+  for await (const scan of readScans(link, { ...settings, onRefused: noteRefused }, signal)) {
+    search.legible(scan.text.length);
+    yield scan;
+  }
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -36,6 +37,20 @@ t.test('serial link: bytes go both ways unchanged', async (t) => {
   const got: number[] = [];
   for await (const chunk of link.read(never)) if (got.push(...chunk) >= 256) break;
   t.strictSame(got, [...every]);
+});
+
+t.test('serial link: its speed can be changed while it is read', async (t) => {
+  const { device, open } = plugIn(t);
+  const link = await open();
+  const speed = () => execFileSync('stty', ['-F', device.terminalPath, 'speed'], { encoding: 'utf8' }).trim();
+  t.equal(speed(), '9600');
+  const got = readOnce(link);
+  await link.setBaudRate(115_200);
+  t.equal(speed(), '115200');
+  await device.send('VC');
+  t.equal(await got, 'VC');
+  await link.close();
+  await t.rejects(link.setBaudRate(9_600), { code: 'device.gone' });
 });
 
 t.test('serial link: unplugged while it waits, it is device.gone', async (t) => {
