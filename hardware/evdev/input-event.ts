@@ -34,7 +34,7 @@ export class InputEventFramer {
     for (; at + INPUT_EVENT_BYTES <= all.length; at += INPUT_EVENT_BYTES) {
       events.push({ type: view.getUint16(at + 16, true), code: view.getUint16(at + 18, true), value: view.getInt32(at + 20, true) });
     }
-    this.#rest = all.slice(at);
+    this.#rest = new Uint8Array(all.subarray(at));
     return events;
   }
 }
