@@ -82,6 +82,7 @@ export class Core implements Intake {
   #cancelSweep: () => void = () => {};
   #sweptFor: Day | undefined;
   #isOpen = true;
+  #taken = 0;
 
   /** Use `openCore`. */
   constructor(options: CoreOptions, unlock: () => void) {
@@ -111,6 +112,7 @@ export class Core implements Intake {
         notes: this.#notes,
         pseudonymKey: keys.pseudonymKey,
       });
+      this.#taken = this.#notes.taken;
       this.#opener = new EntryOpener({ deployment: options.deployment, keys, log });
       this.dropExpired();
     } catch (error) {
@@ -123,11 +125,18 @@ export class Core implements Intake {
   async accept(entries: readonly LedgerEntry[]): Promise<void> {
     for (let start = 0; start < entries.length; start += ENTRIES_AT_A_TIME) {
       const opened: Opened[] = [];
-      for (const entry of entries.slice(start, start + ENTRIES_AT_A_TIME)) opened.push(await this.#opener.open(entry));
+      const some = entries.slice(start, start + ENTRIES_AT_A_TIME);
+      for (const entry of some) opened.push(await this.#opener.open(entry));
       this.#refuseClosed();
       if (this.#sweptFor !== this.#firstDay()) this.dropExpired();
-      this.#keeper.keep(opened, { firstDay: this.#firstDay(), nowMs: this.#clock.wall() });
+      // Written down with what comes next, so that it costs no sync of its own: it lags, and is never ahead of a day's file.
+      this.#keeper.keep(opened, { firstDay: this.#firstDay(), nowMs: this.#clock.wall(), taken: this.#taken });
+      this.#taken = some.at(-1)?.position ?? this.#taken;
     }
+  }
+
+  taken(): Promise<number> {
+    return Promise.resolve(this.#taken);
   }
 
   /**

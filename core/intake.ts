@@ -61,4 +61,10 @@ export interface Intake {
    * @throws StoreError when the core can not keep anything now; the caller offers the same entries again later.
    */
   accept(entries: readonly LedgerEntry[]): Promise<void>;
+  /**
+   * @returns the position up to which everything was taken, or one before it; 0 when nothing was. One that lies before the gateway's own
+   * cursor says that the core was brought back from a backup: it is to be offered what is behind that position again.
+   * @throws StoreError.
+   */
+  taken(): Promise<number>;
 }

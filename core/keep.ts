@@ -28,6 +28,8 @@ interface Now {
   /** The oldest day within retention. */
   readonly firstDay: Day;
   readonly nowMs: number;
+  /** Up to which position all that came before is durable. */
+  readonly taken: number;
 }
 
 /** What lies in a day's file. */
@@ -54,6 +56,7 @@ export class Keeper {
     try {
       inStore('core.db', () =>
         db.transaction(() => {
+          this.#stores.notes.setTaken(now.taken);
           for (const { events, flag, setAside } of opened) {
             for (const event of events) this.#noteEvent(event, now);
             if (flag !== undefined) this.#noteFlag(flag);

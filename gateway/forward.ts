@@ -58,8 +58,10 @@ export class Forwarder {
   /** Forwards until aborted; resolves once an offer under way has ended. A bug ends it with that error. */
   async run(signal: AbortSignal): Promise<void> {
     let retryMs = FIRST_RETRY_MS;
+    let hasAsked = false;
     while (!signal.aborted) {
-      const code = await this.#drain(signal);
+      const code: ErrorCode | undefined = (hasAsked ? undefined : await this.#goBack()) ?? (await this.#drain(signal));
+      hasAsked ||= code === undefined;
       this.#tell(code);
       if (code === undefined) {
         retryMs = FIRST_RETRY_MS;
@@ -69,6 +71,26 @@ export class Forwarder {
         retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
       }
     }
+  }
+
+  /** A sink that was brought back from a backup has less than was given to it. @returns why it could not say. */
+  async #goBack(): Promise<ErrorCode | undefined> {
+    const { name, intake } = this.#sink;
+    try {
+      const taken = await intake.taken();
+      if (taken < this.#ledger.cursorOf(name)) this.#ledger.setCursor(name, taken);
+      return undefined;
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  /** @returns the code of an error that time may cure. */
+  #failed(error: unknown): ErrorCode {
+    const code = codeOf(error);
+    if (code === undefined) throw error;
+    this.#trouble.failed({ sink: this.#sink.name, code });
+    return code;
   }
 
   /** @returns why it stopped before the end; `undefined` when everything is taken. */
@@ -86,10 +108,7 @@ export class Forwarder {
       }
       return undefined;
     } catch (error) {
-      const code = codeOf(error);
-      if (code === undefined) throw error;
-      this.#trouble.failed({ sink: this.#sink.name, code });
-      return code;
+      return this.#failed(error);
     }
   }
 

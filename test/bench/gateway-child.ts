@@ -69,7 +69,7 @@ async function startGateway(): Promise<Registry> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const config = parseGatewayConfig({ directory, publicHost: '127.0.0.1', tls: { host: '127.0.0.1', port: 0 }, tcp: { port: 0 } });
   // The core is measured by core.bench.ts; what carries to it is in here.
-  const intake = { accept: () => Promise.resolve() };
+  const intake = { accept: () => Promise.resolve(), taken: () => Promise.resolve(Number.MAX_SAFE_INTEGER) };
   const running = await runGateway(config, { clock: systemClock, log: silentLog, intake }, new AbortController().signal);
   const { storeKey } = await openIdentity(directory);
   const registry = new Registry(gatewayPaths(directory).registry, storeKey);

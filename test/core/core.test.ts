@@ -112,6 +112,24 @@ t.test('accept: no card and no temperature lies in the files in the open', async
   t.match(search(), [{ secret: 'card' }], 'the search finds a planted one');
 });
 
+t.test('core: it knows how far it took the ledger, and after a restart never claims more than it has', async (t) => {
+  const { keys, open } = await fixture(t);
+  let core = await open();
+  const kiosk = new KioskStub(keys);
+  t.equal(await core.taken(), 0);
+  const positions: number[] = [];
+  for (let card = 0; card < 3; card++) {
+    const entry = await kiosk.batch([{ happening: checkIn(newCard()), atMs: NOW }], NOW);
+    positions.push(entry.position);
+    await core.accept([entry]);
+    t.equal(await core.taken(), entry.position);
+  }
+  core.close();
+  core = await open();
+  t.equal(await core.taken(), positions[1], 'the one before the last: that one is offered again');
+  t.equal(core.counts().checkIns, 3);
+});
+
 t.test('core: one process at a time writes a directory', async (t) => {
   const { open } = await fixture(t);
   const core = await open();

@@ -82,7 +82,7 @@ export class Town {
   keep(rows: readonly TownRow[], now: { readonly firstDay: Day; readonly nowMs: number }): void {
     const events = rows.map((row) => placedRow(row, now.nowMs));
     const opened: Opened = { events, flag: undefined, setAside: [] };
-    this.#keeper.keep([opened], now);
+    this.#keeper.keep([opened], { ...now, taken: 0 });
   }
 
   contactsOf(card: VisitorUuid, question: Partial<OverlapQuestion>): Contact[] {

@@ -29,6 +29,7 @@ const intake: Intake = {
     await core.accept(entries);
     points.reach('entries.taken');
   },
+  taken: () => core.taken(),
 };
 const gateway = await runGateway(config, { clock: systemClock, log, intake, recipients: [keys.recipient] }, stopping.signal);
 writeSync(1, `${JSON.stringify({ isReady: true })}\n`);

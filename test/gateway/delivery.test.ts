@@ -140,6 +140,20 @@ t.test('delivery: an intake that fails for a while gets everything later, once a
   await until(() => gateway.log.of('forward.recovered').length === 1);
 });
 
+t.test('delivery: a core brought back from a backup is offered again what it had taken since', async (t) => {
+  const { gateway, kiosk, client, start } = await connected(t);
+  for (let i = 0; i < 5; i++) await send(client, kiosk, start.batch([start.seal(checkIn())]));
+  await until(() => gateway.intake.entries.length === 5);
+  await gateway.stop();
+  gateway.intake.entries.length = 2;
+  const again = await startTestGateway(t, { after: gateway });
+  await until(() => again.intake.entries.length === 5);
+  t.strictSame(
+    again.intake.entries.map(({ position }) => position),
+    [1, 2, 3, 4, 5],
+  );
+});
+
 t.test('delivery: a gateway that restarts goes on at its cursor and remembers what it has', async (t) => {
   const { gateway, kiosk, client, start } = await connected(t);
   const message = start.batch([start.seal(checkIn())]);

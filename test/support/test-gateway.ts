@@ -28,6 +28,10 @@ export class MemoryIntake implements Intake {
     this.entries.push(...entries.filter(({ position }) => !known.has(position)));
     return Promise.resolve();
   }
+
+  taken(): Promise<number> {
+    return Promise.resolve(this.entries.at(-1)?.position ?? 0);
+  }
 }
 
 export interface TestGateway {
