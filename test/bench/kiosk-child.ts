@@ -1,5 +1,5 @@
 /** A whole kiosk in a process of its own, as `vestibule kiosk run` wires it, for kiosk.bench.ts: tells when each answer was given. */
-import { fdatasyncSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseConfig } from '../../kiosk/config.ts';
 import { runKiosk } from '../../kiosk/run-kiosk.ts';
@@ -14,15 +14,14 @@ export interface KioskChildOptions {
   readonly scannerPath?: string;
 }
 
-/** `call`: which of the two the floor is taken by. */
-export type ToKioskChild = { readonly kind: 'take-floor'; readonly call: 'fdatasync' | 'fsync' } | { readonly kind: 'stop' };
+export type ToKioskChild = { readonly kind: 'take-floor' | 'stop' };
 
 export type FromKioskChild =
   | { readonly kind: 'ready'; readonly pageUrl: string }
   /** Times of CLOCK_MONOTONIC, which all processes share; `readMs`: when the bytes were last read from standard input;
    * `syncedMs`: what the main thread has spent in fsync so far. */
   | { readonly kind: 'answer'; readonly feedback: string; readonly atMs: number; readonly readMs: number | null; readonly syncedMs: number }
-  | { readonly kind: 'floor'; readonly call: 'fdatasync' | 'fsync'; readonly tookMs: number; readonly syncedMs: number };
+  | { readonly kind: 'floor'; readonly tookMs: number; readonly syncedMs: number };
 
 const BLOCK = Buffer.alloc(4_096, 0x5a);
 const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
@@ -40,12 +39,10 @@ process.on('message', (message: ToKioskChild) => {
     stopping.abort();
     return;
   }
-  const { call } = message;
   const startedMs = nowMs();
   writeSync(floorFile, BLOCK, 0, BLOCK.length, 0);
-  if (call === 'fsync') fsyncSync(floorFile);
-  else fdatasyncSync(floorFile);
-  send({ kind: 'floor', call, tookMs: nowMs() - startedMs, syncedMs: spentMs() });
+  fdatasyncSync(floorFile);
+  send({ kind: 'floor', tookMs: nowMs() - startedMs, syncedMs: spentMs() });
 });
 
 let readMs: number | null = null;

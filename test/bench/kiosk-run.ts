@@ -8,6 +8,7 @@ import { TestBroker } from '../kiosk/broker.ts';
 import { cardOf, newDeployment } from '../kiosk/fixtures.ts';
 import { PtyDevice } from '../support/pty.ts';
 import { seededRandom } from '../support/suite-size.ts';
+import { BareDoor } from './bare-door.ts';
 import { FsyncWatch } from './fsync-library.ts';
 import type { FromKioskChild, KioskChildOptions, ToKioskChild } from './kiosk-child.ts';
 
@@ -39,8 +40,10 @@ export interface RunResult {
   readonly kept: readonly Timed[];
   /** Scans of something that is no card: through the same door and nothing is stored. */
   readonly strangers: readonly Timed[];
-  readonly fdatasyncMs: readonly number[];
+  /** Write and fdatasync, in the kiosk's process while it is awake. */
   readonly fsyncMs: readonly number[];
+  /** A bare process that is woken by the same bytes, writes, syncs and answers. */
+  readonly bareMs: readonly number[];
   readonly firstScanMs: number;
   readonly scanFsyncs: number;
   readonly otherFsyncs: number;
@@ -63,7 +66,7 @@ const writtenBytesOf = (pid: number): number => Number(/^write_bytes: (\d+)$/m.e
 class KioskUnderTest {
   readonly kept: Timed[] = [];
   readonly strangers: Timed[] = [];
-  readonly floors: { call: 'fdatasync' | 'fsync'; tookMs: number }[] = [];
+  readonly floors: number[] = [];
   readonly #child: ChildProcess;
   readonly #write: (text: string) => void;
   readonly #waiting: { readonly cameMs: number; readonly ahead: number }[] = [];
@@ -108,9 +111,9 @@ class KioskUnderTest {
     }
   }
 
-  async takeFloor(call: 'fdatasync' | 'fsync'): Promise<void> {
+  async takeFloor(): Promise<void> {
     const before = this.floors.length;
-    this.#send({ kind: 'take-floor', call });
+    this.#send({ kind: 'take-floor' });
     await this.until(() => this.floors.length > before);
   }
 
@@ -127,7 +130,7 @@ class KioskUnderTest {
   #hear(message: FromKioskChild): void {
     if (message.kind === 'ready') this.ready = message;
     else if (message.kind === 'floor') {
-      this.floors.push(message);
+      this.floors.push(message.tookMs);
       this.#syncedMs = message.syncedMs;
     } else if (message.kind === 'answer') {
       const scan = this.#waiting.shift();
@@ -158,6 +161,8 @@ export async function runOnce(settings: RunSettings): Promise<RunResult> {
   pty?.plug();
   const watch = new FsyncWatch(library, join(dir, 'fsyncs.bin'), extraFsyncUs);
   const dataDir = join(dir, 'kiosk');
+  const bareWatch = new FsyncWatch(library, join(dir, 'bare-fsyncs.bin'), extraFsyncUs);
+  const bare = new BareDoor(join(dir, 'bare.bin'), bareWatch.env);
   const kiosk = new KioskUnderTest(
     { dataDir, trustPath: deployment.writeTrust(dir, port), ...(pty && { scannerPath: pty.path }) },
     watch.env,
@@ -177,10 +182,11 @@ export async function runOnce(settings: RunSettings): Promise<RunResult> {
     for (let warm = 1; warm < WARM_UP; warm++) {
       kiosk.scan(next());
       await kiosk.until(() => kiosk.unanswered === 0);
-      await kiosk.takeFloor(warm % 2 === 0 ? 'fsync' : 'fdatasync');
+      await kiosk.takeFloor();
+      await bare.scan(PRODUCT);
     }
     if (isOnline) await broker.until(() => broker.messages.length > 0);
-    for (const timed of [kiosk.kept, kiosk.strangers, kiosk.floors]) timed.length = 0;
+    for (const timed of [kiosk.kept, kiosk.strangers, kiosk.floors, bare.tookMs]) timed.length = 0;
 
     const before = { counts: watch.counts(), writtenBytes: writtenBytesOf(kiosk.pid), batches: broker.messages.length };
     const walPath = join(dataDir, 'outbox.db-wal');
@@ -198,8 +204,9 @@ export async function runOnce(settings: RunSettings): Promise<RunResult> {
         await untilMs(dueMs - gapMs / 2);
         walPeakBytes = Math.max(walPeakBytes, statSync(walPath).size);
         if (kiosk.unanswered === 0) {
-          await kiosk.takeFloor(random() < 0.5 ? 'fsync' : 'fdatasync');
-          floorMs = kiosk.floors.at(-1)?.tookMs ?? 1;
+          if (random() < 0.5) await kiosk.takeFloor();
+          else await bare.scan(PRODUCT);
+          floorMs = kiosk.floors.at(-1) ?? 1;
         }
       }
       await untilMs(dueMs);
@@ -207,14 +214,13 @@ export async function runOnce(settings: RunSettings): Promise<RunResult> {
     }
     await kiosk.until(() => kiosk.unanswered === 0);
     const counts = watch.counts();
-    const floorFsyncs = kiosk.floors.filter(({ call }) => call === 'fsync').length;
     const result: RunResult = {
       kept: [...kiosk.kept],
       strangers: [...kiosk.strangers],
-      fdatasyncMs: kiosk.floors.filter(({ call }) => call === 'fdatasync').map(({ tookMs }) => tookMs),
-      fsyncMs: kiosk.floors.filter(({ call }) => call === 'fsync').map(({ tookMs }) => tookMs),
+      fsyncMs: [...kiosk.floors],
+      bareMs: [...bare.tookMs],
       firstScanMs,
-      scanFsyncs: counts.main - before.counts.main - floorFsyncs,
+      scanFsyncs: counts.main - before.counts.main,
       otherFsyncs: counts.otherThreads - before.counts.otherThreads,
       writtenBytes: writtenBytesOf(kiosk.pid) - before.writtenBytes - kiosk.floors.length * 4_096,
       walPeakBytes,
@@ -225,6 +231,7 @@ export async function runOnce(settings: RunSettings): Promise<RunResult> {
     return result;
   } finally {
     await pty?.unplug();
+    await bare.stop();
     if (!isOnline) await broker.listen();
     await broker.close();
   }
