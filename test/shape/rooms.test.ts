@@ -52,6 +52,7 @@ t.test('rooms: a library is imported by one file of a room, which translates its
     'better-sqlite3',
     'mqtt',
     'serialport',
+    'node-hid',
     'firmata-io',
     'johnny-five',
     'fastify',
