@@ -27,10 +27,10 @@ export interface BoardOptions {
   readonly onReport: (report: DeviceReport) => void;
 }
 
-/** A board that comes back works within its own start and one second; a try costs one failed open(2). */
-const BOARD_BACKOFF = { ...HARDWARE_BACKOFF, longestWaitMs: 750 };
+/** A board that comes back works within its own start and one second, however often its plug has wiggled. */
+const BOARD_BACKOFF = { ...HARDWARE_BACKOFF, longestWaitMs: 750, longestUsedWaitMs: 750 };
 /** No port is opened for the thermometer: it may be asked again soon, however long it has been away. */
-const SENSOR_BACKOFF = { ...HARDWARE_BACKOFF, longestUsedWaitMs: HARDWARE_BACKOFF.longestWaitMs };
+const SENSOR_BACKOFF = { ...HARDWARE_BACKOFF, longestWaitMs: 500, longestUsedWaitMs: 500 };
 /** How long the thermometer waits for its board before it is called absent. */
 const BOARD_LONGEST_MS = 5_000;
 

@@ -4,7 +4,7 @@
  * Room: one board. May touch: the link it is handed. May not: open a port itself, retry, store, or log what was measured.
  * `FirmataBoard` outlives unplugging; a `BoardSession` is one time of being plugged in, and what `supervise` opens, uses and closes.
  */
-import { DecodeError, DeviceError } from '../../protocol/errors.ts';
+import { codeOf, DecodeError, DeviceError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { ByteLink, Closable, OpenLink } from '../byte-link.ts';
 import type { Sample } from '../thermometer/gy-mcu90614-codec.ts';
@@ -31,6 +31,8 @@ export const LONGEST_SILENCE_MS = 3_000;
 /** Contacts bounce for up to 20 ms; nobody means two presses this close. */
 const APART_MS = 300;
 const ADC_STEPS = 1_024;
+/** A board that can not be used stays so until a person has loaded it anew: each open of a port costs memory (decision 0006). */
+const UNSUPPORTED_HOLD_MS = 5_000;
 /** What the board is told last, that it be dark and silent, is some bytes. */
 const FAREWELL_LONGEST_MS = 500;
 
@@ -47,6 +49,7 @@ export class FirmataBoard {
   #made: Made | undefined;
   #nearness: Nearness = NOBODY_NEAR;
   #pressedAtMs = -Infinity;
+  #isUnsupported = false;
   #session: BoardSession | undefined;
   #waiting = new Set<() => void>();
 
@@ -72,7 +75,8 @@ export class FirmataBoard {
 
   /**
    * Opens the port, greets the board and sets its pins up.
-   * @throws what `openLink` and greet throw; DeviceError `device.unsupported` where the wiring does not fit the board.
+   * @throws what `openLink` and greet throw; DeviceError `device.unsupported` where the wiring does not fit the board, after some seconds if
+   * that is no news.
    */
   async open(openLink: OpenLink, signal: AbortSignal): Promise<BoardSession> {
     const { device, wiring, clock } = this.#settings;
@@ -88,9 +92,13 @@ export class FirmataBoard {
       const session = new BoardSession({ device, clock, link, framer, port, rest: greeting.rest, onEnd: () => this.#ended() });
       components.setUp();
       this.#session = session;
+      this.#isUnsupported = false;
       for (const wake of this.#waiting) wake();
       return session;
     } catch (error) {
+      const isUnsupported = codeOf(error) === 'device.unsupported';
+      if (isUnsupported && this.#isUnsupported) await clock.sleep(UNSUPPORTED_HOLD_MS, signal);
+      this.#isUnsupported = isUnsupported;
       await link.close();
       throw error;
     }

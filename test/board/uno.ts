@@ -28,6 +28,7 @@ const HERTZ = 16_000_000;
 const FLASH_BYTES = 32_768;
 /** How much is executed between two looks at the event loop. */
 const SLICE_MS = 1;
+const LONGEST_LAG_MS = 5;
 
 /** A device on the bus, as the wires see it. */
 export interface I2cDevice {
@@ -74,7 +75,7 @@ export class Uno {
 
   /** Executes in real time until `off`, and ends. */
   async run(): Promise<void> {
-    const startMs = performance.now();
+    let startMs = performance.now();
     let ranMs = 0;
     while (this.#isOn) {
       const targetCycles = this.#cpu.cycles + SLICE_MS * (HERTZ / 1_000);
@@ -89,6 +90,8 @@ export class Uno {
         this.onSent(bytes);
       }
       const aheadMs = ranMs - (performance.now() - startMs);
+      // Time that this machine had none for it is lost, not made up for: patterns would be squeezed.
+      if (aheadMs < -LONGEST_LAG_MS) startMs -= aheadMs;
       await new Promise<void>((resolve) => (aheadMs > 1 ? setTimeout(resolve, aheadMs) : setImmediate(resolve)));
     }
   }

@@ -36,6 +36,8 @@ export class PtyDevice {
   #received = Buffer.alloc(0);
   #writing: Promise<unknown> = Promise.resolve();
   #wake: () => void = () => {};
+  /** Told of what the kiosk writes, as it comes; nothing is kept then. */
+  onReceived: ((bytes: Uint8Array) => void) | undefined;
 
   /** @param path where the stable link is to be, for example in `t.testdir()`. Starts unplugged. */
   constructor(path: string) {
@@ -61,7 +63,8 @@ export class PtyDevice {
     slave.setRawMode(true);
     const master = new ReadStream(opened.master);
     master.on('data', (bytes: Buffer) => {
-      this.#received = Buffer.concat([this.#received, bytes]);
+      if (this.onReceived !== undefined) this.onReceived(bytes);
+      else this.#received = Buffer.concat([this.#received, bytes]);
       this.#wake();
     });
     master.on('error', () => {});
