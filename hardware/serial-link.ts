@@ -4,7 +4,7 @@
  * It stands on serialport's binding, not on its stream: the stream reads ahead, keeps a write that came too late for the *next*
  * device, and spins at full load when a read meets the end of a hung-up port (docs/decisions/0006-devices.md).
  */
-import { read, write } from 'node:fs';
+import { readSync, write } from 'node:fs';
 import { promisify } from 'node:util';
 import { SerialPort } from 'serialport';
 import { DeviceError } from '../protocol/errors.ts';
@@ -38,7 +38,6 @@ type PolledPort = Extract<Port, { poller: unknown }>;
 /** Linux keeps at most this much in a line discipline (N_TTY_BUF_SIZE), so that one read can empty it. */
 const CHUNK_BYTES = 4096;
 
-const readDescriptor = promisify(read);
 const writeDescriptor = promisify(write);
 
 /** A byte link whose speed can be changed while it is open. */
@@ -160,18 +159,21 @@ class SerialLink implements SerialByteLink {
     return this.#closed;
   }
 
-  /** One or more bytes. */
+  /**
+   * One or more bytes. The binding opens ports with O_NONBLOCK: read at once, a scan does not wait for a thread to wake for it. Each read
+   * waits for the poller first, so that a device that floods leaves turns of the event loop to the others.
+   */
   async #readSome(): Promise<Uint8Array> {
     for (;;) {
+      await this.#readable();
       try {
-        const { bytesRead } = await this.#call((fd) => readDescriptor(fd, this.#chunk, 0, CHUNK_BYTES, null));
+        const bytesRead = readSync(this.#descriptor(), this.#chunk, 0, CHUNK_BYTES, null);
         // A hung-up terminal reads as an end of file, for ever; a live one never does.
         if (bytesRead === 0) throw this.#gone();
         return new Uint8Array(this.#chunk.subarray(0, bytesRead));
       } catch (error) {
         if (!isNotReady(error)) throw this.#translated(error);
       }
-      await this.#readable();
     }
   }
 
@@ -203,11 +205,15 @@ class SerialLink implements SerialByteLink {
     }
   }
 
-  /** Makes one system call on the open port. */
-  async #call<T>(make: (fd: number) => Promise<T>): Promise<T> {
+  #descriptor(): number {
     const { fd } = this.#port;
     if (this.#closed !== undefined || fd === null) throw new DeviceError('device.gone', 'serial port: closed');
-    const call = make(fd);
+    return fd;
+  }
+
+  /** Makes one system call on the open port. */
+  async #call<T>(make: (fd: number) => Promise<T>): Promise<T> {
+    const call = make(this.#descriptor());
     this.#calls.add(call);
     try {
       return await call;
