@@ -77,6 +77,8 @@ async function lookFor(adapter: number | undefined, dir: string): Promise<void> 
     throw new DeviceError('device.absent', `Bluetooth: ${adapters.length} adapters, none that is wanted`);
 }
 
+/** What a flood or a fault of noble's may take at most: a process that needs more ends, and a new one is started. It lives in some 12 MB. */
+const BOUNDS = ['--max-old-space-size=64', '--max-semi-space-size=1'] as const;
 /** Standard input, output and errors lead nowhere: what noble prints names peripherals. */
 const STDIO = ['ignore', 'ignore', 'ignore', 'pipe'] as const;
 
@@ -94,7 +96,7 @@ class RadioChild implements RadioLink {
     this.#clock = clock;
     // An empty environment: variables steer noble (NOBLE_…, BLUETOOTH_…) and have it print addresses (DEBUG).
     // A group of its own: who ends the kiosk by a key stroke ends the radio by the kiosk.
-    this.#child = spawn(execPath, [...nodeArguments, fileURLToPath(new URL('./radio-process.ts', import.meta.url))], {
+    this.#child = spawn(execPath, [...BOUNDS, ...nodeArguments, fileURLToPath(new URL('./radio-process.ts', import.meta.url))], {
       stdio: [...STDIO],
       env: {},
       detached: true,
