@@ -46,7 +46,6 @@ declare module '@stoprocent/noble/lib/hci-socket/hci.js' {
 }
 
 declare module '@stoprocent/noble/lib/resolve-bindings.js' {
-  import type { Noble } from '@stoprocent/noble';
-  /** Makes one noble, and starts nothing yet. The front door of the package makes a noble of its own by being imported. */
-  export default function withBindings(kind: 'hci', options: { readonly deviceId: number; readonly userChannel: boolean }): Noble;
+  /** @returns a Noble that starts nothing yet. The front door of the package makes one of its own by being imported. */
+  export default function withBindings(kind: 'hci', options: { readonly deviceId: number; readonly userChannel: boolean }): unknown;
 }

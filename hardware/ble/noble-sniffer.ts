@@ -9,10 +9,9 @@
  * `_peripherals`), mix one advertisement's fields into the next, and ask every device for more (active scanning).
  * Source: Bluetooth Core Specification 5.4, Vol 4, Part E, 7.8.10, 7.8.11, 7.8.64, 7.8.65 (scanning), 7.7.65.2, 7.7.65.13 (reports).
  */
-import type Hci from '@stoprocent/noble/lib/hci-socket/hci.js';
 import { DeviceError } from '../../protocol/errors.ts';
 import type { AdvertisingReport } from './advertisement.ts';
-import { chooseAdapter, errorOf, newHci } from './noble.ts';
+import { chooseAdapter, errorOf, type Hci, newHci } from './noble.ts';
 
 export interface SnifferEvents {
   /** The controller has said that it scans. */

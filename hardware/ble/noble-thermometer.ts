@@ -5,10 +5,9 @@
  * it by `onFault`, and whoever supervises begins anew in a new process. Sends no pairing request of its own.
  * May not: store or log what was measured, or the address.
  */
-import type { Characteristic, Noble, Peripheral } from '@stoprocent/noble';
 import { DeviceError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
-import { chooseAdapter, loadNoble, newHci } from './noble.ts';
+import { type Characteristic, chooseAdapter, type Noble, newHci, newNoble, type Peripheral } from './noble.ts';
 import type { ThermometerOrder } from './radio-frames.ts';
 
 export interface ThermometerEvents {
@@ -35,8 +34,7 @@ export interface NobleThermometer {
 /** @throws DeviceError `device.no_driver`, `device.absent`. */
 export async function startNobleThermometer(order: ThermometerOrder, clock: Clock, events: ThermometerEvents): Promise<NobleThermometer> {
   const adapter = await chooseAdapter((await newHci())._socket, order.adapter);
-  const withBindings = await loadNoble();
-  const noble = withBindings('hci', { deviceId: adapter.index, userChannel: adapter.isOwn });
+  const noble = await newNoble(adapter);
   const ending = new AbortController();
   const fail = (error: DeviceError) => {
     if (ending.signal.aborted) return;

@@ -2,9 +2,13 @@
  * The only importer of @stoprocent/noble: loads it when a radio is opened, and tells what is wrong when it can not be loaded or used.
  * To be called in the radio process only (docs/decisions/0015-bluetooth.md says why noble may not live in the kiosk's).
  */
+import type { Noble } from '@stoprocent/noble';
 import type Hci from '@stoprocent/noble/lib/hci-socket/hci.js';
 import type { HciSocket } from '@stoprocent/noble/lib/hci-socket/hci.js';
 import { DeviceError, type ErrorCode } from '../../protocol/errors.ts';
+
+export type { Characteristic, Noble, Peripheral } from '@stoprocent/noble';
+export type { Hci };
 
 /** A controller to work with, and how it is to be had. */
 export interface Adapter {
@@ -23,8 +27,11 @@ export async function newHci(): Promise<Hci> {
   return new Loaded();
 }
 
-/** @returns how to make a noble. @throws DeviceError `device.no_driver`. */
-export const loadNoble = async () => (await loaded(() => import('@stoprocent/noble/lib/resolve-bindings.js'))).default;
+/** @returns a whole noble on that adapter, not started yet. @throws DeviceError `device.no_driver`. */
+export async function newNoble({ index, isOwn }: Adapter): Promise<Noble> {
+  const { default: withBindings } = await loaded(() => import('@stoprocent/noble/lib/resolve-bindings.js'));
+  return withBindings('hci', { deviceId: index, userChannel: isOwn }) as Noble;
+}
 
 async function loaded<Module>(load: () => Promise<Module>): Promise<Module> {
   try {
