@@ -14,7 +14,7 @@ const root = resolve(here, '../..');
 const require = createRequire(import.meta.url);
 
 /** Longer than a Raspberry Pi takes (some 10 s); a compiler or a host that hangs is ended then, with all it started. */
-const LONGEST_MS = 40_000;
+const LONGEST_MS = Number(process.env.npm_config_vestibule_native_longest_ms ?? 40_000);
 const NAPI_VERSION = 8;
 const SOURCES = ['binding.gyp', 'native.h', 'native.c', 'events.c', 'bus.c'];
 
