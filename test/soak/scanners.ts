@@ -1,0 +1,104 @@
+/** Scanners at the byte door of a kiosk, one of each kind: real terminals of the kernel, and HID devices under node-hid's own JavaScript. */
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import type { RunKioskOptions } from '../../kiosk/run-kiosk.ts';
+import { FakeHidBus, type FakeHidDevice } from '../support/fake-hid.ts';
+import { HONEYWELL_FORMAT, posDescriptor, posReports } from '../support/pos-format.ts';
+import { PtyDevice } from '../support/pty.ts';
+import { bootReport, keysOf } from '../support/typing.ts';
+
+export const KINDS = ['serial', 'hid-pos', 'keyboard', 'standard-input'] as const;
+export type ScannerKind = (typeof KINDS)[number];
+
+export interface SoakScanner {
+  /** What the kiosk's settings say of it. */
+  readonly settings: Record<string, unknown>;
+  readonly options: Partial<RunKioskOptions>;
+  /** What a code is on this door, in pieces of a size that `random` gives; each is one write or report. */
+  readonly pieces: (code: string, random: () => number) => (string | Uint8Array)[];
+  /** When it resolves the machine has the piece. */
+  readonly send: (piece: string | Uint8Array) => Promise<void>;
+  /** Whether the plug can be pulled. */
+  readonly hasPlug: boolean;
+  readonly unplug: () => Promise<void>;
+  /** Under the same name, in a socket that `random` chooses where it has several. */
+  readonly plug: (random: () => number) => void;
+}
+
+const CHUNK_BYTES = 64;
+
+/** A stream of bytes in chunks of 1 to 64. */
+function chunks(text: string, random: () => number): string[] {
+  const cut: string[] = [];
+  for (let at = 0; at < text.length; ) {
+    const size = 1 + Math.floor(random() * CHUNK_BYTES);
+    cut.push(text.slice(at, at + size));
+    at += size;
+  }
+  return cut;
+}
+
+export function makeScanner(kind: ScannerKind, dir: string): SoakScanner {
+  switch (kind) {
+    case 'serial':
+      return serialScanner(dir);
+    case 'hid-pos':
+      return hidScanner(dir, { kind: 'hid-pos' }, { descriptor: posDescriptor(HONEYWELL_FORMAT) }, (code) =>
+        posReports(HONEYWELL_FORMAT, code),
+      );
+    case 'keyboard':
+      return hidScanner(dir, { kind: 'keyboard' }, {}, (code) => keysOf(`${code}\r`).map(bootReport));
+    case 'standard-input':
+      return typingScanner();
+  }
+}
+
+function serialScanner(dir: string): SoakScanner {
+  const device = new PtyDevice(join(dir, 'scanner'));
+  device.plug();
+  return {
+    settings: { kind: 'serial', name: 'door', path: device.path, framing: 'line' },
+    options: {},
+    pieces: (code, random) => chunks(`${code}\r`, random),
+    send: (piece) => device.send(piece),
+    hasPlug: true,
+    unplug: () => device.unplug(),
+    plug: () => device.plug(),
+  };
+}
+
+const IDS = { vendorId: 'fffe', productId: '0001' };
+
+function hidScanner(
+  dir: string,
+  settings: Record<string, unknown>,
+  options: { readonly descriptor?: Uint8Array },
+  pieces: (code: string) => Uint8Array[],
+): SoakScanner {
+  const bus = new FakeHidBus(join(dir, 'bus'));
+  const device: FakeHidDevice = bus.plug({ ...IDS, ...options });
+  return {
+    settings: { name: 'door', ...IDS, ...settings },
+    options: { hidPlaces: bus.places },
+    pieces,
+    send: async (piece) => device.send(Buffer.from(piece)),
+    hasPlug: true,
+    unplug: async () => device.unplug(),
+    plug: (random) => device.plug(`1-${1 + Math.floor(random() * 4)}`),
+  };
+}
+
+function typingScanner(): SoakScanner {
+  const input = new PassThrough();
+  return {
+    settings: { kind: 'standard-input' },
+    options: { input },
+    pieces: (code, random) => chunks(`${code}\n`, random),
+    send: async (piece) => {
+      if (!input.write(piece)) await new Promise<void>((resolve) => input.once('drain', resolve));
+    },
+    hasPlug: false,
+    unplug: async () => {},
+    plug: () => {},
+  };
+}
