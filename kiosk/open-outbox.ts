@@ -10,13 +10,20 @@ import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
 import { Outbox } from './outbox.ts';
 import { isLogDamaged, mendLog } from './outbox-log.ts';
 import type { OutboxLimits } from './outbox-row.ts';
-import { salvage } from './outbox-salvage.ts';
+import { type KeyRecords, salvage } from './outbox-salvage.ts';
 import { isCorrupt } from './sqlite.ts';
 
 const FILE = 'outbox.db';
 const SET_ASIDE = /^outbox\.damaged-(\d+)-\d+\.db$/;
 /** A card that damages more than these is to be replaced, not written on. */
 const MOST_SET_ASIDE = 8;
+
+export interface RecordsKnown {
+  readonly isSound: KeyRecords['isSound'];
+  readonly inMemory: KeyRecords['inMemory'] | undefined;
+}
+
+const NO_RECORDS: RecordsKnown = { isSound: () => true, inMemory: undefined };
 
 export interface OpenedOutbox {
   readonly outbox: Outbox;
@@ -26,7 +33,8 @@ export interface OpenedOutbox {
 
 /**
  * @param dir the data directory, locked by the caller (data-lock.ts).
- * @param isKnownDamaged whoever used it last has met damage, which a look at the file may not find again.
+ * @param records `isSound` judges key records of damaged outboxes. `inMemory`: those of the outbox that was in use until damage was met in it,
+ * which a look at the file may not find again; `undefined` when none was met. Left out, all are taken for sound: the gateway judges them.
  * @throws StoreError store.corrupt once eight damaged files lie aside; store.newer, store.read_only, store.disk_full, store.failed.
  */
 export function openOutbox(
@@ -34,16 +42,19 @@ export function openOutbox(
   limits: OutboxLimits,
   now: { wallMs: EpochMillis; monotonicMs: MonotonicMillis },
   log: Log,
-  isKnownDamaged = false,
+  records: RecordsKnown = NO_RECORDS,
 ): OpenedOutbox {
   finishSettingAside(dir);
-  const outbox = openSound(dir, limits, now, isKnownDamaged);
+  const outbox = openSound(dir, limits, now, records.inMemory !== undefined);
   let salvagedRows: number | undefined;
+  // The newest one is that which was in use.
+  let inMemory = records.inMemory ?? new Map();
   for (const name of setAsideIn(dir)) {
     try {
       if (outbox.hasAdopted(name)) continue;
       mendLog(`${join(dir, name)}-wal`);
-      const { keys, adopted } = salvage(join(dir, name));
+      const { keys, adopted } = salvage(join(dir, name), { isSound: records.isSound, inMemory });
+      inMemory = new Map();
       outbox.adopt([name, ...adopted], keys, now.monotonicMs);
       const rows = keys.reduce((sum, key) => sum + key.rows.length, 0);
       salvagedRows = (salvagedRows ?? 0) + rows;

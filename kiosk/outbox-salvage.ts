@@ -5,7 +5,7 @@
 import { codeOf } from '../protocol/errors.ts';
 import type { Seq } from '../protocol/ids.ts';
 import { LONGEST_ROW_BYTES } from '../protocol/row.ts';
-import type { AdoptedKey, KeptKey } from './outbox-row.ts';
+import type { AdoptedKey, KeptKey, KeyNumber } from './outbox-row.ts';
 import { isSqlComplaint, openSqliteForReading, type Sqlite, translated } from './sqlite.ts';
 
 interface Found {
@@ -25,11 +25,18 @@ const ONE = 'SELECT position, key, seq, row, appended_run_ms AS runMs FROM rows 
 /** Positions tried one by one: more than an outbox holds, and some seconds at most. */
 const MOST_TRIED = 1_000_000;
 
+export interface KeyRecords {
+  readonly isSound: (record: Uint8Array) => boolean;
+  readonly inMemory: ReadonlyMap<KeyNumber, KeptKey>;
+}
+
 /**
  * @param path the damaged file, only read.
+ * @param records which key records are sound, and those that the process that wrote the file still has in memory, by their local numbers.
+ * Rows under a damaged record could be opened by nobody and are left behind.
  * @returns the keys and rows that can be read, rows of one key in their order; and which damaged ones its rows came from already.
  */
-export function salvage(path: string): { readonly keys: AdoptedKey[]; readonly adopted: readonly string[] } {
+export function salvage(path: string, records: KeyRecords): { readonly keys: AdoptedKey[]; readonly adopted: readonly string[] } {
   const found = readWhatCanBe(path);
   const runMs = found.rows.filter(isRow).reduce((latest, row) => Math.max(latest, row.runMs), found.runMs);
   const byKey = new Map<number, AdoptedKey['rows'][number][]>();
@@ -40,8 +47,8 @@ export function salvage(path: string): { readonly keys: AdoptedKey[]; readonly a
     byKey.set(row.key, rows);
   }
   const keys = [...byKey].flatMap(([key, rows]) => {
-    const record = found.keys.get(key);
-    return record === undefined ? [] : [{ ...record, rows }];
+    const kept = records.inMemory.get(key) ?? found.keys.get(key);
+    return kept === undefined || !records.isSound(kept.record) ? [] : [{ keyId: kept.keyId, record: kept.record, rows }];
   });
   return { keys, adopted: found.adopted };
 }

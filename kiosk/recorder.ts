@@ -2,16 +2,18 @@
  * From an event to a promise: stamped, sealed, appended. Holds the outbox and the content key, and brings both back after the store
  * failed: a damaged outbox is set aside, a store that refused is tried again every few seconds.
  */
-import { codeOf, type ErrorCode, StoreError } from '../protocol/errors.ts';
+import { createPublicKey } from 'node:crypto';
+import { codeOf, DecodeError, type ErrorCode, SealError, StoreError } from '../protocol/errors.ts';
 import type { Happening, RowRef, Stamp } from '../protocol/event.ts';
 import type { KeyId } from '../protocol/ids.ts';
+import { verifyKeyRecord } from '../protocol/key-record.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
 import { type ContentKey, type KeyParts, makeContentKey } from './content-key.ts';
 import { type OpenedOutbox, openOutbox } from './open-outbox.ts';
 import type { Outbox } from './outbox.ts';
-import type { KeyNumber, OutboxLimits, OutboxRow } from './outbox-row.ts';
+import type { KeptKey, KeyNumber, OutboxLimits, OutboxRow } from './outbox-row.ts';
 
 /** When something happened, by both clocks. */
 export interface Moment {
@@ -45,7 +47,8 @@ export class Recorder {
   #why: ErrorCode | undefined;
   #wake = new AbortController();
   #appended = 0;
-  #isDamaged = false;
+  /** The key records of an outbox in which damage was met, until another one is open. */
+  #ofDamaged: ReadonlyMap<KeyNumber, KeptKey> | undefined;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -66,12 +69,13 @@ export class Recorder {
     const { dir, limits, clock, log, keyParts, onOutbox } = this.#options;
     let opened: OpenedOutbox;
     try {
-      opened = openOutbox(dir, limits, { wallMs: clock.wall(), monotonicMs: clock.monotonic() }, log, this.#isDamaged);
+      const records = { isSound: (record: Uint8Array) => this.#isSound(record), inMemory: this.#ofDamaged };
+      opened = openOutbox(dir, limits, { wallMs: clock.wall(), monotonicMs: clock.monotonic() }, log, records);
     } catch (error) {
       this.#note(error);
       return;
     }
-    this.#isDamaged = false;
+    this.#ofDamaged = undefined;
     this.#contentKey = await makeContentKey(keyParts, opened.outbox.epoch);
     this.#outbox = opened.outbox;
     onOutbox(opened.outbox, opened.salvagedRows);
@@ -115,6 +119,17 @@ export class Recorder {
     }
   }
 
+  /**
+   * The key record to send rows under `key` with.
+   * @throws StoreError store.corrupt when it is damaged: sent with it, its rows could be opened by nobody, and would be settled.
+   */
+  keyFor(outbox: Outbox, key: KeyNumber): KeptKey {
+    if (key === this.#key && outbox === this.#outbox && this.#contentKey !== undefined) return this.#contentKey;
+    const kept = outbox.keyOf(key);
+    if (!this.#isSound(kept.record)) throw new StoreError('store.corrupt', 'outbox: a key record is damaged');
+    return kept;
+  }
+
   /** The id of the key that rows are sealed under at present. */
   get keyId(): KeyId | undefined {
     return this.#contentKey?.keyId;
@@ -127,7 +142,7 @@ export class Recorder {
   failed(error: unknown): void {
     this.#note(error);
     if (codeOf(error) !== 'store.corrupt') return;
-    this.#isDamaged = true;
+    this.#ofDamaged = new Map(this.#key === undefined || this.#contentKey === undefined ? [] : [[this.#key, this.#contentKey]]);
     this.#letGo();
     this.#wake.abort();
   }
@@ -164,6 +179,18 @@ export class Recorder {
     this.#key = outbox.keepKey(keyId, record);
     this.#options.log.debug('key.kept');
     return this.#key;
+  }
+
+  /** @returns whether this kiosk signed that key record. */
+  #isSound(record: Uint8Array): boolean {
+    const { deployment, kiosk, signingKey } = this.#options.keyParts;
+    try {
+      verifyKeyRecord(record, { deployment, kiosk, publicKey: createPublicKey(signingKey) });
+      return true;
+    } catch (error) {
+      if (error instanceof SealError || error instanceof DecodeError) return false;
+      throw error;
+    }
   }
 
   #letGo(): void {

@@ -277,8 +277,10 @@ class Kiosk {
       outbox,
       open,
       topic,
-      seal: (rows, key) =>
-        sealRows(rows, key, { deployment, topic, bootId: this.#bootId, monotonicMs: clock.monotonic(), signingKey: privateKey }),
+      seal: (rows, key) => {
+        const from = { deployment, topic, bootId: this.#bootId, monotonicMs: clock.monotonic(), signingKey: privateKey };
+        return sealRows(rows, this.#recorder.keyFor(outbox, key), from);
+      },
       limits: this.#config.uplink,
       clock,
       log,

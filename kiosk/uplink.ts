@@ -8,7 +8,7 @@ import type { Clock } from '../protocol/time.ts';
 import type { GatewayLink, LinkReport, OpenGatewayLink } from './gateway-link.ts';
 import { type Batch, type LaneLimits, Lanes } from './lanes.ts';
 import type { Outbox } from './outbox.ts';
-import type { KeptKey, OutboxRow } from './outbox-row.ts';
+import type { KeyNumber, OutboxRow } from './outbox-row.ts';
 
 export interface UplinkLimits extends LaneLimits {
   /** Batches sent and not acknowledged. */
@@ -25,7 +25,8 @@ export interface UplinkOptions {
   readonly outbox: Outbox;
   readonly open: OpenGatewayLink;
   readonly topic: string;
-  readonly seal: (rows: readonly OutboxRow[], key: KeptKey) => Uint8Array;
+  /** @throws StoreError when the outbox can not give the key record; DecodeError when the rows fit no message. */
+  readonly seal: (rows: readonly OutboxRow[], key: KeyNumber) => Uint8Array;
   readonly limits: UplinkLimits;
   readonly clock: Clock;
   readonly log: Log;
@@ -221,10 +222,10 @@ export class Uplink {
   }
 
   #send(link: GatewayLink, batch: Batch): void {
-    const { outbox, clock, limits, seal, topic, log } = this.#options;
+    const { clock, limits, seal, topic, log } = this.#options;
     let payload: Uint8Array;
     try {
-      payload = seal(batch.rows, outbox.keyOf(batch.key));
+      payload = seal(batch.rows, batch.key);
     } catch (error) {
       // A store that can not be read now may be later; the rows are out of the lanes already.
       if (error instanceof StoreError) this.#lanes.putBack(batch, clock.monotonic() + STORE_AGAIN_MS);

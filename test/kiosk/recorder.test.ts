@@ -1,5 +1,6 @@
 import { openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import t from 'tap';
 import type { Outbox } from '../../kiosk/outbox.ts';
 import type { OutboxLimits, OutboxRow } from '../../kiosk/outbox-row.ts';
@@ -180,6 +181,46 @@ t.test('Recorder: an outbox damaged while it runs is set aside, and the kiosk ke
   t.equal(events.length, recorder.outbox.queued, 'all that was saved opens');
   const cards = events.filter((event) => event.type === 'check-in').map(({ card }) => Buffer.from(card).toString('hex'));
   t.ok(cards.includes(Buffer.from(cardOf(500)).toString('hex')), 'the last promise among them');
+  stopping.abort();
+  await keeping;
+  recorder.close();
+});
+
+t.test('Recorder: a key record damaged where it lies is not sent; the one in memory saves the rows of this process', async (t) => {
+  const dir = t.testdir();
+  const deployment = await newDeployment();
+  const { recorder, append, stores, salvaged, clock } = recording(dir, deployment);
+  await recorder.open();
+  for (let card = 0; card < 3; card++) append(checkIn(card));
+  recorder.close();
+  await recorder.open();
+  for (let card = 3; card < 10; card++) append(checkIn(card));
+  const outbox = recorder.outbox;
+  if (outbox === undefined) throw new Error('no outbox');
+  const damaged = new Database(join(dir, 'outbox.db'));
+  for (const { key, record } of damaged.prepare('SELECT key, record FROM keys').all() as { key: number; record: Buffer }[]) {
+    record[100] = (record[100] ?? 0) ^ 1;
+    damaged.prepare('UPDATE keys SET record = ? WHERE key = ?').run(record, key);
+  }
+  damaged.close();
+  const [oldest] = outbox.unsentAfter(Number.MIN_SAFE_INTEGER, 1);
+  const newest = outbox.unsentAfter(9, 1)[0];
+  t.equal(
+    codeFrom(() => recorder.keyFor(outbox, newest?.key ?? -1)),
+    undefined,
+    'that of this process is in memory',
+  );
+  const found = codeFrom(() => recorder.keyFor(outbox, oldest?.key ?? -1));
+  t.equal(found, 'store.corrupt');
+  recorder.failed(new StoreError('store.corrupt', 'met by the uplink'));
+  const stopping = new AbortController();
+  const keeping = recorder.keepOpen(stopping.signal);
+  await clock.advance(5_000);
+  while (recorder.outbox === undefined) await new Promise((resolve) => setImmediate(resolve));
+  t.strictSame(stores, ['store.corrupt', undefined]);
+  t.equal(salvaged.at(-1), 7, 'the three of the process before could be opened by nobody; they lie aside');
+  const events = await read(recorder.outbox, deployment);
+  t.equal(events.filter(({ type }) => type === 'check-in').length, 7, 'and these open');
   stopping.abort();
   await keeping;
   recorder.close();

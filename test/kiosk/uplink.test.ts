@@ -38,7 +38,8 @@ function road(t: { testdir(): string }, limits: Partial<UplinkLimits> = {}, back
     outbox,
     open: gateway.open,
     topic: 'batch',
-    seal: (rows) => {
+    seal: (rows, key) => {
+      outbox.keyOf(key);
       if (rows.some(({ seq }) => seq === damagedSeq)) throw new DecodeError('decode.overlong', 'test');
       return Buffer.from(JSON.stringify(rows.map(({ seq }) => seq)));
     },
