@@ -59,7 +59,7 @@ export interface Structure {
   readonly value: Uint8Array;
 }
 
-/** The most that Bluetooth lets a device advertise (Core 5.4, Vol 6, Part B, 4.4.2.4.2); one report carries 229 bytes of it at most. */
+/** The most that Bluetooth lets a device advertise (Core 5.4, Vol 4, Part E, 7.8.57); one report carries 229 bytes of it at most. */
 export const MOST_ADVERTISING_BYTES = 1_650;
 export const ADDRESS_BYTES = 6;
 export const MOST_TOKEN_INPUT_BYTES = 20;

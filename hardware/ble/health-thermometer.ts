@@ -21,7 +21,7 @@ export interface HealthThermometerSettings {
 }
 
 /**
- * What a thermometer kept of earlier people comes in one row when it is switched on, the newest last (Health Thermometer Service 1.0, 3.1.1.3).
+ * What a thermometer kept of earlier people comes in one row when it is switched on, the newest last (Health Thermometer Service 1.0, 3.1).
  * A measurement that none follows for this long is the newest. The radio speaks each second, so it takes a second more at most.
  */
 export const SETTLED_MS = 500;

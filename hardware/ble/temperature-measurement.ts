@@ -4,8 +4,8 @@
  * flags (1) | temperature (4) | time stamp (7), if flag 1 is set | type (1), if flag 2 is set.
  * Flag 0: °F in the place of °C. Time stamp: year (2) | month | day | hours | minutes | seconds; a year, month or day of 0 is not known.
  * Temperature, an IEEE 11073 FLOAT:  mantissa (3, signed) | exponent of ten (1, signed). All numbers low byte first.
- * Source: Bluetooth GATT Specification Supplement 5, 3.216 (Temperature Measurement), 3.219 (Temperature Type), 3.70 (Date Time); Health Thermometer
- * Service 1.0, 3.1; ISO/IEEE 11073-20601, FLOAT-Type.
+ * Source: Bluetooth GATT Specification Supplement, Temperature Measurement, Temperature Type and Date Time; Health Thermometer Service 1.0, 3.1;
+ * ISO/IEEE 11073-20601, FLOAT-Type.
  */
 import { DecodeError } from '../../protocol/errors.ts';
 import { type CentiCelsius, toCentiCelsius } from '../../protocol/units.ts';
