@@ -108,8 +108,9 @@ async function hidrawDevice(places: HidPlaces, entry: string): Promise<HidDevice
 
 /** A USB interface of the HID class without a hidraw node. */
 async function detachedDevice(places: HidPlaces, entry: string): Promise<HidDevice | undefined> {
+  if ((await textOf(join(places.usbDir, entry, 'bInterfaceClass'))) !== HID_CLASS) return undefined;
   const usb = await usbInterface(places, entry);
-  if (usb === undefined || usb.deviceClass !== HID_CLASS) return undefined;
+  if (usb === undefined) return undefined;
   const parent = join(places.usbDir, usb.port);
   const [vendorId, productId, serialNumber] = await Promise.all(
     ['idVendor', 'idProduct', 'serial'].map((file) => textOf(join(parent, file))),
@@ -131,7 +132,6 @@ async function detachedDevice(places: HidPlaces, entry: string): Promise<HidDevi
 interface UsbInterface {
   readonly port: string;
   readonly interfaceNumber: number;
-  readonly deviceClass: string;
   readonly isBootKeyboard: boolean;
   readonly libusb: HidSettings;
 }
@@ -146,7 +146,6 @@ async function usbInterface({ usbDir, deviceDir }: HidPlaces, entry: string): Pr
   return {
     port,
     interfaceNumber: Number(number),
-    deviceClass,
     isBootKeyboard: deviceClass === HID_CLASS && subclass === BOOT_SUBCLASS && protocol === KEYBOARD_PROTOCOL,
     libusb: { driver: 'libusb', path: entry, node: join(deviceDir, node) },
   };

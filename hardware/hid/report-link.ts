@@ -5,8 +5,8 @@ import type { Closable } from '../byte-link.ts';
 
 export interface ReportLink extends Closable {
   /**
-   * Input reports as they come, each whole, its id first where the device has report ids. One reader at a time. Some are read ahead, a bounded
-   * number: the kernel keeps 64 and drops what comes then, so a reader that is late by a moment must not lose half a code.
+   * Input reports as they come, each whole, its id first where the device has report ids. One reader at a time. A bounded number is read ahead,
+   * by a thread of its own: the kernel keeps 64 and drops what comes then, so a program that is busy for a moment must not lose half a code.
    * @param signal on abort the iteration returns; reports that were on their way go to the next `read`.
    * @throws DeviceError `device.gone` when the device is unplugged or the link is closed, `device.failed` when reports come faster than they
    * are taken: some would be lost.
