@@ -41,7 +41,11 @@ export function coreCommand(): Command {
         { card, minimumOverlapMs: Math.round(Number(options.minutes) * 60_000), who: userInfo().username, purpose: options.purpose },
       );
       if (options.json) return say(JSON.stringify(answer));
-      say(answer.contacts.length === 0 ? 'No overlaps.' : `${answer.contacts.length} overlaps:`);
+      say(
+        answer.contacts.length === 0
+          ? 'No overlaps.'
+          : `${answer.contacts.length} ${answer.contacts.length === 1 ? 'overlap' : 'overlaps'}:`,
+      );
       for (const contact of answer.contacts) {
         const certainty = contact.isCertain ? '' : ', times uncertain';
         say(`  ${contact.contact}  ${contact.day}  venue ${contact.venue}  ${Math.round(contact.overlapMs / 60_000)} min${certainty}`);
@@ -60,7 +64,10 @@ export function coreCommand(): Command {
       const status = coreStatus({ dir: paths.core, storeKey, clock: systemClock });
       if (options.json) return say(JSON.stringify(status));
       const { days, flags, undos, setAside, setAsideBy, expired, daysDropped } = status;
-      say(`${days} days held, ${daysDropped} dropped past retention, ${expired} rows came too late, ${undos} taken back`);
+      const held = `${days} ${days === 1 ? 'day' : 'days'} held`;
+      say(
+        `${held}, ${daysDropped} dropped past retention, ${expired} ${expired === 1 ? 'row' : 'rows'} came too late, ${undos} taken back`,
+      );
       say(`flags: ${flags.confirmed} confirmed, ${flags.unconfirmed} unconfirmed`);
       say(setAside === 0 ? 'nothing set aside' : `${setAside} SET ASIDE: not traced, still in the gateway's ledger`);
       for (const { kiosk, reason, count } of setAsideBy) say(`  kiosk ${kiosk}: ${count} [${reason}]`);

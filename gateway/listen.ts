@@ -84,7 +84,7 @@ async function bind(server: Server, { host, port }: Binding, mostConnections: nu
     socket.on('close', () => sockets.delete(socket));
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(new ConfigError('config.invalid', `listen: ${host} port ${port} can not be bound`, { cause })));
+    server.once('error', (cause) => reject(new ConfigError('config.invalid', `listen: ${host} port ${port}: ${whyNot(cause)}`, { cause })));
     server.listen(port, host, resolve);
   });
   // A connection that can not be taken (no descriptor left) is its peer's to try again; without a listener it would end the process.
@@ -97,4 +97,17 @@ async function bind(server: Server, { host, port }: Binding, mostConnections: nu
         for (const socket of sockets) socket.destroy();
       }),
   };
+}
+
+function whyNot(cause: Error): string {
+  switch ('code' in cause ? cause.code : undefined) {
+    case 'EADDRINUSE':
+      return 'another program has it (tls.port and tcp.port, or --tls-port and --tcp-port, name others)';
+    case 'EADDRNOTAVAIL':
+      return 'this machine has no such address';
+    case 'EACCES':
+      return 'this user may not have it; ports from 1024 on are open to all';
+    default:
+      return 'can not be bound';
+  }
 }

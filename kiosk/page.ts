@@ -50,7 +50,9 @@ export class Page {
     try {
       return await this.#app.listen({ host: LOOPBACK, port: this.#options.port });
     } catch (error) {
-      throw new ConfigError('config.invalid', `page: port ${this.#options.port} of ${LOOPBACK} can not be had`, { cause: error });
+      const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+      const why = isTaken ? 'another program has it (page.port or --page-port names another port)' : 'this user may not have it';
+      throw new ConfigError('config.invalid', `page: port ${this.#options.port} of ${LOOPBACK}: ${why}`, { cause: error });
     }
   }
 

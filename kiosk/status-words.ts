@@ -5,14 +5,21 @@ export function statusWords(health: HealthSnapshot): string {
   const { devices, clock, queued, droppedUnsent, conflicts, quarantined, setAside, salvagedRows } = health;
   const parts = [
     health.storeWhy === undefined ? '' : `NOT STORING (${health.storeWhy})`,
-    health.isOnline ? 'online' : `offline${health.linkWhy === undefined ? '' : ` (${health.linkWhy})`}`,
+    linkWords(health),
     queued === 0 ? '' : `${queued} waiting`,
     clock === 'synced' ? '' : `clock ${clock}`,
     ...devices.map(({ name, isUp, why }) => `${name} ${isUp ? 'ready' : `absent (${why ?? 'device.absent'})`}`),
     droppedUnsent === 0 ? '' : `${droppedUnsent} dropped unsent`,
-    conflicts === 0 ? '' : `${conflicts} conflicts: is there a copy of this kiosk?`,
+    conflicts === 0 ? '' : `${conflicts} ${conflicts === 1 ? 'conflict' : 'conflicts'}: is there a copy of this kiosk?`,
     quarantined === 0 ? '' : `${quarantined} quarantined`,
-    setAside === 0 ? '' : `damaged outbox set aside, ${salvagedRows} rows saved`,
+    setAside === 0 ? '' : `damaged outbox set aside, ${salvagedRows} ${salvagedRows === 1 ? 'row' : 'rows'} saved`,
   ];
   return parts.filter((part) => part !== '').join(' · ');
+}
+
+/** A link that was not tried yet is not down. Without a store nothing is tried. */
+function linkWords({ isOnline, linkWhy, storeWhy }: HealthSnapshot): string {
+  if (isOnline) return 'online';
+  if (linkWhy !== undefined) return `offline (${linkWhy})`;
+  return storeWhy === undefined ? 'connecting' : 'offline';
 }

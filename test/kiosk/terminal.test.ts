@@ -65,5 +65,5 @@ t.test('StatusPrinter: prints a state once, and not each row that waits', async 
   for (queued = 0; queued < 3; queued++) printer.print(health.snapshot());
   health.link(false, 'link.pin');
   printer.print(health.snapshot());
-  t.strictSame(lines, ['   offline · clock unsynced\n', '   offline (link.pin) · clock unsynced\n']);
+  t.strictSame(lines, ['   connecting · clock unsynced\n', '   offline (link.pin) · clock unsynced\n']);
 });

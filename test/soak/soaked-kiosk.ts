@@ -55,7 +55,7 @@ export class SoakedKiosk {
         terminal: {
           hasColour: false,
           write: (text) => {
-            if (/online|offline/.test(text)) kiosk.status = text;
+            if (/online|offline|connecting/.test(text)) kiosk.status = text;
           },
         },
         onFeedback: (feedback) => {
