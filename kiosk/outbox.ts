@@ -43,7 +43,6 @@ export class Outbox {
   /** Running time before this process, and the monotonic time it is counted on from. */
   readonly #runBeforeMs: number;
   readonly #startedMs: MonotonicMillis;
-  readonly #appendOne: (key: KeyNumber, seal: (seq: Seq) => Uint8Array, time: AppendTime) => Seq;
   /** The only writer holds the lock of the directory: the number is read once and counted on in RAM. */
   #nextSeq = 1 as Seq;
   /** No unsent row lies before this position. */
@@ -73,11 +72,6 @@ export class Outbox {
     }
     // What is pruned is overwritten, not only unlinked.
     this.#keeper.pragma('secure_delete = ON');
-    this.#appendOne = this.#appender.transaction((key: KeyNumber, seal: (seq: Seq) => Uint8Array, time: AppendTime) => {
-      const seq = this.#nextSeq;
-      this.#insert(this.#appender, seq, key, seq, seal(seq), time.wallMs ?? null, this.runMs(time.monotonicMs));
-      return seq;
-    }).immediate;
     try {
       this.#runBeforeMs = this.#meta<number>('run_ms');
       this.#count();
@@ -147,7 +141,10 @@ export class Outbox {
    */
   append(key: KeyNumber, seal: (seq: Seq) => Uint8Array, time: AppendTime): Seq {
     if (this.#unsent >= this.#limits.maxRows) throw new StoreError('store.full', `outbox: ${this.#unsent} rows of ${this.#limits.maxRows}`);
-    const seq = this.#written(() => this.#appendOne(key, seal, time));
+    const seq = this.#nextSeq;
+    const { wallMs = null, monotonicMs } = time;
+    // One statement is a transaction of its own: BEGIN and COMMIT as statements would only be more to run.
+    this.#written(() => this.#insert(this.#appender, seq, key, seq, seal(seq), wallMs, this.runMs(monotonicMs)));
     this.#nextSeq = (seq + 1) as Seq;
     this.#unsent += 1;
     this.#rowsOf.set(key, (this.#rowsOf.get(key) ?? 0) + 1);
