@@ -20,8 +20,10 @@ export interface GuestOptions {
   readonly directory: string;
   /** More devices, as QEMU's arguments. */
   readonly devices?: readonly string[];
-  /** More lines to the guest and back: a name each, `/dev/virtio-ports/<name>` in the guest. */
+  /** Lines to the guest and back: a name each, `/dev/virtio-ports/<name>` in the guest. */
   readonly ports?: readonly string[];
+  /** Lines as these, for `devices` to name as `chardev=<name>`. */
+  readonly wires?: readonly string[];
   /** Modules that the kernel has before the root is there. */
   readonly modules?: readonly string[];
   readonly memoryMb?: number;
@@ -80,7 +82,7 @@ export class Guest {
     writeFileSync(join(share, 'run.sh'), options.script);
     const initrd = join(directory, 'initrd');
     writeFileSync(initrd, makeInitrd(machine.kernel, machine.busybox, options.modules ?? []));
-    const names = ['console', 'qmp', ...(options.ports ?? [])];
+    const names = ['console', 'qmp', ...(options.ports ?? []), ...(options.wires ?? [])];
     const listening = await Promise.all(names.map((name) => listen(socketOf(directory, name))));
     // The kernel ends the guest when this process does, however it does.
     const child = spawn(machine.setpriv, ['--pdeathsig', 'KILL', machine.qemu, ...argumentsOf(machine, options, initrd)], {
@@ -102,12 +104,12 @@ export class Guest {
     return guest;
   }
 
-  /** Tells of each line that the guest writes to a port. */
+  /** Tells of each line that the guest writes to a port or wire. */
   onLine(port: string, hear: (line: string) => void): void {
     createInterface({ input: this.#port(port) }).on('line', hear);
   }
 
-  /** Writes to a port. */
+  /** Writes to a port or wire. */
   write(port: string, bytes: string | Uint8Array): void {
     this.#port(port).write(bytes);
   }
@@ -165,13 +167,27 @@ async function listen(path: string): Promise<{ readonly connection: Promise<Sock
   return { connection };
 }
 
+/**
+ * One processor, and none that has AVX: with two of them, about one Node in five that started a thread ended at a check of V8's, or with a
+ * segmentation fault (QEMU 7.2; docs/decisions/0016-guests.md).
+ */
+const PROCESSOR = ['-accel', 'tcg', '-cpu', 'Westmere,+rdrand', '-smp', '1'];
+
 function argumentsOf({ kernel }: Machine, options: GuestOptions, initrd: string): string[] {
   const { directory } = options;
-  const line = ['console=ttyS0', 'quiet', 'panic=-1', 'mitigations=off', 'random.trust_cpu=on', 'tsc=reliable'];
+  const line = [
+    'console=ttyS0',
+    'quiet',
+    'panic=-1',
+    'mitigations=off',
+    'random.trust_cpu=on',
+    'tsc=reliable',
+    `bench.modules=${kernel.modules}`,
+  ];
   const socket = (name: string): string[] => ['-chardev', `socket,id=${name},path=${socketOf(directory, name)}`];
   return [
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
-    ...['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', String(options.memoryMb ?? 1_024)],
+    ...['-M', 'q35', ...PROCESSOR, '-m', String(options.memoryMb ?? 1_024)],
     ...['-kernel', kernel.image, '-initrd', initrd, '-append', line.join(' ')],
     ...[...socket('console'), '-serial', 'chardev:console'],
     ...[...socket('qmp'), '-mon', 'chardev=qmp,mode=control'],
@@ -179,6 +195,7 @@ function argumentsOf({ kernel }: Machine, options: GuestOptions, initrd: string)
     ...(options.ports ?? []).flatMap((name) => [...socket(name), '-device', `virtserialport,bus=ports.0,chardev=${name},name=${name}`]),
     ...share9p('host', '/', ',readonly=on,multidevs=remap'),
     ...share9p('share', shareOf(directory), ''),
+    ...(options.wires ?? []).flatMap(socket),
     ...(options.devices ?? []),
   ];
 }

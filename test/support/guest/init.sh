@@ -13,7 +13,7 @@ mount -t 9p -o $by9p,ro,cache=loose host /host || { echo 'init: no root'; powero
 mount -t tmpfs writes /writes
 mkdir /writes/upper /writes/work
 mount -t overlay -o lowerdir=/host,upperdir=/writes/upper,workdir=/writes/work overlay /root
-mkdir -p /root/proc /root/sys /root/dev /root/run /root/tmp /root/share /root/lib/modules
+mkdir -p /root/proc /root/sys /root/dev /root/run /root/tmp /root/share
 mount --move /dev /root/dev
 mount -t proc proc /root/proc
 mount -t sysfs sys /root/sys
@@ -24,6 +24,10 @@ mount -t devpts pts /root/dev/pts
 mount -t tmpfs shm /root/dev/shm
 mount -t 9p -o $by9p share /root/share || { echo 'init: no share'; poweroff -f; }
 cp /bin/busybox /root/run/bin/busybox
+# The modules of this kernel lie in a cache of the host; modprobe looks for them where a system keeps them.
+modules=$(sed -n 's/.*bench\.modules=\([^ ]*\).*/\1/p' /proc/cmdline)
+mkdir -p "/root/lib/modules/$(uname -r)"
+mount --bind "/host$modules" "/root/lib/modules/$(uname -r)"
 cat >/root/run/first.sh <<'F'
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/bin
 export HOME=/tmp
