@@ -45,6 +45,11 @@ const scanner = z.discriminatedUnion('kind', [
     path: serialPort.path,
     baudRate: scannerBaudRate.default(9_600),
     framing: z.enum(['auto', 'line', 'gap']).default('auto'),
+    /** Lines that some scanners wait for; left out, both stay raised, as Linux opens them. */
+    dtr: z.boolean().optional(),
+    rts: z.boolean().optional(),
+    prefix: affix.optional(),
+    suffix: affix.optional(),
   }),
   // Every USB serial device that nothing else names.
   z.strictObject({ kind: z.literal('auto-serial'), baudRate: scannerBaudRate.default('auto') }),
@@ -70,7 +75,7 @@ const scanner = z.discriminatedUnion('kind', [
 const bluetoothAdapter = z.int().min(0).max(15).optional();
 
 const thermometer = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('serial'), model: z.literal('gy-mcu90614'), name: deviceName, ...serialPort }),
+  z.strictObject({ kind: z.literal('serial'), model: z.enum(['gy-mcu90614', 'gy-614v']), name: deviceName, ...serialPort }),
   z.strictObject({
     kind: z.literal('mlx90614-i2c'),
     name: deviceName,

@@ -9,6 +9,7 @@
  */
 import { DecodeError } from '../../protocol/errors.ts';
 import type { CentiCelsius } from '../../protocol/units.ts';
+import { FixedFramer, sumOf } from './fixed-framer.ts';
 
 export interface Sample {
   readonly objectRaw: CentiCelsius;
@@ -58,50 +59,11 @@ export function encodeSample({ objectRaw, ambientRaw }: Sample): Uint8Array {
   return frame;
 }
 
-/**
- * Finds frames in a stream: bounded to one frame, the same however the stream is cut, and in step again after any noise.
- */
-export class SampleFramer {
-  readonly #frame = new Uint8Array(FRAME_BYTES);
-  #lengthBytes = 0;
-
-  /** @returns samples in order, and a DecodeError for each frame that had a header and was refused. Bytes outside frames are passed over. */
-  push(bytes: Uint8Array): (Sample | DecodeError)[] {
-    const found: (Sample | DecodeError)[] = [];
-    for (const byte of bytes) {
-      this.#frame[this.#lengthBytes++] = byte;
-      this.#align();
-      if (this.#lengthBytes < FRAME_BYTES) continue;
-      try {
-        found.push(decodeSample(this.#frame));
-        this.#lengthBytes = 0;
-      } catch (error) {
-        if (!(error instanceof DecodeError)) throw error;
-        found.push(error);
-        // A true header may lie inside what looked like a frame: go on one byte later, not nine.
-        this.#shift();
-        this.#align();
-      }
-    }
-    return found;
-  }
-
-  /** Drops bytes from the front until what is there may begin a frame. */
-  #align(): void {
-    while (!this.#mayBegin()) this.#shift();
-  }
-
-  #mayBegin(): boolean {
-    const start = [HEADER, HEADER, TYPE_TEMPERATURES, PAYLOAD_BYTES];
-    return start.every((byte, index) => index >= this.#lengthBytes || this.#frame[index] === byte);
-  }
-
-  #shift(): void {
-    this.#frame.copyWithin(0, 1, this.#lengthBytes);
-    this.#lengthBytes -= 1;
+/** Finds frames in a stream. */
+export class SampleFramer extends FixedFramer<Sample> {
+  constructor() {
+    super({ start: [HEADER, HEADER, TYPE_TEMPERATURES, PAYLOAD_BYTES], lengthBytes: FRAME_BYTES, decode: decodeSample });
   }
 }
-
-const sumOf = (bytes: Uint8Array): number => bytes.reduce((sum, byte) => (sum + byte) & 0xff, 0);
 
 const isWithin = (value: number, { lowest, highest }: { lowest: number; highest: number }): boolean => value >= lowest && value <= highest;

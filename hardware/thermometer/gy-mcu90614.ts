@@ -1,70 +1,8 @@
-/**
- * GY-MCU90614 thermometer driver.
- *
- * Room: one open link in, readings out. May touch: the link it is handed.
- * May not: open, reopen, retry, store, or log what was measured.
- */
-import { DecodeError, DeviceError, type ErrorCode } from '../../protocol/errors.ts';
-import type { Clock } from '../../protocol/time.ts';
-import type { ByteLink } from '../byte-link.ts';
+/** The GY-MCU90614 module. What it sends: gy-mcu90614-codec.ts. */
 import { SampleFramer, SEND_CONTINUOUSLY } from './gy-mcu90614-codec.ts';
-import { NOTHING_PRESENTED, nextPresentation } from './presentation.ts';
-import type { Reading } from './reading.ts';
+import type { SendingModule } from './sending-thermometer.ts';
 
 /** As the module is delivered; it can be set to 115,200. */
 export const BAUD_RATE = 9_600;
-/** The module sends 14 frames a second; three seconds without one are a fault, not a pause. */
-export const LONGEST_SILENCE_MS = 3_000;
 
-export interface ThermometerSettings {
-  readonly device: string;
-  readonly clock: Clock;
-  /** Called with each good frame: the device works. */
-  readonly onAlive?: () => void;
-  /** Told of each frame that was refused, by code. */
-  readonly onRefused?: (code: ErrorCode) => void;
-}
-
-/**
- * Sets the module to send continuously, then gives one reading for each presentation (presentation.ts), dated by its last sample.
- * @param signal on abort it returns.
- * @throws DeviceError `device.timeout` after LONGEST_SILENCE_MS without a good frame, and what the link throws.
- */
-export async function* readTemperatures(
-  link: ByteLink,
-  { device, clock, onAlive = () => {}, onRefused = () => {} }: ThermometerSettings,
-  signal: AbortSignal,
-): AsyncGenerator<Reading, void> {
-  const stop = new AbortController();
-  const end = () => stop.abort();
-  signal.addEventListener('abort', end, { once: true });
-  if (signal.aborted) end();
-  let cancel = clock.after(LONGEST_SILENCE_MS, end);
-  const framer = new SampleFramer();
-  let state = NOTHING_PRESENTED;
-  try {
-    await link.write(SEND_CONTINUOUSLY, stop.signal);
-    for await (const chunk of link.read(stop.signal)) {
-      const takenAt = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
-      for (const found of framer.push(chunk)) {
-        if (found instanceof DecodeError) {
-          onRefused(found.code);
-          continue;
-        }
-        onAlive();
-        const next = nextPresentation(state, found);
-        state = next.state;
-        // While the consumer works nothing is read: that is no silence of the device.
-        cancel();
-        if (next.steady !== undefined) yield { ...next.steady, takenAt, device };
-        cancel = clock.after(LONGEST_SILENCE_MS, end);
-      }
-    }
-  } catch (error) {
-    if (!stop.signal.aborted) throw error;
-  } finally {
-    cancel();
-    signal.removeEventListener('abort', end);
-  }
-  if (!signal.aborted) throw new DeviceError('device.timeout', `${device}: no good frame for ${LONGEST_SILENCE_MS} ms`);
-}
+export const GY_MCU90614: SendingModule = { command: SEND_CONTINUOUSLY, newFramer: () => new SampleFramer() };

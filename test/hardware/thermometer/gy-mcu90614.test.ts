@@ -2,10 +2,11 @@ import { join } from 'node:path';
 import t from 'tap';
 import { openSerial } from '../../../hardware/serial-link.ts';
 import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../../../hardware/supervise.ts';
-import { BAUD_RATE, LONGEST_SILENCE_MS, readTemperatures } from '../../../hardware/thermometer/gy-mcu90614.ts';
+import { BAUD_RATE, GY_MCU90614 } from '../../../hardware/thermometer/gy-mcu90614.ts';
 import { encodeSample, SEND_CONTINUOUSLY } from '../../../hardware/thermometer/gy-mcu90614-codec.ts';
 import { STEADY_SAMPLES } from '../../../hardware/thermometer/presentation.ts';
 import type { Reading } from '../../../hardware/thermometer/reading.ts';
+import { LONGEST_SILENCE_MS, readSending } from '../../../hardware/thermometer/sending-thermometer.ts';
 import { silentLog } from '../../../protocol/log.ts';
 import { systemClock } from '../../../protocol/time.ts';
 import type { CentiCelsius } from '../../../protocol/units.ts';
@@ -21,7 +22,8 @@ function setUp() {
   const stop = new AbortController();
   const refused: string[] = [];
   let alive = 0;
-  const readings = readTemperatures(
+  const readings = readSending(
+    GY_MCU90614,
     link,
     {
       device: 'thermometer',
@@ -137,7 +139,12 @@ t.test('thermometer: on a real port, unplugged and put back, it is told to send 
       },
       open: openSerial({ path: device.path, baudRate: BAUD_RATE }),
       use: async (link, signal, markUp) => {
-        for await (const reading of readTemperatures(link, { device: 'thermometer', clock: systemClock, onAlive: markUp }, signal)) {
+        for await (const reading of readSending(
+          GY_MCU90614,
+          link,
+          { device: 'thermometer', clock: systemClock, onAlive: markUp },
+          signal,
+        )) {
           readings.push(reading);
           wake();
         }
