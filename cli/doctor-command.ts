@@ -5,7 +5,8 @@ import { Command } from 'commander';
 import { accessOf } from '../hardware/discover-access.ts';
 import { discoverDevices, type FoundDevice } from '../hardware/discover-devices.ts';
 import { type HidDevice, listHid } from '../hardware/hid/hid-devices.ts';
-import { fingerprintOf } from '../hardware/scanner/fingerprints.ts';
+import { FINGERPRINTS, fingerprintOf } from '../hardware/scanner/fingerprints.ts';
+import { rulesText } from '../hardware/udev/rules.ts';
 import { type KioskConfig, parseConfig } from '../kiosk/config.ts';
 import type { KioskNow } from '../kiosk/doctor-words.ts';
 import { systemClock } from '../protocol/time.ts';
@@ -33,6 +34,7 @@ interface Options {
   readonly trust?: string;
   readonly json?: true;
   readonly delivery: boolean;
+  readonly udevRules?: true;
 }
 
 export function doctorCommand(): Command {
@@ -43,8 +45,10 @@ export function doctorCommand(): Command {
     .option('--trust <file>', "the gateway's trust.json")
     .option('--no-delivery', 'send no test event')
     .option('--json', 'as one line of JSON, for support: no secrets, no serial numbers')
+    .option('--udev-rules', 'print the udev rules that let a kiosk open its scanners, and nothing else')
     .addHelpText('after', HELP)
     .action(async (options: Options) => {
+      if (options.udevRules) return void process.stdout.write(rulesText(FINGERPRINTS));
       const signal = untilStopped();
       const report = await examine(parseConfig(settingsOf(options)), options.delivery, signal);
       if (options.json) say(JSON.stringify(forSupport(report)));

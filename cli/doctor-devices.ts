@@ -141,8 +141,9 @@ export const HOLDER_FIXES: Readonly<Record<string, readonly string[]>> = {
 
 const RULES = [
   'sudo groupadd --force --system vestibule',
-  'sudo install -m 644 hardware/udev/70-vestibule.rules /etc/udev/rules.d/ && sudo udevadm control --reload && sudo udevadm trigger',
+  'npx vestibule doctor --udev-rules | sudo tee /etc/udev/rules.d/70-vestibule.rules',
 ] as const;
+const RELOAD = 'sudo udevadm control --reload && sudo udevadm trigger   then unplug it and plug it in again';
 
 /** The commands that let this user in. */
 function permissionFix(device: FoundDevice, door: Door, { access, user, isRulesFileInstalled, known }: DeviceCircumstances): string[] {
@@ -156,11 +157,11 @@ function permissionFix(device: FoundDevice, door: Door, { access, user, isRulesF
   if (door.kind === 'serial') return ['sudo chgrp dialout and chmod 660 by a udev rule of this machine', join('dialout')];
   if (door.kind === 'i2c') return ['sudo apt install i2c-tools   (its udev rule gives the bus to group i2c)', join('i2c')];
   const own = device.usb !== undefined && known(device) === undefined ? [ruleStep(device.usb.vendorId, device.usb.productId)] : [];
-  return [...(isRulesFileInstalled ? [] : RULES), ...own, join('vestibule')];
+  return [...(isRulesFileInstalled ? [] : RULES), ...own, RELOAD, join('vestibule')];
 }
 
 const ruleStep = (vendorId: string, productId: string): string =>
-  `Add to /etc/udev/rules.d/70-vestibule.rules, if this is a scanner: SUBSYSTEM=="hidraw|usb|input", ATTRS{idVendor}=="${vendorId}", ATTRS{idProduct}=="${productId}", GROUP="vestibule", MODE="0660"`;
+  `echo 'ATTRS{idVendor}=="${vendorId}", ATTRS{idProduct}=="${productId}", ENV{VESTIBULE_SCANNER}="1"' | sudo tee -a /etc/udev/rules.d/69-vestibule-own.rules`;
 
 /** What a person does about a code that the running kiosk tells; docs/errors.md says more. */
 function fixOf(code: string | undefined): string[] {

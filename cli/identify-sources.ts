@@ -3,7 +3,7 @@
 import { findPorts } from '../hardware/discover.ts';
 import { type HidDevice, listHid } from '../hardware/hid/hid-devices.ts';
 import { HidDrivers } from '../hardware/hid/hid-link.ts';
-import { kindOf } from '../hardware/hid/hid-scanners.ts';
+import { isScanner, kindOf } from '../hardware/hid/hid-scanners.ts';
 import { fingerprintOf } from '../hardware/scanner/fingerprints.ts';
 import { readPosReport } from '../hardware/scanner/hid-pos-codec.ts';
 import { KeyboardCodec } from '../hardware/scanner/keyboard-codec.ts';
@@ -54,7 +54,7 @@ export async function findSources(): Promise<readonly Source[]> {
 function hidSource(device: HidDevice, drivers: HidDrivers): Source | undefined {
   const is = kindOf(device);
   const known = fingerprintOf(device);
-  const isScannerThatTypes = is.kind === 'keyboard' && known?.mode === 'keyboard';
+  const isScannerThatTypes = is.kind === 'keyboard' && isScanner(device);
   const settings = is.kind === 'pos' ? device.hidraw : isScannerThatTypes ? (device.libusb ?? device.hidraw) : undefined;
   if (settings === undefined || is.kind === 'other') return undefined;
   const what = is.kind === 'pos' ? 'HID POS scanner' : 'scanner that types';
