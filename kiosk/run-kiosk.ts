@@ -7,7 +7,6 @@ import { existsSync, mkdirSync } from 'node:fs';
 import type { HidPlaces } from '../hardware/hid/hid-devices.ts';
 import { issuerOf } from '../protocol/card.ts';
 import { makeCertificate } from '../protocol/certificate.ts';
-import { publicKeyFromRaw } from '../protocol/ed25519.ts';
 import { type ExpectedError, StoreError } from '../protocol/errors.ts';
 import type { Happening } from '../protocol/event.ts';
 import { LONGEST_CALIBRATION_AGE_DAYS } from '../protocol/event-codec.ts';
@@ -29,22 +28,20 @@ import { runDevices } from './devices.ts';
 import { DoctorDoor } from './doctor-door.ts';
 import { policyOf } from './door-policy.ts';
 import type { Feedback } from './feedback.ts';
+import { gatewayRoad } from './gateway-road.ts';
 import { Health, reportOf } from './health.ts';
 import { keepHouse } from './housekeeping.ts';
 import { type KioskIdentity, openIdentity } from './kiosk-identity.ts';
-import { openMqttLink } from './mqtt-link.ts';
 import type { Outbox } from './outbox.ts';
 import { runCheckpoints } from './outbox-checkpoint.ts';
 import { Page } from './page.ts';
 import { readTrust } from './read-trust.ts';
-import { countReceipt } from './receipts.ts';
 import { type Moment, Recorder } from './recorder.ts';
 import { sealRows } from './seal-rows.ts';
 import { Notifier, type NotifySettings } from './systemd.ts';
 import { Tasks } from './tasks.ts';
 import { printFeedback, StatusPrinter, type Terminal } from './terminal.ts';
 import { deliverTestEvent } from './test-event.ts';
-import { dialTls } from './tls-dial.ts';
 import { Uplink } from './uplink.ts';
 
 export interface RunKioskOptions {
@@ -243,34 +240,22 @@ class Kiosk {
   #serve(outbox: Outbox, salvagedRows: number | undefined): void {
     const { clock, log } = this.#options;
     const { kiosk, privateKey } = this.#identity;
-    const { gateway, deployment, receiptKey } = this.#trust;
+    const { deployment } = this.#trust;
     keepDeployment(this.#config.dataDir, deployment, outbox.queued);
     this.#endOutbox.abort();
     this.#endOutbox = new AbortController();
     const signal = AbortSignal.any([this.#tasks.signal, this.#endOutbox.signal]);
     this.#watch.learn(outbox.knownWallMs);
     if (salvagedRows !== undefined) this.#health.damaged(salvagedRows);
-    const receipts = { deployment, kiosk, publicKey: publicKeyFromRaw(receiptKey) };
-    const open = openMqttLink({
-      dial: (ending) =>
-        dialTls(
-          {
-            host: gateway.host,
-            port: gateway.port,
-            gatewayCertificatePem: gateway.certificatePem,
-            certificatePem: this.#certificatePem,
-            privateKey,
-          },
-          ending,
-        ),
-      clientId: kiosk,
-      will: { topic: topicOf(kiosk, 'state'), payload: encodeKioskState(downState(this.#version)) },
-      subscribe: [topicOf(kiosk, 'receipt')],
-      onMessage: (_topic, payload) => {
-        const { conflicts, quarantined } = countReceipt(payload, receipts, log);
-        this.#health.received(conflicts, quarantined);
-      },
+    const open = gatewayRoad({
+      kiosk,
+      privateKey,
+      certificatePem: this.#certificatePem,
+      trust: this.#trust,
+      version: this.#version,
       clock,
+      log,
+      onReceipt: ({ conflicts, quarantined }) => this.#health.received(conflicts, quarantined),
     });
     const topic = topicOf(kiosk, 'batch');
     const uplink = new Uplink({
