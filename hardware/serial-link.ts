@@ -20,8 +20,8 @@ export interface SerialSettings {
   readonly parity?: 'none' | 'even' | 'odd';
   readonly stopBits?: 1 | 2;
   /** Sets DTR and RTS after opening; left out, both stay as the driver opens them (raised, on Linux). */
-  readonly dtr?: boolean;
-  readonly rts?: boolean;
+  readonly dtr?: boolean | undefined;
+  readonly rts?: boolean | undefined;
 }
 
 /** As much of a port as serialport lists. */

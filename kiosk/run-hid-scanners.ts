@@ -30,8 +30,8 @@ export interface HidScannerOptions {
   readonly loadNative?: () => Native;
 }
 
-/** How what a scanner sends is read. */
-interface Reading {
+/** What a scanner is set to put around its codes. */
+interface Framed {
   readonly framing?: 'auto' | 'line' | 'gap';
   readonly prefix?: string | undefined;
   readonly suffix?: string | undefined;
@@ -111,7 +111,7 @@ async function runOne(
   options: HidScannerOptions,
   open: Open,
   device: string,
-  { framing = 'auto', prefix, suffix }: Reading,
+  { framing = 'auto', prefix, suffix }: Framed,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, log, random, onScan, onNoScan, onReport } = options;

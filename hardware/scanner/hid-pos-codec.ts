@@ -145,9 +145,13 @@ export class PosAssembler {
       return [dropped ?? { kind: 'refused', why: 'cut', lengthBytes: report.length }];
     }
     const frames = this.#isSkipping ? [] : this.#lines.push(part.bytes);
+    // Of a code that is refused nothing more is taken, however it goes on.
+    const refusedAt = frames.findIndex(({ kind }) => kind === 'refused');
+    if (refusedAt >= 0) {
+      frames.length = refusedAt + 1;
+      this.#isSkipping = true;
+    }
     this.#isInside = part.isContinued;
-    // Of a code that is refused nothing is taken, however it goes on.
-    if (part.isContinued && frames.some(({ kind }) => kind === 'refused')) this.#isSkipping = true;
     if (part.isContinued) return frames;
     const last = this.#isSkipping ? undefined : this.#lines.flush();
     this.#isSkipping = false;

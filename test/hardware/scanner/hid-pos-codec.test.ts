@@ -100,6 +100,14 @@ t.test('HID POS: bytes that are no text refuse the whole code, however it goes o
   t.strictSame(assemble(HONEYWELL_FORMAT, [...bad, ...good]), ['unprintable 3', 'VCGOOD']);
 });
 
+t.test('HID POS: nothing of a refused code is taken, not even a line of its own', async (t) => {
+  const good = posReports(HONEYWELL_FORMAT, 'VCGOOD');
+  for (const text of ['VC\u001dBB\rVCDD', `VC\u001d${'B'.repeat(80)}\rVCDD`, `VCFF\rVC\u001d${'B'.repeat(80)}\rVCDD`]) {
+    const expected = text.startsWith('VCFF') ? ['VCFF', 'unprintable 3', 'VCGOOD'] : ['unprintable 3', 'VCGOOD'];
+    t.strictSame(assemble(HONEYWELL_FORMAT, [...posReports(HONEYWELL_FORMAT, text), ...good]), expected);
+  }
+});
+
 t.test('HID POS: a code that does not end is refused once, kept in bounds, and skipped to its end', async (t) => {
   const endless = posReports(HONEYWELL_FORMAT, 'V'.repeat(3 * LONGEST_SYMBOL_BYTES));
   t.strictSame(assemble(HONEYWELL_FORMAT, [...endless, ...posReports(HONEYWELL_FORMAT, 'VCGOOD')]), [
