@@ -167,8 +167,7 @@ class Parser {
       isConstant: (flags & CONSTANT) !== 0,
       isVariable: (flags & VARIABLE) !== 0,
       logicalMinimum,
-      // Makers write 255 in one byte, which is -1: where the minimum is not negative, nor is the maximum.
-      logicalMaximum: logicalMinimum >= 0 ? logicalMaximum >>> 0 : logicalMaximum,
+      logicalMaximum,
     });
   }
 
@@ -182,6 +181,7 @@ class Parser {
         this.#globals = { ...globals, logicalMinimum: signed };
         break;
       case 0x2:
+        // Makers write 255 in one byte, which is -1: where the minimum is not negative, nor is the maximum.
         this.#globals = { ...globals, logicalMaximum: globals.logicalMinimum >= 0 ? unsigned : signed };
         break;
       case 0x7:
