@@ -40,6 +40,7 @@ t.test('KeyboardCodec: keys that overlap (rollover) are typed once each, in the 
 t.test('KeyboardCodec: a phantom report leaves keys as they are and takes its modifiers', async (t) => {
   t.equal(typed([[0x19], [1, 1, 1, 1, 1, 1], [0x19], [0x19, 0x06], []]), 'vc');
   t.equal(typed([[0x19], [SHIFT, 1, 1, 1, 1, 1, 1], [SHIFT, 0x06], []]), 'vC');
+  t.equal(typed([[0x19], [0x19, 1, 0x06], [0x19], []]), 'v', 'a key beside it is not believed');
 });
 
 t.test('KeyboardCodec: Caps Lock turns letters, not signs, until it is pressed again', async (t) => {
