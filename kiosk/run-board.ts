@@ -28,7 +28,7 @@ export interface BoardOptions {
 }
 
 /** A board that comes back works within its own start and one second, however often its plug has wiggled. */
-const BOARD_BACKOFF = { ...HARDWARE_BACKOFF, longestWaitMs: 750, longestUsedWaitMs: 750 };
+const BOARD_BACKOFF = { ...HARDWARE_BACKOFF, longestWaitMs: 500, longestUsedWaitMs: 500 };
 /** No port is opened for the thermometer: it may be asked again soon, however long it has been away. */
 const SENSOR_BACKOFF = { ...HARDWARE_BACKOFF, longestWaitMs: 500, longestUsedWaitMs: 500 };
 /** How long the thermometer waits for its board before it is called absent. */

@@ -33,7 +33,7 @@ const APART_MS = 300;
 const ADC_STEPS = 1_024;
 /** A board that can not be used stays so until a person has loaded it anew: each open of a port costs memory (decision 0006). */
 const UNSUPPORTED_HOLD_MS = 5_000;
-/** What the board is told last, that it be dark and silent, is some bytes. */
+/** A board that is well answers within some milliseconds. */
 const FAREWELL_LONGEST_MS = 500;
 
 interface Made {
@@ -196,6 +196,8 @@ export class BoardSession implements Closable {
   readonly #over = new AbortController();
   #failure: unknown;
   #heardAtMs: number;
+  /** Ended because it was told to, and answering until then. */
+  #isWell = false;
   #closed: Promise<void> | undefined;
 
   constructor(parts: SessionParts) {
@@ -230,6 +232,7 @@ export class BoardSession implements Closable {
     }
     if (this.#failure !== undefined) throw this.#failure;
     if (!signal.aborted) throw new DeviceError('device.timeout', `${device}: nothing whole for ${LONGEST_SILENCE_MS} ms`);
+    this.#isWell = true;
   }
 
   close(): Promise<void> {
@@ -269,8 +272,23 @@ export class BoardSession implements Closable {
     onEnd();
     port.disconnect();
     const cancel = clock.after(FAREWELL_LONGEST_MS, () => this.#quit.abort());
+    if (this.#isWell) await this.#heardAll();
     await this.#writer.sent();
     cancel();
     await link.close();
+  }
+
+  /** A board answers in order: what it was told last, to be dark and silent, is done once it answers this. Closing drops what it has not read. */
+  async #heardAll(): Promise<void> {
+    const { link, framer } = this.#parts;
+    this.#writer.send(QUERY.pinState(0));
+    try {
+      for await (const chunk of link.read(this.#quit.signal)) {
+        if (framer.push(chunk).some((found) => 'kind' in found && found.kind === 'pin-state')) return;
+      }
+    } catch (error) {
+      // Unplugged meanwhile: then it is dark.
+      if (!(error instanceof DeviceError)) throw error;
+    }
   }
 }

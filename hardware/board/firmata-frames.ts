@@ -191,4 +191,5 @@ export const QUERY = {
   firmware: Uint8Array.of(SYSEX_START, 0x79, SYSEX_END),
   capabilities: Uint8Array.of(SYSEX_START, 0x6b, SYSEX_END),
   analogMapping: Uint8Array.of(SYSEX_START, 0x69, SYSEX_END),
+  pinState: (pin: number): Uint8Array => Uint8Array.of(SYSEX_START, 0x6d, pin, SYSEX_END),
 } as const;

@@ -50,13 +50,13 @@ export async function greet(
           checkVersion(device, frame);
           heard.version = frame;
         } else if (frame.kind === 'firmware' && heard.capabilities === undefined) {
+          if (heard.version !== undefined && heard.firmware === undefined) asker.ask(QUERY.capabilities);
           heard.firmware = frame;
-          if (heard.version !== undefined) asker.ask(QUERY.capabilities);
         } else if (frame.kind === 'firmware') {
           throw new DeviceError('device.gone', `${device}: the board has started anew`);
         } else if (frame.kind === 'capabilities') {
+          if (heard.capabilities === undefined) asker.ask(QUERY.analogMapping);
           heard.capabilities = frame;
-          asker.ask(QUERY.analogMapping);
         } else if (frame.kind === 'analog-mapping') {
           const { version, firmware, capabilities } = heard;
           if (version === undefined || firmware === undefined || capabilities === undefined) continue;

@@ -1,17 +1,24 @@
 /** An Uno on a serial port of this machine: plugged in it has power and starts, pulled out it has none. What hangs on its pins stays. */
 import { PtyDevice } from '../support/pty.ts';
+import { BoardClock } from './board-clock.ts';
 import { StrictMlx90614 } from './strict-mlx90614.ts';
 import { Uno } from './uno.ts';
 
 /** Where a test connects things; the configuration that the kiosk gets says the same. */
 export const PINS = { green: 8, yellow: 12, red: 13, buzzer: 6, button: 7 } as const;
 
+/** How much is executed between two looks at the event loop. */
+const SLICE_MS = 1;
+
 export class PluggedUno {
+  /** Time passes at the pace of the wall's clock, or slower where this machine is; also while the board has no power. */
+  readonly clock = new BoardClock();
   readonly sensor = new StrictMlx90614();
   readonly #firmware: Uint8Array;
   readonly #port: PtyDevice;
   #uno: Uno | undefined;
-  #running: Promise<void> = Promise.resolve();
+  readonly #running: Promise<void>;
+  #isOver = false;
   #isButtonDown = false;
   #proximityVolts = 0;
 
@@ -20,6 +27,28 @@ export class PluggedUno {
     this.#firmware = firmware;
     this.#port = new PtyDevice(path);
     this.#port.onReceived = (bytes) => this.#uno?.receive(bytes);
+    this.#running = this.#run();
+  }
+
+  /** Unplugs it, and time stands still. */
+  async end(): Promise<void> {
+    await this.unplug();
+    this.#isOver = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    let startMs = performance.now();
+    let ranMs = 0;
+    while (!this.#isOver) {
+      this.#uno?.step(SLICE_MS);
+      this.clock.advance(SLICE_MS);
+      ranMs += SLICE_MS;
+      const aheadMs = ranMs - (performance.now() - startMs);
+      // What this machine had no time for is not made up for.
+      if (aheadMs < 0) startMs -= aheadMs;
+      await new Promise<void>((resolve) => (aheadMs > 1 ? setTimeout(resolve, aheadMs) : setImmediate(resolve)));
+    }
   }
 
   get path(): string {
@@ -37,19 +66,18 @@ export class PluggedUno {
   }
 
   async unplug(): Promise<void> {
-    await this.#cut();
+    this.#uno = undefined;
     await this.#port.unplug();
   }
 
   /** Its reset button: power stays, the port stays, the program starts anew. */
-  async reset(): Promise<void> {
-    await this.#cut();
+  reset(): void {
     this.#power();
   }
 
   /** The program hangs: nothing is executed any more. */
-  async wedge(): Promise<void> {
-    await this.#cut();
+  wedge(): void {
+    this.#uno = undefined;
   }
 
   press(isDown: boolean): void {
@@ -77,12 +105,5 @@ export class PluggedUno {
       sending = sending.then(() => (this.#uno === uno ? this.#port.send(bytes).catch(() => {}) : undefined));
     };
     this.#uno = uno;
-    this.#running = uno.run();
-  }
-
-  async #cut(): Promise<void> {
-    this.#uno?.off();
-    this.#uno = undefined;
-    await this.#running;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * An Arduino Uno in this process: its ATmega328P executes real firmware (avr8js), at the speed of a real one where this machine is fast enough.
+ * An Arduino Uno in this process: its ATmega328P executes real firmware (avr8js).
  * A test reads and sets its pins, and hangs devices on its I2C bus; its serial port is bytes in and out.
  */
 import {
@@ -26,9 +26,6 @@ import {
 
 const HERTZ = 16_000_000;
 const FLASH_BYTES = 32_768;
-/** How much is executed between two looks at the event loop. */
-const SLICE_MS = 1;
-const LONGEST_LAG_MS = 5;
 
 /** A device on the bus, as the wires see it. */
 export interface I2cDevice {
@@ -48,11 +45,11 @@ export class Uno {
   readonly #adc: AVRADC;
   readonly #incoming: number[] = [];
   #outgoing: number[] = [];
-  #isOn = true;
+  #firstSentAtMs: number | undefined;
   /** Told of what the board sends. */
   onSent: (bytes: Uint8Array) => void = () => {};
 
-  /** Powers on; `run` makes time pass. */
+  /** Powers on; `step` makes time pass. */
   constructor(firmware: Uint8Array, device: I2cDevice) {
     const program = new Uint8Array(FLASH_BYTES).fill(0xff);
     program.set(firmware);
@@ -73,36 +70,28 @@ export class Uno {
     twi.eventHandler = new Bus(twi, cpu, device);
   }
 
-  /** Executes in real time until `off`, and ends. */
-  async run(): Promise<void> {
-    let startMs = performance.now();
-    let ranMs = 0;
-    while (this.#isOn) {
-      const targetCycles = this.#cpu.cycles + SLICE_MS * (HERTZ / 1_000);
-      while (this.#cpu.cycles < targetCycles) {
-        avrInstruction(this.#cpu);
-        this.#cpu.tick();
-      }
-      ranMs += SLICE_MS;
-      if (this.#outgoing.length > 0) {
-        const bytes = Uint8Array.from(this.#outgoing);
-        this.#outgoing = [];
-        this.onSent(bytes);
-      }
-      const aheadMs = ranMs - (performance.now() - startMs);
-      // Time that this machine had none for it is lost, not made up for: patterns would be squeezed.
-      if (aheadMs < -LONGEST_LAG_MS) startMs -= aheadMs;
-      await new Promise<void>((resolve) => (aheadMs > 1 ? setTimeout(resolve, aheadMs) : setImmediate(resolve)));
+  /** Executes for that long, of its own time. */
+  step(byMs: number): void {
+    const targetCycles = this.#cpu.cycles + byMs * (HERTZ / 1_000);
+    while (this.#cpu.cycles < targetCycles) {
+      avrInstruction(this.#cpu);
+      this.#cpu.tick();
     }
-  }
-
-  off(): void {
-    this.#isOn = false;
+    if (this.#outgoing.length === 0) return;
+    const bytes = Uint8Array.from(this.#outgoing);
+    this.#outgoing = [];
+    this.#firstSentAtMs ??= this.aliveMs;
+    this.onSent(bytes);
   }
 
   /** Milliseconds of its own time since power on. */
   get aliveMs(): number {
     return (this.#cpu.cycles / HERTZ) * 1_000;
+  }
+
+  /** How long its program took until it spoke; 0 before. */
+  get startMs(): number {
+    return this.#firstSentAtMs ?? 0;
   }
 
   receive(bytes: Uint8Array): void {

@@ -32,7 +32,11 @@ function setUp(t: Test, wiring: Wiring = WIRING) {
     const running = session.run(stop.signal);
     running.catch(() => {});
     // johnny-five's interval for a button that is down ends with the session.
-    t.teardown(() => session.close());
+    t.teardown(async () => {
+      const closing = session.close();
+      await clock.advance(1_000);
+      await closing;
+    });
     await clock.advance(1);
     return { link, session, running };
   };

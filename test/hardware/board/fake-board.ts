@@ -45,6 +45,7 @@ export class FakeBoard extends FakeLink {
     else if (hex === 'f079f7') this.feed(firmwareReport(...this.version));
     else if (hex === 'f06bf7') this.feed(this.capabilities);
     else if (hex === 'f069f7') this.feed(this.mapping);
+    else if (message[1] === 0x6d) this.feed(Buffer.from([0xf0, 0x6e, message[2] ?? 0, 0x7f, 0, 0xf7]));
     else if (message[1] === 0x76) this.#readSensor(message);
     else this.told.push(hex);
   }
