@@ -1,0 +1,78 @@
+/**
+ * Plugs pulled and put back, again and again, through the whole kiosk: each scanner reads within a second of its return, and nothing of it is
+ * left behind: no descriptor, no listener, no memory.
+ */
+import { getEventListeners } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import t from 'tap';
+import { seededRandom, suiteSize } from '../support/suite-size.ts';
+import { KINDS, makeScanner } from './scanners.ts';
+import { SoakedKiosk } from './soaked-kiosk.ts';
+
+const { isFull, seed } = suiteSize();
+const REPLUGS = isFull ? 100 : 12;
+/** The first rounds fill caches and compile code. */
+const WARM_UP = 4;
+const LONGEST_RETURN_MS = 1_000;
+/** serialport 13.0.0 keeps 2.4 kB of each port that it opened (docs/decisions/0006-devices.md); the rest is the answers that the test keeps. */
+const MOST_BYTES_A_ROUND = 8_192;
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+for (const kind of KINDS.filter((one) => one !== 'standard-input')) {
+  t.test(
+    `replug: a scanner of kind ${kind} reads within a second of its return, ${REPLUGS} times, and leaves nothing behind`,
+    async (t) => {
+      const dir = t.testdir();
+      const random = seededRandom(seed);
+      const scanner = makeScanner(kind, dir);
+      const kiosk = await SoakedKiosk.start(dir, { scanners: [scanner.settings] }, scanner.options);
+      await kiosk.untilDoor(true);
+      const returnsMs: number[] = [];
+      const scan = async (card: number): Promise<void> => {
+        for (const piece of scanner.pieces(kiosk.code(card), random)) await scanner.send(piece);
+      };
+      const replug = async (card: number): Promise<void> => {
+        // Now and then in the middle of a code.
+        const pieces = random() < 0.5 ? scanner.pieces(kiosk.code(card), random) : [];
+        for (const piece of pieces.slice(0, Math.floor(random() * pieces.length))) await scanner.send(piece);
+        await scanner.unplug();
+        await kiosk.untilDoor(false);
+        const awayUntilMs = performance.now() + random() * 300;
+        await kiosk.until(() => performance.now() >= awayUntilMs);
+        const due = kiosk.kept + 1;
+        const pluggedAtMs = performance.now();
+        scanner.plug(random);
+        await kiosk.untilDoor(true);
+        await scan(card);
+        await kiosk.untilKept(due);
+        returnsMs.push(performance.now() - pluggedAtMs);
+      };
+      for (let round = 0; round < WARM_UP; round++) await replug(round);
+      const before = left(kiosk);
+      for (let round = 0; round < REPLUGS; round++) await replug(WARM_UP + round);
+      const after = left(kiosk);
+      t.equal(after.descriptors, before.descriptors, 'no descriptor is left');
+      t.equal(after.listeners, before.listeners, 'no listener is left');
+      const bytesARound = (after.heapBytes - before.heapBytes) / REPLUGS;
+      t.ok(bytesARound < MOST_BYTES_A_ROUND, `${Math.round(bytesARound)} bytes a round`);
+      const longestMs = Math.max(...returnsMs);
+      t.ok(longestMs < LONGEST_RETURN_MS, `read again after ${longestMs.toFixed(0)} ms at the longest`);
+      await kiosk.stop();
+      t.equal((await kiosk.checkIns(WARM_UP + REPLUGS)).length, WARM_UP + REPLUGS, 'each code after a return is kept once');
+      t.comment(`${kind}: longest return ${longestMs.toFixed(0)} ms, ${Math.round(bytesARound)} bytes a round; seed ${seed}`);
+    },
+  );
+}
+
+function left(kiosk: SoakedKiosk): { descriptors: number; listeners: number; heapBytes: number } {
+  collect();
+  return {
+    descriptors: readdirSync('/proc/self/fd').length,
+    listeners: getEventListeners(kiosk.stopping.signal, 'abort').length,
+    heapBytes: process.memoryUsage().heapUsed,
+  };
+}
