@@ -60,6 +60,16 @@ t.test('keyboard scanner: what is typed up to Enter, Tab or silence is a scan', 
   t.strictSame(texts, ['VCONE', 'VCTWO', 'VCTHREE']);
 });
 
+t.test('keyboard scanner: one that types slowly, and holds each key for a while, is read whole', async (t) => {
+  const { clock, link, texts, end } = setUp();
+  for (const keys of keysOf('VCSLOW')) {
+    link.feed(bootReport(keys));
+    await clock.advance(GAP_MS - 30);
+  }
+  await end();
+  t.strictSame(texts, ['VCSLOW']);
+});
+
 t.test('keyboard scanner: prefix and suffix are taken off where they are there, and nothing else is', async (t) => {
   const { texts, refused, type, end } = setUp(BOOT, { prefix: '~A', suffix: '##' });
   type('~AVCONE##\rVCTWO\r~AVCTHREE\rVC##~A\r~A##\r');
