@@ -12,7 +12,7 @@ import { ANSWER_BYTES, decodeTemperature, decodeWord, type Quantity, READ_COMMAN
 import { NOTHING_PRESENTED, nextPresentation } from './presentation.ts';
 import type { Reading } from './reading.ts';
 
-/** The sensor makes a value in about 0.1 s as it is sold (datasheet 3901090614, section 8.3.3.1); more often gives the same one again. */
+/** As it is sold (FIR 1024, IIR 100 %) the sensor settles in 0.1 s (datasheet 3901090614, table of IIR and FIR settings): more often gives the same again. */
 export const SAMPLE_EVERY_MS = 100;
 /** A loose wire spoils a transfer or ten; a sensor that gives nothing good for this long is down. */
 export const LONGEST_SILENCE_MS = 3_000;
