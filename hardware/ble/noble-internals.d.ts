@@ -10,8 +10,8 @@ declare module '@stoprocent/noble/lib/hci-socket/hci.js' {
     on(event: 'error', listener: (error: Error & { readonly errno?: number }) => void): unknown;
     getDeviceList(): readonly HciDevice[] | Promise<readonly HciDevice[]>;
     isDevUp(): boolean;
-    bindRaw(device?: number, parameters?: unknown): number;
-    bindUser(device?: number, parameters?: unknown): number;
+    readonly bindRaw: (device?: number, parameters?: unknown) => number;
+    readonly bindUser: (device?: number, parameters?: unknown) => number;
     write(packet: Buffer): void;
   }
 

@@ -95,7 +95,7 @@ function listenForFaults(hci: Hci, fail: (error: DeviceError) => void): void {
   socket.on('error', (error) => fail(errorOf(error)));
   for (const bind of ['bindRaw', 'bindUser'] as const) {
     const original = socket[bind].bind(socket);
-    socket[bind] = (device, parameters) => {
+    const noticing = (device?: number, parameters?: unknown): number => {
       try {
         return original(device, parameters);
       } catch (error) {
@@ -104,6 +104,8 @@ function listenForFaults(hci: Hci, fail: (error: DeviceError) => void): void {
         throw error;
       }
     };
+    // Methods of a native class can not be assigned to.
+    Object.defineProperty(socket, bind, { value: noticing });
   }
 }
 

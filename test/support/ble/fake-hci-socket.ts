@@ -53,6 +53,11 @@ class FakeHciSocket extends EventEmitter {
   }
 }
 
+// As those of a native class.
+for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(FakeHciSocket.prototype))) {
+  if (name !== 'constructor') Object.defineProperty(FakeHciSocket.prototype, name, { ...property, writable: false });
+}
+
 const told = once(line, 'data');
 let rest: Buffer = Buffer.alloc(0);
 line.on('data', (chunk: Buffer) => {
