@@ -25,6 +25,8 @@ const SYMBOL_MODES = 'https://www.fragmentationneeded.net/2016/10/udevadm-system
 const UBUNTU = 'https://help.ubuntu.com/community/BarcodeReaders';
 const NEWLAND = 'https://newland.manymanuals.de/bar-code-readers/fm420/manual-47701/52 (VID and PID table)';
 const QUICKTILL = 'https://github.com/sde1000/quicktill-serial-barcode-bridge (60-serial-barcode-scanner.rules)';
+const LUAEVDEV = 'https://github.com/ynezz/luaevdev (test.lua)';
+const QUASAR = 'https://github.com/tequila99/quasar-peripherals (src-electron/devices.js)';
 const HID_CYPRESS = 'https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/drivers/hid/hid-ids.h (CYPRESS_BARCODE_4)';
 
 type Row = readonly [vendorId: string, productId: string, mode: ScannerMode | undefined, name: string, source: string];
@@ -121,6 +123,13 @@ const ROWS: readonly Row[] = [
   ['0db5', '013a', 'keyboard', 'Access IS barcode module', USB_IDS],
   ['0db5', '013b', undefined, 'Access IS barcode module, HID', USB_IDS],
   ['27dd', '0002', 'serial', 'Mindeo virtual COM port', USB_IDS],
+  ['1447', '8011', 'keyboard', 'Cognex DataMan 700', LUAEVDEV],
+  ['076d', '0001', 'keyboard', 'Denso GT-10', LUAEVDEV],
+  ['23d0', '0c82', undefined, 'Youjie scanner', QUASAR],
+  ['2dd6', '0261', undefined, 'IDZOR, Mercury or Mertech scanner', QUASAR],
+  ['2dd6', '21ca', undefined, 'IDZOR, Mercury or Mertech scanner', QUASAR],
+  ['2dd6', '228a', undefined, 'IDZOR, Mercury or Mertech scanner', QUASAR],
+  ['2dd6', '2a6a', undefined, 'IDZOR, Mercury or Mertech scanner', QUASAR],
   ['03f0', '0139', undefined, 'HP Barcode Scanner 4430', USB_IDS],
   ['03f0', '1d24', undefined, 'HP barcode scanner', USB_IDS],
   ['040b', '6510', undefined, 'Weltrend bar code reader', USB_IDS],
