@@ -46,7 +46,8 @@ typedef struct {
   int error;
   size_t first;
   size_t length;
-  uint8_t ring[RING_BYTES];
+  /* Given back on close: the object itself stays until it is collected. */
+  uint8_t *ring;
 } events;
 
 static void keep(events *own, const uint8_t *bytes, size_t length) {
@@ -99,7 +100,7 @@ static void told(napi_env env, napi_value callback, void *context, void *data) {
 
 static bool signal_watch(events *own, uint64_t value) { return write(own->wake, &value, sizeof value) == (ssize_t)sizeof value; }
 
-/* Ends the thread, which waits nowhere but in poll(2), so that this takes microseconds; then nothing but `fd` is left open. */
+/* Ends the thread, which waits nowhere but in poll(2), so that this takes microseconds; then nothing but `fd` is left. */
 static void stop_watch(events *own) {
   if (own->has_thread) {
     signal_watch(own, STOP);
@@ -111,6 +112,8 @@ static void stop_watch(events *own) {
   own->tell = NULL;
   if (own->wake >= 0) close(own->wake);
   own->wake = -1;
+  free(own->ring);
+  own->ring = NULL;
 }
 
 static void close_now(events *own) {
@@ -144,8 +147,9 @@ static void finalize(napi_env env, void *data, void *hint) {
 
 static bool start_watch(napi_env env, events *own) {
   napi_value name;
+  own->ring = malloc(RING_BYTES);
   own->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (own->wake < 0) return false;
+  if (own->ring == NULL || own->wake < 0) return false;
   if (napi_create_string_utf8(env, "vestibule events", NAPI_AUTO_LENGTH, &name) != napi_ok ||
       napi_create_threadsafe_function(env, NULL, NULL, name, 0, 1, NULL, NULL, own, told, &own->tell) != napi_ok)
     return false;

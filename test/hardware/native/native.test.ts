@@ -193,6 +193,14 @@ t.test('native addon: closing ends a wait, twice is no error, and 300 devices le
   t.strictSame([descriptors(), threads()], before);
 });
 
+t.test('native addon: a closed device keeps no room for events, whether it is collected or not', async (t) => {
+  const path = pipe(t.testdir());
+  const before = process.memoryUsage.rss();
+  for (let round = 0; round < 1_000; round++) await native.closeEvents(await native.openEvents(path));
+  const grownBytes = process.memoryUsage.rss() - before;
+  t.ok(grownBytes < 50_000_000, `${grownBytes} bytes for 1,000 devices that had room for 393,216 each`);
+});
+
 t.test('native addon: an open that fails leaves nothing', async (t) => {
   const before = descriptors();
   for (let round = 0; round < 200; round++) {
