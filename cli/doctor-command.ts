@@ -9,11 +9,13 @@ import { FINGERPRINTS, fingerprintOf } from '../hardware/scanner/fingerprints.ts
 import { rulesText } from '../hardware/udev/rules.ts';
 import { type KioskConfig, parseConfig } from '../kiosk/config.ts';
 import type { KioskNow } from '../kiosk/doctor-words.ts';
+import { ConfigError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import { deviceFindings, usbDoor } from './doctor-devices.ts';
-import { type Finding, forSupport, type Report, reportLines, worstOf } from './doctor-findings.ts';
-import { examineKiosk } from './doctor-kiosk.ts';
-import { holdersOf, machineFindings, mayUseBluetooth } from './doctor-machine.ts';
+import { type Finding, forSupport, liveLines, type Report, reportLines, worstOf } from './doctor-findings.ts';
+import { examineKiosk, type KioskExamined } from './doctor-kiosk.ts';
+import { runLive } from './doctor-live.ts';
+import { addonFindings, holdersOf, machineFindings, mayUseBluetooth } from './doctor-machine.ts';
 import { usesOf } from './doctor-uses.ts';
 import { settingsOf } from './kiosk-command.ts';
 import { untilStopped } from './stopping.ts';
@@ -28,6 +30,8 @@ Ask as the user that the kiosk runs as, with the options it runs with: sudo -u v
 A kiosk that runs is asked; where none runs, the test event is sent without one. Exit status 1: something is wrong.
 Nothing that is scanned or measured is shown or kept.`;
 
+const LIVE_SECONDS = '30';
+
 interface Options {
   readonly data: string;
   readonly config?: string;
@@ -35,6 +39,7 @@ interface Options {
   readonly json?: true;
   readonly delivery: boolean;
   readonly udevRules?: true;
+  readonly live?: string | true;
 }
 
 export function doctorCommand(): Command {
@@ -45,24 +50,38 @@ export function doctorCommand(): Command {
     .option('--trust <file>', "the gateway's trust.json")
     .option('--no-delivery', 'send no test event')
     .option('--json', 'as one line of JSON, for support: no secrets, no serial numbers')
+    .option('--live [seconds]', `then wait for scans and readings, and tell of each as it comes; ${LIVE_SECONDS} when left out`)
     .option('--udev-rules', 'print the udev rules that let a kiosk open its scanners, and nothing else')
     .addHelpText('after', HELP)
     .action(async (options: Options) => {
       if (options.udevRules) return void process.stdout.write(rulesText(FINGERPRINTS));
       const signal = untilStopped();
-      const report = await examine(parseConfig(settingsOf(options)), options.delivery, signal);
+      const config = parseConfig(settingsOf(options));
+      const style = { hasColour: process.stdout.isTTY === true && !process.env.NO_COLOR };
+      const found = await examine(config, options.delivery, signal);
+      if (!options.json) for (const line of reportLines(found.report, style)) say(line);
+      const heard = options.live === undefined ? [] : await liveFindings(config, found.kiosk, options, signal);
+      if (!options.json) for (const line of liveLines(heard, style)) say(line);
+      const report = { ...found.report, findings: [...found.report.findings, ...heard] };
       if (options.json) say(JSON.stringify(forSupport(report)));
-      else for (const line of reportLines(report, { hasColour: process.stdout.isTTY === true && !process.env.NO_COLOR })) say(line);
       if (worstOf(report.findings) === 'wrong') process.exitCode = 1;
     });
 }
 
-async function examine(config: KioskConfig, mayDeliver: boolean, signal: AbortSignal): Promise<Report> {
+async function liveFindings(config: KioskConfig, kiosk: KioskExamined, options: Options, signal: AbortSignal): Promise<readonly Finding[]> {
+  const seconds = Number(options.live === true ? LIVE_SECONDS : options.live);
+  if (!(Number.isInteger(seconds) && seconds >= 1 && seconds <= 600))
+    throw new ConfigError('config.invalid', `--live: "${options.live}" of 1 to 600 seconds`);
+  const tell = (line: string) => (options.json ? undefined : say(line));
+  return await runLive({ config, clock: systemClock, isRunning: kiosk.isRunning, trust: kiosk.trust, seconds, tell }, signal);
+}
+
+async function examine(config: KioskConfig, mayDeliver: boolean, signal: AbortSignal): Promise<{ report: Report; kiosk: KioskExamined }> {
   const uid = process.getuid?.() ?? 0;
   const kiosk = await examineKiosk({ config, clock: systemClock, version: VERSION, uid, mayDeliver }, signal);
   const devices = await examineDevices(config, kiosk.now);
-  const findings = [...machineFindings(process.arch), ...kiosk.findings, ...devices];
-  return { version: VERSION, node: process.versions.node, platform: `Linux ${release()} ${process.arch}`, findings };
+  const findings = [...machineFindings(process.arch), ...addonFindings(config), ...kiosk.findings, ...devices];
+  return { report: { version: VERSION, node: process.versions.node, platform: `Linux ${release()} ${process.arch}`, findings }, kiosk };
 }
 
 async function examineDevices(config: KioskConfig, now: KioskNow | undefined): Promise<Finding[]> {
@@ -72,7 +91,7 @@ async function examineDevices(config: KioskConfig, now: KioskNow | undefined): P
   const used = devices.flatMap((device) => device.doors.map((door) => uses.of(device, door)));
   const paths = new Set([
     ...devices.flatMap(({ doors }) => doors.map(({ path }) => path)),
-    ...used.flatMap((use) => ('node' in use ? [use.node] : [])),
+    ...used.flatMap((use) => ('nodes' in use ? use.nodes : [])),
     ...uses.named.flatMap(({ realPath }) => realPath ?? []),
   ]);
   const access = new Map(await Promise.all([...paths].map(async (path) => [path, await accessOf(path)] as const)));

@@ -90,7 +90,7 @@ function findingOf(device: FoundDevice, at: DeviceCircumstances): Finding | unde
 
 /** What the kiosk opens besides: a scanner that types is taken from the console by its USB device. */
 function otherNodes(device: FoundDevice, { uses }: DeviceCircumstances): Door[] {
-  const nodes = device.doors.map((door) => uses.of(device, door)).flatMap((use) => ('node' in use ? [use.node] : []));
+  const nodes = device.doors.map((door) => uses.of(device, door)).flatMap((use) => ('nodes' in use ? use.nodes : []));
   const shown = new Set(device.doors.map(({ path }) => path));
   return [...new Set(nodes)].filter((node) => !shown.has(node)).map((path) => usbDoor(path));
 }
@@ -110,7 +110,8 @@ interface Verdict {
 function verdictOf(device: FoundDevice, door: Door, at: DeviceCircumstances): Verdict {
   const use = at.uses.of(device, door);
   if ('whyNot' in use) return { state: 'fine', says: `is left alone: ${use.whyNot}`, isUsed: false };
-  const { name, role, node, isNamed } = use;
+  const { name, role, nodes, isNamed } = use;
+  const [node = door.path] = nodes;
   const says = isNamed ? `is the kiosk's ${role} ${name}` : `the kiosk takes it as ${role} ${name}`;
   const wrong = (but: string, fix: readonly string[], code?: string): Verdict => ({
     state: 'wrong',
@@ -122,10 +123,10 @@ function verdictOf(device: FoundDevice, door: Door, at: DeviceCircumstances): Ve
   if (door.isBlocked) return wrong('it is switched off.', ['sudo rfkill unblock bluetooth'], 'device.absent');
   const running = at.now?.devices.find((one) => one.name === name);
   if (running?.isUp === true) return { state: 'fine', says: `${says}, and it works.`, isUsed: true };
-  const mayOpen = door.kind === 'bluetooth' ? at.mayBluetooth : at.access.get(node)?.mayThis === true;
+  const mayOpen = door.kind === 'bluetooth' ? at.mayBluetooth : nodes.some((one) => at.access.get(one)?.mayThis === true);
   if (!mayOpen) return wrong(`${at.user} may not open ${node}.`, permissionFix(device, { ...door, path: node }, at), 'device.denied');
   if (running !== undefined) return wrong('it does not work.', fixOf(running.why), running.why);
-  const holders = at.holders.get(node) ?? [];
+  const holders = [...new Set(nodes.flatMap((one) => at.holders.get(one) ?? []))];
   if (holders.length > 0) {
     const fix = holders.flatMap((holder) => HOLDER_FIXES[holder] ?? [`Stop ${holder}.`]);
     return wrong(`another program has it open: ${holders.join(', ')}.`, fix, 'device.busy');

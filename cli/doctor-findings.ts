@@ -82,3 +82,12 @@ export function reportLines(report: Report, { hasColour }: Style): string[] {
   const all = wrong === 0 ? 'Nothing is wrong.' : `${wrong === 1 ? 'One thing is' : `${wrong} things are`} wrong: see ✗ above.`;
   return [...lines, '', paint(all, wrong === 0 ? '1;32' : '1;37;41')];
 }
+
+/** @returns what was heard in a live test, for a terminal. */
+export function liveLines(heard: readonly Finding[], { hasColour }: Style): string[] {
+  return heard.flatMap(({ subject, state, says, fix = [] }) => {
+    const { sign, colour } = SIGNS[state];
+    const painted = hasColour ? `\u001b[${colour}m${sign}\u001b[0m` : sign;
+    return [`  ${painted} ${subject}: ${says}`, ...fix.map((step) => `      → ${step}`)];
+  });
+}

@@ -1,6 +1,9 @@
 /** What of this machine a kiosk needs: its native libraries, its user, and no program that takes its scanners. Reads, changes nothing. */
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadNative } from '../hardware/native/native.ts';
+import type { KioskConfig } from '../kiosk/config.ts';
+import { DeviceError } from '../protocol/errors.ts';
 import { HOLDER_FIXES } from './doctor-devices.ts';
 import type { Finding } from './doctor-findings.ts';
 
@@ -40,6 +43,27 @@ export function machineFindings(arch: string, root = '/'): Finding[] {
     }));
   const sound: Finding = { area: 'machine', subject: 'libraries for HID and USB', state: 'fine', says: 'are installed.' };
   return [...(libraries.length === 0 ? [sound] : libraries), ...takers];
+}
+
+/** The addon of our own: without it a sensor on this machine's bus can not be read, nor a keyboard taken as an input device. */
+export function addonFindings(config: Pick<KioskConfig, 'scanners' | 'thermometers'>, load: () => unknown = loadNative): Finding[] {
+  const finding = (state: Finding['state'], says: string, more: Partial<Finding> = {}): Finding[] => [
+    { area: 'machine', subject: 'addon for I2C and input devices', state, says, ...more },
+  ];
+  try {
+    load();
+    return finding('fine', 'loads.');
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    const isNeeded =
+      config.thermometers.some(({ kind }) => kind === 'mlx90614-i2c') ||
+      config.scanners.some((scanner) => scanner.kind === 'keyboard' && scanner.via === 'evdev');
+    const fix = ['sudo apt install g++ make python3 && npm ci   (docs/devices/native-addon.md)'];
+    return finding(isNeeded ? 'wrong' : 'note', isNeeded ? 'is missing, and the settings need it.' : 'is missing; nothing here needs it.', {
+      code: error.code,
+      ...(isNeeded && { fix }),
+    });
+  }
 }
 
 /**

@@ -14,8 +14,8 @@ export interface Use {
   readonly role: string;
   /** Whether the settings name it; else the kiosk takes it of itself. */
   readonly isNamed: boolean;
-  /** The file that the kiosk opens. */
-  readonly node: string;
+  /** The files that the kiosk opens: the first, or where it may not, the next. */
+  readonly nodes: readonly string[];
 }
 
 export interface Unused {
@@ -45,13 +45,13 @@ export function usesOf(config: KioskConfig, hid: readonly HidDevice[], realPathO
     named: [...byPath, ...hidNamed],
     of: (device, door) => {
       const named = byPath.find(({ realPath }) => realPath === door.path);
-      if (named !== undefined) return { name: named.name, role: named.role, isNamed: true, node: door.path };
+      if (named !== undefined) return { name: named.name, role: named.role, isNamed: true, nodes: [door.path] };
       switch (door.kind) {
         case 'serial':
           return ofSerial(config, device, door);
         case 'hid':
         case 'usb':
-          return ofHid(config, nodes.get(door.path), hidUses);
+          return ofHid(config, device, nodes.get(door.path), hidUses);
         case 'keyboard':
           return { whyNot: 'it types; the kiosk reads what types by its HID door.' };
         case 'bluetooth':
@@ -69,6 +69,7 @@ function namedByPath(config: KioskConfig, realPathOf: (path: string) => string |
   const lists = [
     ['scanner', config.scanners],
     ['thermometer', config.thermometers],
+    ['board', config.boards],
   ] as const;
   return lists.flatMap(([role, list]) =>
     list.flatMap((device) => {
@@ -83,7 +84,7 @@ function ofSerial(config: KioskConfig, device: FoundDevice, door: Door): Use | U
   if (device.usb === undefined) return { whyNot: 'a built-in port is used only where the settings name it.' };
   if (!config.scanners.some(({ kind }) => kind === 'auto-serial')) return { whyNot: 'the settings do not name it, and not "auto-serial".' };
   if (!mayBeScanner(device.usb.vendorId)) return { whyNot: 'its maker makes modems and receivers only.' };
-  return { name: nameOf(door.stablePath ?? door.path), role: 'scanner', isNamed: false, node: door.path };
+  return { name: nameOf(door.stablePath ?? door.path), role: 'scanner', isNamed: false, nodes: [door.path] };
 }
 
 /** As kiosk/run-hid-scanners.ts chooses: the settings first, then what is known to be a scanner, the second of two alike under a name of its own. */
@@ -94,7 +95,7 @@ function usesOfHid(config: KioskConfig, hid: readonly HidDevice[]): { uses: Read
     const wanted = scanner.kind === 'hid-pos' ? 'pos' : 'keyboard';
     const found = hid.find((device) => !uses.has(device) && isMeant(scanner, device) && kindOf(device).kind === wanted);
     const node = found && nodeFor(found, wanted, scanner.kind !== 'keyboard' || scanner.isExclusive);
-    if (found !== undefined && node !== undefined) uses.set(found, { name: scanner.name, role: 'scanner', isNamed: true, node });
+    if (found !== undefined && node !== undefined) uses.set(found, { name: scanner.name, role: 'scanner', isNamed: true, nodes: [node] });
     return { name: scanner.name, role: 'scanner', realPath: undefined, isThere: found !== undefined };
   });
   if (!config.scanners.some(({ kind }) => kind === 'auto-hid')) return { uses, named };
@@ -104,7 +105,7 @@ function usesOfHid(config: KioskConfig, hid: readonly HidDevice[]): { uses: Read
     const ordinal = (ordinals.get(device.key) ?? 0) + 1;
     ordinals.set(device.key, ordinal);
     const node = nodeFor(device, kindOf(device).kind, true);
-    if (node !== undefined) uses.set(device, { name: hidNameOf(device, ordinal), role: 'scanner', isNamed: false, node });
+    if (node !== undefined) uses.set(device, { name: hidNameOf(device, ordinal), role: 'scanner', isNamed: false, nodes: [node] });
   }
   return { uses, named };
 }
@@ -112,9 +113,16 @@ function usesOfHid(config: KioskConfig, hid: readonly HidDevice[]): { uses: Read
 const nodeFor = ({ hidraw, libusb }: HidDevice, kind: string, isExclusive: boolean): string | undefined =>
   kind === 'keyboard' && isExclusive ? libusb?.node : (hidraw?.node ?? libusb?.node);
 
-function ofHid(config: KioskConfig, device: HidDevice | undefined, uses: ReadonlyMap<HidDevice, Use>): Use | Unused {
+function ofHid(
+  config: KioskConfig,
+  { doors }: FoundDevice,
+  device: HidDevice | undefined,
+  uses: ReadonlyMap<HidDevice, Use>,
+): Use | Unused {
   const use = device && uses.get(device);
-  if (use !== undefined) return use;
+  // What types may be taken as the kernel's input device as well.
+  const events = device !== undefined && kindOf(device).kind === 'keyboard' ? doors.filter((door) => door.kind === 'keyboard') : [];
+  if (use !== undefined) return { ...use, nodes: [...use.nodes, ...events.map(({ path }) => path)] };
   const kind = device === undefined ? 'other' : kindOf(device).kind;
   const isAuto = config.scanners.some((scanner) => scanner.kind === 'auto-hid');
   if (kind === 'pos') return { whyNot: isAuto ? 'another is used in its place.' : 'the settings have no "auto-hid" and do not name it.' };
@@ -125,8 +133,14 @@ function ofHid(config: KioskConfig, device: HidDevice | undefined, uses: Readonl
   };
 }
 
-function ofBluetooth(config: KioskConfig, door: Door): Use | Unused {
-  const sniffer = config.sniffers.find(({ adapter }) => adapter === undefined || `hci${adapter}` === door.path);
-  if (sniffer === undefined) return { whyNot: 'the settings have no sniffer.' };
-  return { name: sniffer.name, role: 'sniffer', isNamed: true, node: door.path };
+function ofBluetooth({ sniffers, thermometers }: KioskConfig, door: Door): Use | Unused {
+  const users = [
+    ...sniffers.map(({ name, adapter }) => ({ name, adapter, role: 'sniffer' })),
+    ...thermometers.flatMap((one) =>
+      one.kind === 'ble-health-thermometer' ? [{ name: one.name, adapter: one.adapter, role: 'thermometer' }] : [],
+    ),
+  ];
+  const user = users.find(({ adapter }) => adapter === undefined || `hci${adapter}` === door.path);
+  if (user === undefined) return { whyNot: 'the settings have no sniffer and no Bluetooth thermometer.' };
+  return { name: user.name, role: user.role, isNamed: true, nodes: [door.path] };
 }

@@ -45,9 +45,7 @@ export function identifyCommand(): Command {
       const cancel = systemClock.after(seconds * 1_000, () => ending.abort());
       const signal = AbortSignal.any([stopped, ending.signal]);
       const sources = ports.length > 0 ? ports.map((path) => serialSource(path)) : [...(await findSources()), ...terminal()];
-      say(`Listening for ${seconds} s; Ctrl-C ends it.`);
-      for (const { name } of sources) say(`  ${name}`);
-      say('Scan now.');
+      say(`Scan as soon as a scanner is listened to. ${seconds} s, or Ctrl-C.`);
       const trust = trustOf(options);
       if (trust === undefined) say('(no trust.json here: signatures are not asked about)');
       const heard = await Promise.all(sources.map((source) => listenTo(source, speeds, trust, signal)));
@@ -77,8 +75,12 @@ async function listenTo(source: Source, speeds: readonly number[], trust: TrustD
       say(`  → Trying ${speeds[at % speeds.length] ?? 9_600} baud: scan again.`);
       again.abort();
     });
+    const onOpen = (): void => {
+      if (said !== 'open') say(`Listening to ${source.name}.`);
+      said = 'open';
+    };
     try {
-      await source.listen((bytes) => gatherer.push(bytes), baudRate, AbortSignal.any([signal, again.signal]));
+      await source.listen({ onOpen, onBytes: (bytes) => gatherer.push(bytes) }, baudRate, AbortSignal.any([signal, again.signal]));
       gatherer.end();
     } catch (error) {
       gatherer.end();
@@ -101,7 +103,8 @@ function terminal(): Source[] {
       name: 'this terminal, for a scanner that types',
       hasSpeed: false,
       isOnce: true,
-      listen: async (onBytes, _baudRate, signal) => {
+      listen: async ({ onOpen, onBytes }, _baudRate, signal) => {
+        onOpen();
         for await (const bytes of typedInput(signal)) onBytes(bytes);
       },
     },

@@ -11,6 +11,11 @@ import { PressedKeys } from '../hardware/scanner/keyboard-reports.ts';
 import { listSerialPorts, openSerial } from '../hardware/serial-link.ts';
 import { codeOf } from '../protocol/errors.ts';
 
+export interface Listener {
+  readonly onOpen: () => void;
+  readonly onBytes: (bytes: Uint8Array) => void;
+}
+
 /** One thing that may speak. */
 export interface Source {
   /** Such as `serial port /dev/ttyACM0`. Tells no serial number. */
@@ -20,15 +25,16 @@ export interface Source {
   /** Whether it can not be opened again. */
   readonly isOnce?: true;
   /** Opens it and gives what it sends until abort. @throws DeviceError as openSerial and HidDrivers' openers do. */
-  readonly listen: (onBytes: (bytes: Uint8Array) => void, baudRate: number, signal: AbortSignal) => Promise<void>;
+  readonly listen: (listener: Listener, baudRate: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** @param path a port or a link to one. */
 export const serialSource = (path: string, name = `serial port ${path}`): Source => ({
   name,
   hasSpeed: true,
-  listen: async (onBytes, baudRate, signal) => {
+  listen: async ({ onOpen, onBytes }, baudRate, signal) => {
     const link = await openSerial({ path, baudRate })(signal);
+    onOpen();
     try {
       for await (const chunk of link.read(signal)) onBytes(chunk);
     } finally {
@@ -61,9 +67,10 @@ function hidSource(device: HidDevice, drivers: HidDrivers): Source | undefined {
   return {
     name: `${what} ${known?.name ?? `${device.vendorId}:${device.productId}`} at ${device.port}`,
     hasSpeed: false,
-    listen: async (onBytes, _baudRate, signal) => {
+    listen: async ({ onOpen, onBytes }, _baudRate, signal) => {
       const bytesOf = is.kind === 'pos' ? posBytes(is.layout) : typedBytes(is.layout);
       const link = await drivers.opener(settings)(signal);
+      onOpen();
       try {
         for await (const report of link.read(signal)) {
           const bytes = bytesOf(report);
