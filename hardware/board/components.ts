@@ -83,7 +83,9 @@ export async function makeComponents(port: FirmataPort, wiring: Wiring, heard: H
     light: shine,
     sound: (isOn) => (isOn ? piezo?.tone(0, 0) : piezo?.noTone()),
     setUp() {
-      for (const { pin, use } of needs) io.pinMode(pin, io.MODES[modeName(use)]);
+      // johnny-five lights a lamp by pulses where its pin can: it has chosen, and would write what another mode does not take.
+      const modeOf = ({ pin, use }: PinNeed) => (use === 'output' ? io.pins[pin]?.mode : undefined) ?? io.MODES[modeName(use)];
+      for (const need of needs) io.pinMode(need.pin, modeOf(need));
       if (button !== undefined) io.reportDigitalPin(button.pin, 1);
       if (proximity !== undefined) {
         io.setSamplingInterval(SAMPLE_EVERY_MS);

@@ -76,6 +76,24 @@ t.test('board: a signal lights and sounds step by step, and ends in the dark', a
   t.equal(link.told.filter((message) => message.startsWith('910000')).length > 0, true, 'pins 8, 12 and 13 low');
 });
 
+t.test('board: three lamps on pins that pulse light up, at the first plug and at the next', async (t) => {
+  const { board, plug } = setUp(t, {
+    light: { kind: 'three', pins: { green: 9, yellow: 10, red: 8 } },
+    buzzer: { kind: 'active', pin: 11 },
+  });
+  for (let plugs = 0; plugs < 2; plugs++) {
+    const { link, session, running } = await plug();
+    t.ok(link.told.includes('f40903'), 'pin 9 pulses');
+    t.ok(link.told.includes('f40801'), 'pin 8 can not');
+    t.ok(link.told.includes('f40b01'), 'a buzzer that sounds by itself needs no pulses');
+    board.show([{ light: 'green', isSounding: true, forMs: 100 }]);
+    t.ok(link.told.at(-1)?.startsWith('91') || link.told.some((message) => message === 'e97f01'));
+    link.unplug();
+    await t.rejects(running, { code: 'device.gone' });
+    await session.close();
+  }
+});
+
 t.test('board: Firmata before 2.5, and 3.0, are device.unsupported', async (t) => {
   for (const version of [
     [2, 4],
