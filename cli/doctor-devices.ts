@@ -41,9 +41,9 @@ export function deviceFindings(devices: readonly FoundDevice[], at: DeviceCircum
     .filter(({ isThere }) => !isThere)
     .map(({ name, role, realPath }): Finding => {
       const says = realPath === undefined ? 'and none that is meant is plugged in.' : 'and nothing is plugged in under its path.';
-      const fix = [
-        'Plug it in, or set it to the mode that is configured. If it is plugged in: what it is called is told of the devices below.',
-      ];
+      const fix = realPath?.startsWith('/dev/i2c-')
+        ? ['Switch the bus on: sudo raspi-config nonint do_i2c 0 && sudo modprobe i2c-dev   (docs/devices/mlx90614-i2c.md)']
+        : ['Plug it in, or set it to the mode that is configured. If it is plugged in: what it is called is told of the devices below.'];
       return {
         area: 'device',
         subject: `${role} ${name}`,
@@ -149,7 +149,7 @@ const RELOAD = 'sudo udevadm control --reload && sudo udevadm trigger   then unp
 /** The commands that let this user in. */
 function permissionFix(device: FoundDevice, door: Door, { access, user, isRulesFileInstalled, known }: DeviceCircumstances): string[] {
   if (door.kind === 'bluetooth')
-    return ['In the service: AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN   (docs/devices/README.md, "Who may open what")'];
+    return ['In the service: AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN   (docs/devices/ble-sniffer.md, "Settings of the computer")'];
   const join = (group: string) => `sudo usermod -aG ${group} ${user}   and log in anew; in a service: SupplementaryGroups=${group}`;
   const found = access.get(door.path);
   if (found === undefined) return ['Unplug it and plug it in again: it has no file yet.'];

@@ -58,7 +58,7 @@ export function addonFindings(config: Pick<KioskConfig, 'scanners' | 'thermomete
     const isNeeded =
       config.thermometers.some(({ kind }) => kind === 'mlx90614-i2c') ||
       config.scanners.some((scanner) => scanner.kind === 'keyboard' && scanner.via === 'evdev');
-    const fix = ['sudo apt install g++ make python3 && npm ci   (docs/devices/native-addon.md)'];
+    const fix = ['sudo apt install build-essential python3 && npm run native   (docs/devices/native-addon.md)'];
     return finding(isNeeded ? 'wrong' : 'note', isNeeded ? 'is missing, and the settings need it.' : 'is missing; nothing here needs it.', {
       code: error.code,
       ...(isNeeded && { fix }),
@@ -91,7 +91,10 @@ export function mayUseBluetooth(root = '/'): boolean {
 const processes = (root: string): { pid: string; name: string }[] =>
   entries(join(root, 'proc'))
     .filter((entry) => /^\d+$/.test(entry))
-    .map((pid) => ({ pid, name: read(join(root, 'proc', pid, 'comm')).trim() }));
+    .map((pid) => ({ pid, name: nameOfProgram(read(join(root, 'proc', pid, 'comm')).trim()) }));
+
+/** Node calls its processes by its first thread. */
+const nameOfProgram = (comm: string): string => (comm === 'MainThread' ? 'node' : comm);
 
 const entries = (dir: string): string[] => attempt(() => readdirSync(dir), []);
 const read = (path: string): string => attempt(() => readFileSync(path, 'utf8'), '');
