@@ -4,6 +4,7 @@
  * Room: one open link in, scans out. May touch: the link it is handed.
  * May not: open, reopen, retry, store, or log what was typed.
  */
+import { DeviceError } from '../../protocol/errors.ts';
 import { GapFramer } from '../scanner/gap-framer.ts';
 import { KeyboardCodec } from '../scanner/keyboard-codec.ts';
 import type { KeyboardScannerSettings } from '../scanner/keyboard-scanner.ts';
@@ -74,7 +75,17 @@ class EventTypingFramer implements Framer<Uint8Array> {
   /** What is down is asked for anew, or a Shift whose release was lost would hold for ever. What it would type belongs to what was lost. */
   #resume(): void {
     this.#hasLost = false;
-    this.#codec.pressed(codesOf(this.#keysDown()).flatMap((code) => usageOfKey(code) ?? []));
+    this.#codec.pressed(this.#downNow().flatMap((code) => usageOfKey(code) ?? []));
+  }
+
+  /** Of a device that is unplugged meanwhile nothing is down; codes that came before that are still to be read. */
+  #downNow(): readonly number[] {
+    try {
+      return codesOf(this.#keysDown());
+    } catch (error) {
+      if (error instanceof DeviceError) return [];
+      throw error;
+    }
   }
 
   #type(typed: string): void {

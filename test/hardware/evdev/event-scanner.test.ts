@@ -116,6 +116,24 @@ t.test('event scanner: after an overrun that swallowed Enter, silence ends what 
   await bench.unplug();
 });
 
+t.test(
+  'event scanner: what came after an overrun and before the unplugging is read, though the kernel can not be asked any more',
+  async (t) => {
+    const bench = new Bench();
+    await bench.plug();
+    for (const events of [typed('ONE\r'), typed('TW'), OVERRUN, key(30, 0), typed('O\r'), typed('THREE\rFOU')])
+      bench.native.feed(PATH, events);
+    t.equal(await bench.unplug(), 'device.gone');
+    t.strictSame(
+      [bench.scans, bench.refused],
+      [
+        ['ONE', 'THREE'],
+        ['unprintable', 'cut'],
+      ],
+    );
+  },
+);
+
 t.test('event scanner: it returns on abort, and the link can be read again', async (t) => {
   const bench = new Bench();
   await bench.plug();

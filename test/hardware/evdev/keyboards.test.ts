@@ -1,66 +1,13 @@
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { EventKeyboards, type InputPlaces, listKeyboards } from '../../../hardware/evdev/keyboards.ts';
+import { EventKeyboards, listKeyboards } from '../../../hardware/evdev/keyboards.ts';
 import { DeviceError } from '../../../protocol/errors.ts';
 import { systemClock } from '../../../protocol/time.ts';
+import { BUTTON_KEYS, FakeInput } from '../../support/fake-input.ts';
 import { FakeNative } from '../../support/fake-native.ts';
 import { typed } from '../../support/type-events.ts';
 
 const never = new AbortController().signal;
-/** As Linux 6.1 says of QEMU's USB keyboard, and of a power button. */
-const KEYBOARD_KEYS = '1000000000007 ff9f207ac14057ff febeffdfffefffff fffffffffffffffe';
-const BUTTON_KEYS = '10000000000000 0';
-
-interface Described {
-  readonly keys?: string;
-  readonly vendorId?: string;
-  readonly serialNumber?: string;
-  /** Below /sys/devices. */
-  readonly place?: string;
-}
-
-/** A machine's /sys/class/input and /dev/input. */
-class FakeInput {
-  readonly places: InputPlaces;
-  readonly #root: string;
-
-  constructor(root: string) {
-    this.#root = root;
-    this.places = { classDir: join(root, 'class'), deviceDir: '/dev/input' };
-    mkdirSync(this.places.classDir, { recursive: true });
-  }
-
-  plug(
-    name: string,
-    {
-      keys = KEYBOARD_KEYS,
-      vendorId = '1EAB',
-      serialNumber = '',
-      place = 'pci0/usb1/1-1/1-1.2/1-1.2:1.0/0003:1EAB:0001.0001/input/input4',
-    }: Described,
-  ): void {
-    const dir = join(this.#root, 'devices', place, name);
-    const device = join(dir, 'device');
-    for (const [file, content] of Object.entries({
-      'capabilities/key': keys,
-      'id/vendor': vendorId,
-      'id/product': '0001',
-      uniq: serialNumber,
-      phys: 'isa0060/serio0/input0',
-    })) {
-      mkdirSync(join(device, file, '..'), { recursive: true });
-      writeFileSync(join(device, file), `${content}\n`);
-    }
-    rmSync(join(this.places.classDir, name), { force: true });
-    symlinkSync(dir, join(this.places.classDir, name));
-  }
-
-  unplug(name: string): void {
-    rmSync(join(this.places.classDir, name));
-  }
-}
-
 t.test('keyboards: ids, serial number and socket are told, and what has no Enter is no keyboard', async (t) => {
   const input = new FakeInput(t.testdir());
   input.plug('event10', { serialNumber: 'S1' });
