@@ -30,6 +30,16 @@ export class Db {
     return this.#db.transaction(work).immediate();
   }
 
+  /** As `transact`, for what may be taken back by a power cut: no sync of its own. Not inside another transaction. */
+  transactUnsynced<T>(work: () => T): T {
+    this.#db.pragma('synchronous = NORMAL');
+    try {
+      return this.transact(work);
+    } finally {
+      this.#db.pragma('synchronous = FULL');
+    }
+  }
+
   pragma(pragma: string): unknown {
     return this.#db.pragma(pragma, { simple: true });
   }

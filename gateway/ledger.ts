@@ -159,13 +159,10 @@ export class Ledger {
     return Number(dropped ?? 0);
   }
 
-  /** Keeps how far a sink has taken the log. @throws StoreError. */
+  /** Keeps how far a sink has taken the log. A power cut may take it back, and the sink is offered again what it has. @throws StoreError. */
   setCursor(sink: string, position: number): void {
-    this.transact(() =>
-      this.#db
-        .prepare('INSERT INTO sinks (name, position) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position')
-        .run(sink, position),
-    );
+    const sql = 'INSERT INTO sinks (name, position) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position';
+    translating('ledger', () => this.#db.transactUnsynced(() => this.#db.prepare(sql).run(sink, position)));
   }
 
   #append(kind: 'batch' | 'flag', receivedAtMs: EpochMillis): number {

@@ -22,6 +22,18 @@ t.test('ledger: every commit is synced, on each open', async (t) => {
   }
 });
 
+t.test('ledger: a cursor is kept without a sync, and what comes after it is synced again, also when it could not be kept', async (t) => {
+  const { db, ledger } = await openTestIngest(t);
+  ledger.setCursor('core', 7);
+  t.equal(ledger.cursorOf('core'), 7);
+  t.equal(db.pragma('synchronous'), 2);
+  db.pragma('query_only = ON');
+  t.throws(() => ledger.setCursor('core', 8), { code: 'store.read_only' });
+  t.equal(db.pragma('synchronous'), 2);
+  db.pragma('query_only = OFF');
+  t.equal(ledger.cursorOf('core'), 7);
+});
+
 t.test('ledger: reads as noise without its key, and says so by code', async (t) => {
   const { path, take, kiosk } = await openTestIngest(t);
   const start = await kiosk.start();
