@@ -1,9 +1,11 @@
+import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { FirmataBoard, LONGEST_SILENCE_MS } from '../../../hardware/board/board.ts';
 import { readBoardTemperatures, SAMPLE_EVERY_MS } from '../../../hardware/board/board-thermometer.ts';
 import { GREETING_LONGEST_MS } from '../../../hardware/board/greeting.ts';
 import type { Wiring } from '../../../hardware/board/wiring.ts';
 import type { Reading } from '../../../hardware/thermometer/reading.ts';
+import { ExpectedError } from '../../../protocol/errors.ts';
 import type { CentiCelsius } from '../../../protocol/units.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { FakeBoard, firmwareReport } from './fake-board.ts';
@@ -288,4 +290,42 @@ t.test('board: nothing of the libraries reaches the process', async (t) => {
   await t.rejects(running, { code: 'device.gone' });
   await session.close();
   t.strictSame(heard(), before);
+});
+
+t.test('board: whatever it sends, the session goes on or ends with a code, and the next one works', async (t) => {
+  const SEED = Number(process.env.SEED ?? 20261122);
+  const likely = fc.constantFrom(0xf0, 0xf7, 0x79, 0x6c, 0x6a, 0x6e, 0x77, 0x71, 0x7f, 0xe0, 0x90, 0x91, 0xf9, 0x00, 0x5a, 0x07);
+  const chunk = fc.array(fc.oneof(likely, fc.integer({ min: 0, max: 255 })), { maxLength: 120 }).map((bytes) => Uint8Array.from(bytes));
+  const { clock, plug, presses } = setUp(t);
+  await fc.assert(
+    fc.asyncProperty(fc.array(chunk, { maxLength: 8 }), async (chunks) => {
+      const { link, session, running } = await plug();
+      let ended: unknown;
+      running.catch((error: unknown) => {
+        ended = error;
+      });
+      for (const bytes of chunks) link.feed(bytes);
+      await clock.advance(1);
+      if (ended !== undefined && !(ended instanceof ExpectedError)) throw ended;
+      link.unplug();
+      await clock.advance(1);
+      if (!(ended instanceof ExpectedError)) throw new Error('still running, or a bug');
+      const closing = session.close();
+      await clock.advance(1_000);
+      await closing;
+    }),
+    { seed: SEED, numRuns: 100 },
+  );
+  await settled();
+  const { link } = await plug();
+  await clock.advance(1_000);
+  const before = presses();
+  link.feed(UP);
+  await clock.advance(1_000);
+  await settled();
+  link.feed(DOWN);
+  await clock.advance(1);
+  await settled();
+  t.equal(presses(), before + 1);
+  t.equal(clock.pending, 1, 'the next question to the board');
 });
