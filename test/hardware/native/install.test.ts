@@ -1,6 +1,6 @@
 /** How `npm ci` gets the addon, and what becomes of it on a machine that lacks this or that: never a failure, never a hang. */
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { arch } from 'node:os';
@@ -59,13 +59,12 @@ const isRunning = (pid: string): boolean => {
 
 const hasAddon = (copy: string): boolean => existsSync(join(copy, 'built', place, 'vestibule_native.node'));
 
-/** Packs what is built here. */
-function packInto(copy: string, sources?: string): void {
-  const staged = join(copy, 'staged');
-  cpSync(join(source, 'built', place), join(staged, place), { recursive: true });
-  if (sources !== undefined) writeFileSync(join(staged, place, 'sources'), sources);
-  mkdirSync(join(copy, 'prebuilt'), { recursive: true });
-  execFileSync('tar', ['-czf', join(copy, 'prebuilt', packageName), '-C', staged, place]);
+/** Packs what is built here, as npm run native:pack does, and leaves the package alone. */
+function packInto(copy: string): void {
+  cpSync(join(source, 'built', place), join(copy, 'built', place), { recursive: true });
+  const said = execFileSync(process.execPath, [join(copy, 'pack.js'), arch()], { encoding: 'utf8' });
+  if (said.trim() !== packageName) throw new Error(`packed ${said}, not ${packageName}`);
+  rmSync(join(copy, 'built'), { recursive: true });
 }
 
 t.test('install: without compiler and package the installation goes on, and says what is missing', async (t) => {
@@ -93,7 +92,8 @@ t.test('install: a packed addon is unpacked where there is no compiler, and foun
 t.test('install: a packed addon of other sources, and a damaged package, are not taken', async (t) => {
   const dir = t.testdir();
   const copy = checkout(dir);
-  packInto(copy, 'of other sources');
+  packInto(copy);
+  appendFileSync(join(copy, 'bus.c'), '/* changed since */');
   const PATH = withPrograms(dir);
   t.match(await install(copy, { PATH }), { status: 0, said: /none packed/ });
   t.notOk(hasAddon(copy));
