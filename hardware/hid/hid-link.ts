@@ -93,7 +93,8 @@ function openingError(cause: unknown): DeviceError {
 class HidLink implements ReportLink {
   readonly #device: HIDAsync;
   readonly #reports: Uint8Array[] = [];
-  #isReading = false;
+  /** Resolves once node-hid has started to read; `undefined` before it was asked to. */
+  #started: Promise<void> | undefined;
   #ended: DeviceError | undefined;
   #wake: () => void = () => {};
   #closed: Promise<void> | undefined;
@@ -132,8 +133,8 @@ class HidLink implements ReportLink {
   }
 
   #start(): void {
-    if (this.#isReading || this.#ended !== undefined) return;
-    this.#isReading = true;
+    if (this.#started !== undefined || this.#ended !== undefined) return;
+    this.#started = new Promise((resolve) => setImmediate(resolve));
     // The listener makes node-hid start a thread that reads; it stays on until close.
     this.#device.on('data', (report: Buffer) => this.#take(report));
   }
@@ -177,6 +178,8 @@ class HidLink implements ReportLink {
   async #release(): Promise<void> {
     this.#end(new DeviceError('device.gone', 'HID device: closed'));
     this.#reports.length = 0;
+    // node-hid starts its thread on the next tick, and throws there, where nobody can catch it, when the device is closed by then.
+    await this.#started;
     // Waits for the reading thread, which looks up every 50 ms; it closes the descriptor even where the device is gone.
     await this.#device.close().catch(() => {});
   }

@@ -57,6 +57,8 @@ class NativeDevice {
     if (this.isClosed) throw new TypeError('device is already closed');
     this.isClosed = true;
     this.onReport = undefined;
+    // A thread does it, so that it is never done at once.
+    await new Promise<void>((resolve) => setImmediate(resolve));
     this.#device.closed(this);
   }
 

@@ -71,10 +71,24 @@ t.test('HidLink: on abort the reader returns, and what comes then waits for the 
 t.test('HidLink: closing twice is closing once, and ends a reader', async (t) => {
   const { device, open } = setUp(t);
   const link = await open();
-  const taken = take(link, 1);
+  const gone = t.rejects(take(link, 1), { code: 'device.gone' });
   await reading(device);
   await Promise.all([link.close(), link.close()]);
-  await t.rejects(taken, { code: 'device.gone' });
+  await gone;
+  t.equal(device.isOpen, false);
+});
+
+t.test('HidLink: closed in the moment in which reading begins, it closes, and the process lives on', async (t) => {
+  const { device, open } = setUp(t);
+  for (let time = 0; time < 20; time++) {
+    const link = await open();
+    const gone = t.rejects(take(link, 1), { code: 'device.gone' });
+    // node-hid starts its thread on the next tick, which comes after all promises.
+    for (let turn = 0; turn < time % 4; turn++) await Promise.resolve();
+    await link.close();
+    await gone;
+  }
+  t.equal(device.openings, 20);
   t.equal(device.isOpen, false);
 });
 
