@@ -9,7 +9,7 @@ import type { Clock } from '../../protocol/time.ts';
 import type { ByteLink, Closable, OpenLink } from '../byte-link.ts';
 import type { Sample } from '../thermometer/gy-mcu90614-codec.ts';
 import { type Components, makeComponents } from './components.ts';
-import { type BoardLayout, FirmataFramer, type Frame, QUERY } from './firmata-frames.ts';
+import { FirmataFramer, type Frame, QUERY } from './firmata-frames.ts';
 import { FirmataPort } from './firmata-port.ts';
 import { type Greeting, greet } from './greeting.ts';
 import { LinkWriter } from './link-writer.ts';
@@ -36,8 +36,10 @@ const UNSUPPORTED_HOLD_MS = 5_000;
 /** A board that is well answers within some milliseconds. */
 const FAREWELL_LONGEST_MS = 500;
 
+/** More kinds of board than anybody plugs in at one door; pins that are others each time are noise. */
+const MOST_BUILDS = 8;
+
 interface Made {
-  readonly layout: BoardLayout;
   readonly port: FirmataPort;
   readonly components: Components;
 }
@@ -45,7 +47,8 @@ interface Made {
 export class FirmataBoard {
   readonly #settings: BoardSettings;
   readonly #player: SignalPlayer;
-  /** Made at the first greeting, and anew only for a board of another build: what the libraries hold of one is never given back. */
+  /** Made at the first greeting of each build of board, and kept: what the libraries hold of one is never given back. */
+  readonly #builds = new Map<string, Made>();
   #made: Made | undefined;
   #nearness: Nearness = NOBODY_NEAR;
   #pressedAtMs = -Infinity;
@@ -85,13 +88,23 @@ export class FirmataBoard {
       const framer = new FirmataFramer();
       const greeting = await greet(link, framer, { device, clock }, signal);
       checkWiring(device, greeting.layout, wiring);
-      const { port, components } = await this.#make(greeting);
+      const made = await this.#make(greeting);
+      signal.throwIfAborted();
+      this.#made = made;
       this.#nearness = NOBODY_NEAR;
       // A button that is held, or stuck, while the board starts is no press.
       this.#pressedAtMs = clock.monotonic();
-      const session = new BoardSession({ device, clock, link, framer, port, rest: greeting.rest, onEnd: () => this.#ended() });
-      components.setUp();
+      const session: BoardSession = new BoardSession({
+        device,
+        clock,
+        link,
+        framer,
+        port: made.port,
+        rest: greeting.rest,
+        onEnd: () => this.#ended(session),
+      });
       this.#session = session;
+      made.components.setUp();
       this.#isUnsupported = false;
       for (const wake of this.#waiting) wake();
       return session;
@@ -131,20 +144,25 @@ export class FirmataBoard {
   }
 
   async #make(greeting: Greeting): Promise<Made> {
-    if (this.#made !== undefined && isSameLayout(this.#made.layout, greeting.layout)) return this.#made;
+    const build = JSON.stringify(greeting.layout);
+    const made = this.#builds.get(build);
+    if (made !== undefined) return made;
+    const { device, wiring } = this.#settings;
+    if (this.#builds.size === MOST_BUILDS) throw new DeviceError('device.unsupported', `${device}: its pins are others at each start`);
     const port = new FirmataPort(greeting);
-    const components = await makeComponents(port, this.#settings.wiring, {
+    const components = await makeComponents(port, wiring, {
       onButton: (isDown) => this.#hearButton(isDown),
       onProximity: (value) => this.#hearProximity(value),
     });
-    this.#made = { layout: greeting.layout, port, components };
-    return this.#made;
+    this.#builds.set(build, { port, components });
+    return { port, components };
   }
 
-  /** Dark and silent, as far as the board still hears it. */
-  #ended(): void {
-    this.#session = undefined;
+  /** Dark and silent, as far as the board still hears it. A session that ends late does not disturb the next one. */
+  #ended(session: BoardSession): void {
+    if (this.#session !== session) return;
     this.#player.stop();
+    this.#session = undefined;
     this.#made?.components.release();
   }
 
@@ -173,8 +191,6 @@ export class FirmataBoard {
   }
 }
 
-const isSameLayout = (one: BoardLayout, other: BoardLayout): boolean => JSON.stringify(one) === JSON.stringify(other);
-
 interface SessionParts {
   readonly device: string;
   readonly clock: Clock;
@@ -189,6 +205,7 @@ interface SessionParts {
 export class BoardSession implements Closable {
   readonly #parts: SessionParts;
   readonly #writer: LinkWriter;
+  readonly #disconnect: () => void;
   readonly #stop = new AbortController();
   readonly #quit = new AbortController();
   /** Aborts when the board is gone or let go. */
@@ -205,7 +222,7 @@ export class BoardSession implements Closable {
     this.ended = this.#over.signal;
     this.#heardAtMs = parts.clock.monotonic();
     this.#writer = new LinkWriter(parts.link, this.#quit.signal, (error) => this.fail(error));
-    parts.port.connect((bytes) => this.#writer.send(bytes));
+    this.#disconnect = parts.port.connect((bytes) => this.#writer.send(bytes));
   }
 
   /**
@@ -267,10 +284,10 @@ export class BoardSession implements Closable {
   }
 
   async #release(): Promise<void> {
-    const { link, port, clock, onEnd } = this.#parts;
+    const { link, clock, onEnd } = this.#parts;
     this.#over.abort();
     onEnd();
-    port.disconnect();
+    this.#disconnect();
     const cancel = clock.after(FAREWELL_LONGEST_MS, () => this.#quit.abort());
     if (this.#isWell) await this.#heardAll();
     await this.#writer.sent();

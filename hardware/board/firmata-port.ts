@@ -49,16 +49,17 @@ export class FirmataPort {
     this.#transport.emit('data', firmware.bytes);
   }
 
-  /** From now on what johnny-five writes goes there; what it believes of pins of the board before is forgotten. */
-  connect(send: (bytes: Uint8Array) => void): void {
+  /**
+   * From now on what johnny-five writes goes there; what it believes of pins of the board before is forgotten.
+   * @returns ends it: what johnny-five writes is dropped, unless it goes elsewhere by then.
+   */
+  connect(send: (bytes: Uint8Array) => void): () => void {
     this.io.buffer.length = 0;
     this.io.ports.fill(0);
     this.#transport.send = send;
-  }
-
-  /** What johnny-five writes is dropped. */
-  disconnect(): void {
-    this.#transport.send = () => {};
+    return () => {
+      if (this.#transport.send === send) this.#transport.send = () => {};
+    };
   }
 
   /** Hands over one message. Listeners run before this returns. */

@@ -240,10 +240,25 @@ t.test('board: one instance serves every plug of one build, and another build ge
     await t.rejects(running, { code: 'device.gone' });
     await session.close();
   }
-  const other = new FakeBoard();
-  other.mapping = Buffer.from([...other.mapping.subarray(0, 2), ...Array.from({ length: 20 }, () => 127), 0xf7]);
-  const { link } = await plug(other);
-  t.ok(link.told.includes('f4070b'));
+  const built = (channels: number, isOdd = false) => {
+    const board = new FakeBoard();
+    if (isOdd) board.capabilities = Buffer.concat([board.capabilities.subarray(0, -4), Buffer.from([0x05, 1, 0x7f, 0xf7])]);
+    const mapping = Array.from({ length: 20 }, (_, pin) => (pin >= 20 - channels ? pin - 20 + channels : 127));
+    board.mapping = Buffer.from([0xf0, 0x6a, ...mapping, 0xf7]);
+    return board;
+  };
+  const use = async (link: FakeBoard) => {
+    const { session, running } = await plug(link);
+    t.ok(link.told.includes('f4070b'));
+    link.unplug();
+    await t.rejects(running, { code: 'device.gone' });
+    await session.close();
+  };
+  for (const channels of [5, 6, 5, 6]) await use(built(channels));
+  for (const channels of [4, 3, 2, 1, 0]) await use(built(channels));
+  await use(built(6, true));
+  await t.rejects(plug(built(5, true)), { code: 'device.unsupported', message: /others at each start/ });
+  await use(built(6));
 });
 
 t.test('board thermometer: a sample is two words read after a repeated start, a forehead is one reading', async (t) => {
