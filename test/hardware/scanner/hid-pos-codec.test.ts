@@ -141,6 +141,20 @@ t.test('HID POS: a code that broke off is dropped when told, and the next one is
   t.strictSame(said(posReports(HONEYWELL_FORMAT, 'VCNEXT').flatMap((report) => assembler.push(report))), ['VCNEXT']);
 });
 
+t.test('HID POS: no prefix of a code is a code, and the next one is whole', async () => {
+  fc.assert(
+    fc.property(anyFormat, printable, printable, fc.nat(1_000), (format, broken, whole, at) => {
+      const assembler = new PosAssembler(layoutOf(format));
+      const reports = posReports(format, broken);
+      const frames = reports.slice(0, at % reports.length).flatMap((report) => assembler.push(report));
+      const dropped = assembler.drop();
+      const after = said(posReports(format, whole).flatMap((report) => assembler.push(report)));
+      return frames.length === 0 && dropped?.kind !== 'frame' && after.length === 1 && after[0] === whole;
+    }),
+    { numRuns: 300 },
+  );
+});
+
 t.test('HID POS: whatever comes between, no byte of it is in a code, and memory stays bounded', async () => {
   const garbage = fc.array(fc.uint8Array({ maxLength: 80 }), { maxLength: 20 });
   fc.assert(
