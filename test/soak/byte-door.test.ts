@@ -29,6 +29,7 @@ for (const kind of KINDS) {
     const found = await kiosk.checkIns(sent.length);
     t.equal(faultIn(found, sent), undefined, `seed ${seed}`);
     t.equal(found.length, kiosk.kept, 'what was promised is what is kept');
+    t.equal(kiosk.scans, kiosk.kept, 'no driver handed up a part of a code');
     const inFlight = sent.filter((one) => one.isInFlight).length;
     t.comment(
       `${kind}: ${sent.length} codes sent, ${found.length} kept, ${inFlight} in flight at one of ${unplugged} unpluggings; seed ${seed}`,

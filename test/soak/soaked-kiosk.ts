@@ -1,5 +1,6 @@
 /** The real kiosk with a real outbox, in this process, and what is left of its run: every answer as it came, every row that it kept. */
 import { join } from 'node:path';
+import { askKiosk } from '../../kiosk/ask-kiosk.ts';
 import { parseConfig } from '../../kiosk/config.ts';
 import type { Feedback } from '../../kiosk/feedback.ts';
 import { openIdentity } from '../../kiosk/kiosk-identity.ts';
@@ -24,6 +25,10 @@ export class SoakedKiosk {
   /** When each answer was given: what it tells of is durable by then. By performance.now. */
   readonly answeredAtMs: number[] = [];
   readonly stopping = new AbortController();
+  /** Codes that drivers handed up, complete or not, by the kiosk's own word. */
+  scans = 0;
+  readonly #watching = new AbortController();
+  #watched: Promise<void> = Promise.resolve();
   /** What staff were last told of the kiosk's state. */
   status = '';
   #running: Promise<void> = Promise.resolve();
@@ -70,7 +75,13 @@ export class SoakedKiosk {
         reject(error);
       });
     });
+    kiosk.#watched = kiosk.#watch();
     return kiosk;
+  }
+
+  async #watch(): Promise<void> {
+    for await (const answer of askKiosk(this.dataDir, 'watch', this.#watching.signal))
+      if ('sight' in answer && answer.sight.what === 'scan') this.scans += 1;
   }
 
   /** The text of card number `index`. */
@@ -102,7 +113,11 @@ export class SoakedKiosk {
     }
   }
 
+  /** Stops, once it has told of every code that it kept. */
   async stop(): Promise<void> {
+    await this.until(() => this.scans >= this.kept);
+    this.#watching.abort();
+    await this.#watched;
     this.stopping.abort();
     await this.#running;
   }
