@@ -70,6 +70,14 @@ t.test('KeyboardCodec: reports of a real scanner that types by number, three dig
   t.equal(typed([...reports.flatMap((keys) => [keys, []]), [0x28], []]), 'SIP-4-1\r');
 });
 
+t.test('KeyboardCodec: keys of a Datalogic Gryphon GFS4400 that types by number, one digit after another', async (t) => {
+  // The first keys of the output at https://stackoverflow.com/questions/43558559 (facts; the text is CC BY-SA): Num Lock, Alt 052, Alt 056.
+  const codec = new KeyboardCodec();
+  const tap = (usage: number) => codec.down(usage) + codec.up(usage);
+  const withAlt = (digits: readonly number[]) => codec.down(ALT) + digits.map(tap).join('') + codec.up(ALT);
+  t.equal(tap(0x53) + withAlt([0x62, 0x5d, 0x5a]) + withAlt([0x62, 0x5d, 0x5e]), '48');
+});
+
 t.test('KeyboardCodec: keys one by one, as input events tell them, type the same', async (t) => {
   fc.assert(
     fc.property(text, (wanted) => {
