@@ -9,7 +9,6 @@ declare module '@stoprocent/noble/lib/hci-socket/hci.js' {
   export interface HciSocket {
     on(event: 'error', listener: (error: Error & { readonly errno?: number }) => void): unknown;
     getDeviceList(): readonly HciDevice[] | Promise<readonly HciDevice[]>;
-    isDevUp(): boolean;
     readonly bindRaw: (device?: number, parameters?: unknown) => number;
     readonly bindUser: (device?: number, parameters?: unknown) => number;
     write(packet: Buffer): void;

@@ -37,8 +37,8 @@ const INCOMPLETE = 0x60;
 export interface NobleSniffer {
   /** Ends the scan and starts it anew. */
   rescan(): void;
-  /** Looks whether the adapter is still switched on; to be called each second or so. */
-  check(): void;
+  /** Looks whether the adapter is still there; to be called each second or so. */
+  check(): Promise<void>;
   /** Stops scanning and lets go of the adapter; blocks for up to a second, as the native socket does. */
   stop(): void;
 }
@@ -48,8 +48,8 @@ export interface NobleSniffer {
  * @throws DeviceError `device.no_driver`, `device.absent`, `device.failed`.
  */
 export async function startNobleSniffer(adapter: number | undefined, events: SnifferEvents): Promise<NobleSniffer> {
+  const { index, isOwn, isThere } = await chooseAdapter(adapter);
   const hci = await newHci();
-  const { index, isOwn } = await chooseAdapter(hci._socket, adapter);
   hci._deviceId = index;
   hci._userChannel = isOwn;
   let isFailed = false;
@@ -74,8 +74,8 @@ export async function startNobleSniffer(adapter: number | undefined, events: Sni
   hci.init();
   return {
     rescan: scan,
-    check: () => {
-      if (!hci._socket.isDevUp()) fail(new DeviceError('device.gone', 'Bluetooth: the adapter is switched off or gone'));
+    check: async () => {
+      if (!(await isThere())) fail(new DeviceError('device.gone', 'Bluetooth: the adapter is switched off or gone'));
     },
     stop: () => {
       if (!isFailed) hci.setScanEnabled(false, false);

@@ -7,7 +7,7 @@
  */
 import { DeviceError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
-import { type Characteristic, chooseAdapter, type Noble, newHci, newNoble, type Peripheral } from './noble.ts';
+import { type Characteristic, chooseAdapter, type Noble, newNoble, type Peripheral } from './noble.ts';
 import type { ThermometerOrder } from './radio-frames.ts';
 
 export interface ThermometerEvents {
@@ -28,12 +28,14 @@ const SETUP_LONGEST_MS = 15_000;
 const AGAIN_AFTER_MS = 500;
 
 export interface NobleThermometer {
+  /** Looks whether the adapter is still there; to be called each second or so. */
+  check(): Promise<void>;
   stop(): void;
 }
 
 /** @throws DeviceError `device.no_driver`, `device.absent`. */
 export async function startNobleThermometer(order: ThermometerOrder, clock: Clock, events: ThermometerEvents): Promise<NobleThermometer> {
-  const adapter = await chooseAdapter((await newHci())._socket, order.adapter);
+  const adapter = await chooseAdapter(order.adapter);
   const noble = await newNoble(adapter);
   const ending = new AbortController();
   const fail = (error: DeviceError) => {
@@ -55,6 +57,9 @@ export async function startNobleThermometer(order: ThermometerOrder, clock: Cloc
     );
   });
   return {
+    check: async () => {
+      if (!(await adapter.isThere())) fail(new DeviceError('device.gone', 'thermometer: the adapter is switched off or gone'));
+    },
     stop: () => {
       ending.abort();
       noble.stop();

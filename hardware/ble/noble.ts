@@ -4,7 +4,6 @@
  */
 import type { Noble } from '@stoprocent/noble';
 import type Hci from '@stoprocent/noble/lib/hci-socket/hci.js';
-import type { HciSocket } from '@stoprocent/noble/lib/hci-socket/hci.js';
 import { DeviceError, type ErrorCode } from '../../protocol/errors.ts';
 
 export type { Characteristic, Noble, Peripheral } from '@stoprocent/noble';
@@ -19,6 +18,8 @@ export interface Adapter {
    * somebody has switched on already is shared with the kernel and with who did so (raw channel).
    */
   readonly isOwn: boolean;
+  /** Whether it is still plugged in and, where it is shared, switched on. Nobody can switch off one that is taken. */
+  isThere(): Promise<boolean>;
 }
 
 /** @returns noble's own reader and writer of HCI packets, without its memory of every peripheral. @throws DeviceError `device.no_driver`. */
@@ -42,11 +43,12 @@ async function loaded<Module>(load: () => Promise<Module>): Promise<Module> {
 }
 
 /**
- * @param socket of an Hci that was not initialised.
+ * Asks on a socket of its own: the kernel answers such questions on none that has taken an adapter (net/bluetooth/hci_sock.c, hci_sock_ioctl).
  * @param wanted index of the adapter; the first that serves where `undefined`: one that is switched on, else one that can be.
- * @throws DeviceError `device.no_driver` where the kernel has no Bluetooth, `device.absent`.
+ * @throws DeviceError `device.no_driver` where noble or the kernel's Bluetooth is missing, `device.absent`.
  */
-export async function chooseAdapter(socket: HciSocket, wanted: number | undefined): Promise<Adapter> {
+export async function chooseAdapter(wanted: number | undefined): Promise<Adapter> {
+  const { _socket: socket } = await newHci();
   let failed: Error | undefined;
   socket.on('error', (error) => {
     failed ??= error;
@@ -56,7 +58,13 @@ export async function chooseAdapter(socket: HciSocket, wanted: number | undefine
   const fit = devices.filter(({ devId }) => devId !== null && (wanted === undefined || devId === wanted));
   const chosen = fit.find(({ devUp }) => devUp) ?? fit[0];
   if (chosen === undefined || chosen.devId === null) throw new DeviceError('device.absent', 'Bluetooth: there is no such adapter');
-  return { index: chosen.devId, isOwn: chosen.devUp !== true };
+  const { devId: index } = chosen;
+  const isOwn = chosen.devUp !== true;
+  const isThere = async () => {
+    const device = (await socket.getDeviceList()).find(({ devId }) => devId === index);
+    return device !== undefined && (isOwn || device.devUp === true);
+  };
+  return { index, isOwn, isThere };
 }
 
 /** The native socket gives an errno without its name, and for a bind its words alone (strerror). */

@@ -69,7 +69,7 @@ async function sniff(adapter: number | undefined): Promise<void> {
   for (let tells = 1; !ending.signal.aborted; tells++) {
     await systemClock.sleep(TELL_EVERY_MS, ending.signal);
     const isDue = tells % TELLS_PER_CHECK === 0;
-    if (isDue) sniffer.check();
+    if (isDue) await sniffer.check();
     // Nothing is said while the reader is behind; what does not fit meanwhile is counted.
     if ((heard.isWorthTelling || isDue) && pipe.writableLength < MOST_UNREAD_BYTES) tell(heard.take());
   }
@@ -84,6 +84,7 @@ async function measure(order: ThermometerOrder): Promise<void> {
   take(thermometer);
   while (!ending.signal.aborted) {
     await systemClock.sleep(TELL_EVERY_MS * TELLS_PER_CHECK, ending.signal);
+    await thermometer.check();
     tell(heard.take());
   }
 }

@@ -2,7 +2,7 @@
  * Loaded into a radio process before it starts (`--import`): in the place of the native HCI socket one that leads to a VirtualController,
  * whose port is in this module's own address. Everything above the socket is noble's.
  */
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import { createConnection } from 'node:net';
 import { cutFrames, socketFrame, TAG, type VirtualAdapter } from './virtual-controller.ts';
@@ -15,13 +15,15 @@ const sockets = new Set<FakeHciSocket>();
 
 class FakeHciSocket extends EventEmitter {
   #device: number | undefined;
+  /** Having taken an adapter, it is not answered any more (hci_sock_ioctl: EBADFD, which the native socket passes over). */
+  #isOwn = false;
 
   getDeviceList(): VirtualAdapter[] {
-    return adapters;
+    return this.#isOwn ? [] : adapters;
   }
 
   isDevUp(): boolean {
-    return adapters.some(({ devId, devUp }) => devId === this.#device && devUp);
+    return !this.#isOwn && adapters.some(({ devId, devUp }) => devId === this.#device && devUp);
   }
 
   bindRaw(device: number | undefined): number {
@@ -32,6 +34,7 @@ class FakeHciSocket extends EventEmitter {
 
   bindUser(device: number | undefined): number {
     const bound = this.bindRaw(device);
+    this.#isOwn = true;
     // The kernel switches on an adapter that is taken in this way.
     for (const adapter of adapters) if (adapter.devId === bound) adapter.devUp = true;
     return bound;
@@ -58,12 +61,17 @@ for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(F
   if (name !== 'constructor') Object.defineProperty(FakeHciSocket.prototype, name, { ...property, writable: false });
 }
 
-const told = once(line, 'data');
+let tell = () => {};
+const told = new Promise<void>((resolve) => {
+  tell = resolve;
+});
 let rest: Buffer = Buffer.alloc(0);
 line.on('data', (chunk: Buffer) => {
   rest = cutFrames(Buffer.concat([rest, chunk]), (tag, body) => {
-    if (tag === TAG.adapters) adapters = JSON.parse(body.toString());
-    else if (tag === TAG.bindError) bindError = body.toString();
+    if (tag === TAG.adapters) {
+      adapters = JSON.parse(body.toString());
+      tell();
+    } else if (tag === TAG.bindError) bindError = body.toString();
     else for (const socket of sockets) socket.emit('data', Buffer.from(body));
   });
 });
