@@ -103,8 +103,10 @@ export async function compile(arch) {
   return `${failure ?? 'it made no addon'}; what it said is in hardware/native/built/compile.log`;
 }
 
-/** Packs the addon for `arch`. @returns the path of the package, or `undefined` with what was said. */
+/** Packs the addon for `arch`. @returns the folder that holds the package and nothing else; `failure`, with what was said, where there is none. */
 export async function pack(arch) {
+  // An earlier package, of other sources, is not to be handed on.
+  rmSync(join(here, 'build/stage'), { recursive: true, force: true });
   const { failure, output } = await runNodePreGyp(['package', `--target_arch=${arch}`]);
   return { failure, output, stageDir: join(here, 'build/stage') };
 }
