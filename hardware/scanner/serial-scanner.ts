@@ -54,10 +54,12 @@ export async function* readScansAtAnySpeed(
   const noteRefused = (why: RefusedScan, lengthBytes: number) => {
     onRefused(why, lengthBytes);
     // A port that does not take the speed is gone or broken: the read says so.
-    if (GARBLED.has(why) && search.illegible()) link.setBaudRate(search.rate).catch(() => {});
+    if (GARBLED.has(why) && search.illegible(settings.clock.monotonic())) link.setBaudRate(search.rate).catch(() => {});
   };
   for await (const scan of readScans(link, { ...settings, onRefused: noteRefused }, signal)) {
+    const isCut = search.isSettling(scan.scannedAt.monotonicMs);
     search.legible(scan.text.length);
-    yield scan;
+    if (isCut) onRefused('cut', scan.text.length);
+    else yield scan;
   }
 }
