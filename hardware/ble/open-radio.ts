@@ -179,7 +179,7 @@ class RadioChild implements RadioLink {
     try {
       return this.#frames.push(chunk).map((frame) => {
         const answer = decodeAnswer(frame);
-        if (answer.type === 'fault') throw new DeviceError(answer.fault, FAULT_WORDS[answer.fault]);
+        if (answer.type === 'fault') throw faultOf(answer);
         return answer;
       });
     } catch (error) {
@@ -201,6 +201,15 @@ class RadioChild implements RadioLink {
     this.#pipe.destroy();
     await this.#ended;
   }
+}
+
+/** A bug of the radio process is one here: supervise tells its name and place. */
+function faultOf({ fault, bugAt }: Extract<RadioAnswer, { type: 'fault' }>): Error {
+  if (bugAt === undefined) return new DeviceError(fault, FAULT_WORDS[fault]);
+  const bug = new Error('radio: a bug in its process');
+  bug.name = 'RadioBug';
+  bug.stack = `RadioBug\n    at radio (${bugAt}:1)`;
+  return bug;
 }
 
 const FAULT_WORDS: Readonly<Record<RadioFault, string>> = {

@@ -40,7 +40,12 @@ export type RadioOrder =
 export type RadioAnswer =
   /** It does what was ordered. Said again after each `rescan`. */
   | { readonly type: 'up' }
-  | { readonly type: 'fault'; readonly fault: RadioFault }
+  | {
+      readonly type: 'fault';
+      readonly fault: RadioFault;
+      /** File and line of a bug in the radio process (log.ts, placeOf); `undefined` for what may happen. */
+      readonly bugAt: string | undefined;
+    }
   /** At least each second while it sniffs, empty or not: the process lives. */
   | {
       readonly type: 'heard';
@@ -106,7 +111,7 @@ export function encodeAnswer(answer: RadioAnswer): Uint8Array {
     case 'up':
       return frameOf(TYPE.up, []);
     case 'fault':
-      return frameOf(TYPE.fault, [RADIO_FAULTS.indexOf(answer.fault)]);
+      return frameOf(TYPE.fault, [RADIO_FAULTS.indexOf(answer.fault), ...Buffer.from(answer.bugAt ?? '', 'latin1')]);
     case 'measurement':
       return frameOf(TYPE.measurement, answer.value);
     case 'heard':
@@ -122,7 +127,7 @@ export function decodeAnswer(frame: Uint8Array): RadioAnswer {
     case TYPE.fault: {
       const fault = RADIO_FAULTS[byteAt(frame, 1)];
       if (fault === undefined) throw new DecodeError('decode.out_of_range', 'radio answer: an unknown fault');
-      return { type: 'fault', fault };
+      return { type: 'fault', fault, bugAt: frame.length > 2 ? placeIn(frame.subarray(2)) : undefined };
     }
     case TYPE.measurement:
       if (frame.length - 1 > MOST_VALUE_BYTES) throw new DecodeError('decode.overlong', 'radio answer: a value of too many bytes');
@@ -132,6 +137,15 @@ export function decodeAnswer(frame: Uint8Array): RadioAnswer {
     default:
       throw new DecodeError('decode.unsupported', 'radio answer: of unknown type');
   }
+}
+
+/** Nothing but a place in a program may come through to a log. */
+const PLACE = /^[\w.-]{1,64}:\d{1,6}$/;
+
+function placeIn(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes).toString('latin1');
+  if (!PLACE.test(text)) throw new DecodeError('decode.malformed', 'radio answer: no place of a bug');
+  return text;
 }
 
 /** kind (1) | RSSI (1, signed) | length (1) | token input */

@@ -6,6 +6,7 @@
  */
 import { Socket } from 'node:net';
 import { DecodeError, DeviceError, ExpectedError } from '../../protocol/errors.ts';
+import { placeOf } from '../../protocol/log.ts';
 import { systemClock } from '../../protocol/time.ts';
 import { HeardBuffer } from './heard-buffer.ts';
 import { type NobleSniffer, startNobleSniffer } from './noble-sniffer.ts';
@@ -53,7 +54,8 @@ const end = (): void => {
 
 const fail = (error: unknown): void => {
   const code = error instanceof ExpectedError ? error.code : 'device.failed';
-  tell({ type: 'fault', fault: RADIO_FAULTS.find((fault) => fault === code) ?? 'device.failed' });
+  const bugAt = error instanceof ExpectedError ? undefined : (placeOf(error).at ?? 'unknown:0');
+  tell({ type: 'fault', fault: RADIO_FAULTS.find((fault) => fault === code) ?? 'device.failed', bugAt });
   end();
 };
 

@@ -33,7 +33,11 @@ const sighting = fc.record({
 const count = fc.integer({ min: 0, max: 0xffffffff });
 const answer: fc.Arbitrary<RadioAnswer> = fc.oneof(
   fc.record({ type: fc.constant('up' as const) }),
-  fc.record({ type: fc.constant('fault' as const), fault: fc.constantFrom(...RADIO_FAULTS) }),
+  fc.record({
+    type: fc.constant('fault' as const),
+    fault: fc.constantFrom(...RADIO_FAULTS),
+    bugAt: fc.constantFrom(undefined, 'noble-sniffer.ts:98', 'unknown:0'),
+  }),
   fc.record({ type: fc.constant('measurement' as const), value: bytes(0, 512) }),
   fc.record({
     type: fc.constant('heard' as const),
@@ -104,6 +108,13 @@ t.test('radio frames: every prefix of an answer with sightings is another answer
   for (let lengthBytes = 1; lengthBytes < frame.length; lengthBytes++) {
     if (lengthBytes === 10) continue;
     t.throws(() => decodeAnswer(frame.subarray(0, lengthBytes)), { code: 'decode.truncated' });
+  }
+});
+
+t.test('radio frames: nothing but a place in a program comes through as the place of a bug', async (t) => {
+  for (const text of ['4c:01:02:03:04:05', 'Marie’s phone', 'x.ts:1\n', 'x'.repeat(80)]) {
+    const frame = bodyOf(encodeAnswer({ type: 'fault', fault: 'device.failed', bugAt: text }));
+    t.throws(() => decodeAnswer(frame), { code: 'decode.malformed' });
   }
 });
 

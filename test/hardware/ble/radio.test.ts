@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { openRadio, type RadioLink } from '../../../hardware/ble/open-radio.ts';
 import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../../../hardware/supervise.ts';
-import { silentLog } from '../../../protocol/log.ts';
+import { placeOf, silentLog } from '../../../protocol/log.ts';
 import { systemClock } from '../../../protocol/time.ts';
 import { VirtualController } from '../../support/ble/virtual-controller.ts';
 
@@ -196,6 +196,20 @@ t.test('radio: where noble is not installed, that is a state and no crash', asyn
     } });`;
   const nodeArguments = ['--import', `data:text/javascript,${encodeURIComponent(hooks)}`];
   await t.rejects(openRadio(SNIFF, { clock, nodeArguments }, never), { name: 'DeviceError', code: 'device.no_driver' });
+});
+
+t.test('radio: a bug in the radio process is told by its place, and by nothing that it may have read', async (t) => {
+  const hooks = `import { createRequire } from 'node:module';
+    const require = createRequire(${JSON.stringify(import.meta.resolve('@stoprocent/noble'))});
+    require('@stoprocent/bluetooth-hci-socket').loadDriver = () => class { on() { throw new TypeError('4c:01:02:03:04:05'); } };`;
+  const nodeArguments = ['--import', `data:text/javascript,${encodeURIComponent(hooks)}`];
+  try {
+    await openRadio(SNIFF, { clock, nodeArguments }, never);
+    t.fail('expected a bug');
+  } catch (error) {
+    t.match(placeOf(error), { bug: 'RadioBug', at: /^[\w.-]+:\d+$/ });
+    t.notMatch(String(error), /4c/);
+  }
 });
 
 t.test('radio: on this machine, whatever it has, opening gives a radio or a code', async (t) => {
