@@ -63,6 +63,31 @@ t.test('board: is greeted, told what its pins are for, and left dark and silent'
   t.ok(link.isClosed);
 });
 
+t.test('board: let go, its port stays open until it has heard that it is to be dark, or does not answer', async (t) => {
+  const hears = setUp(t);
+  const first = await hears.plug();
+  hears.board.show([{ light: 'red', isSounding: true, forMs: 10_000 }]);
+  hears.stop.abort();
+  await first.running;
+  first.link.told.length = 0;
+  await first.session.close();
+  t.equal(first.link.told.at(-1), 'e60000');
+  t.equal(first.link.written.subarray(-4).toString('hex'), 'f06d00f7', 'asked last, and answered');
+  t.equal(hears.clock.pending, 0);
+
+  const { clock, stop, plug } = setUp(t);
+  const { link, session, running } = await plug();
+  link.isAnswering = false;
+  stop.abort();
+  await running;
+  const closing = session.close();
+  await clock.advance(400);
+  t.notOk(link.isClosed);
+  await clock.advance(200);
+  await closing;
+  t.ok(link.isClosed);
+});
+
 t.test('board: a signal lights and sounds step by step, and ends in the dark', async (t) => {
   const { clock, board, plug } = setUp(t);
   const { link } = await plug();
