@@ -26,6 +26,7 @@ for (const kind of KINDS) {
     await kiosk.until(() => kiosk.status.includes('ready'));
     const { sent, waitsMs, unplugged } = await soak(kiosk, scanner, random);
     await kiosk.stop();
+    await scanner.unplug();
     const found = await kiosk.checkIns(sent.length);
     t.equal(faultIn(found, sent), undefined, `seed ${seed}`);
     t.equal(found.length, kiosk.kept, 'what was promised is what is kept');
