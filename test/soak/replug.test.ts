@@ -62,6 +62,7 @@ for (const kind of KINDS.filter((one) => one !== 'standard-input')) {
       const longestMs = Math.max(...returnsMs);
       t.ok(longestMs < LONGEST_RETURN_MS, `read again after ${longestMs.toFixed(0)} ms at the longest`);
       await kiosk.stop();
+      await scanner.unplug();
       t.equal((await kiosk.checkIns(WARM_UP + REPLUGS)).length, WARM_UP + REPLUGS, 'each code after a return is kept once');
       t.comment(`${kind}: longest return ${longestMs.toFixed(0)} ms, ${Math.round(bytesARound)} bytes a round; seed ${seed}`);
     },

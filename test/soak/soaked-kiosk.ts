@@ -76,6 +76,8 @@ export class SoakedKiosk {
       });
     });
     kiosk.#watched = kiosk.#watch();
+    // Asked later, so that its answer says that the watch is heard.
+    await askKiosk(kiosk.dataDir, 'state', kiosk.#watching.signal).next();
     return kiosk;
   }
 
