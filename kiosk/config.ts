@@ -75,7 +75,7 @@ const scanner = z.discriminatedUnion('kind', [
 const bluetoothAdapter = z.int().min(0).max(15).optional();
 
 const thermometer = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('serial'), model: z.literal('gy-mcu90614'), name: deviceName, ...serialPort }),
+  z.strictObject({ kind: z.literal('serial'), model: z.enum(['gy-mcu90614', 'gy-614v']), name: deviceName, ...serialPort }),
   z.strictObject({
     kind: z.literal('mlx90614-i2c'),
     name: deviceName,

@@ -6,8 +6,10 @@ import { readScans, readScansAtAnySpeed } from '../hardware/scanner/serial-scann
 import { runTextScanner } from '../hardware/scanner/text-scanner.ts';
 import { listSerialPorts, openSerial } from '../hardware/serial-link.ts';
 import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../hardware/supervise.ts';
-import { readTemperatures } from '../hardware/thermometer/gy-mcu90614.ts';
+import { GY_614V } from '../hardware/thermometer/gy-614v.ts';
+import { GY_MCU90614 } from '../hardware/thermometer/gy-mcu90614.ts';
 import type { Reading } from '../hardware/thermometer/reading.ts';
+import { readSending, type SendingModule } from '../hardware/thermometer/sending-thermometer.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { KioskConfig } from './config.ts';
@@ -128,9 +130,12 @@ async function runAnyThermometer(
   }
 }
 
+type SerialThermometer = Extract<KioskConfig['thermometers'][number], { readonly kind: 'serial' }>;
+const MODULES: Readonly<Record<SerialThermometer['model'], SendingModule>> = { 'gy-mcu90614': GY_MCU90614, 'gy-614v': GY_614V };
+
 async function runThermometer(
   options: DeviceOptions,
-  { name: device, path, baudRate }: { readonly name: string; readonly path: string; readonly baudRate: number },
+  { name: device, model, path, baudRate }: SerialThermometer,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, onReading } = options;
@@ -140,7 +145,7 @@ async function runThermometer(
       open: openSerial({ path, baudRate }),
       isUpOnceOpen: false,
       use: async (link, ending, markUp) => {
-        for await (const reading of readTemperatures(link, { device, clock, onAlive: markUp }, ending)) onReading(reading);
+        for await (const reading of readSending(MODULES[model], link, { device, clock, onAlive: markUp }, ending)) onReading(reading);
       },
     },
     signal,
