@@ -8,7 +8,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { needPrograms } from './debian.ts';
+import { needPrograms, unpackedPackages } from './debian.ts';
 import { makeInitrd } from './initrd.ts';
 import { fetchKernel, type Kernel } from './kernel.ts';
 import { Qmp } from './qmp.ts';
@@ -27,6 +27,8 @@ export interface GuestOptions {
   /** Modules that the kernel has before the root is there. */
   readonly modules?: readonly string[];
   readonly memoryMb?: number;
+  /** Directories of this machine that the guest may read, by the name under which it has them in its root. */
+  readonly exports?: Readonly<Record<string, string>>;
   /** It is killed after this, and `ended` says so. */
   readonly longestMs: number;
 }
@@ -41,13 +43,43 @@ export interface Machine {
   readonly qemu: string;
   readonly busybox: string;
   readonly setpriv: string;
+  /** What is the guest's root, read-only. */
+  readonly root: string;
+  /** What QEMU is to be, and where its kernel writes. */
+  readonly board: readonly string[];
+  readonly console: string;
 }
 
-/** Downloads and installs what guests need. @throws Error that says what is missing, and how to get it. */
+/** Downloads and installs what guests need; their root is this machine's. @throws Error that says what is missing, and how to get it. */
 export async function needMachine(): Promise<Machine> {
   const programs = await needPrograms(['qemu-system-x86_64', 'busybox', 'setpriv']);
-  return { kernel: await fetchKernel('amd64'), qemu: programs['qemu-system-x86_64'], busybox: programs.busybox, setpriv: programs.setpriv };
+  return {
+    kernel: await fetchKernel('amd64'),
+    qemu: programs['qemu-system-x86_64'],
+    busybox: programs.busybox,
+    setpriv: programs.setpriv,
+    root: '/',
+    board: ['-M', 'q35', ...PROCESSOR],
+    console: 'ttyS0',
+  };
 }
+
+/** As `needMachine`, with the processor of a Raspberry Pi 4; their root is Debian's C and C++ libraries and a shell. */
+export async function needArmMachine(): Promise<Machine> {
+  const programs = await needPrograms(['qemu-system-aarch64', 'setpriv']);
+  const root = await unpackedPackages('arm64', ARM_ROOT, 'root');
+  return {
+    kernel: await fetchKernel('arm64'),
+    qemu: programs['qemu-system-aarch64'],
+    busybox: join(root, 'bin/busybox'),
+    setpriv: programs.setpriv,
+    root,
+    board: ['-M', 'virt', '-accel', 'tcg', '-cpu', 'cortex-a72', '-smp', '1', '-device', 'virtio-rng-pci'],
+    console: 'ttyAMA0',
+  };
+}
+
+const ARM_ROOT = ['busybox-static', 'libc6', 'libgcc-s1', 'libstdc++6', 'libudev1', 'libusb-1.0-0', 'libcap2'];
 
 /** A directory for one guest; short, because a socket's path has at most 108 characters. */
 export const guestDirectory = (): string => mkdtempSync(join(tmpdir(), 'vestibule-guest-'));
@@ -173,32 +205,37 @@ async function listen(path: string): Promise<{ readonly connection: Promise<Sock
  */
 const PROCESSOR = ['-accel', 'tcg', '-cpu', 'Westmere,+rdrand', '-smp', '1'];
 
-function argumentsOf({ kernel }: Machine, options: GuestOptions, initrd: string): string[] {
+function argumentsOf({ kernel, root, board, console }: Machine, options: GuestOptions, initrd: string): string[] {
   const { directory } = options;
+  const exported = Object.entries(options.exports ?? {});
   const line = [
-    'console=ttyS0',
+    `console=${console}`,
     'quiet',
     'panic=-1',
     'mitigations=off',
     'random.trust_cpu=on',
     'tsc=reliable',
-    `bench.modules=${kernel.modules}`,
+    `bench.exports=${exported.map(([name]) => name).join(',')}`,
   ];
   const socket = (name: string): string[] => ['-chardev', `socket,id=${name},path=${socketOf(directory, name)}`];
   return [
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
-    ...['-M', 'q35', ...PROCESSOR, '-m', String(options.memoryMb ?? 1_024)],
+    ...[...board, '-m', String(options.memoryMb ?? 1_024)],
     ...['-kernel', kernel.image, '-initrd', initrd, '-append', line.join(' ')],
     ...[...socket('console'), '-serial', 'chardev:console'],
     ...[...socket('qmp'), '-mon', 'chardev=qmp,mode=control'],
     ...['-device', 'virtio-serial-pci,id=ports'],
     ...(options.ports ?? []).flatMap((name) => [...socket(name), '-device', `virtserialport,bus=ports.0,chardev=${name},name=${name}`]),
-    ...share9p('host', '/', ',readonly=on,multidevs=remap'),
+    ...share9p('host', root, READ_ONLY),
+    ...share9p('kernel', kernel.modules, READ_ONLY),
+    ...exported.flatMap(([name, path]) => share9p(name, path, READ_ONLY)),
     ...share9p('share', shareOf(directory), ''),
     ...(options.wires ?? []).flatMap(socket),
     ...(options.devices ?? []),
   ];
 }
+
+const READ_ONLY = ',readonly=on,multidevs=remap';
 
 const share9p = (tag: string, path: string, more: string): string[] => [
   ...['-fsdev', `local,id=${tag},path=${path},security_model=none${more}`],

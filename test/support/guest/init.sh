@@ -24,17 +24,21 @@ mount -t devpts pts /root/dev/pts
 mount -t tmpfs shm /root/dev/shm
 mount -t 9p -o $by9p share /root/share || { echo 'init: no share'; poweroff -f; }
 cp /bin/busybox /root/run/bin/busybox
-# The modules of this kernel lie in a cache of the host; modprobe looks for them where a system keeps them.
-modules=$(sed -n 's/.*bench\.modules=\([^ ]*\).*/\1/p' /proc/cmdline)
 mkdir -p "/root/lib/modules/$(uname -r)"
-mount --bind "/host$modules" "/root/lib/modules/$(uname -r)"
+mount -t 9p -o $by9p,ro,cache=loose kernel "/root/lib/modules/$(uname -r)"
+for directory in $(sed -n 's/.*bench\.exports=\([^ ]*\).*/\1/p' /proc/cmdline | tr , ' '); do
+  mkdir -p "/root/$directory"
+  mount -t 9p -o $by9p,ro,cache=loose "$directory" "/root/$directory"
+done
 cat >/root/run/first.sh <<'F'
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/bin
 export HOME=/tmp
+# A root that has no programs of its own finds these.
+/run/bin/busybox --install -s /run/bin
 for port in /sys/class/virtio-ports/*; do ln -s "/dev/${port##*/}" "/dev/virtio-ports/$(cat "$port/name")"; done
 read -r up _ </proc/uptime
 echo "init: running after $up s"
-/bin/sh /share/run.sh
+/run/bin/busybox sh /share/run.sh
 status=$?
 echo "init: ended with $status"
 echo $status >/share/status

@@ -16,8 +16,8 @@ const DIRECTORY = 0o040755;
 const FILE = 0o100755;
 const LINK = 0o120777;
 
-/** Finds the root by 9p, which takes a virtio device, and speaks to the host by another one. */
-const FIRST_MODULES = ['virtio_pci', '9pnet_virtio', '9p', 'overlay', 'virtio_console'];
+/** Finds the root by 9p, which takes a virtio device, and speaks to the host and finds randomness by others. */
+const FIRST_MODULES = ['virtio_pci', '9pnet_virtio', '9p', 'overlay', 'virtio_console', 'virtio_rng'];
 
 /** @param busybox a statically linked one. @returns the archive, not compressed: a guest on an emulated processor unpacks slowly. */
 export function makeInitrd(kernel: Kernel, busybox: string, moreModules: readonly string[]): Buffer {

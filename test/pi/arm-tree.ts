@@ -1,0 +1,35 @@
+/**
+ * The product as a Raspberry Pi has it: this tree's sources, and what the lockfile installs for that processor. The packages lie in the cache
+ * under the lockfile's digest; a change of the lockfile installs anew.
+ */
+import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { cached } from '../support/guest/debian.ts';
+import { runCommand } from '../support/guest/run-command.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const ROOMS = ['cli', 'kiosk', 'gateway', 'core', 'cards', 'protocol', 'hardware', 'test', 'package.json'];
+
+export interface ArmTree {
+  /** To be exported as `tree`. */
+  readonly tree: string;
+  /** To be exported as `packages`. */
+  readonly packages: string;
+}
+
+/** No install script runs: each package brings what it has for arm64 ready made, or the test finds that it does not. */
+export async function armTree(directory: string): Promise<ArmTree> {
+  const lock = readFileSync(join(root, 'package-lock.json'));
+  const packages = await cached(`packages-arm64-${createHash('sha256').update(lock).digest('hex').slice(0, 16)}`, async (making) => {
+    for (const file of ['package.json', 'package-lock.json']) cpSync(join(root, file), join(making, file));
+    const install = ['ci', '--os', 'linux', '--cpu', 'arm64', '--ignore-scripts', '--no-audit', '--no-fund'];
+    await runCommand('npm', install, { cwd: making, hint: 'npm needs its registry for the packages of the other processor.' });
+  });
+  const tree = join(directory, 'tree');
+  rmSync(tree, { recursive: true, force: true });
+  mkdirSync(tree);
+  for (const room of ROOMS) cpSync(join(root, room), join(tree, room), { recursive: true });
+  symlinkSync('/packages/node_modules', join(tree, 'node_modules'));
+  return { tree, packages };
+}
