@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { openRadio, type RadioLink } from '../../../hardware/ble/open-radio.ts';
@@ -100,9 +101,25 @@ t.test('radio: when it is not wanted any more its process ends and the controlle
   t.strictSame(controller.commands.at(-1), { opcode: 0x200c, parameters: Buffer.of(0, 0) });
 });
 
-t.test('radio: ten radios leave no process and no connection behind', async (t) => {
+t.test('radio: a kiosk that is killed takes its radio process along', async (t) => {
   const controller = await controllerOf(t);
-  for (let round = 0; round < 10; round++) {
+  const { nodeArguments } = controller.radio;
+  const kiosk = spawn(process.execPath, [
+    '--input-type=module',
+    '--eval',
+    `import { openRadio } from ${JSON.stringify(import.meta.resolve('../../../hardware/ble/open-radio.ts'))};
+     import { systemClock as clock } from ${JSON.stringify(import.meta.resolve('../../../protocol/time.ts'))};
+     await openRadio(${JSON.stringify(SNIFF)}, { clock, nodeArguments: ${JSON.stringify(nodeArguments)} }, new AbortController().signal);`,
+  ]);
+  await controller.until(({ isScanning }) => isScanning);
+  kiosk.kill('SIGKILL');
+  await controller.until(({ hosts }) => hosts === 0);
+  t.notOk(controller.isScanning);
+});
+
+t.test('radio: radios that were opened and closed leave no process and no connection behind', async (t) => {
+  const controller = await controllerOf(t);
+  for (let round = 0; round < 4; round++) {
     const link = await openRadio(SNIFF, { clock, ...controller.radio }, never);
     await link.close();
   }
