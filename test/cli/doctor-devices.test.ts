@@ -8,9 +8,12 @@ import { usesOf } from '../../cli/doctor-uses.ts';
 import { nameOf } from '../../hardware/discover.ts';
 import type { Access } from '../../hardware/discover-access.ts';
 import { discoverDevices } from '../../hardware/discover-devices.ts';
+import { listHid } from '../../hardware/hid/hid-devices.ts';
+import { BOOT_KEYBOARD_DESCRIPTOR } from '../../hardware/scanner/keyboard-reports.ts';
 import { parseConfig } from '../../kiosk/config.ts';
 import type { KioskNow } from '../../kiosk/doctor-words.ts';
-import { FakeSys, SERIAL_NUMBER } from '../support/fake-sys.ts';
+import { FakeSys, KEYBOARD_KEYS, SERIAL_NUMBER } from '../support/fake-sys.ts';
+import { HONEYWELL_FORMAT, posDescriptor } from '../support/pos-format.ts';
 
 const OPEN: Access = { owner: 'root', group: 'dialout', mayGroup: true, mayAll: false, mayThis: true };
 const CLOSED: Access = { ...OPEN, mayThis: false };
@@ -31,12 +34,12 @@ async function examine(
   more: Partial<DeviceCircumstances> = {},
   isThere: (path: string) => boolean = () => true,
 ) {
-  const devices = await discoverDevices(sys.places);
+  const [devices, hid] = await Promise.all([discoverDevices(sys.places), listHid(sys.hidPlaces)]);
   const config = parseConfig({ dataDir: '/d', trustPath: '/t', ...json });
   const paths = devices.flatMap(({ doors }) => doors.map(({ path }) => path));
   return deviceFindings(devices, {
     access: new Map(paths.map((path) => [path, OPEN])),
-    uses: usesOf(config, [], (path) => (isThere(path) ? path : undefined)),
+    uses: usesOf(config, hid, (path) => (isThere(path) ? path : undefined)),
     known: () => undefined,
     holders: new Map(),
     now: undefined,
@@ -122,6 +125,44 @@ t.test('doctor: a report for support tells no serial number; the terminal tells 
   t.match(reportLines(report, { hasColour: false }).join('\n'), SERIAL_NUMBER, 'what is looked for can be found');
   t.match(reportLines(report, { hasColour: false }).at(-1), 'Nothing is wrong.');
 });
+
+t.test(
+  'doctor: HID scanners are taken, a keyboard that may be a person’s is not, and what to write if it is a scanner is told',
+  async (t) => {
+    const sys = new FakeSys(t.testdir());
+    const pos = sys.hidraw(
+      sys.usb('1-1', '1eab:8310', 'Newland', 'HR2160'),
+      'hidraw0',
+      'Newland',
+      posDescriptor(HONEYWELL_FORMAT),
+      '1eab:8310',
+    );
+    const typing = sys.usb('1-2', '1eab:8303', 'Newland', 'HR2160');
+    sys.hidraw(typing, 'hidraw1', 'Newland', BOOT_KEYBOARD_DESCRIPTOR, '1eab:8303');
+    const events = sys.input(typing, 'event7', 'Newland', KEYBOARD_KEYS);
+    const person = sys.usb('1-3', '046d:c31c', 'Logitech', 'Keyboard');
+    sys.hidraw(person, 'hidraw2', 'Logitech', BOOT_KEYBOARD_DESCRIPTOR, '046d:c31c');
+    const settings = { scanners: [{ kind: 'auto-hid' }] };
+    const usb = join(sys.places.deviceDir, 'bus/usb/001/002');
+    const all = new Map([pos, usb].map((path) => [path, OPEN] as const));
+    t.match(await examine(sys, settings, { access: all }), [
+      { state: 'fine', says: /^the kiosk takes it as scanner hid-[0-9a-f]{8}\.$/ },
+      { state: 'fine', says: /^the kiosk takes it as scanner hid-[0-9a-f]{8}\.$/, doors: [{}, {}, { kind: 'USB', path: usb }] },
+      { state: 'fine', says: /left alone: it may be a person's keyboard.*"vendorId":"046d","productId":"c31c"/ },
+    ]);
+    const denied = await examine(sys, settings, { access: new Map([[pos, { ...CLOSED, group: 'root' }]]) });
+    t.match(denied[0], {
+      state: 'wrong',
+      code: 'device.denied',
+      fix: [/groupadd/, /--udev-rules/, /69-vestibule-own/, /udevadm/, /usermod -aG vestibule kim/],
+    });
+    t.match(denied[1], { state: 'wrong', code: 'device.denied' });
+    const byEvents = await examine(sys, settings, { access: new Map([[events, OPEN]]) });
+    t.match(byEvents[1], { state: 'fine' }, 'as the kernel’s input device, where USB is closed');
+    t.match((await examine(sys, { scanners: [{ kind: 'auto-serial' }] }))[0], { says: /left alone: the settings have no "auto-hid"/ });
+    t.notMatch(JSON.stringify(forSupport({ version: '1', node: '1', platform: '1', findings: denied })), SERIAL_NUMBER);
+  },
+);
 
 t.test('doctor: a missing library is told by the package that brings it', async (t) => {
   const root = t.testdir({ usr: { lib: { 'aarch64-linux-gnu': { 'libudev.so.1': '' } } }, proc: { 12: { comm: 'brltty\n' }, self: {} } });

@@ -5,6 +5,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { DevicePlaces } from '../../hardware/discover-devices.ts';
+import type { HidPlaces } from '../../hardware/hid/hid-devices.ts';
 
 /** Must never be seen in a report. */
 export const SERIAL_NUMBER = 'SN0815GEHEIM4711';
@@ -17,11 +18,18 @@ export const POS_DESCRIPTOR = Buffer.from('058c0902a101c0', 'hex');
 
 export class FakeSys {
   readonly places: DevicePlaces;
+  readonly hidPlaces: HidPlaces;
   readonly #root: string;
+  #usbNumber = 0;
 
   constructor(root: string) {
     this.#root = root;
     this.places = { sysDir: join(root, 'sys'), deviceDir: join(root, 'dev') };
+    this.hidPlaces = {
+      hidrawDir: join(root, 'sys/class/hidraw'),
+      usbDir: join(root, 'sys/bus/usb/devices'),
+      deviceDir: join(root, 'dev'),
+    };
     mkdirSync(join(root, 'dev'), { recursive: true });
     mkdirSync(join(root, 'sys'), { recursive: true });
   }
@@ -30,7 +38,10 @@ export class FakeSys {
   usb(socket: string, ids: string, maker: string, product: string, deviceClass = '00'): string {
     const [idVendor = '', idProduct = ''] = ids.split(':');
     const dir = join('sys/devices/pci0/usb1', socket);
-    this.#files(dir, { idVendor, idProduct, manufacturer: maker, product, serial: SERIAL_NUMBER, bDeviceClass: deviceClass });
+    const node = `bus/usb/001/${String(++this.#usbNumber).padStart(3, '0')}`;
+    const uevent = `DEVNAME=${node}`;
+    this.#files(dir, { idVendor, idProduct, manufacturer: maker, product, serial: SERIAL_NUMBER, bDeviceClass: deviceClass, uevent });
+    this.#node(node);
     this.#link(`sys/bus/usb/devices/${socket}`, dir);
     return dir;
   }
@@ -47,10 +58,16 @@ export class FakeSys {
     return node;
   }
 
-  hidraw(usbDir: string, name: string, title: string, descriptor: Uint8Array): string {
+  /** A HID interface 1. @param ids as `usb` was given them. */
+  hidraw(usbDir: string, name: string, title: string, descriptor: Uint8Array, ids = '0c2e:0b61'): string {
     const socket = usbDir.split('/').at(-1) ?? '';
-    const hid = join(usbDir, `${socket}:1.1`, '0003:0C2E:0B61.0001');
-    this.#files(hid, { uevent: `DRIVER=hid-generic\nHID_NAME=${title}\nHID_UNIQ=${SERIAL_NUMBER}`, report_descriptor: descriptor });
+    const [vendor = '', product = ''] = ids.toUpperCase().split(':');
+    const hid = join(usbDir, `${socket}:1.1`, `0003:${vendor}:${product}.0001`);
+    const hidId = `HID_ID=0003:0000${vendor}:0000${product}`;
+    const uevent = `DRIVER=hid-generic\n${hidId}\nHID_NAME=${title}\nHID_PHYS=usb-${socket}/input1\nHID_UNIQ=${SERIAL_NUMBER}`;
+    this.#files(hid, { uevent, report_descriptor: descriptor });
+    this.#files(dirname(hid), { bInterfaceClass: '03', bInterfaceSubClass: '00', bInterfaceProtocol: '00' });
+    this.#link(`sys/bus/usb/devices/${socket}:1.1`, dirname(hid));
     this.#files(join(hid, 'hidraw', name), {});
     this.#link(join(hid, 'hidraw', name, 'device'), hid);
     this.#link(`sys/class/hidraw/${name}`, join(hid, 'hidraw', name));
