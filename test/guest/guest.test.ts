@@ -9,9 +9,9 @@ import { suiteSize } from '../support/suite-size.ts';
 import { ALL_OPENED, type Answer, GuestKiosk, OPENED_WITHOUT_GADGET, SCANNERS, type ScannerKind } from './guest-kiosk.ts';
 
 const { isFull } = suiteSize();
-const SCANS = isFull ? 400 : 100;
-/** QEMU's keyboard loses what it is not asked for in time, so that it can only be typed on slowly. */
-const TYPED = 8;
+const SCANS = isFull ? 400 : Number(process.env.TRY ?? 100);
+/** QEMU's keyboard loses what it is not asked for in time: few codes, slowly, and nothing beside them. The gadget's keyboard waits to be asked. */
+const TYPED = 3;
 const VISITS = 5;
 /** 35.61 °C and 22.01 °C in steps of 0.02 K. */
 const FOREHEAD = { raw: 15_438, centiCelsius: 3_561 };
@@ -28,8 +28,11 @@ t.test('guest: a kiosk reads every kind of device through the kernel, and all ar
   await kiosk.untilOpened(ALL_OPENED);
   lap(`the kiosk has ${kiosk.heard.findLast(({ opened }) => opened !== undefined)?.opened?.join(', ')}`);
 
-  // It types slowly: beside the others.
-  const typing = kiosk.scan('keyboard-usb', TYPED);
+  for (let code = 0; code < TYPED; code++) {
+    await kiosk.scan('keyboard-usb', 1);
+    await kiosk.untilAnswered();
+  }
+  lap('keyboard-usb');
   await kiosk.scan('serial-ftdi', SCANS);
   lap('serial-ftdi');
   await kiosk.scan('hid-pos', SCANS);
@@ -50,8 +53,6 @@ t.test('guest: a kiosk reads every kind of device through the kernel, and all ar
   await kiosk.scan('gadget-hid', SCANS / 2);
   await kiosk.scan('gadget-serial', SCANS / 2);
   lap('gadget');
-  await typing;
-  lap('keyboard-usb');
 
   for (let visit = 1; visit <= VISITS; visit++) {
     await kiosk.scan('serial-ftdi', 1);

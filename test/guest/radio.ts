@@ -9,6 +9,8 @@ import { silentLog } from '../../protocol/log.ts';
 import { systemClock } from '../../protocol/time.ts';
 import { advertisingReports, commandComplete } from '../support/ble/hci-packets.ts';
 
+/** A radio process starts in ten seconds, or not. */
+const LONGEST_START_MS = 60_000;
 const VENDOR_PACKET = 0xff;
 const COMMAND_PACKET = 1;
 const SCAN_ENABLE = 0x200c;
@@ -59,7 +61,8 @@ export class Radio {
       },
     };
     const running = runSniffer(options, stopping.signal);
-    while (!this.#isScanning) await pause(50);
+    const hopeless = performance.now() + LONGEST_START_MS;
+    while (!this.#isScanning && performance.now() < hopeless) await pause(50);
     for (let sent = 0; sent < count; sent++) {
       const address = Uint8Array.of(0xc0, 0xff, 0xee, 0, sent >> 8, sent & 0xff);
       const bytes = Uint8Array.of(2, 1, 6, 5, 0xff, 0x4c, 0, 0x10, sent & 0xff);

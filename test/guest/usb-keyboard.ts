@@ -24,7 +24,7 @@ const SHIFTED: Readonly<Record<string, string>> = {
 };
 const EVENTS_AT_ONCE = 8;
 /** A report each 8 ms; but the kiosk asks for each by itself, and an emulated processor that is busy is late. */
-const REPORT_MS = 40;
+const REPORT_MS = 60;
 
 interface KeyEvent {
   readonly type: 'key';
