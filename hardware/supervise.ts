@@ -36,7 +36,7 @@ export interface Backoff {
  */
 export const HARDWARE_BACKOFF: Omit<Backoff, 'random'> = {
   firstWaitMs: 250,
-  longestWaitMs: 500,
+  longestWaitMs: 400,
   longestUsedWaitMs: 30_000,
   quickReplugs: 200,
   healthyMs: 10_000,
