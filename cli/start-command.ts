@@ -13,6 +13,7 @@ import { Registry } from '../gateway/registry.ts';
 import { parseConfig } from '../kiosk/config.ts';
 import { openIdentity as openKioskIdentity } from '../kiosk/kiosk-identity.ts';
 import { runKiosk } from '../kiosk/run-kiosk.ts';
+import { ConfigError } from '../protocol/errors.ts';
 import { type EntranceId, newPlaceId, type VenueId } from '../protocol/ids.ts';
 import { systemClock } from '../protocol/time.ts';
 import { type DataPaths, dataPaths, gatewayIdentity } from './data-paths.ts';
@@ -52,20 +53,25 @@ export function startCommand(): Command {
       if (hasNewCards) await printSheet({ issuer, visitors: 5, groups: [], stickers: 0 }, paths.sampleCards);
       await admitOwnKiosk(paths, direction);
 
-      const ports = { tls: { host: '127.0.0.1', port: await portNear(TLS_PORT) }, tcp: { port: await portNear(TCP_PORT) } };
       const stopping = new AbortController();
-      const running = await runGatewayAndCore(paths, { publicHost: '127.0.0.1', ...ports }, { clock: systemClock, log }, stopping.signal);
-      const config = parseConfig({
-        dataDir: paths.kiosk,
-        trustPath: gatewayPaths(paths.gateway).trust,
-        direction,
-        scanners: [{ kind: 'auto-serial' }, { kind: 'auto-hid' }, { kind: 'standard-input' }],
-        page: { port: await portNear(PAGE_PORT) },
+      const running = await onFreePorts([TLS_PORT, TCP_PORT], ([tls = 0, tcp = 0]) => {
+        const ports = { tls: { host: '127.0.0.1', port: tls }, tcp: { port: tcp } };
+        return runGatewayAndCore(paths, { publicHost: '127.0.0.1', ...ports }, { clock: systemClock, log }, stopping.signal);
       });
       const doors = kioskDoors('text', level, signal, ({ pageUrl }) => tell(paths, running.gateway.tcpPort, pageUrl));
       try {
         // Whichever ends first takes the other with it: a bug in one is not to leave half a shop running.
-        await Promise.race([runKiosk(config, { ...doors, log }, signal), running.done]);
+        const kiosk = onFreePorts([PAGE_PORT], ([port]) => {
+          const config = parseConfig({
+            dataDir: paths.kiosk,
+            trustPath: gatewayPaths(paths.gateway).trust,
+            direction,
+            scanners: [{ kind: 'auto-serial' }, { kind: 'auto-hid' }, { kind: 'standard-input' }],
+            page: { port },
+          });
+          return runKiosk(config, { ...doors, log }, signal);
+        });
+        await Promise.race([kiosk, running.done]);
         say('Stopping.');
       } finally {
         stopping.abort();
@@ -110,6 +116,18 @@ async function admitOwnKiosk(paths: DataPaths, direction: 'in' | 'out' | 'both')
     registry.admit({ kiosk: own.kiosk, publicKey: own.publicKey, venue, entrance, direction, dwellMs: DWELL_MS }, systemClock.wall());
   } finally {
     registry.close();
+  }
+}
+
+/** Starts on these ports, or on any where one is taken, also by a program that took it in between. */
+async function onFreePorts<T>(wanted: readonly number[], start: (ports: readonly number[]) => Promise<T>): Promise<T> {
+  const ports = await Promise.all(wanted.map(portNear));
+  try {
+    return await start(ports);
+  } catch (error) {
+    const cause = error instanceof ConfigError ? error.cause : undefined;
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE')) throw error;
+    return await start(wanted.map(() => 0));
   }
 }
 
