@@ -55,7 +55,7 @@ t.test('start: a second one in the same directory is refused and says so', async
   await first.line(isReady);
   const second = start(data);
   await t.rejects(second.line(isReady), /config\.locked/);
-  t.equal(await second.end('SIGTERM'), 78, 'EX_CONFIG: systemd is not to restart it');
+  t.equal(await second.ended(), 78, 'EX_CONFIG: systemd is not to restart it');
   t.equal(await first.end('SIGTERM'), 0, 'the first is not disturbed');
 });
 
@@ -66,7 +66,7 @@ t.test('kiosk: every fault of its settings is told at once, with exit status 78'
   t.match(fault, /direction/);
   t.match(fault, /page\.port/);
   t.match(fault, /colour/);
-  t.equal(await kiosk.end('SIGTERM'), 78);
+  t.equal(await kiosk.ended(), 78);
 });
 
 t.test('core: what is asked needs a card that is ours, given where nobody else sees it', async (t) => {

@@ -82,16 +82,22 @@ export class VestibuleProcess {
   async end(signal: NodeJS.Signals): Promise<number | NodeJS.Signals> {
     const { exitCode, signalCode } = this.#child;
     if (exitCode === null && signalCode === null) {
-      const closed = once(this.#child, 'close');
+      const ended = this.ended();
       this.#child.kill(signal);
-      await closed;
+      await ended;
     }
-    return this.#child.exitCode ?? this.#child.signalCode ?? signal;
+    return await this.ended();
+  }
+
+  /** Waits for the end of a process that ends by itself. @returns as `end`. */
+  async ended(): Promise<number | NodeJS.Signals> {
+    if (!this.hasEnded) await once(this.#child, 'close');
+    return this.#child.exitCode ?? this.#child.signalCode ?? 'SIGKILL';
   }
 
   /** Runs a command to its end. @returns what it wrote on standard output. @throws when it fails. */
-  static async run(args: readonly string[], input = ''): Promise<string> {
-    const run = new VestibuleProcess(args);
+  static async run(args: readonly string[], input = '', env: NodeJS.ProcessEnv = {}): Promise<string> {
+    const run = new VestibuleProcess(args, { env });
     run.#child.stdin?.end(input);
     await once(run.#child, 'close');
     if (run.#child.exitCode !== 0) throw new Error(`vestibule ${args[0]} failed (${run.#child.exitCode}): ${run.written}`);
