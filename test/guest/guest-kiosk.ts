@@ -1,5 +1,5 @@
 /** The kiosk in the guest, seen from the host: scans with one device or another, and gathers what is promised, and when. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { rowName } from '../support/audit-road.ts';
 import { type Ending, Guest, guestDirectory, type Machine, shareOf } from '../support/guest/guest.ts';
@@ -25,15 +25,16 @@ export const SCANNERS = {
 
 export type ScannerKind = keyof typeof SCANNERS;
 
+/** By line end: on an emulated processor a device may pause within a code for longer than the silence that ends one. */
 const CONFIG = {
   scanners: [
-    { kind: 'serial', name: 'serial-ftdi', path: '/dev/ttyUSB0', baudRate: 115_200 },
-    { kind: 'serial', name: 'gadget-serial', path: '/dev/ttyACM0', baudRate: 115_200 },
+    { kind: 'serial', name: 'serial-ftdi', path: '/dev/ttyUSB0', baudRate: 115_200, framing: 'line' },
+    { kind: 'serial', name: 'gadget-serial', path: '/dev/ttyACM0', baudRate: 115_200, framing: 'line' },
     { kind: 'hid-pos', name: 'hid-pos', vendorId: '0c2e', productId: '0b61' },
     { kind: 'hid-pos', name: 'gadget-hid', vendorId: '0c2e', productId: '0b81' },
-    { kind: 'keyboard', name: 'gadget-keyboard', vendorId: '0c2e', productId: '0b81', via: 'usb' },
+    { kind: 'keyboard', name: 'gadget-keyboard', vendorId: '0c2e', productId: '0b81', via: 'usb', framing: 'line' },
     { kind: 'keyboard', name: 'keyboard-usb', vendorId: '0627', productId: '0001', via: 'usb', framing: 'line' },
-    { kind: 'keyboard', name: 'keyboard-evdev', vendorId: '0c2e', productId: '0b01', via: 'evdev' },
+    { kind: 'keyboard', name: 'keyboard-evdev', vendorId: '0c2e', productId: '0b01', via: 'evdev', framing: 'line' },
   ],
   thermometers: [{ kind: 'mlx90614-i2c', name: 'infrared', path: '/dev/i2c-0', isPecRequired: false }],
   page: { isOn: false },
@@ -70,10 +71,12 @@ export class GuestKiosk {
   readonly heard: Heard[] = [];
   readonly venue: Venue;
   readonly guest: Guest;
+  readonly #directory: string;
   readonly #waiting = new Set<() => void>();
   #answered = 0;
 
-  private constructor(venue: Venue, guest: Guest) {
+  private constructor(directory: string, venue: Venue, guest: Guest) {
+    this.#directory = directory;
     this.venue = venue;
     this.guest = guest;
     guest.onLine('answers', (line) => this.#hear(JSON.parse(line) as Heard));
@@ -103,7 +106,7 @@ exec ${node} ${join(import.meta.dirname, 'agent.ts')} '${node}' ${tree}
       devices: [...NETWORK, '-device', 'qemu-xhci', '-device', 'usb-serial,chardev=ftdi,always-plugged=on', '-device', 'usb-kbd'],
       longestMs: LONGEST_MS,
     });
-    return new GuestKiosk(venue, guest);
+    return new GuestKiosk(directory, venue, guest);
   }
 
   order(order: Order): void {
@@ -159,9 +162,11 @@ exec ${node} ${join(import.meta.dirname, 'agent.ts')} '${node}' ${tree}
     return ending;
   }
 
+  /** Ends what runs, and leaves nothing. */
   async destroy(): Promise<void> {
     await this.guest.kill();
     await this.venue.close();
+    rmSync(this.#directory, { recursive: true, force: true });
   }
 
   #hear(heard: Heard): void {

@@ -2,7 +2,7 @@
  * The kiosk on the processor of a Raspberry Pi: an arm64 kernel, the packages that the lockfile has for it, a USB keyboard that types codes.
  * QEMU emulates processor and bus, not the Pi's boot.
  */
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { typeOn } from '../guest/usb-keyboard.ts';
@@ -45,6 +45,7 @@ wait $kiosk
 t.test('pi: an arm64 kiosk loads its native modules, reads a USB keyboard, and delivers each code once', async (t) => {
   const machine = await needArmMachine();
   const directory = guestDirectory();
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const { tree, packages } = await armTree(directory);
   const startedMs = performance.now();
   const lap = (what: string) => t.comment(`${((performance.now() - startedMs) / 1_000).toFixed(0)} s: ${what}`);

@@ -2,7 +2,7 @@
  * A kiosk in a virtual machine whose power is cut again and again, while cards are scanned and something else writes to the same disk. What
  * was promised is what came out of the machine before the cut, and nothing else.
  */
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { rowName } from '../support/audit-road.ts';
 import { Guest, guestDirectory, type Machine } from '../support/guest/guest.ts';
@@ -125,10 +125,11 @@ export class PowerKiosk {
     return readDisk(this.#image, join(this.#directory, 'scratch'), this.venue.kiosk);
   }
 
-  /** Ends what runs. */
+  /** Ends what runs, and leaves nothing. */
   async destroy(): Promise<void> {
     await this.#guest?.kill();
     await this.venue.close();
+    rmSync(this.#directory, { recursive: true, force: true });
   }
 
   async #start(isOnline: boolean, end: string): Promise<{ guest: Guest; mounted: Promise<void> }> {
