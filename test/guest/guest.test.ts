@@ -9,7 +9,7 @@ import { suiteSize } from '../support/suite-size.ts';
 import { ALL_OPENED, type Answer, GuestKiosk, OPENED_WITHOUT_GADGET, SCANNERS, type ScannerKind } from './guest-kiosk.ts';
 
 const { isFull } = suiteSize();
-const SCANS = isFull ? 400 : Number(process.env.TRY ?? 100);
+const SCANS = isFull ? 400 : 100;
 /** QEMU's keyboard loses what it is not asked for in time: few codes, slowly, and nothing beside them. The gadget's keyboard waits to be asked. */
 const TYPED = 3;
 const VISITS = 5;

@@ -7,10 +7,10 @@ import { arch } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
-import { loadNative } from '../../../hardware/native/native.ts';
-import { until } from '../../support/until.ts';
+import { loadNative } from '../../hardware/native/native.ts';
+import { until } from '../support/until.ts';
 
-const source = resolve(import.meta.dirname, '../../../hardware/native');
+const source = resolve(import.meta.dirname, '../../hardware/native');
 const place = `napi-v8-linux-${arch()}`;
 const { version } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as { version: string };
 const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { openRadio, type RadioLink } from '../../../hardware/ble/open-radio.ts';
-import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../../../hardware/supervise.ts';
-import { placeOf, silentLog } from '../../../protocol/log.ts';
-import { systemClock } from '../../../protocol/time.ts';
-import { VirtualController } from '../../support/ble/virtual-controller.ts';
+import { openRadio, type RadioLink } from '../../hardware/ble/open-radio.ts';
+import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../../hardware/supervise.ts';
+import { placeOf, silentLog } from '../../protocol/log.ts';
+import { systemClock } from '../../protocol/time.ts';
+import { VirtualController } from '../support/ble/virtual-controller.ts';
 
 const SNIFF = { type: 'sniff', adapter: undefined } as const;
 const never = new AbortController().signal;
@@ -107,8 +107,8 @@ t.test('radio: a kiosk that is killed takes its radio process along', async (t) 
   const kiosk = spawn(process.execPath, [
     '--input-type=module',
     '--eval',
-    `import { openRadio } from ${JSON.stringify(import.meta.resolve('../../../hardware/ble/open-radio.ts'))};
-     import { systemClock as clock } from ${JSON.stringify(import.meta.resolve('../../../protocol/time.ts'))};
+    `import { openRadio } from ${JSON.stringify(import.meta.resolve('../../hardware/ble/open-radio.ts'))};
+     import { systemClock as clock } from ${JSON.stringify(import.meta.resolve('../../protocol/time.ts'))};
      await openRadio(${JSON.stringify(SNIFF)}, { clock, nodeArguments: ${JSON.stringify(nodeArguments)} }, new AbortController().signal);`,
   ]);
   await controller.until(({ isScanning }) => isScanning);
