@@ -2,7 +2,7 @@
  * From the voltage of a Sharp infrared distance sensor to whether somebody stands before it. Pure.
  *
  * The output falls with distance: V = a + b / (d + 0.42 cm), as the sheets' second figures show. The two constants follow from the two
- * voltages that each sheet guarantees. Nearer than its nearest distance a sensor's output falls again, so something held against it seems
+ * voltages that each sheet gives as typical; a sensor may be 0.15 V beside the first. Nearer than its nearest distance a sensor's output falls again, so something held against it seems
  * further away.
  * Source: Sharp, GP2Y0A21YK0F sheet E4-A00201EN (0.4 V at 80 cm, 1.9 V more at 10 cm, typical); GP2Y0A41SK0F sheet OP13008EN (0.4 V at
  * 30 cm, 2.25 V more at 4 cm, typical).
