@@ -13,12 +13,11 @@ mount -t 9p -o $by9p,ro,cache=loose host /host || { echo 'init: no root'; powero
 mount -t tmpfs writes /writes
 mkdir /writes/upper /writes/work
 mount -t overlay -o lowerdir=/host,upperdir=/writes/upper,workdir=/writes/work overlay /root
-mkdir -p /root/proc /root/sys /root/dev /root/run /root/tmp /root/share
+mkdir -p /root/proc /root/sys /root/dev /root/run /root/share
 mount --move /dev /root/dev
 mount -t proc proc /root/proc
 mount -t sysfs sys /root/sys
 mount -t tmpfs run /root/run
-mount -t tmpfs tmp /root/tmp
 mkdir -p /root/dev/pts /root/dev/shm /root/run/bin /root/dev/virtio-ports
 mount -t devpts pts /root/dev/pts
 mount -t tmpfs shm /root/dev/shm
