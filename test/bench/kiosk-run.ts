@@ -11,10 +11,13 @@ import { seededRandom } from '../support/suite-size.ts';
 import { BareDoor } from './bare-door.ts';
 import { FsyncWatch } from './fsync-library.ts';
 import type { FromKioskChild, KioskChildOptions, ToKioskChild } from './kiosk-child.ts';
+import { BenchScanner } from './scanner.ts';
 
 export interface RunSettings {
   readonly dir: string;
   readonly library: string;
+  /** Of `buildScanner`. */
+  readonly scanner: string;
   readonly extraFsyncUs: number;
   /** `online`: a gateway is connected that acknowledges at once. */
   readonly isOnline: boolean;
@@ -63,24 +66,49 @@ const untilMs = (dueMs: number): Promise<void> => new Promise((resolve) => setTi
 /** Bytes that a process made dirty in files, in all. Source: proc_pid_io(5). */
 const writtenBytesOf = (pid: number): number => Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]);
 
+type Answer = Extract<FromKioskChild, { kind: 'answer' }>;
+
 class KioskUnderTest {
   readonly kept: Timed[] = [];
   readonly strangers: Timed[] = [];
   readonly floors: number[] = [];
   readonly #child: ChildProcess;
-  readonly #write: (text: string) => void;
-  readonly #waiting: { readonly cameMs: number; readonly ahead: number }[] = [];
+  readonly #scanner: BenchScanner | undefined;
+  readonly #scan: (text: string) => void;
+  readonly #waiting: { readonly ahead: number }[] = [];
+  readonly #cameMs: number[] = [];
+  readonly #answered: { readonly answer: Answer; readonly ahead: number; readonly syncedMs: number }[] = [];
   #told: () => void = () => {};
   #syncedMs = 0;
   ready: Extract<FromKioskChild, { kind: 'ready' }> | undefined;
 
-  constructor(options: KioskChildOptions, env: Readonly<Record<string, string>>, write: ((text: string) => void) | undefined) {
+  /** @param program of `buildScanner`. @param write another way in, through a terminal. */
+  constructor(
+    options: KioskChildOptions,
+    env: Readonly<Record<string, string>>,
+    program: string,
+    write: ((text: string) => void) | undefined,
+  ) {
     this.#child = spawn(process.execPath, [join(import.meta.dirname, 'kiosk-child.ts'), JSON.stringify(options)], {
       env: { ...process.env, ...env },
       stdio: ['pipe', 'pipe', 'inherit', 'ipc'],
     });
     this.#child.stdout?.resume();
-    this.#write = write ?? ((text) => this.#child.stdin?.write(text));
+    const onWritten = (atMs: number) => {
+      this.#cameMs.push(atMs);
+      this.#match();
+    };
+    if (write !== undefined) {
+      this.#scan = (text) => {
+        onWritten(nowMs());
+        write(`${text}\r`);
+      };
+    } else {
+      if (this.#child.stdin === null) throw new TypeError('bench: a kiosk without input');
+      const scanner = new BenchScanner(program, this.#child.stdin, onWritten);
+      this.#scanner = scanner;
+      this.#scan = (text) => scanner.scan(text);
+    }
     this.#child.on('message', (message: FromKioskChild) => {
       this.#hear(message);
       this.#told();
@@ -93,12 +121,12 @@ class KioskUnderTest {
   }
 
   get unanswered(): number {
-    return this.#waiting.length;
+    return this.#waiting.length + this.#answered.length;
   }
 
   scan(text: string): void {
-    this.#waiting.push({ cameMs: nowMs(), ahead: this.#waiting.length });
-    this.#write(`${text}\r`);
+    this.#waiting.push({ ahead: this.#waiting.length });
+    this.#scan(text);
   }
 
   /** @throws when the kiosk's process ends first. */
@@ -119,6 +147,7 @@ class KioskUnderTest {
 
   async stop(): Promise<void> {
     const exited = once(this.#child, 'exit');
+    this.#scanner?.stop();
     this.#send({ kind: 'stop' });
     await exited;
   }
@@ -135,22 +164,31 @@ class KioskUnderTest {
     } else if (message.kind === 'answer') {
       const scan = this.#waiting.shift();
       if (scan === undefined) throw new Error(`bench: an answer without a scan: ${message.feedback}`);
-      const timed: Timed = {
-        tookMs: message.atMs - scan.cameMs,
-        insideMs: message.readMs === null ? Number.NaN : message.atMs - message.readMs,
-        syncedMs: message.syncedMs - this.#syncedMs,
-        ahead: scan.ahead,
-      };
+      this.#answered.push({ answer: message, ahead: scan.ahead, syncedMs: message.syncedMs - this.#syncedMs });
       this.#syncedMs = message.syncedMs;
-      if (message.feedback === 'welcome') this.kept.push(timed);
-      else if (message.feedback === 'not-a-card') this.strangers.push(timed);
-      else throw new Error(`bench: a scan was answered with ${message.feedback}`);
+      this.#match();
     }
+  }
+
+  /** The scanner tells of its writes late, so as not to be in the way. */
+  #match(): void {
+    while (this.#cameMs.length > 0) {
+      const answered = this.#answered.shift();
+      if (answered === undefined) return;
+      const cameMs = this.#cameMs.shift() ?? Number.NaN;
+      const { answer, ahead, syncedMs } = answered;
+      const insideMs = answer.readMs === null ? Number.NaN : answer.atMs - answer.readMs;
+      const timed: Timed = { tookMs: answer.atMs - cameMs, insideMs, syncedMs, ahead };
+      if (answer.feedback === 'welcome') this.kept.push(timed);
+      else if (answer.feedback === 'not-a-card') this.strangers.push(timed);
+      else throw new Error(`bench: a scan was answered with ${answer.feedback}`);
+    }
+    this.#told();
   }
 }
 
 export async function runOnce(settings: RunSettings): Promise<RunResult> {
-  const { dir, library, extraFsyncUs, isOnline, door, scans, scansPerSecond, seed } = settings;
+  const { dir, library, scanner, extraFsyncUs, isOnline, door, scans, scansPerSecond, seed } = settings;
   mkdirSync(dir, { recursive: true });
   const random = seededRandom(seed);
   const deployment = await newDeployment();
@@ -162,10 +200,11 @@ export async function runOnce(settings: RunSettings): Promise<RunResult> {
   const watch = new FsyncWatch(library, join(dir, 'fsyncs.bin'), extraFsyncUs);
   const dataDir = join(dir, 'kiosk');
   const bareWatch = new FsyncWatch(library, join(dir, 'bare-fsyncs.bin'), extraFsyncUs);
-  const bare = new BareDoor(join(dir, 'bare.bin'), bareWatch.env);
+  const bare = new BareDoor(join(dir, 'bare.bin'), scanner, bareWatch.env);
   const kiosk = new KioskUnderTest(
     { dataDir, trustPath: deployment.writeTrust(dir, port), ...(pty && { scannerPath: pty.path }) },
     watch.env,
+    scanner,
     pty && ((text) => void pty.send(text)),
   );
   try {

@@ -9,6 +9,7 @@ import { machine, makeDiskDirectory, median, quantile, rounded } from './figures
 import { buildFsyncLibrary } from './fsync-library.ts';
 import { type RunResult, type RunSettings, runOnce } from './kiosk-run.ts';
 import type { Bench } from './main.ts';
+import { buildScanner } from './scanner.ts';
 
 const SLOW_FSYNC_US = 20_000;
 
@@ -82,7 +83,7 @@ export const bench: Bench = async ({ isFull, say }) => {
   const slowScans = isFull ? 1_000 : 300;
   const fast = { extraFsyncUs: 0, scans, scansPerSecond: 30, door: 'standard-input' } as const;
   const slow = { extraFsyncUs: SLOW_FSYNC_US, scans: slowScans, scansPerSecond: 6, door: 'standard-input' } as const;
-  const runs: [prefix: string, Omit<RunSettings, 'dir' | 'library' | 'seed'>][] = [
+  const runs: [prefix: string, Omit<RunSettings, 'dir' | 'library' | 'scanner' | 'seed'>][] = [
     ['', { ...fast, isOnline: false }],
     ['online', { ...fast, isOnline: true }],
     ['pty', { ...fast, door: 'pty', isOnline: true, scans: scans / 4 }],
@@ -92,10 +93,11 @@ export const bench: Bench = async ({ isFull, say }) => {
   const chosen = process.env.VESTIBULE_BENCH_RUNS?.split(',');
   try {
     const library = buildFsyncLibrary(root);
+    const scanner = buildScanner(root);
     const figures: Record<string, number | string> = { ...about };
     for (const [index, [prefix, settings]] of runs.entries()) {
       if (chosen !== undefined && !chosen.includes(prefix)) continue;
-      const measured = figuresOf(await runOnce({ ...settings, dir: join(root, `run-${index}`), library, seed: 11 + index }));
+      const measured = figuresOf(await runOnce({ ...settings, dir: join(root, `run-${index}`), library, scanner, seed: 11 + index }));
       Object.assign(figures, named(measured, prefix));
       say(
         `${prefix || 'offline'}: median ${measured.medianMs} ms, p99 ${measured.p99Ms} ms; ${measured.aboveFsyncP99Ms} above an fsync's p99, ` +
