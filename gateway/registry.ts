@@ -1,26 +1,27 @@
 /**
- * Which kiosks are admitted and where they hang. A file of its own, so that admission goes on while the ledger's disk is full,
- * and so that `vestibule gateway admit` can write it while the gateway runs.
+ * Which kiosks are admitted and where they hang; in the same file, behind doors of their own, venues, lost cards and what kiosks were told.
+ * A file of its own, so that admission goes on while the ledger's disk is full, and so that commands can write it while the gateway runs.
  */
 import type { Direction, Placement } from '../core/intake.ts';
 import { AdmissionError, ConfigError } from '../protocol/errors.ts';
 import type { EntranceId, KioskId, VenueId } from '../protocol/ids.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { type Db, openDatabase, translating } from './database.ts';
+import { LostList } from './policy/lost-list.ts';
+import { PolicyBook } from './policy/policy-book.ts';
+import type { Venue } from './policy/venue.ts';
+import { VenueBook } from './policy/venue-book.ts';
+import { REGISTRY_STEPS } from './registry-schema.ts';
 
-export interface Venue {
-  readonly id: VenueId;
-  /** For operators, 1 to 100 characters. */
-  readonly name: string;
-  /** IANA name, such as `Europe/Berlin`: decides where a venue's day ends. */
-  readonly timezone: string;
-}
+export type { Venue };
 
 export interface Kiosk {
   readonly kiosk: KioskId;
   /** Raw Ed25519, 32 bytes. */
   readonly publicKey: Uint8Array;
   readonly placement: Placement;
+  /** Whether a person set the direction of its entrance: the kiosk is told then, and else goes by its own settings. */
+  readonly isDirectionTold: boolean;
   readonly timezone: string;
   readonly admittedAtMs: EpochMillis;
   /** `undefined` while admitted. */
@@ -32,25 +33,13 @@ export interface Admission {
   /** Raw Ed25519, 32 bytes. */
   readonly publicKey: Uint8Array;
   readonly venue: VenueId;
+  /** One of the venue's, or one that is not known yet and is made. */
   readonly entrance: EntranceId;
-  readonly direction: Direction;
-  /** How long a visit without a check-out is taken to last. */
-  readonly dwellMs: number;
+  /** Left out, the entrance keeps its own; a new one is for coming in. */
+  readonly direction?: Direction;
+  /** How long a visit without a check-out is taken to last, where this kiosk hangs; left out, as long as at its venue. */
+  readonly dwellMs?: number;
 }
-
-const STEPS = [
-  `CREATE TABLE venues (id TEXT PRIMARY KEY, name TEXT NOT NULL, timezone TEXT NOT NULL) STRICT;
-   CREATE TABLE kiosks (
-     kiosk TEXT PRIMARY KEY,
-     public_key BLOB NOT NULL UNIQUE,
-     venue TEXT NOT NULL REFERENCES venues (id),
-     entrance TEXT NOT NULL,
-     direction TEXT NOT NULL CHECK (direction IN ('in', 'out', 'both')),
-     dwell_ms INTEGER NOT NULL CHECK (dwell_ms > 0),
-     admitted_at_ms INTEGER NOT NULL,
-     revoked_at_ms INTEGER
-   ) STRICT;`,
-];
 
 interface KioskRow {
   kiosk: string;
@@ -62,30 +51,39 @@ interface KioskRow {
   admitted_at_ms: number;
   revoked_at_ms: number | null;
   timezone: string;
+  is_told: 0 | 1;
 }
 
+const KIOSKS = `SELECT kiosks.kiosk, public_key, kiosks.venue, entrance, entrances.direction, is_told, admitted_at_ms, revoked_at_ms,
+    coalesce(kiosks.dwell_ms, venues.dwell_ms) AS dwell_ms, timezone
+  FROM kiosks JOIN venues ON venues.id = kiosks.venue JOIN entrances ON entrances.id = entrance`;
+
 export class Registry {
+  readonly venueBook: VenueBook;
+  readonly lostList: LostList;
+  readonly policyBook: PolicyBook;
   readonly #db: Db;
   #known = new Map<KioskId, Kiosk>();
   #dataVersion: unknown;
+  #revision = 0;
 
   /** @param key the identity's storeKey. @throws StoreError as openDatabase does. */
   constructor(path: string, key: Uint8Array) {
-    this.#db = openDatabase({ path, key, steps: STEPS });
+    this.#db = openDatabase({ path, key, steps: REGISTRY_STEPS });
+    this.venueBook = new VenueBook(this.#db, () => this.#read());
+    this.lostList = new LostList(this.#db, () => this.#read());
+    this.policyBook = new PolicyBook(this.#db);
     this.#read();
   }
 
   /** Adds a venue, or gives one a new name or time zone. @throws ConfigError `config.invalid` for a time zone that nobody knows. */
-  putVenue({ id, name, timezone }: Venue): void {
-    if (!isTimezone(timezone)) throw new ConfigError('config.invalid', `time zone: "${timezone}" is no IANA name`);
-    this.#write(
-      'INSERT INTO venues (id, name, timezone) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, timezone = excluded.timezone',
-      [id, name, timezone],
-    );
+  putVenue({ id, name, timezone }: Pick<Venue, 'id' | 'name' | 'timezone'>): void {
+    if (this.venues().some((venue) => venue.id === id)) this.venueBook.edit(id, { name, timezone });
+    else this.venueBook.add({ name, timezone }, id);
   }
 
   venues(): Venue[] {
-    return translating('registry', () => this.#db.prepare('SELECT id, name, timezone FROM venues ORDER BY name').all() as Venue[]);
+    return this.venueBook.venues();
   }
 
   /**
@@ -100,17 +98,22 @@ export class Registry {
       throw new AdmissionError('admission.wrong_key', `kiosk ${kiosk}: id and key are admitted, but not with each other`);
     if (!this.venues().some(({ id }) => id === venue))
       throw new AdmissionError('admission.unknown_venue', `venue ${venue}: not registered`);
-    this.#write(
-      `INSERT INTO kiosks (kiosk, public_key, venue, entrance, direction, dwell_ms, admitted_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (kiosk) DO UPDATE SET venue = excluded.venue, entrance = excluded.entrance, direction = excluded.direction,
-         dwell_ms = excluded.dwell_ms, revoked_at_ms = NULL`,
-      [kiosk, publicKey, venue, entrance, direction, dwellMs, nowMs],
-    );
+    this.#transact(() => {
+      this.#putEntrance(entrance, venue, direction);
+      this.#db
+        .prepare(
+          `INSERT INTO kiosks (kiosk, public_key, venue, entrance, dwell_ms, admitted_at_ms) VALUES (?, ?, ?, ?, ?, ?)
+           ON CONFLICT (kiosk) DO UPDATE SET venue = excluded.venue, entrance = excluded.entrance, dwell_ms = excluded.dwell_ms,
+             revoked_at_ms = NULL`,
+        )
+        .run(kiosk, publicKey, venue, entrance, dwellMs ?? null, nowMs);
+    });
   }
 
   /** Takes a kiosk's admission back; a running gateway cuts it off. @returns false when no such kiosk is admitted. */
   revoke(kiosk: KioskId, nowMs: EpochMillis): boolean {
-    return this.#write('UPDATE kiosks SET revoked_at_ms = ? WHERE kiosk = ? AND revoked_at_ms IS NULL', [nowMs, kiosk]) > 0;
+    const revoke = 'UPDATE kiosks SET revoked_at_ms = ? WHERE kiosk = ? AND revoked_at_ms IS NULL';
+    return this.#transact(() => this.#db.prepare(revoke).run(nowMs, kiosk).changes) > 0;
   }
 
   /** @returns the kiosk, also a revoked one, as it stands now, whichever process changed it. @throws StoreError. */
@@ -125,14 +128,31 @@ export class Registry {
     return this.#known.values();
   }
 
+  /** Another one than before whenever something in the file may have changed, whichever process changed it. @throws StoreError. */
+  revision(): number {
+    this.#refresh();
+    return this.#revision;
+  }
+
   close(): void {
     this.#db.close();
   }
 
-  #write(sql: string, values: readonly unknown[]): number {
-    const changes = translating('registry', () => this.#db.prepare(sql).run(...values).changes);
+  #putEntrance(entrance: EntranceId, venue: VenueId, direction: Direction | undefined): void {
+    const known = this.#db.prepare('SELECT venue FROM entrances WHERE id = ?').pluck().get(entrance);
+    if (known !== undefined && known !== venue)
+      throw new ConfigError('config.invalid', `entrance ${entrance}: is of another venue than ${venue}`);
+    if (known === undefined)
+      this.#db
+        .prepare("INSERT INTO entrances (id, venue, name, direction, is_told) VALUES (?, ?, '', ?, 0)")
+        .run(entrance, venue, direction ?? 'in');
+    else if (direction !== undefined) this.#db.prepare('UPDATE entrances SET direction = ? WHERE id = ?').run(direction, entrance);
+  }
+
+  #transact<T>(work: () => T): T {
+    const done = translating('registry', () => this.#db.transact(work));
     this.#read();
-    return changes;
+    return done;
   }
 
   #refresh(): void {
@@ -143,7 +163,8 @@ export class Registry {
   #read(): void {
     translating('registry', () => {
       this.#dataVersion = this.#db.pragma('data_version');
-      const rows = this.#db.prepare('SELECT kiosks.*, timezone FROM kiosks JOIN venues ON venues.id = venue').all() as KioskRow[];
+      const rows = this.#db.prepare(KIOSKS).all() as KioskRow[];
+      this.#revision += 1;
       this.#known = new Map(rows.map((row) => [row.kiosk as KioskId, kioskOf(row)]));
     });
   }
@@ -153,18 +174,10 @@ const kioskOf = (row: KioskRow): Kiosk => ({
   kiosk: row.kiosk as KioskId,
   publicKey: new Uint8Array(row.public_key),
   placement: { venue: row.venue as VenueId, entrance: row.entrance as EntranceId, direction: row.direction, dwellMs: row.dwell_ms },
+  isDirectionTold: row.is_told === 1,
   timezone: row.timezone,
   admittedAtMs: row.admitted_at_ms as EpochMillis,
   revokedAtMs: row.revoked_at_ms === null ? undefined : (row.revoked_at_ms as EpochMillis),
 });
 
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
-
-function isTimezone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}

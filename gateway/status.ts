@@ -10,7 +10,8 @@ import { type Db, holdLock, translating } from './database.ts';
 import { openIdentity } from './identity.ts';
 import { openLedgerFile } from './ledger.ts';
 import { gatewayPaths } from './paths.ts';
-import { type Kiosk, Registry, type Venue } from './registry.ts';
+import type { Venue } from './policy/venue.ts';
+import { type Kiosk, Registry } from './registry.ts';
 import type { GatewayState } from './state-board.ts';
 import { kiosksSeen, type StoredTrouble, storedTroubleOf } from './stored-trouble.ts';
 

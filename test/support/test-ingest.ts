@@ -64,6 +64,7 @@ export async function openTestIngest(
     kiosk: kiosk.kiosk,
     publicKey: kiosk.publicKey,
     placement: { venue: newPlaceId<VenueId>(), entrance: newPlaceId<EntranceId>(), direction: 'both', dwellMs: 3_600_000 },
+    isDirectionTold: false,
     timezone: 'UTC',
     admittedAtMs: 0 as EpochMillis,
     revokedAtMs: undefined,

@@ -1,0 +1,54 @@
+/** The cards that were reported lost, in the registry's file: the digest of each and when, never the card. */
+import { ConfigError } from '../../protocol/errors.ts';
+import type { VisitorUuid } from '../../protocol/ids.ts';
+import { lostDigestOf, MOST_LOST_CARDS } from '../../protocol/lost-card.ts';
+import type { EpochMillis } from '../../protocol/units.ts';
+import { type Db, translating } from '../database.ts';
+
+export class LostList {
+  readonly #db: Db;
+  readonly #onChange: () => void;
+
+  /** @param db the registry's. @param onChange told after each change made here. */
+  constructor(db: Db, onChange: () => void) {
+    this.#db = db;
+    this.#onChange = onChange;
+  }
+
+  /** @returns false when it was reported before. @throws ConfigError `config.invalid` when 10,000 are on the list already; StoreError. */
+  add(card: VisitorUuid, nowMs: EpochMillis): boolean {
+    return this.#write(() => {
+      if (this.count() >= MOST_LOST_CARDS && !this.has(card))
+        throw new ConfigError('config.invalid', `lost cards: ${MOST_LOST_CARDS} are on the list already`);
+      const insert = 'INSERT INTO lost_cards (digest, reported_at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING';
+      return this.#db.prepare(insert).run(lostDigestOf(card), nowMs).changes > 0;
+    });
+  }
+
+  /** @returns false when it was not on the list. @throws StoreError. */
+  remove(card: VisitorUuid): boolean {
+    return this.#write(() => this.#db.prepare('DELETE FROM lost_cards WHERE digest = ?').run(lostDigestOf(card)).changes > 0);
+  }
+
+  has(card: VisitorUuid): boolean {
+    return translating(
+      'registry',
+      () => this.#db.prepare('SELECT 1 FROM lost_cards WHERE digest = ?').get(lostDigestOf(card)) !== undefined,
+    );
+  }
+
+  count(): number {
+    return translating('registry', () => this.#db.prepare('SELECT count(*) FROM lost_cards').pluck().get() as number);
+  }
+
+  /** 16 bytes each, as `lostDigestOf` gives them; at most 10,000. */
+  digests(): Uint8Array[] {
+    return translating('registry', () => this.#db.prepare('SELECT digest FROM lost_cards').pluck().all() as Uint8Array[]);
+  }
+
+  #write<T>(work: () => T): T {
+    const done = translating('registry', () => this.#db.transact(work));
+    this.#onChange();
+    return done;
+  }
+}

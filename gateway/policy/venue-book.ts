@@ -1,0 +1,163 @@
+/**
+ * Venues and their entrances, in the registry's file: the one place where they are read and changed, by a command or by a page. A running
+ * gateway tells the kiosks within a second of a change.
+ */
+import { ConfigError } from '../../protocol/errors.ts';
+import { type EntranceId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
+import { type Db, translating } from '../database.ts';
+import { type Entrance, MOST_ENTRANCES, NEW_VENUE, parseEntrance, parseVenueChange, type Venue, type VenueRules } from './venue.ts';
+
+interface VenueRow {
+  id: VenueId;
+  name: string;
+  timezone: string;
+  organisation: string;
+  site: string;
+  region: string;
+  kind: VenueRules['kind'];
+  dwell_ms: number;
+  lingering_ms: number;
+  threshold_centi_celsius: NonNullable<VenueRules['threshold']> | null;
+  unsigned_cards: VenueRules['unsignedCards'];
+}
+
+interface EntranceRow {
+  id: EntranceId;
+  venue: VenueId;
+  name: string;
+  direction: Entrance['direction'];
+  is_told: 0 | 1;
+}
+
+export class VenueBook {
+  readonly #db: Db;
+  readonly #onChange: () => void;
+
+  /** @param db the registry's. @param onChange told after each change made here. */
+  constructor(db: Db, onChange: () => void) {
+    this.#db = db;
+    this.#onChange = onChange;
+  }
+
+  /** By name. @throws StoreError. */
+  venues(): Venue[] {
+    return translating('registry', () => {
+      const entrances = Map.groupBy(
+        this.#db.prepare('SELECT id, venue, name, direction, is_told FROM entrances ORDER BY name, id').all() as EntranceRow[],
+        ({ venue }) => venue,
+      );
+      const rows = this.#db.prepare('SELECT * FROM venues ORDER BY name, id').all() as VenueRow[];
+      return rows.map((row) => venueOf(row, entrances.get(row.id) ?? []));
+    });
+  }
+
+  /** @throws ConfigError `config.invalid` when there is none of that id; StoreError. */
+  venue(id: VenueId): Venue {
+    const found = this.venues().find((venue) => venue.id === id);
+    if (found === undefined) throw new ConfigError('config.invalid', `venue ${id}: not registered`);
+    return found;
+  }
+
+  /**
+   * @param rules a name and a time zone, and what else is known; the rest is as in NEW_VENUE.
+   * @throws ConfigError `config.invalid` with every fault; StoreError.
+   */
+  add(rules: unknown, id: VenueId = newPlaceId<VenueId>()): Venue {
+    const { name, timezone, ...more } = parseVenueChange(rules);
+    if (name === undefined || timezone === undefined) throw new ConfigError('config.invalid', 'venue: name and timezone are needed');
+    this.#write(() => {
+      this.#db.prepare('INSERT INTO venues (id, name, timezone) VALUES (?, ?, ?)').run(id, name, timezone);
+      this.#put(id, { ...NEW_VENUE, ...more, name, timezone });
+    });
+    return this.venue(id);
+  }
+
+  /**
+   * Changes what `change` names, and nothing else. A stay that is set here holds for every kiosk of the venue, one admitted with another too.
+   * @throws ConfigError `config.invalid` with every fault; StoreError.
+   */
+  edit(id: VenueId, change: unknown): Venue {
+    const rules = parseVenueChange(change);
+    this.#write(() => {
+      const { id: _id, entrances: _entrances, ...before } = this.venue(id);
+      this.#put(id, { ...before, ...rules });
+      if (rules.dwellMs !== undefined) this.#db.prepare('UPDATE kiosks SET dwell_ms = NULL WHERE venue = ?').run(id);
+    });
+    return this.venue(id);
+  }
+
+  /**
+   * Adds an entrance, or gives the one of that name or id at the venue another direction; its kiosks are told.
+   * @throws ConfigError `config.invalid` with every fault, or when the venue has 64 already; StoreError.
+   */
+  putEntrance(venue: VenueId, wanted: unknown): Entrance {
+    const { name, direction } = parseEntrance(wanted);
+    return this.#write(() => {
+      const { entrances } = this.venue(venue);
+      const known = entrances.find((entrance) => entrance.id === name || entrance.name === name);
+      if (known === undefined && entrances.length >= MOST_ENTRANCES)
+        throw new ConfigError('config.invalid', `venue ${venue}: has ${MOST_ENTRANCES} entrances already`);
+      const entrance = { id: known?.id ?? newPlaceId<EntranceId>(), name: known?.name ?? name, direction, isTold: true };
+      this.#db
+        .prepare(
+          `INSERT INTO entrances (id, venue, name, direction, is_told) VALUES (?, ?, ?, ?, 1)
+           ON CONFLICT (id) DO UPDATE SET direction = excluded.direction, is_told = 1`,
+        )
+        .run(entrance.id, venue, entrance.name, direction);
+      return entrance;
+    });
+  }
+
+  /** @param name of the entrance, or its id. @throws ConfigError `config.invalid` when there is none, or a kiosk hangs there; StoreError. */
+  removeEntrance(venue: VenueId, name: string): void {
+    this.#write(() => {
+      const entrance = this.venue(venue).entrances.find((one) => one.id === name || one.name === name);
+      if (entrance === undefined) throw new ConfigError('config.invalid', `venue ${venue}: no entrance of that name or id`);
+      const hangs = this.#db.prepare('SELECT 1 FROM kiosks WHERE entrance = ? LIMIT 1').get(entrance.id);
+      if (hangs !== undefined) throw new ConfigError('config.invalid', `entrance ${entrance.id}: a kiosk was admitted there`);
+      this.#db.prepare('DELETE FROM entrances WHERE id = ?').run(entrance.id);
+    });
+  }
+
+  #put(id: VenueId, rules: VenueRules): void {
+    this.#db
+      .prepare(
+        `UPDATE venues SET name = ?, organisation = ?, site = ?, region = ?, kind = ?, timezone = ?, dwell_ms = ?, lingering_ms = ?,
+           threshold_centi_celsius = ?, unsigned_cards = ? WHERE id = ?`,
+      )
+      .run(
+        rules.name,
+        rules.organisation,
+        rules.site,
+        rules.region,
+        rules.kind,
+        rules.timezone,
+        rules.dwellMs,
+        rules.lingeringMs,
+        rules.threshold ?? null,
+        rules.unsignedCards,
+        id,
+      );
+  }
+
+  #write<T>(work: () => T): T {
+    const done = translating('registry', () => this.#db.transact(work));
+    this.#onChange();
+    return done;
+  }
+}
+
+const venueOf = (row: VenueRow, entrances: readonly EntranceRow[]): Venue => ({
+  id: row.id,
+  name: row.name,
+  organisation: row.organisation,
+  site: row.site,
+  region: row.region,
+  kind: row.kind,
+  timezone: row.timezone,
+  dwellMs: row.dwell_ms,
+  lingeringMs: row.lingering_ms,
+  threshold: row.threshold_centi_celsius ?? undefined,
+  unsignedCards: row.unsigned_cards,
+  entrances: entrances.map(({ id, name, direction, is_told }) => ({ id, name, direction, isTold: is_told === 1 })),
+});
