@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { codeOf } from '../protocol/errors.ts';
-import type { CheckpointAnswer } from './outbox-checkpoint.ts';
+import type { CheckpointAnswer, CheckpointRequest } from './outbox-checkpoint.ts';
 import { openSqlite, translated } from './sqlite.ts';
 
 /** 64 MiB of log: a kiosk that is never idle long enough is made to wait once. */
@@ -40,4 +40,7 @@ const checkpoint = (): CheckpointAnswer => {
   }
 };
 
-parentPort?.on('message', () => parentPort?.postMessage(checkpoint()));
+parentPort?.on('message', (request: CheckpointRequest) => {
+  if (request === 'end') parentPort?.close();
+  else parentPort?.postMessage(checkpoint());
+});

@@ -5,6 +5,9 @@ import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import { pagesOf } from './sqlite.ts';
 
+/** `end`: closes its door, and so ends. A thread that is terminated while it loads SQLite's addon takes the whole process with it (napi_fatal_error). */
+export type CheckpointRequest = 'checkpoint' | 'end';
+
 /** What the thread answers: the frames the log held, or why it could not. */
 export interface CheckpointAnswer {
   readonly frames: number;
@@ -32,6 +35,8 @@ export async function runCheckpoints(options: CheckpointOptions, signal: AbortSi
   const worker = new Worker(new URL('./outbox-checkpoint-worker.ts', import.meta.url), {
     workerData: { path, maxPages: pagesOf(options.maxBytes) * 2 },
   });
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  const ask = (request: CheckpointRequest) => worker.postMessage(request);
   const ending = new AbortController();
   let failure: { readonly error: unknown } | undefined;
   let answered: (answer: CheckpointAnswer | undefined) => void = () => {};
@@ -61,7 +66,7 @@ export async function runCheckpoints(options: CheckpointOptions, signal: AbortSi
       isDue = false;
       const answer = await new Promise<CheckpointAnswer | undefined>((resolve) => {
         answered = resolve;
-        worker.postMessage('checkpoint');
+        ask('checkpoint');
       });
       if (answer === undefined) break;
       doneRows += rows;
@@ -72,6 +77,7 @@ export async function runCheckpoints(options: CheckpointOptions, signal: AbortSi
     if (failure !== undefined) throw failure.error;
   } finally {
     signal.removeEventListener('abort', stop);
-    await worker.terminate();
+    ask('end');
+    await exited;
   }
 }

@@ -102,6 +102,15 @@ t.test('rooms: the command line alone reads arguments, environment and signals, 
   );
 });
 
+t.test('rooms: no thread is terminated, they are asked to end: one that loads an addon just then takes the process with it', async (t) => {
+  const threads = Object.keys(DOORS).flatMap((room) => linesWith(room, /new Worker\(/));
+  t.ok(threads.length > 0, 'there are threads');
+  t.strictSame(
+    Object.keys(DOORS).flatMap((room) => linesWith(room, /\.terminate\(\)/)),
+    [],
+  );
+});
+
 t.test('rooms: a file is one thing, and none is past 400 lines', async (t) => {
   const long = [...Object.keys(DOORS), 'test'].flatMap(filesOf).filter((file) => readFileSync(file, 'utf8').split('\n').length > 400);
   t.strictSame(
