@@ -9,8 +9,9 @@ import type { Kiosk } from './registry.ts';
 
 /** Who is at the other end, as far as the transport can tell. */
 export type Peer =
-  /** Over TLS; the raw Ed25519 key whose possession the handshake proved, `undefined` when it brought no such certificate. */
-  { readonly transport: 'tls'; readonly publicKey: Uint8Array | undefined } | { readonly transport: 'tcp' };
+  /** Over TLS; the raw Ed25519 key whose possession the handshake proved, `undefined` when it brought no such certificate; and that, in DER. */
+  | { readonly transport: 'tls'; readonly publicKey: Uint8Array | undefined; readonly certificate?: Uint8Array }
+  | { readonly transport: 'tcp' };
 
 /** Whom the broker has let in. */
 export type Client = { readonly role: 'kiosk'; readonly kiosk: KioskId } | { readonly role: 'operator' };

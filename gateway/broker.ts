@@ -30,6 +30,8 @@ export type Answer = 'acknowledge' | 'cut-off' | 'dropped';
 export interface BrokerDoors {
   /** @throws StoreError. */
   kiosk(kiosk: KioskId): Kiosk | undefined;
+  /** @returns why the certificate that an admitted kiosk showed does not let it in; `undefined` when it does. @throws StoreError. */
+  refuseCertificate(peer: Peer, kiosk: KioskId): ErrorCode | undefined;
   /** @param untilClosed aborts when the connection ends: nobody waits for the answer then. */
   isOperator(account: string | undefined, secret: Uint8Array | undefined, untilClosed: AbortSignal): Promise<boolean>;
   /** Called for each batch of an admitted kiosk. @param untilClosed aborts when its connection ends. */
@@ -107,7 +109,8 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
   ): Promise<Client | ErrorCode> => {
     if (gate.peer.transport === 'tls') {
       const kiosk = isPlaceId(clientId) ? doors.kiosk(clientId as KioskId) : undefined;
-      return refuseKiosk(gate.peer, clientId, kiosk, will) ?? { role: 'kiosk', kiosk: clientId as KioskId };
+      const refusal = refuseKiosk(gate.peer, clientId, kiosk, will) ?? doors.refuseCertificate(gate.peer, clientId as KioskId);
+      return refusal ?? { role: 'kiosk', kiosk: clientId as KioskId };
     }
     if (!(await doors.isOperator(account, secret, gate.untilClosed))) return 'admission.wrong_account';
     return refuseOperatorName(clientId, will) ?? { role: 'operator' };

@@ -4,6 +4,7 @@
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { rawKeyOfCertificate } from '../protocol/certificate.ts';
+import { ALPN_HTTP, ALPN_MQTT } from '../protocol/enrol.ts';
 import { ConfigError, codeOf } from '../protocol/errors.ts';
 import type { Peer } from './admission.ts';
 
@@ -29,11 +30,15 @@ const TCP_KEEP_ALIVE_MS = 60_000;
 
 type OnConnection = (socket: Socket, peer: Peer) => void;
 
-/** @param onFault told of each connection that could not be taken. @throws ConfigError `config.invalid` when the address can not be bound. */
+/**
+ * @param onConnection gets what speaks MQTT: every peer that asks for no other protocol by ALPN. @param onHttp gets what asked for HTTP/1.1.
+ * @param onFault told of each connection that could not be taken. @throws ConfigError `config.invalid` when the address can not be bound.
+ */
 export function listenTls(
   binding: Binding,
   own: { readonly keyPem: string; readonly certificatePem: string },
   onConnection: OnConnection,
+  onHttp: OnConnection,
   onFault: () => void,
 ): Promise<Listener> {
   const server = createTlsServer(
@@ -41,12 +46,14 @@ export function listenTls(
       key: own.keyPem,
       cert: own.certificatePem,
       minVersion: 'TLSv1.3',
-      // Asked for and proved, but checked by its key against the registry: there is no authority to check it against.
+      // Asked for and proved. Whose it is and until when is asked afterwards: one that has ended may still be renewed, and here it would
+      // be refused before it could say so.
       requestCert: true,
       rejectUnauthorized: false,
       handshakeTimeout: HANDSHAKE_MS,
+      ALPNProtocols: [ALPN_MQTT, ALPN_HTTP],
     },
-    (socket) => onConnection(socket, { transport: 'tls', publicKey: peerKeyOf(socket) }),
+    (socket) => (socket.alpnProtocol === ALPN_HTTP ? onHttp : onConnection)(socket, peerOf(socket)),
   );
   // A handshake that fails (a port scan, a plain-text client) concerns nobody else.
   server.on('tlsClientError', (_error, socket) => socket.destroy());
@@ -62,14 +69,14 @@ export const listenTcp = (binding: Binding, onConnection: OnConnection, onFault:
     onFault,
   );
 
-function peerKeyOf(socket: TLSSocket): Uint8Array | undefined {
-  const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return undefined;
+function peerOf(socket: TLSSocket): Peer {
+  const certificate = socket.getPeerX509Certificate()?.raw;
+  if (certificate === undefined) return { transport: 'tls', publicKey: undefined };
   try {
-    return rawKeyOfCertificate(certificate.raw);
+    return { transport: 'tls', publicKey: rawKeyOfCertificate(certificate), certificate };
   } catch (error) {
     if (codeOf(error) === undefined) throw error;
-    return undefined;
+    return { transport: 'tls', publicKey: undefined };
   }
 }
 

@@ -6,6 +6,8 @@ export interface GatewayPaths {
   readonly ledger: string;
   /** Encrypted: venues and admitted kiosks. */
   readonly registry: string;
+  /** Encrypted: enrolment codes, and the certificates of kiosks. */
+  readonly enrolment: string;
   /** Held while a gateway runs. */
   readonly lock: string;
   /** The last state message, for `vestibule gateway status`. */
@@ -17,6 +19,7 @@ export interface GatewayPaths {
 export const gatewayPaths = (directory: string): GatewayPaths => ({
   ledger: join(directory, 'gateway.db'),
   registry: join(directory, 'registry.db'),
+  enrolment: join(directory, 'enrolment.db'),
   lock: join(directory, 'gateway.lock'),
   state: join(directory, 'state.json'),
   trust: join(directory, 'trust.json'),

@@ -13,6 +13,7 @@ import { Announcer } from './announce.ts';
 import { type Broker, openBroker } from './broker.ts';
 import type { GatewayConfig } from './config.ts';
 import { holdLock } from './database.ts';
+import { openEnrolment } from './enrol/open-enrolment.ts';
 import { Forwarder } from './forward.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import { Ingest } from './ingest.ts';
@@ -108,9 +109,21 @@ async function start(
   const board = new StateBoard(clock, log, (kiosk) => storedTroubleOf(db, kiosk));
   for (const kiosk of kiosksSeen(db)) board.stored(kiosk);
 
+  const enrolment = await openEnrolment({
+    directory: config.directory,
+    identity,
+    registry,
+    trust: () => trust,
+    clock,
+    log,
+    onRefused: (code) => board.refused(undefined, code),
+    onBug,
+  });
+  opened.add(() => enrolment.close());
   const broker: Broker = await openBroker(
     {
       kiosk: (kiosk) => registry.kiosk(kiosk),
+      refuseCertificate: (peer, kiosk) => enrolment.refuse(peer, kiosk),
       isOperator: identity.operator.isAllowed,
       onBatch: (kiosk, message, untilClosed) => ingest.take(kiosk, message, untilClosed),
       onConnected: (kiosk, { hasTakenOver }) => {
@@ -175,14 +188,13 @@ async function start(
     replaceFile(paths.state, state, 0o600);
   };
   const tick = () => {
-    for (const { kiosk, revokedAtMs } of registry.kiosks()) if (revokedAtMs !== undefined) broker.cutOff(kiosk);
     const changes = triage.sweep(clock.wall(), MOST_FLAGS_AT_ONCE);
     announcer.flags(changes);
     if (changes.length > 0) forwarder.wake();
   };
 
   const onDoorFault = () => log.warn('connection.not_taken');
-  const tls = await listenTls(config.tls, identity.tls, broker.accept, onDoorFault);
+  const tls = await listenTls(config.tls, identity.tls, broker.accept, enrolment.accept, onDoorFault);
   listeners.push(tls);
   const tcp = await listenTcp(config.tcp, broker.accept, onDoorFault);
   listeners.push(tcp);
@@ -202,6 +214,7 @@ async function start(
     // The state apart from the rest: it must be told when the store fails.
     everySecond(publishState, clock, log, stopping.signal),
     everySecond(tick, clock, log, stopping.signal),
+    enrolment.keepOut(broker.cutOff, stopping.signal),
     pruneHourly((nowMs) => pruneSome(db, ledger, config.retentionDays, nowMs), clock, log, stopping.signal),
   ]);
 

@@ -1,17 +1,29 @@
 /**
- * Self-signed certificates that only carry an Ed25519 public key into a TLS handshake. Trust lies in the pinned key, never in
- * the certificate's names or dates: a kiosk that boots in 1970 must still be able to connect.
+ * X.509 certificates of Ed25519 keys: the self-signed ones that only carry a key into a TLS handshake, and those that a gateway's own
+ * authority issues. Reads dates and names, and decides nothing by them: a kiosk that boots in 1970 must still be able to connect.
  * The only importer of @peculiar/x509 (its tsyringe wants Reflect's metadata loaded first).
- * Source: RFC 8410 (Ed25519 in X.509); RFC 5280, section 4.1.2.5 (99991231235959Z: no well-defined expiration date).
+ * Source: RFC 8410 (Ed25519 in X.509); RFC 5280, section 4.1.2.5 (99991231235959Z: no well-defined expiration date), 4.2.1 (extensions).
  */
 import 'reflect-metadata';
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { BasicConstraintsExtension, X509CertificateGenerator } from '@peculiar/x509';
-import { rawPublicKey } from './ed25519.ts';
+import { isIP } from 'node:net';
+import {
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  type Extension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
+import { publicKeyFromRaw, rawPublicKey } from './ed25519.ts';
 import { DecodeError } from './errors.ts';
+import type { EpochMillis } from './units.ts';
 
 const NOT_BEFORE = new Date(0);
 const NOT_AFTER = new Date(Date.UTC(9999, 11, 31, 23, 59, 59));
+const ED25519 = { name: 'Ed25519' };
 
 /**
  * @param privateKey an Ed25519 private key.
@@ -24,10 +36,10 @@ export async function makeCertificate(privateKey: KeyObject, commonName: string)
     name: [{ CN: [commonName] }],
     notBefore: NOT_BEFORE,
     notAfter: NOT_AFTER,
-    signingAlgorithm: { name: 'Ed25519' },
+    signingAlgorithm: ED25519,
     keys: {
-      privateKey: privateKey.toCryptoKey({ name: 'Ed25519' }, false, ['sign']),
-      publicKey: publicKey.toCryptoKey({ name: 'Ed25519' }, true, ['verify']),
+      privateKey: privateKey.toCryptoKey(ED25519, false, ['sign']),
+      publicKey: publicKey.toCryptoKey(ED25519, true, ['verify']),
     },
     // OpenSSL takes a self-signed certificate as its own anchor (`ca: [pem]`) only when it may act as one.
     extensions: [new BasicConstraintsExtension(true, undefined, true)],
@@ -35,22 +47,130 @@ export async function makeCertificate(privateKey: KeyObject, commonName: string)
   return `${certificate.toString('pem')}\n`;
 }
 
+/** What the two ends of a certificate may do. */
+export type CertificateUse =
+  | { readonly kind: 'client' }
+  /** @param names what it is reached by: domain names and IP addresses, at least one. */
+  | { readonly kind: 'server'; readonly names: readonly string[] };
+
+export interface CertificateOrder {
+  /** Raw Ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly subject: CertificateNames;
+  readonly notBeforeMs: EpochMillis;
+  /** Cut to the second. */
+  readonly notAfterMs: EpochMillis;
+  readonly use: CertificateUse;
+}
+
+/** The parts of a subject that are ours; each once. */
+export interface CertificateNames {
+  /** CN. */
+  readonly commonName: string;
+  /** OU: the role. */
+  readonly unit: string;
+  /** O: the deployment. */
+  readonly organisation: string;
+}
+
+export interface Signer {
+  readonly privateKey: KeyObject;
+  /** Its self-signed certificate; the issuer's name is taken from it. */
+  readonly certificatePem: string;
+}
+
+/** @returns a certificate in PEM, with a random serial number of 16 bytes. */
+export async function issueCertificate(order: CertificateOrder, { privateKey, certificatePem }: Signer): Promise<string> {
+  const { publicKey, subject, notBeforeMs, notAfterMs, use } = order;
+  const certificate = await X509CertificateGenerator.create({
+    subject: [{ O: [subject.organisation] }, { OU: [subject.unit] }, { CN: [subject.commonName] }],
+    issuer: [{ CN: [namesOf(new X509Certificate(certificatePem).subject).commonName] }],
+    notBefore: new Date(notBeforeMs),
+    notAfter: new Date(notAfterMs),
+    signingAlgorithm: ED25519,
+    publicKey: publicKeyFromRaw(publicKey).toCryptoKey(ED25519, true, ['verify']),
+    signingKey: privateKey.toCryptoKey(ED25519, false, ['sign']),
+    extensions: [
+      new BasicConstraintsExtension(false, undefined, true),
+      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+      ...extensionsFor(use),
+    ],
+  });
+  return `${certificate.toString('pem')}\n`;
+}
+
+function extensionsFor(use: CertificateUse): Extension[] {
+  if (use.kind === 'client') return [new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth])];
+  const names = use.names.map((name) => ({ type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const), value: name }));
+  return [new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]), new SubjectAlternativeNameExtension(names)];
+}
+
+/** What a certificate says, and whether it is so as far as its signature goes. Dates are for the caller to judge. */
+export interface ReadCertificate {
+  /** Raw Ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** A part that the subject does not have, or has twice, is empty. */
+  readonly subject: CertificateNames;
+  readonly notBeforeMs: EpochMillis;
+  readonly notAfterMs: EpochMillis;
+}
+
+/**
+ * @param certificate one X.509 certificate, as DER bytes or PEM text.
+ * @param issuerKey raw Ed25519 public key, 32 bytes.
+ * @returns what it says when the holder of `issuerKey` signed it; `undefined` when somebody else did.
+ * @throws DecodeError as `rawKeyOfCertificate` does.
+ */
+export function readIssued(certificate: Uint8Array | string, issuerKey: Uint8Array): ReadCertificate | undefined {
+  const x509 = parse(certificate);
+  const publicKey = ed25519KeyOf(x509);
+  if (!x509.verify(publicKeyFromRaw(issuerKey))) return undefined;
+  return {
+    publicKey,
+    subject: namesOf(x509.subject),
+    notBeforeMs: x509.validFromDate.getTime() as EpochMillis,
+    notAfterMs: x509.validToDate.getTime() as EpochMillis,
+  };
+}
+
+/** @returns when a certificate begins and ends, whoever signed it. @throws DecodeError `decode.malformed` when it is none. */
+export function datesOfCertificate(certificate: Uint8Array | string): {
+  readonly notBeforeMs: EpochMillis;
+  readonly notAfterMs: EpochMillis;
+} {
+  const x509 = parse(certificate);
+  return { notBeforeMs: x509.validFromDate.getTime() as EpochMillis, notAfterMs: x509.validToDate.getTime() as EpochMillis };
+}
+
 /**
  * @param certificate one X.509 certificate, as DER bytes or PEM text.
  * @returns the raw Ed25519 public key it carries, 32 bytes. Neither signature nor dates are checked: TLS has proved possession.
  * @throws DecodeError `decode.malformed` when it is no certificate, `decode.unsupported` when its key is not Ed25519.
  */
-export function rawKeyOfCertificate(certificate: Uint8Array | string): Uint8Array {
-  const publicKey = publicKeyOf(certificate);
+export const rawKeyOfCertificate = (certificate: Uint8Array | string): Uint8Array => ed25519KeyOf(parse(certificate));
+
+function ed25519KeyOf({ publicKey }: X509Certificate): Uint8Array {
   if (publicKey.asymmetricKeyType !== 'ed25519')
     throw new DecodeError('decode.unsupported', `certificate: a key of type ${publicKey.asymmetricKeyType}, not ed25519`);
   return rawPublicKey(publicKey);
 }
 
-function publicKeyOf(certificate: Uint8Array | string): KeyObject {
+function parse(certificate: Uint8Array | string): X509Certificate {
   try {
-    return new X509Certificate(certificate).publicKey;
+    const x509 = new X509Certificate(certificate);
+    // OpenSSL reads the key only when it is asked for.
+    x509.publicKey;
+    return x509;
   } catch (cause) {
     throw new DecodeError('decode.malformed', `certificate: ${certificate.length} bytes that are no certificate`, { cause });
   }
+}
+
+/** @param subject as Node writes it: `NAME=value` lines. */
+function namesOf(subject: string): CertificateNames {
+  const partOf = (name: string): string => {
+    const values = subject.split('\n').filter((line) => line.startsWith(`${name}=`));
+    return values.length === 1 ? (values[0] ?? '').slice(name.length + 1) : '';
+  };
+  return { commonName: partOf('CN'), unit: partOf('OU'), organisation: partOf('O') };
 }

@@ -43,6 +43,7 @@ export type ErrorCode =
   | 'store.failed'
   | 'store.newer'
   | 'store.wrong_key'
+  | 'store.altered'
   // LinkError: the uplink backs off with jitter; the outbox keeps.
   | 'link.refused'
   | 'link.lost'
@@ -56,6 +57,9 @@ export type ErrorCode =
   | 'seal.kiosk'
   | 'seal.unknown_recipient'
   | 'seal.unknown_key'
+  // PolicyError: a policy document that is the gateway's, and not to be gone by. The kiosk keeps the one it has and says so.
+  | 'policy.older'
+  | 'policy.expired'
   // AdmissionError: who may connect and publish where. The peer is told no; an operator is told why.
   | 'admission.unknown_kiosk'
   | 'admission.no_certificate'
@@ -65,8 +69,26 @@ export type ErrorCode =
   | 'admission.wrong_topic'
   | 'admission.wrong_delivery'
   | 'admission.wrong_account'
+  | 'admission.too_many_tries'
+  | 'admission.not_allowed'
   | 'admission.over_budget'
   | 'admission.overlong'
+  | 'admission.malformed'
+  | 'admission.silent'
+  | 'admission.no_handshake'
+  | 'admission.slow_reader'
+  | 'admission.too_many_connections'
+  | 'admission.too_often'
+  | 'admission.too_fast'
+  | 'admission.too_many_subscriptions'
+  | 'admission.over_quota'
+  | 'admission.uncertified'
+  | 'admission.expired'
+  // EnrolError: a code that a kiosk enrols with. The technician asks the operator for another.
+  | 'enrol.unknown'
+  | 'enrol.used'
+  | 'enrol.expired'
+  | 'enrol.withdrawn'
   // IngestError: what the gateway decided about a row or a batch.
   | 'ingest.conflict'
   | 'ingest.quarantine_full'
@@ -93,7 +115,9 @@ export class DeviceError extends ExpectedError {}
 export class StoreError extends ExpectedError {}
 export class LinkError extends ExpectedError {}
 export class SealError extends ExpectedError {}
+export class PolicyError extends ExpectedError {}
 export class AdmissionError extends ExpectedError {}
+export class EnrolError extends ExpectedError {}
 export class IngestError extends ExpectedError {}
 export class ConfigError extends ExpectedError {}
 

@@ -1,0 +1,142 @@
+/**
+ * The HTTP API for kiosks on the TLS port: enrol, renew, the time. Takes connections that a listener has already taken through the
+ * handshake. Knows its peer by the key that the handshake proved, and by nothing else.
+ * Source: RFC 9112; docs/protocol.md, "Enrolment".
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import {
+  ENROL_PATH,
+  formatPapers,
+  formatRefusal,
+  formatTimeAnswer,
+  LONGEST_REQUEST_BYTES,
+  parseEnrolRequest,
+  parseTimeRequest,
+  RENEW_PATH,
+  TIME_PATH,
+} from '../../protocol/enrol.ts';
+import { AdmissionError, codeOf, DecodeError, type ErrorCode } from '../../protocol/errors.ts';
+import type { Peer } from '../admission.ts';
+import type { Enroller } from './enroller.ts';
+
+export interface ApiDoors {
+  readonly enroller: Pick<Enroller, 'enrol' | 'renew'>;
+  /** @returns the time, signed for this nonce. */
+  readonly signTime: (nonce: Uint8Array) => Uint8Array;
+  /** Each refusal, for whoever watches. */
+  readonly onRefused: (code: ErrorCode) => void;
+  readonly onBug: (error: unknown) => void;
+}
+
+export interface KioskApi {
+  /** Takes over a connection. */
+  accept(socket: Socket, peer: Peer): void;
+}
+
+/** One request and its answer; a connection that takes longer is held by somebody who has no use for it. */
+const LONGEST_EXCHANGE_MS = 15_000;
+const MOST_HEADER_BYTES = 4_096;
+const MOST_AT_ONCE = 256;
+
+/** Which status says what of a refusal; 400 else. */
+const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
+  'admission.no_certificate': 401,
+  'admission.unknown_kiosk': 403,
+  'admission.revoked': 403,
+  'admission.wrong_key': 409,
+  'admission.unknown_venue': 409,
+  'enrol.unknown': 404,
+  'enrol.used': 409,
+  'enrol.expired': 410,
+  'enrol.withdrawn': 410,
+  'decode.overlong': 413,
+};
+
+export function openKioskApi({ enroller, signTime, onRefused, onBug }: ApiDoors): KioskApi {
+  const peers = new WeakMap<Socket, Peer>();
+  let atOnce = 0;
+
+  const answerTo = async (request: IncomingMessage): Promise<string> => {
+    const publicKey = keyOf(peers.get(request.socket));
+    const body = await readBody(request);
+    switch (request.url) {
+      case ENROL_PATH:
+        return formatPapers(await enroller.enrol(parseEnrolRequest(body), publicKey));
+      case RENEW_PATH:
+        return formatPapers(await enroller.renew(publicKey));
+      default:
+        return formatTimeAnswer(signTime(parseTimeRequest(body)));
+    }
+  };
+
+  const server = createServer(
+    {
+      maxHeaderSize: MOST_HEADER_BYTES,
+      headersTimeout: LONGEST_EXCHANGE_MS,
+      requestTimeout: LONGEST_EXCHANGE_MS,
+      connectionsCheckingInterval: LONGEST_EXCHANGE_MS,
+    },
+    (request, response) => {
+      if (![ENROL_PATH, RENEW_PATH, TIME_PATH].includes(request.url ?? '')) return say(response, 404, '');
+      if (request.method !== 'POST') return say(response, 405, '');
+      answerTo(request).then(
+        (answer) => say(response, 200, answer),
+        (error: unknown) => {
+          if (request.destroyed && !request.complete) return;
+          const code = codeOf(error);
+          if (code === undefined) onBug(error);
+          else onRefused(code);
+          say(response, statusOf(code), code === undefined ? '' : formatRefusal(code));
+        },
+      );
+    },
+  );
+  // A peer that speaks no HTTP is told nothing.
+  server.on('clientError', (_error, socket) => socket.destroy());
+
+  return {
+    accept(socket, peer) {
+      if (atOnce >= MOST_AT_ONCE) {
+        socket.destroy();
+        return;
+      }
+      atOnce += 1;
+      socket.once('close', () => {
+        atOnce -= 1;
+      });
+      socket.setTimeout(LONGEST_EXCHANGE_MS, () => socket.destroy());
+      peers.set(socket, peer);
+      server.emit('connection', socket);
+    },
+  };
+}
+
+function keyOf(peer: Peer | undefined): Uint8Array {
+  if (peer?.transport !== 'tls' || peer.publicKey === undefined)
+    throw new AdmissionError('admission.no_certificate', 'kiosk API: no Ed25519 certificate was shown');
+  return peer.publicKey;
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let lengthBytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    lengthBytes += chunk.length;
+    if (lengthBytes > LONGEST_REQUEST_BYTES)
+      throw new DecodeError('decode.overlong', `kiosk API: a body of more than ${LONGEST_REQUEST_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function statusOf(code: ErrorCode | undefined): number {
+  if (code === undefined) return 500;
+  return code.startsWith('store.') ? 503 : (STATUS[code] ?? 400);
+}
+
+/** One answer a connection: a kiosk asks seldom, and what is not open needs no bound. */
+function say(response: ServerResponse, status: number, body: string): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', connection: 'close' });
+  response.end(body);
+}

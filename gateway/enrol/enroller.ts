@@ -1,0 +1,143 @@
+/**
+ * Turns a code into a kiosk, once, and keeps each kiosk's certificate fresh. Every step is durable before the next, and the whole may be
+ * cut off anywhere and asked for again: the same key with the same code is given the same papers.
+ * Order: the code is bound to the key; the registry admits the kiosk; the one it replaces is revoked; the code is done; the certificate is
+ * kept; the answer.
+ */
+import type { Placement } from '../../core/intake.ts';
+import type { EnrolRequest, Papers, Role } from '../../protocol/enrol.ts';
+import { AdmissionError, EnrolError } from '../../protocol/errors.ts';
+import type { KioskId } from '../../protocol/ids.ts';
+import type { Log } from '../../protocol/log.ts';
+import type { Clock } from '../../protocol/time.ts';
+import type { TrustDocument } from '../../protocol/trust.ts';
+import type { EpochMillis } from '../../protocol/units.ts';
+import { type Authority, RENEW_FROM } from '../authority.ts';
+import type { Kiosk, Registry } from '../registry.ts';
+import type { CodeBook, GivenCode } from './code-book.ts';
+
+export interface EnrollerParts {
+  readonly book: CodeBook;
+  readonly registry: Registry;
+  readonly authority: Authority;
+  readonly trust: () => TrustDocument;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class Enroller {
+  readonly #parts: EnrollerParts;
+  /** By kiosk: two requests of one kiosk must not both issue, or one would be told of a certificate that is not the one kept. */
+  readonly #issuing = new Map<KioskId, Promise<string>>();
+
+  constructor(parts: EnrollerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * @param publicKey whose possession the handshake proved; raw Ed25519, 32 bytes.
+   * @returns the papers of the kiosk that this code makes, or has made, of this key.
+   * @throws EnrolError `enrol.unknown`, `enrol.used`, `enrol.expired`, `enrol.withdrawn`; AdmissionError `admission.wrong_key` when the key
+   * or the id is another kiosk's, `admission.revoked`, `admission.unknown_venue`; StoreError. A refused kiosk has used up no code.
+   */
+  async enrol({ secret, kiosk }: EnrolRequest, publicKey: Uint8Array): Promise<Papers> {
+    const { book, registry, clock, log } = this.#parts;
+    const code = book.find(secret);
+    if (code === undefined) throw new EnrolError('enrol.unknown', 'enrolment: a code that was not given out here');
+    if (code.bound === undefined) this.#refuseUnfit(code, kiosk, publicKey);
+    if (!book.bind(code.number, kiosk, publicKey, clock.wall()))
+      throw new EnrolError('enrol.used', `enrolment: code ${code.number} is another kiosk's`);
+    log.debug('enrol.bound');
+    if (code.bound?.isDone !== true) this.#carryOut(code, kiosk, publicKey);
+    const admitted = registry.kiosk(kiosk);
+    if (admitted === undefined) throw new AdmissionError('admission.unknown_kiosk', `kiosk ${kiosk}: is not in the registry any more`);
+    refuseRevoked(admitted);
+    return await this.#papersOf(admitted, code.role);
+  }
+
+  /**
+   * @param publicKey as of `enrol`. Its certificate may have ended, or be any that carries the key: possession of an admitted key is asked for.
+   * @returns the kiosk's papers; the certificate is the one it has until two thirds of its time are over, then another.
+   * @throws AdmissionError `admission.unknown_kiosk`, `admission.revoked`; StoreError.
+   */
+  async renew(publicKey: Uint8Array): Promise<Papers> {
+    const { registry, book } = this.#parts;
+    const admitted = [...registry.kiosks()].find((other) => Buffer.compare(other.publicKey, publicKey) === 0);
+    if (admitted === undefined) throw new AdmissionError('admission.unknown_kiosk', 'renewal: a key that is not admitted here');
+    refuseRevoked(admitted);
+    return await this.#papersOf(admitted, book.certificateOf(admitted.kiosk)?.role ?? 'kiosk');
+  }
+
+  #refuseUnfit(code: GivenCode, kiosk: KioskId, publicKey: Uint8Array): void {
+    const { registry, clock } = this.#parts;
+    if (code.withdrawnAtMs !== undefined) throw new EnrolError('enrol.withdrawn', `enrolment: code ${code.number} was taken back`);
+    if (clock.wall() >= code.expiresAtMs) throw new EnrolError('enrol.expired', `enrolment: code ${code.number} has expired`);
+    if (!registry.venues().some(({ id }) => id === code.venue))
+      throw new AdmissionError('admission.unknown_venue', `enrolment: the venue of code ${code.number} is not there any more`);
+    for (const other of registry.kiosks()) {
+      const [isId, isKey] = [other.kiosk === kiosk, Buffer.compare(other.publicKey, publicKey) === 0];
+      if (isId !== isKey) throw new AdmissionError('admission.wrong_key', 'enrolment: the kiosk’s id or its key is another’s');
+      // A revoked key may be a thief's; a kiosk that is to come back makes another.
+      if (isId) refuseRevoked(other);
+    }
+  }
+
+  /** Admits the kiosk, or moves it when it is admitted already. Done again after a cut it changes nothing. */
+  #carryOut({ number, venue, entrance, direction, dwellMs, replaces }: GivenCode, kiosk: KioskId, publicKey: Uint8Array): void {
+    const { book, registry, clock, log } = this.#parts;
+    const own = registry.kiosk(kiosk);
+    // Between the code's binding and its being done an operator may have thought better of it.
+    if (own !== undefined) refuseRevoked(own);
+    const door = { venue, entrance, ...(direction && { direction }), ...(dwellMs && { dwellMs }) };
+    registry.admit({ kiosk, publicKey, ...door }, clock.wall());
+    log.debug('enrol.admitted');
+    if (replaces !== undefined && replaces !== kiosk && registry.revoke(replaces, clock.wall()))
+      log.info('kiosk.replaced', { kiosk: replaces, by: kiosk, code: number });
+    log.debug('enrol.replaced');
+    book.finish(number);
+    log.info('kiosk.enrolled', { kiosk, code: number });
+    log.debug('enrol.done');
+  }
+
+  async #papersOf({ kiosk, publicKey, placement }: Kiosk, role: Role): Promise<Papers> {
+    const certificatePem = await this.#certificateFor(kiosk, publicKey, role);
+    return { kiosk, role, certificatePem, trust: this.#parts.trust(), posting: postingOf(placement) };
+  }
+
+  #certificateFor(kiosk: KioskId, publicKey: Uint8Array, role: Role): Promise<string> {
+    const running = this.#issuing.get(kiosk);
+    if (running !== undefined) return running;
+    const issuing = this.#issueIfDue(kiosk, publicKey, role).finally(() => this.#issuing.delete(kiosk));
+    this.#issuing.set(kiosk, issuing);
+    return issuing;
+  }
+
+  async #issueIfDue(kiosk: KioskId, publicKey: Uint8Array, role: Role): Promise<string> {
+    const { book, authority, clock, log } = this.#parts;
+    const held = book.certificateOf(kiosk);
+    if (held !== undefined && !this.#isDue(held.certificatePem, publicKey, clock.wall())) return held.certificatePem;
+    const certificatePem = await authority.issueKiosk({ kiosk, role, publicKey }, clock.wall());
+    log.debug('enrol.issued');
+    book.keep({ kiosk, role, publicKey, certificatePem });
+    log.debug('enrol.kept');
+    log.info('certificate.issued', { kiosk, isRenewal: held !== undefined });
+    return certificatePem;
+  }
+
+  /** Also when it is of another key or another authority, or begins after now: the gateway's clock was ahead when it was made. */
+  #isDue(certificatePem: string, publicKey: Uint8Array, nowMs: EpochMillis): boolean {
+    const issued = this.#parts.authority.recognise(certificatePem);
+    if (issued === undefined || Buffer.compare(issued.publicKey, publicKey) !== 0) return true;
+    const { notBeforeMs, notAfterMs } = issued;
+    return nowMs < notBeforeMs - CLOCK_LEEWAY_MS || nowMs >= notBeforeMs + (notAfterMs - notBeforeMs) * RENEW_FROM;
+  }
+}
+
+/** A certificate's dates are whole seconds, and a clock that NTP sets may step back by some. */
+const CLOCK_LEEWAY_MS = 60_000;
+
+function refuseRevoked({ kiosk, revokedAtMs }: Kiosk): void {
+  if (revokedAtMs !== undefined) throw new AdmissionError('admission.revoked', `kiosk ${kiosk}: is revoked`);
+}
+
+const postingOf = ({ venue, entrance, direction }: Placement): Papers['posting'] => ({ venue, entrance, direction });

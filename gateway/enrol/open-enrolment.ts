@@ -1,0 +1,110 @@
+/** Enrolment, wired: authority, codes, the API for kiosks, and what the broker asks of a certificate. For run-gateway.ts. */
+import { join } from 'node:path';
+import { codeOf, type ErrorCode } from '../../protocol/errors.ts';
+import type { KioskId } from '../../protocol/ids.ts';
+import type { Log } from '../../protocol/log.ts';
+import { signTime } from '../../protocol/signed-time.ts';
+import type { Clock } from '../../protocol/time.ts';
+import type { TrustDocument } from '../../protocol/trust.ts';
+import type { EpochMillis } from '../../protocol/units.ts';
+import type { Peer } from '../admission.ts';
+import { type Authority, openAuthority } from '../authority.ts';
+import type { Identity } from '../identity.ts';
+import { gatewayPaths } from '../paths.ts';
+import type { Registry } from '../registry.ts';
+import { SteadyLog } from '../steady-log.ts';
+import { type KioskApi, openKioskApi } from './api.ts';
+import { CodeBook } from './code-book.ts';
+import { Enroller } from './enroller.ts';
+
+export interface EnrolmentParts {
+  readonly directory: string;
+  readonly identity: Identity;
+  readonly registry: Registry;
+  /** As the gateway writes it now. */
+  readonly trust: () => TrustDocument;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onRefused: (code: ErrorCode) => void;
+  readonly onBug: (error: unknown) => void;
+}
+
+export interface Enrolment extends KioskApi {
+  readonly authority: Authority;
+  /**
+   * Whether the certificate that a peer showed lets it in as that kiosk. Not asked: whether kiosk and key are admitted.
+   * @returns why not; `undefined` when it does, or when the kiosk was admitted by its key and never had a certificate.
+   */
+  refuse(peer: Peer, kiosk: KioskId): ErrorCode | undefined;
+  /** Until abort: ends, within a tenth of a second, the sessions of the revoked, and of those whose certificate has ended since they connected. */
+  keepOut(end: (kiosk: KioskId) => void, signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+/** Codes that were used or have expired are shown to operators for so long. */
+const REMEMBER_CODES_MS = 60 * 86_400_000;
+
+/** @throws ConfigError as openAuthority, StoreError as openDatabase does. */
+export async function openEnrolment(parts: EnrolmentParts): Promise<Enrolment> {
+  const { directory, identity, registry, clock, log, trust, onRefused, onBug } = parts;
+  const authority = await openAuthority(join(directory, 'keys'), identity.deployment);
+  const book = new CodeBook(gatewayPaths(directory).enrolment, identity.storeKey);
+  book.forget((clock.wall() - REMEMBER_CODES_MS) as EpochMillis);
+  const enroller = new Enroller({ book, registry, authority, trust, clock, log });
+  const api = openKioskApi({
+    enroller,
+    signTime: (nonce) => signTime(clock.wall(), nonce, identity.deployment, identity.receiptKey),
+    onRefused,
+    onBug,
+  });
+  /** When the certificate ends that a kiosk last connected with. */
+  const ends = new Map<KioskId, EpochMillis>();
+  return {
+    authority,
+    accept: api.accept,
+    refuse(peer, kiosk) {
+      ends.delete(kiosk);
+      if (book.certificateOf(kiosk) === undefined) return undefined;
+      const issued = issuedTo(authority, peer);
+      if (issued?.kiosk !== kiosk) return 'admission.uncertified';
+      if (issued.notAfterMs <= clock.wall()) return 'admission.expired';
+      ends.set(kiosk, issued.notAfterMs);
+      return undefined;
+    },
+    async keepOut(end, signal) {
+      const trouble = new SteadyLog(log, clock, 'revocation');
+      while (!signal.aborted) {
+        try {
+          for (const kiosk of toBeEnded(registry, ends, clock.wall())) end(kiosk);
+          trouble.recovered();
+        } catch (error) {
+          const code = codeOf(error);
+          if (code === undefined) throw error;
+          trouble.failed({ code });
+        }
+        await clock.sleep(LOOK_EVERY_MS, signal);
+      }
+    },
+    close: () => book.close(),
+  };
+}
+
+/** Each look costs what the registry's `data_version` costs, and a walk over the kiosks that are known. */
+const LOOK_EVERY_MS = 100;
+
+function toBeEnded(registry: Registry, ends: Map<KioskId, EpochMillis>, nowMs: EpochMillis): KioskId[] {
+  const revoked = [...registry.kiosks()].filter(({ revokedAtMs }) => revokedAtMs !== undefined).map(({ kiosk }) => kiosk);
+  const ended = [...ends].filter(([, notAfterMs]) => notAfterMs <= nowMs).map(([kiosk]) => kiosk);
+  for (const kiosk of ended) ends.delete(kiosk);
+  return [...revoked, ...ended];
+}
+
+function issuedTo(authority: Authority, peer: Peer) {
+  if (peer.transport !== 'tls' || peer.certificate === undefined) return undefined;
+  try {
+    return authority.recognise(peer.certificate);
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
