@@ -93,7 +93,7 @@ export class EntryOpener {
       try {
         events.push(placed(entry, list, { ...place, seq }, openRow(row, { ...place, seq }, place.contentKey)));
       } catch (error) {
-        setAside.push(this.#setAside(entry, seq, hashOf(kiosk, digest), error));
+        setAside.push(this.#setAside(entry, seq, hashOf(kiosk, Buffer.from(digest, 'binary')), error));
       }
     }
     return { events, flag: undefined, setAside };

@@ -16,8 +16,8 @@ export const DAY_MS = 86_400_000;
 export interface ArrivedRow {
   readonly seq: Seq;
   readonly row: Uint8Array;
-  /** SHA-256 of the row. */
-  readonly digest: Uint8Array;
+  /** SHA-256 of the row, as `digestTextOf` gives it. */
+  readonly digest: string;
 }
 
 export interface ArrivedBatch {
@@ -76,7 +76,9 @@ export class Ledger {
     return standings;
   }
 
-  #standOne(epochNo: number, keyNo: number, day: number, { seq, digest }: ArrivedRow): Standing {
+  #standOne(epochNo: number, keyNo: number, day: number, row: ArrivedRow): Standing {
+    const { seq } = row;
+    const digest = Buffer.from(row.digest, 'binary');
     const others = this.#db.prepare('SELECT key_no, digest FROM seen WHERE epoch_no = ? AND seq = ?').all(epochNo, seq) as {
       key_no: number;
       digest: Uint8Array;

@@ -3,13 +3,14 @@
  * Keeps nothing but the content keys it opened lately, in memory.
  */
 import type { KeyObject } from 'node:crypto';
-import { decodeBatch, matchRows, type SentAt, verifyBatch } from '../protocol/batch.ts';
+import { decodeBatch, type MatchedRow, matchRows, type SentAt, verifyBatch } from '../protocol/batch.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
 import { codeOf, type ErrorCode, SealError } from '../protocol/errors.ts';
 import type { VestibuleEvent } from '../protocol/event.ts';
+import { decodeEvent } from '../protocol/event-codec.ts';
 import type { DeploymentId, Epoch, KeyId } from '../protocol/ids.ts';
 import { openContentKey, verifyKeyRecord } from '../protocol/key-record.ts';
-import { digestOf, openRow } from '../protocol/row.ts';
+import { digestTextOf, RowOpener } from '../protocol/row.ts';
 import type { ArrivedRow } from './ledger.ts';
 import type { Kiosk } from './registry.ts';
 
@@ -29,7 +30,7 @@ export interface OpenedBatch {
 interface OpenKey {
   readonly epoch: Epoch;
   readonly keyId: KeyId;
-  readonly contentKey: Uint8Array;
+  readonly opener: RowOpener;
 }
 
 /** A kiosk has one content key for each of its starts, and its backlog may span a few. */
@@ -59,10 +60,10 @@ export class BatchOpener {
     const { keyRecord, sign1, rows } = decodeBatch(message);
     const publicKey = this.#publicKeyOf(kiosk);
     const { keyId, sentAt, listed } = verifyBatch(sign1, { deployment: this.#deployment, topic, publicKey });
-    const matched = matchRows(listed, rows).toSorted((a, b) => a.seq - b.seq);
+    const matched = ascending(matchRows(listed, rows));
     const key = this.#cached(kiosk, keyRecord) ?? (await this.#openKey(kiosk, keyRecord));
     if (Buffer.compare(key.keyId, keyId) !== 0) throw new SealError('seal.unknown_key', 'batch: list and key record name different keys');
-    return { keyRecord, sign1, epoch: key.epoch, keyId, sentAt, rows: matched.map((row) => this.#openRow(kiosk, key, row)) };
+    return { keyRecord, sign1, epoch: key.epoch, keyId, sentAt, rows: matched.map((row) => openOne(key, row)) };
   }
 
   #publicKeyOf(kiosk: Kiosk): KeyObject {
@@ -71,17 +72,6 @@ export class BatchOpener {
     const made = publicKeyFromRaw(kiosk.publicKey);
     this.#publicKeys.set(kiosk, made);
     return made;
-  }
-
-  #openRow(kiosk: Kiosk, { epoch, keyId, contentKey }: OpenKey, row: ArrivedRow): OpenedRow {
-    try {
-      const place = { deployment: this.#deployment, kiosk: kiosk.kiosk, epoch, keyId, seq: row.seq };
-      return { ...row, event: openRow(row.row, place, contentKey) };
-    } catch (error) {
-      const fault = codeOf(error);
-      if (fault === undefined) throw error;
-      return { ...row, fault };
-    }
   }
 
   #cached(kiosk: Kiosk, keyRecord: Uint8Array): OpenKey | undefined {
@@ -96,7 +86,9 @@ export class BatchOpener {
   async #openKey(kiosk: Kiosk, keyRecord: Uint8Array): Promise<OpenKey> {
     const place = { deployment: this.#deployment, kiosk: kiosk.kiosk };
     const record = verifyKeyRecord(keyRecord, { ...place, publicKey: this.#publicKeyOf(kiosk) });
-    const key = { epoch: record.epoch, keyId: record.keyId, contentKey: await openContentKey(record, place, this.#holder) };
+    const { epoch, keyId } = record;
+    const opener = new RowOpener({ ...place, epoch, keyId }, await openContentKey(record, place, this.#holder));
+    const key = { epoch, keyId, opener };
     this.#keys.set(nameOf(kiosk, keyRecord), key);
     const oldest = this.#keys.size > MOST_OPEN_KEYS ? this.#keys.keys().next().value : undefined;
     if (oldest !== undefined) this.#keys.delete(oldest);
@@ -104,4 +96,17 @@ export class BatchOpener {
   }
 }
 
-const nameOf = (kiosk: Kiosk, keyRecord: Uint8Array): string => `${kiosk.kiosk} ${Buffer.from(digestOf(keyRecord)).toString('base64')}`;
+const nameOf = (kiosk: Kiosk, keyRecord: Uint8Array): string => `${kiosk.kiosk} ${digestTextOf(keyRecord)}`;
+
+function openOne({ opener }: OpenKey, row: MatchedRow): OpenedRow {
+  try {
+    return { ...row, event: decodeEvent(opener.open(row.row, row.seq)) };
+  } catch (error) {
+    const fault = codeOf(error);
+    if (fault === undefined) throw error;
+    return { ...row, fault };
+  }
+}
+
+const ascending = (rows: MatchedRow[]): MatchedRow[] =>
+  rows.every(({ seq }, index) => index === 0 || seq > (rows[index - 1]?.seq ?? 0)) ? rows : rows.toSorted((a, b) => a.seq - b.seq);

@@ -5,12 +5,13 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { decodeCbor, encodeCbor } from './cbor.ts';
+import { CborCursor } from './cbor-cursor.ts';
 import { readArray, readBytes, readInteger } from './cbor-read.ts';
 import { signSign1, verifySign1 } from './cose.ts';
 import { DecodeError, SealError } from './errors.ts';
 import type { BootId, DeploymentId, KeyId, Seq } from './ids.ts';
 import { LONGEST_KEY_RECORD_BYTES } from './key-record.ts';
-import { DIGEST_BYTES, digestOf, LONGEST_ROW_BYTES } from './row.ts';
+import { DIGEST_BYTES, digestOf, digestTextOf, LONGEST_ROW_BYTES } from './row.ts';
 import type { MonotonicMillis } from './units.ts';
 
 export const LONGEST_BATCH_BYTES = 65_536;
@@ -26,8 +27,12 @@ export interface SentAt {
 
 export interface ListedRow {
   readonly seq: Seq;
-  /** SHA-256 of the row, 32 bytes. */
-  readonly digest: Uint8Array;
+  /** SHA-256 of the row, 32 bytes, as `digestTextOf` gives it. */
+  readonly digest: string;
+}
+
+export interface MatchedRow extends ListedRow {
+  readonly row: Uint8Array;
 }
 
 export interface BatchList {
@@ -54,7 +59,7 @@ export function sealBatch(parts: {
   const { keyId, sentAt, rows, keyRecord, signingKey } = parts;
   if (rows.length > MOST_ROWS) throw new DecodeError('decode.overlong', `batch: ${rows.length} of at most ${MOST_ROWS} rows`);
   const listed = rows.map(({ seq, row }) => ({ seq, digest: digestOf(row) }));
-  refuseBadList(listed);
+  refuseBadList(listed.map(({ seq, digest }) => ({ seq, digest: textOf(digest) })));
   const payload = encodeCbor([keyId, [sentAt.bootId, sentAt.monotonicMs], listed.map(({ seq, digest }) => [seq, digest])]);
   const sign1 = signSign1(payload, externalAadOf(parts), signingKey);
   const message = encodeCbor([keyRecord, sign1, rows.map(({ row }) => row)]);
@@ -63,8 +68,28 @@ export function sealBatch(parts: {
   return message;
 }
 
-/** @returns the three parts, bounded but not yet verified. @throws DecodeError when it is no batch. */
-export function decodeBatch(bytes: Uint8Array): { keyRecord: Uint8Array; sign1: Uint8Array; rows: Uint8Array[] } {
+export interface BatchParts {
+  readonly keyRecord: Uint8Array;
+  readonly sign1: Uint8Array;
+  readonly rows: readonly Uint8Array[];
+}
+
+/** @returns the three parts, bounded but not yet verified; they may be views of `bytes`. @throws DecodeError when it is no batch. */
+export const decodeBatch = (bytes: Uint8Array): BatchParts => batchPartsOf(bytes) ?? readBatch(bytes);
+
+/** @returns `undefined` when something is wrong with it. */
+function batchPartsOf(bytes: Uint8Array): BatchParts | undefined {
+  if (bytes.length > LONGEST_BATCH_BYTES) return undefined;
+  const cursor = new CborCursor(bytes);
+  cursor.array(3);
+  const keyRecord = cursor.bytes(1, LONGEST_KEY_RECORD_BYTES);
+  const sign1 = cursor.bytes(1, LONGEST_LIST_BYTES);
+  const rows: Uint8Array[] = [];
+  for (let left = cursor.array(1, MOST_ROWS); left > 0; left--) rows.push(cursor.bytes(1, LONGEST_ROW_BYTES));
+  return cursor.isDone ? { keyRecord, sign1, rows } : undefined;
+}
+
+function readBatch(bytes: Uint8Array): BatchParts {
   const [keyRecord, sign1, rows] = readArray(decodeCbor(bytes, 'batch', LONGEST_BATCH_BYTES), 'batch', 3);
   return {
     keyRecord: readBytes(keyRecord, 'batch key record', 1, LONGEST_KEY_RECORD_BYTES),
@@ -88,16 +113,38 @@ export function verifyBatch(
     subject: 'batch list',
     longestBytes: LONGEST_LIST_BYTES,
   });
+  const list = batchListOf(payload) ?? readBatchList(payload);
+  refuseBadList(list.listed);
+  return list;
+}
+
+/** @returns `undefined` when something is wrong with it. */
+function batchListOf(payload: Uint8Array): BatchList | undefined {
+  const cursor = new CborCursor(payload);
+  cursor.array(3);
+  const keyId = cursor.bytes(8).slice() as KeyId;
+  cursor.array(2);
+  const bootId = cursor.bytes(16).slice() as BootId;
+  const monotonicMs = cursor.integer(0) as MonotonicMillis;
+  const listed: ListedRow[] = [];
+  for (let left = cursor.array(1, MOST_ROWS); left > 0; left--) {
+    cursor.array(2);
+    const seq = cursor.integer(1) as Seq;
+    listed.push({ seq, digest: cursor.binary(DIGEST_BYTES) });
+  }
+  return cursor.isDone ? { keyId, sentAt: { bootId, monotonicMs }, listed } : undefined;
+}
+
+function readBatchList(payload: Uint8Array): BatchList {
   const [keyId, sentAt, entries] = readArray(decodeCbor(payload, 'batch list', LONGEST_LIST_BYTES), 'batch list', 3);
   const [bootId, monotonicMs] = readArray(sentAt, 'batch sent-at', 2);
   const listed = readArray(entries, 'batch entries', 1, MOST_ROWS).map((entry) => {
     const [seq, digest] = readArray(entry, 'batch entry', 2);
     return {
       seq: readInteger(seq, 'batch sequence number', 1, Number.MAX_SAFE_INTEGER) as Seq,
-      digest: readBytes(digest, 'batch digest', DIGEST_BYTES),
+      digest: textOf(readBytes(digest, 'batch digest', DIGEST_BYTES)),
     };
   });
-  refuseBadList(listed);
   return {
     keyId: readBytes(keyId, 'batch key id', 8) as KeyId,
     sentAt: {
@@ -113,18 +160,18 @@ export function verifyBatch(
  * @returns each row with its sequence number, in the order of `rows`.
  * @throws SealError `seal.digest` for a row that is not listed, or that comes twice.
  */
-export function matchRows(
-  listed: readonly ListedRow[],
-  rows: readonly Uint8Array[],
-): { readonly seq: Seq; readonly row: Uint8Array; readonly digest: Uint8Array }[] {
-  const unmatched = new Map(listed.map(({ seq, digest }) => [textOf(digest), seq]));
-  return rows.map((row) => {
-    const digest = digestOf(row);
-    const name = textOf(digest);
-    const seq = unmatched.get(name);
+export function matchRows(listed: readonly ListedRow[], rows: readonly Uint8Array[]): MatchedRow[] {
+  let unmatched: Map<string, Seq> | undefined;
+  return rows.map((row, index) => {
+    const digest = digestTextOf(row);
+    // Rows usually come as listed, and all of them: then none can come twice, since no digest is listed twice.
+    const inOrder = unmatched === undefined ? listed[index] : undefined;
+    if (inOrder?.digest === digest) return { seq: inOrder.seq, digest, row };
+    unmatched ??= new Map(listed.slice(index).map((entry) => [entry.digest, entry.seq]));
+    const seq = unmatched.get(digest);
     if (seq === undefined) throw new SealError('seal.digest', `batch: a row that is not among the ${listed.length} listed, or comes twice`);
-    unmatched.delete(name);
-    return { seq, row, digest };
+    unmatched.delete(digest);
+    return { seq, digest, row };
   });
 }
 
@@ -135,7 +182,7 @@ function refuseBadList(listed: readonly ListedRow[]): void {
     if (seq <= last) throw new DecodeError('decode.malformed', 'batch: sequence numbers do not ascend');
     last = seq;
   }
-  if (new Set(listed.map(({ digest }) => textOf(digest))).size < listed.length)
+  if (new Set(listed.map(({ digest }) => digest)).size < listed.length)
     throw new DecodeError('decode.malformed', 'batch: a digest is listed twice');
 }
 

@@ -5,7 +5,8 @@
  * Source: RFC 9052, sections 4.2, 4.4, 5.2 and 5.3; RFC 9053, section 4.1 (A256GCM); RFC 9864, section 2.2 (Ed25519 is -19).
  */
 import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
-import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
+import { type CborValue, decodeCbor, encodeCbor, headLength, MAJOR, writeHead } from './cbor.ts';
+import { CborCursor } from './cbor-cursor.ts';
 import { readArray, readBytes, readMap } from './cbor-read.ts';
 import { isSignedBy, SIGNATURE_BYTES, signBytes } from './ed25519.ts';
 import { DecodeError, SealError } from './errors.ts';
@@ -25,6 +26,8 @@ const A256GCM = 3;
 
 const EMPTY_MAP: ReadonlyMap<number, CborValue> = new Map();
 const SIGN1_HEADER = encodeCbor(new Map([[ALGORITHM, ED25519]]));
+/** An array of 4, the protected header as a byte string, the unprotected one. */
+const SIGN1_START = Uint8Array.of(0x84, 0x40 | SIGN1_HEADER.length, ...SIGN1_HEADER, 0xa0);
 /** With a counter of 0; the counter is its last 8 bytes. */
 const ENCRYPT0_HEADER = encodeCbor(
   new Map<number, CborValue>([
@@ -33,6 +36,16 @@ const ENCRYPT0_HEADER = encodeCbor(
   ]),
 );
 const ENCRYPT0_HEADER_START = ENCRYPT0_HEADER.subarray(0, -COUNTER_BYTES);
+/** Of a COSE_Encrypt0: an array of 3, and the protected header up to its counter. */
+const ENCRYPT0_START = Uint8Array.of(0x83, 0x40 | ENCRYPT0_HEADER.length, ...ENCRYPT0_HEADER_START);
+const ROW_COUNTER_AT = ENCRYPT0_START.length;
+const ROW_IV_AT = ROW_COUNTER_AT + COUNTER_BYTES - IV_BYTES;
+const ROW_HEAD_AT = ROW_COUNTER_AT + COUNTER_BYTES + 1;
+/** Of its Enc_structure: 83, 68 "Encrypt0", the protected header as a byte string, 58, the length of the additional data. */
+const ENCRYPT0_COUNTER_AT = 1 + 9 + 1 + ENCRYPT0_HEADER_START.length;
+const ENCRYPT0_AAD_LENGTH_AT = ENCRYPT0_COUNTER_AT + COUNTER_BYTES + 1;
+const LONGEST_HEAD_BYTES = 9;
+const TAG_OPTIONS = { authTagLength: TAG_BYTES };
 
 /** @returns the bytes that are signed: Sig_structure with context "Signature1". */
 export const signatureStructure = (protectedHeader: Uint8Array, externalAad: Uint8Array, payload: Uint8Array): Uint8Array =>
@@ -81,13 +94,33 @@ export function verifySign1(
   expected: { readonly externalAad: Uint8Array; readonly publicKey: KeyObject; readonly subject: string; readonly longestBytes: number },
 ): Uint8Array {
   const { externalAad, publicKey, subject, longestBytes } = expected;
-  const parts = readArray(decodeCbor(bytes, subject, longestBytes), subject, 4);
-  const header = readHeader(parts, SIGN1_HEADER, SIGN1_HEADER.length, subject);
-  const payload = readBytes(parts[2], `${subject} payload`, 0, longestBytes);
-  const signature = readBytes(parts[3], `${subject} signature`, SIGNATURE_BYTES);
-  if (!isSignedBy(signatureStructure(header, externalAad, payload), signature, publicKey))
+  const { payload, signature } = sign1PartsOf(bytes, longestBytes) ?? readSign1(bytes, subject, longestBytes);
+  if (!isSignedBy(signatureStructure(SIGN1_HEADER, externalAad, payload), signature, publicKey))
     throw new SealError('seal.signature', `${subject}: the signature does not fit signer, place and content`);
   return payload;
+}
+
+interface Sign1Parts {
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** @returns views of its parts; `undefined` when something is wrong with it. */
+function sign1PartsOf(bytes: Uint8Array, longestBytes: number): Sign1Parts | undefined {
+  if (bytes.length > longestBytes) return undefined;
+  const cursor = new CborCursor(bytes);
+  cursor.expect(SIGN1_START);
+  const parts = { payload: cursor.bytes(0, longestBytes), signature: cursor.bytes(SIGNATURE_BYTES) };
+  return cursor.isDone ? parts : undefined;
+}
+
+function readSign1(bytes: Uint8Array, subject: string, longestBytes: number): Sign1Parts {
+  const parts = readArray(decodeCbor(bytes, subject, longestBytes), subject, 4);
+  readHeader(parts, SIGN1_HEADER, SIGN1_HEADER.length, subject);
+  return {
+    payload: readBytes(parts[2], `${subject} payload`, 0, longestBytes),
+    signature: readBytes(parts[3], `${subject} signature`, SIGNATURE_BYTES),
+  };
 }
 
 /** @param key 32 bytes. @param counter 0 to 2^53 - 1, never used twice with one key. @returns a COSE_Encrypt0, its IV made of the counter. */
@@ -112,6 +145,72 @@ export function openEncrypt0(
   const header = readHeader(parts, ENCRYPT0_HEADER_START, ENCRYPT0_HEADER.length, subject);
   const ciphertext = readBytes(parts[2], `${subject} ciphertext`, TAG_BYTES, longestBytes);
   return openAesGcm(key, header.subarray(-IV_BYTES), encryptStructure(header, externalAad), ciphertext);
+}
+
+/**
+ * Opens many COSE_Encrypt0 under one key, whose additional data differ in one number at their end. What is not laid out as the
+ * profile's own is left to `openEncrypt0`, which knows what is wrong with it.
+ * ```
+ *   83 51 a2 01 03 05 4c 00 00 00 00 <counter, 8> a0 <head> <ciphertext and tag>
+ *   0  1  2              7           11           19 20
+ * ```
+ */
+export class Encrypt0Opener {
+  readonly #key: KeyObject;
+  /** Enc_structure up to its last number, the protected header's counter and the length of the additional data yet to be filled in. */
+  readonly #structure: Uint8Array;
+  readonly #structureBytes: number;
+  readonly #aadStart: Uint8Array;
+
+  /** @param aadStart the additional data, a CBOR array, up to the number. 40 to 200 bytes. */
+  constructor(key: KeyObject, aadStart: Uint8Array) {
+    this.#key = key;
+    this.#aadStart = aadStart;
+    const start = encryptStructure(ENCRYPT0_HEADER, aadStart);
+    this.#structureBytes = start.length;
+    this.#structure = new Uint8Array(start.length + LONGEST_HEAD_BYTES);
+    this.#structure.set(start);
+  }
+
+  /** As `openEncrypt0`, with `number` as the last of the additional data. */
+  open(bytes: Uint8Array, number: number, subject: string, longestBytes: number): Uint8Array {
+    const ciphertextAt = bytes.length > longestBytes ? 0 : ciphertextAtOf(bytes);
+    if (ciphertextAt === 0) return this.#openAny(bytes, number, subject, longestBytes);
+    const structure = this.#structure;
+    const end = writeHead(structure, this.#structureBytes, MAJOR.unsigned, number);
+    structure[ENCRYPT0_AAD_LENGTH_AT] = this.#aadStart.length + end - this.#structureBytes;
+    for (let i = 0; i < COUNTER_BYTES; i++) structure[ENCRYPT0_COUNTER_AT + i] = bytes[ROW_COUNTER_AT + i] ?? 0;
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(ROW_IV_AT, ROW_IV_AT + IV_BYTES), TAG_OPTIONS);
+    const tagAt = bytes.length - TAG_BYTES;
+    decipher.setAAD(structure.subarray(0, end));
+    decipher.setAuthTag(bytes.subarray(tagAt));
+    const plaintext = decipher.update(bytes.subarray(ciphertextAt, tagAt));
+    try {
+      decipher.final();
+    } catch {
+      throw new SealError('seal.open', 'AES-GCM: the tag does not fit key, place and content');
+    }
+    return plaintext;
+  }
+
+  #openAny(bytes: Uint8Array, number: number, subject: string, longestBytes: number): Uint8Array {
+    const externalAad = new Uint8Array(this.#aadStart.length + headLength(number));
+    externalAad.set(this.#aadStart);
+    writeHead(externalAad, this.#aadStart.length, MAJOR.unsigned, number);
+    return openEncrypt0(bytes, { externalAad, key: this.#key, subject, longestBytes });
+  }
+}
+
+/** @returns where the ciphertext begins; 0 when it is no COSE_Encrypt0 of the profile. */
+function ciphertextAtOf(bytes: Uint8Array): number {
+  for (const [at, byte] of ENCRYPT0_START.entries()) if (bytes[at] !== byte) return 0;
+  if (bytes[ROW_HEAD_AT - 1] !== 0xa0) return 0;
+  const head = bytes[ROW_HEAD_AT];
+  const second = bytes[ROW_HEAD_AT + 1] ?? 0;
+  // A tag at least, and a head as short as can be.
+  if (head === 0x58) return second >= 24 && bytes.length === ROW_HEAD_AT + 2 + second ? ROW_HEAD_AT + 2 : 0;
+  const long = second * 256 + (bytes[ROW_HEAD_AT + 2] ?? 0);
+  return head === 0x59 && long >= 256 && bytes.length === ROW_HEAD_AT + 3 + long ? ROW_HEAD_AT + 3 : 0;
 }
 
 /** Takes the one protected header that the profile has, and no unprotected one. Deterministic encoding makes it a matter of bytes. */

@@ -2,9 +2,9 @@
  * A row: one event sealed for its place, so that a stolen SD card reads nothing and no row can be moved under another name.
  * Source: docs/protocol.md, "Row"; NIST SP 800-38D, section 8.2.1 (an IV of a fixed field and an invocation counter).
  */
-import { createHash, createSecretKey, type KeyObject } from 'node:crypto';
+import { createSecretKey, hash, type KeyObject } from 'node:crypto';
 import { encodeCbor } from './cbor.ts';
-import { CONTENT_KEY_BYTES, openEncrypt0, sealEncrypt0 } from './cose.ts';
+import { CONTENT_KEY_BYTES, Encrypt0Opener, openEncrypt0, sealEncrypt0 } from './cose.ts';
 import { SealError } from './errors.ts';
 import type { VestibuleEvent } from './event.ts';
 import { decodeEvent, encodeEvent } from './event-codec.ts';
@@ -57,8 +57,27 @@ export function openRow(row: Uint8Array, place: RowPlace, contentKey: Uint8Array
   );
 }
 
+/** Opens the rows of one content key: what they have in common is made once. */
+export class RowOpener {
+  readonly #opener: Encrypt0Opener;
+
+  /** @param contentKey 32 bytes. @throws SealError `seal.open` at any other length. */
+  constructor(place: Omit<RowPlace, 'seq'>, contentKey: Uint8Array) {
+    // The sequence number is the last of the array: what stands before it is the same whatever it is.
+    this.#opener = new Encrypt0Opener(contentKeyObject(contentKey), externalAadOf({ ...place, seq: 0 as Seq }).subarray(0, -1));
+  }
+
+  /** @returns the event as bytes, for `decodeEvent`. @throws as `openRow` for what is not an event's fault. */
+  open(row: Uint8Array, seq: Seq): Uint8Array {
+    return this.#opener.open(row, seq, 'row', LONGEST_ROW_BYTES);
+  }
+}
+
 /** @returns SHA-256, 32 bytes: what a batch lists a row by, and a receipt a batch. */
-export const digestOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest());
+export const digestOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(hash('sha256', bytes, 'buffer'));
+
+/** @returns the same as text, a character for each byte: to be compared and looked up, and a third of the time to make. */
+export const digestTextOf = (bytes: Uint8Array): string => hash('sha256', bytes, 'binary');
 
 const externalAadOf = ({ deployment, kiosk, epoch, keyId, seq }: RowPlace): Uint8Array =>
   encodeCbor(['vestibule-row-1', deployment, kiosk, epoch, keyId, seq]);

@@ -1,3 +1,4 @@
+import * as cborg from 'cborg';
 import fc from 'fast-check';
 import t from 'tap';
 import { type CborValue, decodeCbor, encodeCbor } from '../../protocol/cbor.ts';
@@ -192,5 +193,10 @@ t.test('cbor: of arbitrary bytes, what is read is written again as it came, and 
     }),
     { numRuns: 20_000 },
   );
+  t.end();
+});
+
+t.test('cbor: every value is written as another library writes it', (t) => {
+  fc.assert(fc.property(anyValue, (value) => Buffer.compare(encodeCbor(value), cborg.encode(value)) === 0));
   t.end();
 });

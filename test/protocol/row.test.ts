@@ -4,7 +4,7 @@ import type { CborValue } from '../../protocol/cbor.ts';
 import { decodeCbor } from '../../protocol/cbor.ts';
 import { decodeEvent } from '../../protocol/event-codec.ts';
 import type { Seq } from '../../protocol/ids.ts';
-import { digestOf, LONGEST_ROW_BYTES, openRow, RowSealer } from '../../protocol/row.ts';
+import { digestOf, LONGEST_ROW_BYTES, openRow, RowOpener, RowSealer } from '../../protocol/row.ts';
 import { anyEvent, bitFlipsOf, bytesOf, hexOf, outcomeOf, prefixesOf, readWireVectors, withoutUndefined } from '../support/wire.ts';
 
 const { place, contentKey, rows, refused } = readWireVectors('row.json');
@@ -146,5 +146,37 @@ t.test('row: arbitrary bytes are refused by code', (t) => {
     ),
     { numRuns: 2_000 },
   );
+  t.end();
+});
+
+t.test('row: an opener for many reads each as the one that opens a single row, and refuses it for the same reason', (t) => {
+  const sealer = new RowSealer(place, contentKey);
+  const opener = new RowOpener(place, contentKey);
+  const outcomes = (row: Uint8Array, seq: number): [string, string] => [
+    outcomeOf(() => decodeEvent(opener.open(row, seq as Seq))),
+    outcomeOf(() => openRow(row, { ...place, seq }, contentKey)),
+  ];
+  fc.assert(
+    fc.property(
+      anyEvent,
+      fc.constantFrom(1, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER),
+      (event, seq) => {
+        const row = sealer.seal(seq as Seq, event);
+        return (
+          outcomes(row, seq).every((outcome) => outcome === 'nothing thrown') &&
+          outcomes(row, 5).every((outcome) => outcome === 'seal.open')
+        );
+      },
+    ),
+  );
+  const row = sealer.seal(300 as Seq, event);
+  for (const { bit, flipped } of bitFlipsOf(row)) {
+    const [many, single] = outcomes(flipped, 300);
+    if (many !== single || many === 'nothing thrown') t.fail(`bit ${bit}: ${many}, ${single}`);
+  }
+  for (const prefix of prefixesOf(row)) {
+    const [many, single] = outcomes(prefix, 300);
+    if (many !== single || many === 'nothing thrown') t.fail(`${prefix.length} bytes: ${many}, ${single}`);
+  }
   t.end();
 });

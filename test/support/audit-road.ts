@@ -12,7 +12,7 @@ import { publicKeyFromRaw } from '../../protocol/ed25519.ts';
 import type { VestibuleEvent } from '../../protocol/event.ts';
 import type { DeploymentId, KioskId, Seq } from '../../protocol/ids.ts';
 import { openContentKey, verifyKeyRecord } from '../../protocol/key-record.ts';
-import { digestOf, openRow } from '../../protocol/row.ts';
+import { digestTextOf, openRow } from '../../protocol/row.ts';
 
 export interface LedgerRow {
   /** Names one row for ever; see `rowName`. */
@@ -58,8 +58,8 @@ async function auditLedger(dir: string): Promise<Pick<RoadAudit, 'rows' | 'flags
     const contentKey = await openContentKey(record, { deployment, kiosk: batch.kiosk }, holder);
     const { listed } = verifyBatch(batch.sign1, { deployment, topic: batch.topic, publicKey });
     for (const { seq, row } of rowsOf.all(batch.position) as { seq: Seq; row: Buffer }[]) {
-      const digest = Buffer.from(digestOf(row));
-      if (!listed.some((entry) => entry.seq === seq && digest.equals(entry.digest))) throw new Error('a row that its batch does not list');
+      const digest = digestTextOf(row);
+      if (!listed.some((entry) => entry.seq === seq && entry.digest === digest)) throw new Error('a row that its batch does not list');
       const place = { deployment: deployment as DeploymentId, kiosk: batch.kiosk, epoch: record.epoch, keyId: record.keyId, seq };
       const keyId = Buffer.from(record.keyId).toString('hex');
       rows.push({ name: rowName(batch.kiosk, keyId, seq), event: openRow(row, place, contentKey), nonce: `${keyId}/${nonceOf(row)}` });
