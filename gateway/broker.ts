@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { Aedes, type Client as AedesClient, type AuthenticateError } from 'aedes';
 import { AdmissionError, codeOf, type ErrorCode } from '../protocol/errors.ts';
 import { isPlaceId, type KioskId } from '../protocol/ids.ts';
-import { decodeKioskState, encodeKioskState } from '../protocol/kiosk-state.ts';
+import { decodeKioskState, encodeKioskState, type KioskStateReport } from '../protocol/kiosk-state.ts';
 import type { Log } from '../protocol/log.ts';
 import { parseTopic } from '../protocol/topics.ts';
 import {
@@ -36,6 +36,8 @@ export interface BrokerDoors {
   isOperator(account: string | undefined, secret: Uint8Array | undefined, untilClosed: AbortSignal): Promise<boolean>;
   /** Called for each batch of an admitted kiosk. @param untilClosed aborts when its connection ends. */
   onBatch(kiosk: KioskId, message: Uint8Array, untilClosed: AbortSignal): Promise<Answer>;
+  /** Told of each state that a kiosk says and that can be read, its Will too. */
+  onState(kiosk: KioskId, report: KioskStateReport): void;
   onConnected(kiosk: KioskId, connection: { readonly hasTakenOver: boolean }): void;
   onDisconnected(kiosk: KioskId): void;
   /** @param name a place id that the peer claimed, or `undefined`. */
@@ -167,9 +169,11 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
         callback(error ?? null);
       };
       if (parseTopic(packet.topic)?.leaf === 'state') {
-        packet.payload = readableState(message);
+        const report = readState(message);
+        packet.payload = report === undefined ? Buffer.alloc(0) : Buffer.from(encodeKioskState(report));
         // Kept on the broker only when it can be read.
-        if (packet.payload.length === 0) packet.retain = false;
+        if (report === undefined) packet.retain = false;
+        else doors.onState(admitted.kiosk, report);
         return answer();
       }
       // Nothing of a batch is routed, whoever subscribed to what.
@@ -228,16 +232,14 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
   };
 }
 
-function isKioskState(payload: unknown): boolean {
-  return payload instanceof Uint8Array && readableState(payload).length > 0;
-}
+const isKioskState = (payload: unknown): boolean => payload instanceof Uint8Array && readState(payload) !== undefined;
 
-/** @returns the state with nothing in it but what the schema knows; empty when it is none. */
-function readableState(payload: Uint8Array): Buffer {
+/** @returns the state with nothing in it but what the schema knows; `undefined` when it is none. */
+function readState(payload: Uint8Array): KioskStateReport | undefined {
   try {
-    return Buffer.from(encodeKioskState(decodeKioskState(payload)));
+    return decodeKioskState(payload);
   } catch (error) {
     if (codeOf(error) === undefined) throw error;
-    return Buffer.alloc(0);
+    return undefined;
   }
 }

@@ -23,6 +23,7 @@ import { type Listener, listenTcp, listenTls } from './listen.ts';
 import { BatchOpener } from './open-batch.ts';
 import { OperatorEvents } from './operator-events.ts';
 import { gatewayPaths } from './paths.ts';
+import { PolicyDesk } from './policy/policy-desk.ts';
 import { pruneSome } from './prune.ts';
 import { VenueCalendar } from './pseudonym.ts';
 import { Quarantine } from './quarantine.ts';
@@ -126,6 +127,7 @@ async function start(
       refuseCertificate: (peer, kiosk) => enrolment.refuse(peer, kiosk),
       isOperator: identity.operator.isAllowed,
       onBatch: (kiosk, message, untilClosed) => ingest.take(kiosk, message, untilClosed),
+      onState: (kiosk, report) => policies.heard(kiosk, report),
       onConnected: (kiosk, { hasTakenOver }) => {
         log.info('kiosk.connected', { kiosk, hasTakenOver });
         board.connected(kiosk, hasTakenOver);
@@ -146,6 +148,18 @@ async function start(
   );
   opened.add(() => broker.close());
 
+  const { issuers, mayTakeUnsigned } = config;
+  const policies = new PolicyDesk({
+    registry,
+    deployment,
+    receiptKey,
+    issuers,
+    mayTakeUnsigned,
+    publish: broker.publish,
+    clock,
+    log,
+    onBug,
+  });
   const announcer = new Announcer({
     publish: broker.publish,
     deployment,
@@ -204,8 +218,8 @@ async function start(
     gateway: { host: config.publicHost, port: tls.port, certificatePem: identity.tls.certificatePem },
     receiptKey: rawPublicKey(receiptKey),
     recipients: [identity.recipient, ...recipients].map(({ id, publicKey }) => ({ id, publicKey })),
-    issuers: config.issuers,
-    mayTakeUnsigned: config.mayTakeUnsigned,
+    issuers,
+    mayTakeUnsigned,
   };
   replaceFile(paths.trust, Buffer.from(formatTrust(trust)), 0o644);
 
@@ -214,6 +228,7 @@ async function start(
     // The state apart from the rest: it must be told when the store fails.
     everySecond(publishState, clock, log, stopping.signal),
     everySecond(tick, clock, log, stopping.signal),
+    everySecond(() => policies.look(stopping.signal).then(() => board.policies(policies.summary())), clock, log, stopping.signal),
     enrolment.keepOut(broker.cutOff, stopping.signal),
     pruneHourly((nowMs) => pruneSome(db, ledger, config.retentionDays, nowMs), clock, log, stopping.signal),
   ]);

@@ -7,6 +7,7 @@ import type { KioskId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { EpochMillis } from '../protocol/units.ts';
+import type { PolicySummary } from './policy/policy-desk.ts';
 import { SteadyLog } from './steady-log.ts';
 import type { StoredTrouble } from './stored-trouble.ts';
 
@@ -45,6 +46,8 @@ export interface GatewayState {
   readonly kiosksWithProblems: number;
   readonly refused: readonly RefusedConnections[];
   readonly sinks: Readonly<Record<string, SinkState>>;
+  /** How far kiosks are with the policy that they were told; `undefined` until they were told one. */
+  readonly policies: PolicySummary | undefined;
   /** Operators' events that no reader took fast enough. The ledger has what they told. */
   readonly droppedEvents: number;
 }
@@ -69,6 +72,7 @@ export class StateBoard {
   readonly #stale = new Set<KioskId>();
   readonly #refused = new Map<string, RefusedConnections>();
   readonly #sinks = new Map<string, SinkState>();
+  #policies: PolicySummary | undefined;
   #droppedEvents = 0;
   #hasChanged = true;
 
@@ -136,6 +140,12 @@ export class StateBoard {
     this.#hasChanged = true;
   }
 
+  policies(summary: PolicySummary): void {
+    if (JSON.stringify(summary) === JSON.stringify(this.#policies)) return;
+    this.#policies = summary;
+    this.#hasChanged = true;
+  }
+
   eventDropped(): void {
     this.#droppedEvents += 1;
     this.#hasChanged = true;
@@ -162,6 +172,7 @@ export class StateBoard {
       kiosksWithProblems: troubled.length,
       refused: [...this.#refused.values()],
       sinks,
+      policies: this.#policies,
       droppedEvents: this.#droppedEvents,
     };
   }

@@ -21,6 +21,11 @@ const kioskStateReport = z.object({
   devices: z.array(z.object({ name: z.string().regex(/^[a-z0-9-]{1,32}$/), isUp: z.boolean(), why: errorCode.optional() })).max(32),
   /** The code of the last error that a person may have to act on. */
   lastError: errorCode.optional(),
+  /**
+   * The version of the policy document that the kiosk goes by, 0 while it has none; `why` it does not go by the last that it was sent, or
+   * that the one it goes by has expired. Absent from a kiosk that takes none, and from the Will.
+   */
+  policy: z.object({ version: z.int().min(0).max(0xffff_ffff), why: errorCode.optional() }).optional(),
   /** The kiosk's software. */
   version: z.string().regex(/^[0-9A-Za-z.+-]{1,32}$/),
 });
