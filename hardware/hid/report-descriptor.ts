@@ -47,7 +47,9 @@ export interface ReportDescriptor {
 /** Linux takes no longer one (HID_MAX_DESCRIPTOR_SIZE). */
 export const LONGEST_DESCRIPTOR_BYTES = 4_096;
 /** As much as node-hid reads of one report; eight times what a full-speed interrupt endpoint carries in one packet is 512. */
-export const LONGEST_REPORT_BYTES = 2_048;
+const LONGEST_REPORT_BYTES = 2_048;
+/** Far above the sum of any honest device's reports: 255 of the longest would be half a million places to look for data in. */
+const MOST_BYTES_OF_ALL = 32 * LONGEST_REPORT_BYTES;
 /** Linux: HID_MAX_FIELDS, report sizes up to 256 bits, HID_GLOBAL_STACK_SIZE, HID_COLLECTION_STACK_SIZE (its first piece), HID_MAX_USAGES. */
 const MOST_FIELDS = 256;
 const MOST_BITS_EACH = 256;
@@ -97,6 +99,7 @@ class Parser {
   readonly #applications: Usage[] = [];
   /** Bits used so far, by kind and report id. */
   readonly #usedBits = new Map<string, number>();
+  #bitsOfAll = 0;
   readonly #pushed: Globals[] = [];
   #globals = NO_GLOBALS;
   #usages: LocalUsage[] = [];
@@ -155,6 +158,9 @@ class Parser {
     const usedBits = firstBit + bitsEach * count;
     if (usedBits > LONGEST_REPORT_BYTES * 8) throw new DecodeError('decode.overlong', `report descriptor: report of ${usedBits} bits`);
     this.#usedBits.set(place, usedBits);
+    this.#bitsOfAll += bitsEach * count;
+    if (this.#bitsOfAll > MOST_BYTES_OF_ALL * 8)
+      throw new DecodeError('decode.overlong', `report descriptor: ${this.#bitsOfAll} bits in all`);
     if (bitsEach * count === 0) return;
     if (this.#fields.length === MOST_FIELDS) throw new DecodeError('decode.overlong', 'report descriptor: too many fields');
     this.#fields.push({
@@ -253,14 +259,29 @@ const withPage = (page: number, usage: Usage): Usage => ((page << 16) | (usage &
 
 export const usageOf = (page: number, id: number): Usage => withPage(page, id);
 
-/** @returns the usage of a field's element, counted from 0; `undefined` for padding. */
-export function elementUsage({ usages }: ReportField, index: number): Usage | undefined {
-  let left = index;
+/** @returns the usage of each element that has one of its own, in order, at most `most`; the last is that of all further elements. */
+export function usagesInOrder({ usages }: ReportField, most: number): Usage[] {
+  const inOrder: Usage[] = [];
   for (const { first, last } of usages) {
-    if (left <= last - first) return first + left;
-    left -= last - first + 1;
+    for (let usage = first; usage <= last; usage++) {
+      if (inOrder.length === most) return inOrder;
+      inOrder.push(usage);
+    }
   }
-  return usages.at(-1)?.last;
+  return inOrder;
+}
+
+/** @returns which elements have this usage, counted from 0, ascending. Looks at usages and not at elements, of which a hostile device has millions. */
+export function elementsWith({ usages, count }: ReportField, usage: Usage): number[] {
+  const elements: number[] = [];
+  let before = 0;
+  for (const { first, last } of usages) {
+    const at = before + usage - first;
+    if (usage >= first && usage <= last && at < count) elements.push(at);
+    before += last - first + 1;
+  }
+  if (usages.at(-1)?.last === usage) for (let at = before; at < count; at++) elements.push(at);
+  return elements;
 }
 
 /** @returns bytes of the whole report with its id, as read from the device. */

@@ -12,7 +12,7 @@
  *
  * Source: HID Point of Sale Usage Tables 1.02, sections 3 and 3.10; HID Usage Tables 1.5, section 4 (Byte Count); ISO/IEC 15424 (identifier).
  */
-import { bitsAt, elementUsage, type ReportDescriptor, type ReportField, reportBytes, usageOf } from '../hid/report-descriptor.ts';
+import { bitsAt, elementsWith, type ReportDescriptor, type ReportField, reportBytes, usageOf } from '../hid/report-descriptor.ts';
 import { type Frame, LINE_ENDS, LineFramer } from './line-framer.ts';
 import { LONGEST_SYMBOL_BYTES } from './scan.ts';
 
@@ -70,15 +70,11 @@ export function posLayoutOf(descriptor: ReportDescriptor): PosLayout | undefined
 /** Every element with this usage. The last usage of a field is that of all its remaining elements: 56 bytes of Decoded Data name it once. */
 function placesOf(fields: readonly ReportField[], usage: number): Place[] {
   return fields.flatMap((field) => {
-    const places: Place[] = [];
-    const isOneBit = field.bitsEach === 1;
-    for (let at = 0; at < field.count; at++) {
-      if (elementUsage(field, at) !== usage) continue;
-      places.push({ firstBit: field.firstBit + at * field.bitsEach, bits: field.bitsEach });
-      // "Continued" written with a count of eight bits is one bit and its padding.
-      if (isOneBit) break;
-    }
-    return places;
+    const { firstBit, bitsEach: bits } = field;
+    const elements = elementsWith(field, usage);
+    // "Continued" written with a count of eight bits is one bit and its padding.
+    const meant = bits === 1 ? elements.slice(0, 1) : elements;
+    return meant.map((at) => ({ firstBit: firstBit + at * bits, bits }));
   });
 }
 

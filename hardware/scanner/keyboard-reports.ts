@@ -6,19 +6,27 @@
  */
 import {
   bitsAt,
-  elementUsage,
   parseReportDescriptor,
   type ReportDescriptor,
   type ReportField,
   reportBytes,
+  usagesInOrder,
 } from '../hid/report-descriptor.ts';
 
 const KEYBOARD_PAGE = 0x07;
+/** A bit for each of the page's 256 keys, an array beside it, and room. What says that it has more is no keyboard, and would cost the loop its time. */
+const MOST_KEYS = 1_024;
+
+interface KeyField {
+  readonly field: ReportField;
+  /** Usages of the elements on this page, 0 for one of another; the last is that of all the rest. */
+  readonly keys: readonly number[];
+}
 
 interface KeyboardReport {
   readonly reportId: number;
   readonly lengthBytes: number;
-  readonly fields: readonly ReportField[];
+  readonly fields: readonly KeyField[];
 }
 
 export interface KeyboardLayout {
@@ -32,11 +40,12 @@ export function keyboardLayoutOf(descriptor: ReportDescriptor): KeyboardLayout |
   const fields = descriptor.fields.filter(
     ({ kind, isConstant, usages }) => kind === 'input' && !isConstant && usages.some(({ first }) => first >>> 16 === KEYBOARD_PAGE),
   );
+  if (fields.reduce((sum, { count }) => sum + count, 0) > MOST_KEYS) return undefined;
   const ids = [...new Set(fields.map(({ reportId }) => reportId))];
   const reports = ids.map((reportId) => ({
     reportId,
     lengthBytes: reportBytes(descriptor, 'input', reportId),
-    fields: fields.filter((field) => field.reportId === reportId),
+    fields: fields.filter((field) => field.reportId === reportId).map((field) => ({ field, keys: keysIn(field) })),
   }));
   return reports.length === 0 ? undefined : { hasReportIds: descriptor.hasReportIds, reports };
 }
@@ -77,16 +86,19 @@ export class PressedKeys {
   }
 }
 
-function keysOf(field: ReportField, body: Uint8Array): number[] {
-  const keys: number[] = [];
+const keysIn = (field: ReportField): number[] =>
+  usagesInOrder(field, MOST_KEYS).map((usage) => (usage >>> 16 === KEYBOARD_PAGE ? usage & 0xffff : 0));
+
+function keysOf({ field, keys }: KeyField, body: Uint8Array): number[] {
+  const down: number[] = [];
   for (let at = 0; at < field.count; at++) {
     const value = bitsAt(body, field.firstBit + at * field.bitsEach, field.bitsEach);
     if (field.isVariable && value === 0) continue;
     // In an array a value is a place among the usages, counted from the logical minimum; outside it is no key.
     const index = field.isVariable ? at : value - field.logicalMinimum;
     if (!field.isVariable && (index < 0 || value > field.logicalMaximum)) continue;
-    const usage = elementUsage(field, index);
-    if (usage !== undefined && usage >>> 16 === KEYBOARD_PAGE && (usage & 0xffff) !== 0) keys.push(usage & 0xffff);
+    const key = keys[Math.min(index, keys.length - 1)] ?? 0;
+    if (key !== 0) down.push(key);
   }
-  return keys;
+  return down;
 }

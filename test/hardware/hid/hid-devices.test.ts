@@ -113,3 +113,18 @@ t.test('watchHid: tells each once, however often it is plugged, and not more tha
   stop.abort();
   await watching;
 });
+
+t.test('kindOf: what says that it has thousands of keys is no keyboard, whatever ids it shows', async (t) => {
+  const bus = new FakeHidBus(t.testdir());
+  // Page 7, bits, one usage for them all.
+  const keys = (count: number) => Uint8Array.of(0x05, 0x07, 0x75, 1, 0x96, count & 0xff, count >> 8, 0x09, 0x04, 0x81, 2);
+  bus.plug({ vendorId: '05e0', productId: '1200', descriptor: keys(1_024), port: '1-1' });
+  bus.plug({ vendorId: '05e0', productId: '1200', descriptor: keys(16_384), port: '1-2' });
+  t.strictSame(
+    (await listHid(bus.places)).map((device) => [device.port, kindOf(device).kind, isScanner(device)]),
+    [
+      ['1-1', 'keyboard', true],
+      ['1-2', 'other', false],
+    ],
+  );
+});

@@ -2,20 +2,24 @@ import fc from 'fast-check';
 import t from 'tap';
 import {
   bitsAt,
-  elementUsage,
+  elementsWith,
   LONGEST_DESCRIPTOR_BYTES,
   parseReportDescriptor,
   type ReportDescriptor,
   reportBytes,
+  usagesInOrder,
 } from '../../../hardware/hid/report-descriptor.ts';
 import { BOOT_KEYBOARD_DESCRIPTOR } from '../../../hardware/scanner/keyboard-reports.ts';
 import { codeOf } from '../../../protocol/errors.ts';
 import { HONEYWELL_FORMAT, posDescriptor } from '../../support/pos-format.ts';
 
+const SEED = Number(process.env.SEED ?? 20261122);
 const parse = (...bytes: number[]): ReportDescriptor => parseReportDescriptor(Uint8Array.from(bytes));
 const usages = (descriptor: ReportDescriptor, field = 0, count = 1): (number | undefined)[] => {
   const found = descriptor.fields[field];
-  return found === undefined ? [] : Array.from({ length: count }, (_, at) => elementUsage(found, at));
+  if (found === undefined) return [];
+  const inOrder = usagesInOrder(found, count);
+  return Array.from({ length: count }, (_, at) => inOrder[at] ?? inOrder.at(-1));
 };
 /** One 8-bit input with what is before it. */
 const withInput = (...items: number[]): ReportDescriptor => parse(...items, 0x75, 8, 0x95, 1, 0x81, 2);
@@ -106,6 +110,9 @@ t.test('report descriptor: a maximum of 255 in one byte is 255 where the minimum
   t.equal(withInput(0x15, 0x81, 0x25, 0x7f).fields[0]?.logicalMinimum, -127);
 });
 
+/** Each with an id of its own, of what is current. */
+const reportsOf = (reports: number): number[] => Array.from({ length: reports }, (_, at) => [0x85, 1 + at, 0x81, 2]).flat();
+
 t.test('report descriptor: what does not add up is refused by a code', async (t) => {
   const refused: readonly (readonly [string, string, readonly number[]])[] = [
     ['an end that was not begun', 'decode.malformed', [0xc0]],
@@ -122,6 +129,7 @@ t.test('report descriptor: what does not add up is refused by a code', async (t)
     ['collections too deep', 'decode.overlong', Array(17).fill([0xa1, 0]).flat()],
     ['too many fields', 'decode.overlong', [0x75, 1, 0x95, 1, ...Array(257).fill([0x81, 2]).flat()]],
     ['too many usages', 'decode.overlong', Array(1_025).fill([0x09, 1]).flat()],
+    ['reports past the bound together', 'decode.overlong', [0x75, 8, 0x96, 0x00, 0x08, ...reportsOf(33)]],
     ['too many bytes', 'decode.overlong', Array(LONGEST_DESCRIPTOR_BYTES + 1).fill(0x00)],
     ['a cut item', 'decode.truncated', [0x26, 0xff]],
     ['a cut long item', 'decode.truncated', [0xfe, 9]],
@@ -148,7 +156,23 @@ t.test('report descriptor: whatever the bytes, a descriptor or a code comes out,
         return codeOf(error)?.startsWith('decode.') === true;
       }
     }),
-    { numRuns: 500 },
+    { seed: SEED, numRuns: 500 },
+  );
+});
+
+t.test('report descriptor: the elements with a usage are those that have it one by one, the last usage all the rest', async () => {
+  const range = fc.tuple(fc.nat(6), fc.nat(4)).map(([first, more]) => ({ first, last: first + more }));
+  fc.assert(
+    fc.property(fc.array(range, { maxLength: 5 }), fc.nat(20), fc.nat(12), (ranges, count, usage) => {
+      const [field] = withInput(0x05, 1).fields;
+      if (field === undefined) return false;
+      const odd = { ...field, usages: ranges, count };
+      const inOrder = usagesInOrder(odd, count);
+      const oneByOne = Array.from({ length: count }, (_, at) => inOrder[at] ?? inOrder.at(-1));
+      const found = oneByOne.flatMap((is, at) => (is === usage ? [at] : []));
+      return JSON.stringify(elementsWith(odd, usage)) === JSON.stringify(found);
+    }),
+    { seed: SEED, numRuns: 500 },
   );
 });
 
