@@ -15,13 +15,13 @@ const light = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('three'), pins: z.strictObject({ green: pin, yellow: pin, red: pin }) }),
 ]);
 
-/** @param deviceName what every device's name has to be. */
-export const boardOf = <Name extends z.ZodType<string>>(deviceName: Name) =>
+/** @param deviceName what every device's name has to be. @param devicePath what every path of a port has to be. */
+export const boardOf = <Name extends z.ZodType<string>, Path extends z.ZodType<string>>(deviceName: Name, devicePath: Path) =>
   z
     .strictObject({
       kind: z.literal('firmata'),
       name: deviceName,
-      path: z.string().min(1),
+      path: devicePath,
       /** As StandardFirmata has it. */
       baudRate: z.int().min(1_200).max(921_600).default(57_600),
       light: light.optional(),

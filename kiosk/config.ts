@@ -15,7 +15,9 @@ const DAY_MS = 24 * HOUR_MS;
 const FOREHEAD_OFFSET = 240;
 
 const deviceName = z.string().regex(/^[a-z0-9-]{1,32}$/, 'expected 1 to 32 of a-z, 0-9 and -');
-const serialPort = { path: z.string().min(1), baudRate: z.int().min(1_200).max(921_600).default(9_600) };
+/** To a system call a path ends at its first NUL: it would open another file than was written. */
+const devicePath = z.string().regex(/^[^\0]{1,1023}$/, 'expected a path of up to 1,023 characters');
+const serialPort = { path: devicePath, baudRate: z.int().min(1_200).max(921_600).default(9_600) };
 
 /** Four hexadecimal digits, as lsusb writes them. */
 const usbId = z
@@ -111,8 +113,8 @@ const sniffer = z.strictObject({
 const schema = z.strictObject({
   /** Keys, outbox and lock; made when it is not there. */
   dataDir: z.string().min(1),
-  /** The trust document that the gateway writes. */
-  trustPath: z.string().min(1),
+  /** The trust document that the gateway writes, for a kiosk that is admitted by its key; left out for one that enrols with a code. */
+  trustPath: z.string().min(1).optional(),
   /** What the door is for, until the staff choose otherwise. */
   direction: z.enum(['in', 'out', 'both']).default('in'),
   door: z
@@ -161,7 +163,7 @@ const schema = z.strictObject({
   thermometers: z.array(thermometer).max(4).default([]),
   /** None unless the venue chooses one. */
   sniffers: z.array(sniffer).max(1).default([]),
-  boards: z.array(boardOf(deviceName)).max(2).default([]),
+  boards: z.array(boardOf(deviceName, devicePath)).max(2).default([]),
   page: z.strictObject({ isOn: z.boolean().default(true), port: z.int().min(0).max(65_535).default(8_088) }).prefault({}),
   outbox: z
     .strictObject({
@@ -197,7 +199,7 @@ export type KioskConfig = z.output<typeof schema>;
 export function parseConfig(json: unknown): KioskConfig {
   const parsed = schema.safeParse(json);
   const faults = parsed.success
-    ? [...namesTwice(parsed.data), ...radiosTwice(parsed.data), ...bodyAsForehead(parsed.data)]
+    ? [...namesTwice(parsed.data), ...doorsTwice(parsed.data), ...radiosTwice(parsed.data), ...bodyAsForehead(parsed.data)]
     : parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'configuration'}: ${message}`);
   if (!parsed.success || faults.length > 0) throw new ConfigError('config.invalid', `kiosk configuration: ${faults.join('; ')}`);
   return Object.freeze(parsed.data);
@@ -210,6 +212,17 @@ function namesTwice({ scanners, thermometers, sniffers, boards }: KioskConfig): 
   );
   const twice = names.filter((name, index) => names.indexOf(name) !== index);
   return twice.map((name) => `devices: the name ${name} is given twice`);
+}
+
+/** Two that read one port, or one terminal, would share its bytes out between them. */
+function doorsTwice({ scanners, thermometers, boards }: KioskConfig): string[] {
+  const doors = [...scanners, ...thermometers, ...boards].flatMap((device) => {
+    if (device.kind === 'auto-serial' || device.kind === 'auto-hid' || device.kind === 'standard-input') return [device.kind];
+    return 'path' in device && device.kind !== 'mlx90614-i2c' ? [device.path] : [];
+  });
+  // Not which path: it may hold a serial number.
+  const isTwice = doors.some((door, index) => doors.indexOf(door) !== index);
+  return isTwice ? ['devices: a path, "auto-serial", "auto-hid" or "standard-input" is given twice'] : [];
 }
 
 /** An adapter listens or waits for one thermometer, not both: a connection resets it. */

@@ -56,6 +56,30 @@ t.test('parseConfig: two devices of one name are a fault', async (t) => {
   t.throws(() => parseConfig({ ...LEAST, scanners, thermometers }), { code: 'config.invalid', message: /the name door is given twice/ });
 });
 
+t.test('parseConfig: a port, and all that is found by itself, is asked for once, and the fault repeats no path', async (t) => {
+  const path = '/dev/serial/by-id/usb-ACME_SN77-if00';
+  const door = { kind: 'serial', name: 'door', path };
+  const twice: readonly object[] = [
+    { scanners: [door, { ...door, name: 'side' }] },
+    { scanners: [door], thermometers: [{ kind: 'serial', model: 'gy-614v', name: 'forehead', path }] },
+    { scanners: [door], boards: [{ kind: 'firmata', name: 'board', path }] },
+    { scanners: [{ kind: 'auto-serial' }, { kind: 'auto-serial', baudRate: 9_600 }] },
+    { scanners: [{ kind: 'auto-hid' }, { kind: 'auto-hid' }] },
+    { scanners: [{ kind: 'standard-input' }, { kind: 'standard-input', name: 'second' }] },
+  ];
+  for (const json of twice)
+    t.throws(() => parseConfig({ ...LEAST, ...json }), { code: 'config.invalid', message: /^(?!.*SN77).*is given twice/ });
+  t.ok(parseConfig({ ...LEAST, thermometers: [0x5a, 0x5b].map((address) => ({ kind: 'mlx90614-i2c', name: `s${address}`, address })) }));
+});
+
+t.test('parseConfig: a path that a system call would cut short is refused', async (t) => {
+  for (const path of ['', '/dev/tty\0USB0', `/${'a'.repeat(1_100)}`]) {
+    const scanners = [{ kind: 'serial', name: 'door', path }];
+    t.throws(() => parseConfig({ ...LEAST, scanners }), { code: 'config.invalid', message: /scanners\.0\.path/ });
+    t.throws(() => parseConfig({ ...LEAST, scanners: [], boards: [{ kind: 'firmata', name: 'board', path }] }), { code: 'config.invalid' });
+  }
+});
+
 t.test('parseConfig: an offset other than the default needs an id of its own, or its events could not be told apart', async (t) => {
   t.throws(() => parseConfig({ ...LEAST, temperature: { offsetCentiCelsius: 180 } }), { code: 'config.invalid', message: /offsetId/ });
   t.equal(parseConfig({ ...LEAST, temperature: { offsetCentiCelsius: 180, offsetId: 7 } }).temperature.offsetCentiCelsius, 180);
