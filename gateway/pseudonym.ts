@@ -18,9 +18,10 @@ export const indexPseudonym = (key: KeyObject, card: VisitorUuid): Uint8Array =>
 export const operatorPseudonym = (key: KeyObject, venue: VenueId, day: string, card: VisitorUuid): string =>
   createHmac('sha256', key).update(`operator ${venue} ${day} `).update(card).digest().subarray(0, OPERATOR_PSEUDONYM_BYTES).toString('hex');
 
-/** Tells the day at a venue. Makes one formatter for each time zone, for making one is slow. */
+/** Tells day and hour at a venue. Makes one formatter for each time zone, for making one is slow. */
 export class VenueCalendar {
   readonly #formats = new Map<string, Intl.DateTimeFormat>();
+  readonly #hours = new Map<string, Intl.DateTimeFormat>();
 
   /** @param timezone an IANA name. @returns `YYYY-MM-DD`. */
   dayAt(timezone: string, atMs: EpochMillis): string {
@@ -30,5 +31,15 @@ export class VenueCalendar {
       this.#formats.set(timezone, format);
     }
     return format.format(atMs);
+  }
+
+  /** @param timezone an IANA name. @returns 0 to 23. */
+  hourAt(timezone: string, atMs: EpochMillis): number {
+    let format = this.#hours.get(timezone);
+    if (format === undefined) {
+      format = new Intl.DateTimeFormat('en', { timeZone: timezone, hour: '2-digit', hourCycle: 'h23' });
+      this.#hours.set(timezone, format);
+    }
+    return Number(format.format(atMs));
   }
 }

@@ -1,0 +1,112 @@
+/**
+ * Finds doubtful events among those that were taken, after their commit: what it remembers is in RAM, bounded, and begins anew
+ * with each start. Cards appear by their index pseudonym only.
+ */
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import type { RowIdentity } from '../../core/intake.ts';
+import { correct } from '../../protocol/clock-correction.ts';
+import type { KioskId, VenueId } from '../../protocol/ids.ts';
+import type { EpochMillis } from '../../protocol/units.ts';
+import type { OpenedBatch, OpenedRow } from '../open-batch.ts';
+import { indexPseudonym, type VenueCalendar } from '../pseudonym.ts';
+import type { Kiosk } from '../registry.ts';
+import { areTwoPlaces, type ClockBase, type DoubtPolicy, type DoubtReason, hasJumped, isNight, type Sighting } from './doubt-rules.ts';
+import { Tally } from './tally.ts';
+
+export interface Doubt {
+  readonly row: RowIdentity;
+  readonly venue: VenueId;
+  readonly reason: DoubtReason;
+  readonly atMs: EpochMillis;
+}
+
+/** Cards remembered, some 100 bytes each. The way between two venues is short, so that few need to be. */
+const MOST_CARDS = 100_000;
+
+interface Seen extends Sighting {
+  readonly row: RowIdentity;
+}
+
+interface Door {
+  readonly visitors: Tally;
+  readonly atNight: Tally;
+  clock: ClockBase | undefined;
+  /** Of the check-in before: to ask the calendar is slow. */
+  quarter: { readonly number: number; readonly isAtNight: boolean } | undefined;
+}
+
+/** Offsets of time zones are multiples of it. */
+const QUARTER_MS = 900_000;
+
+export class Doubts {
+  readonly #policy: DoubtPolicy;
+  readonly #calendar: VenueCalendar;
+  readonly #pseudonymKey: KeyObject;
+  /** Least lately seen first. */
+  readonly #cards = new Map<string, Seen>();
+  readonly #doors = new Map<KioskId, Door>();
+
+  /** @param indexPseudonymKey 32 bytes. */
+  constructor(policy: DoubtPolicy, indexPseudonymKey: Uint8Array, calendar: VenueCalendar) {
+    this.#policy = policy;
+    this.#calendar = calendar;
+    this.#pseudonymKey = createSecretKey(indexPseudonymKey);
+  }
+
+  /** @param taken rows of `batch` that were new. @returns what is doubtful about them, or about an earlier one. */
+  take(kiosk: Kiosk, batch: OpenedBatch, taken: readonly OpenedRow[], receivedAtMs: EpochMillis): Doubt[] {
+    const doubts: Doubt[] = [];
+    const door = this.#doorOf(kiosk.kiosk);
+    const { venue } = kiosk.placement;
+    for (const row of taken) {
+      if (!('event' in row)) continue;
+      const { event, seq } = row;
+      const { atMs, uncertaintyMs } = correct({ stamp: event.stamp, sentAt: batch.sentAt, receivedAtMs });
+      const identity: RowIdentity = { kiosk: kiosk.kiosk, keyId: batch.keyId, seq };
+      const doubt = (reason: DoubtReason, about: RowIdentity = identity, at: VenueId = venue) =>
+        doubts.push({ row: about, venue: at, reason, atMs });
+      if (event.stamp.clock === 'synced') {
+        const boot = Buffer.from(event.stamp.bootId).toString('hex');
+        const clock = { boot, offsetMs: event.stamp.wallMs - event.stamp.monotonicMs };
+        if (hasJumped(door.clock, clock, this.#policy)) doubt('clock-jump');
+        door.clock = clock;
+      }
+      if (event.type !== 'check-in') continue;
+      if (door.visitors.add(atMs, 1) > this.#policy.mostInDoorWindow) doubt('door-rate');
+      if (this.#isNightAt(kiosk, door, atMs) && door.atNight.add(atMs, 1) > this.#policy.mostInNightWindow) doubt('night-burst');
+      const name = Buffer.from(indexPseudonym(this.#pseudonymKey, event.card)).toString('latin1');
+      const seen: Seen = { venue, atMs, uncertaintyMs, row: identity };
+      const before = this.#cards.get(name);
+      if (before !== undefined && areTwoPlaces(before, seen, this.#policy)) {
+        doubt('two-places');
+        // Which of the two is the copy nobody can tell.
+        doubt('two-places', before.row, before.venue);
+      }
+      this.#remember(name, seen);
+    }
+    return doubts;
+  }
+
+  #isNightAt({ timezone }: Kiosk, door: Door, atMs: EpochMillis): boolean {
+    const number = Math.floor(atMs / QUARTER_MS);
+    if (door.quarter?.number !== number) door.quarter = { number, isAtNight: isNight(this.#calendar.hourAt(timezone, atMs), this.#policy) };
+    return door.quarter.isAtNight;
+  }
+
+  #remember(name: string, seen: Seen): void {
+    this.#cards.delete(name);
+    this.#cards.set(name, seen);
+    if (this.#cards.size <= MOST_CARDS) return;
+    const [oldest] = this.#cards.keys();
+    if (oldest !== undefined) this.#cards.delete(oldest);
+  }
+
+  #doorOf(kiosk: KioskId): Door {
+    const known = this.#doors.get(kiosk);
+    if (known !== undefined) return known;
+    const { doorWindowMs, nightWindowMs } = this.#policy;
+    const made: Door = { visitors: new Tally(doorWindowMs), atNight: new Tally(nightWindowMs), clock: undefined, quarter: undefined };
+    this.#doors.set(kiosk, made);
+    return made;
+  }
+}
