@@ -48,6 +48,15 @@ export async function gatewayIdentity(paths: DataPaths): Promise<Identity> {
   return await openIdentity(paths.gateway, deployment === undefined ? {} : { deployment });
 }
 
+/**
+ * Asked in the wrong directory, a gateway would be made there that has no kiosks, and shown as if it were the one that was meant.
+ * @throws ConfigError `config.invalid` where there is none.
+ */
+export function refuseNoGateway(paths: DataPaths): void {
+  if (existsSync(paths.gateway)) return;
+  throw new ConfigError('config.invalid', `${paths.gateway}: is not there (--data names the data directory of the gateway)`);
+}
+
 /** @returns the JSON in a configuration file. @throws ConfigError `config.invalid` when it can not be read or is not JSON. */
 export function readJsonFile(path: string): unknown {
   try {

@@ -1,5 +1,4 @@
 /** `vestibule gateway`: runs a gateway with its core, and decides which kiosks it admits. */
-import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Direction } from '../core/intake.ts';
@@ -8,9 +7,10 @@ import { dropQuarantine, gatewayStatus, openRegistry } from '../gateway/status.t
 import { ConfigError } from '../protocol/errors.ts';
 import { type EntranceId, isPlaceId, type KioskId, newPlaceId, type VenueId } from '../protocol/ids.ts';
 import { systemClock } from '../protocol/time.ts';
-import { type DataPaths, dataPaths, gatewayIdentity, readJsonFile } from './data-paths.ts';
+import { dataPaths, gatewayIdentity, readJsonFile, refuseNoGateway } from './data-paths.ts';
 import { statusLines } from './gateway-status.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
+import { processDoor } from './process-door.ts';
 import { runGatewayAndCore } from './run-gateway-and-core.ts';
 import { untilStopped } from './stopping.ts';
 
@@ -40,22 +40,37 @@ export function gatewayCommand(): Command {
     .option('--config <file>', 'JSON settings (docs/operator.md lists them)')
     .option('--host <name>', 'name or address at which kiosks reach this machine; goes into trust.json')
     .option('--tls-port <port>', 'for kiosks')
-    .option('--tcp-port <port>', 'for operators, on this machine only')
+    .option('--tcp-port <port>', "for operators' MQTT programs, on this machine only")
+    .option('--web-port <port>', "for operators' browsers, over TLS")
     .addOption(new Option('--log <level>', 'least level of log lines on standard error').choices(LEVELS).default('info'))
     .addHelpText('after', RUN_HELP)
-    .action(async (options: { data: string; config?: string; host?: string; tlsPort?: string; tcpPort?: string; log: Level }) => {
-      const paths = dataPaths(options.data);
-      const file = options.config === undefined ? {} : (readJsonFile(options.config) as Record<string, unknown>);
-      const settings = {
-        ...file,
-        ...(options.host === undefined ? {} : { publicHost: options.host }),
-        ...(options.tlsPort === undefined ? {} : { tls: { ...(file.tls as object | undefined), port: Number(options.tlsPort) } }),
-        ...(options.tcpPort === undefined ? {} : { tcp: { ...(file.tcp as object | undefined), port: Number(options.tcpPort) } }),
-      };
-      const running = await runGatewayAndCore(paths, settings, { clock: systemClock, log: openLog(options.log) }, untilStopped());
-      say(`gateway ready: kiosks on TLS port ${running.gateway.tlsPort}, operators on 127.0.0.1:${running.gateway.tcpPort}`);
-      await running.done;
-    });
+    .action(
+      async (options: {
+        data: string;
+        config?: string;
+        host?: string;
+        tlsPort?: string;
+        tcpPort?: string;
+        webPort?: string;
+        log: Level;
+      }) => {
+        const paths = dataPaths(options.data);
+        const file = options.config === undefined ? {} : (readJsonFile(options.config) as Record<string, unknown>);
+        const settings = {
+          ...file,
+          ...(options.host === undefined ? {} : { publicHost: options.host }),
+          ...(options.tlsPort === undefined ? {} : { tls: { ...(file.tls as object | undefined), port: Number(options.tlsPort) } }),
+          ...(options.tcpPort === undefined ? {} : { tcp: { ...(file.tcp as object | undefined), port: Number(options.tcpPort) } }),
+          web: { ...(file.web as object | undefined), ...(options.webPort === undefined ? {} : { port: Number(options.webPort) }) },
+        };
+        const log = openLog(options.log);
+        const doors = { clock: systemClock, log, process: processDoor(log) };
+        const running = await runGatewayAndCore(paths, settings, doors, untilStopped());
+        const { tlsPort, tcpPort, webUrl } = running.gateway;
+        say(`gateway ready: kiosks on TLS port ${tlsPort}, operators on ${webUrl ?? 'no page'} and MQTT 127.0.0.1:${tcpPort}`);
+        await running.done;
+      },
+    );
 
   gateway
     .command('venue')
@@ -156,12 +171,6 @@ export function gatewayCommand(): Command {
 function placeId<T extends VenueId | EntranceId | KioskId>(subject: string, text: string): T {
   if (!isPlaceId(text)) throw new ConfigError('config.invalid', `${subject}: expected 16 characters of 0-9 and a-z without i, l, o, u`);
   return text as T;
-}
-
-/** Asked in the wrong directory, a gateway would be made there that has no kiosks, and shown as if it were the one that was meant. */
-function refuseNoGateway(paths: DataPaths): void {
-  if (existsSync(paths.gateway)) return;
-  throw new ConfigError('config.invalid', `${paths.gateway}: is not there (--data names the data directory of the gateway)`);
 }
 
 async function withRegistry<T>(directory: string, use: (registry: Registry) => T): Promise<T> {

@@ -13,6 +13,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   },
   doctor: async () => (await import('./doctor-command.ts')).doctorCommand(),
   identify: async () => (await import('./identify-command.ts')).identifyCommand(),
+  operator: async () => (await import('./operator-command.ts')).operatorCommand(),
+  audit: async () => (await import('./audit-command.ts')).auditCommand(),
   core: async () => (await import('./core-command.ts')).coreCommand(),
 };
 

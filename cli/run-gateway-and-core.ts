@@ -6,6 +6,7 @@ import { type Core, openCore } from '../core/core.ts';
 import { makeCoreKeys, readCoreKeys } from '../core/keys.ts';
 import { type GatewayConfigInput, parseGatewayConfig } from '../gateway/config.ts';
 import { type RunningGateway, runGateway } from '../gateway/run-gateway.ts';
+import type { ProcessDoor } from '../gateway/watching.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import type { DeploymentId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
@@ -26,7 +27,7 @@ export interface GatewayAndCore {
 export async function runGatewayAndCore(
   paths: DataPaths,
   settings: unknown,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  { clock, log, process }: { readonly clock: Clock; readonly log: Log; readonly process?: ProcessDoor },
   signal: AbortSignal,
 ): Promise<GatewayAndCore> {
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings))
@@ -44,7 +45,11 @@ export async function runGatewayAndCore(
   const keys = await (hasCore ? readCoreKeys : makeCoreKeys)(paths.coreKeys);
   const core = await openCore({ dir: paths.core, deployment, keys, clock, log, retentionDays: config.retentionDays });
   try {
-    const gateway = await runGateway(config, { clock, log, intake: core, recipients: [keys.recipient] }, signal);
+    const gateway = await runGateway(
+      config,
+      { clock, log, intake: core, recipients: [keys.recipient], ...(process && { process }) },
+      signal,
+    );
     return { gateway, core, done: gateway.done.finally(() => core.close()) };
   } catch (error) {
     core.close();

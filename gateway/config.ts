@@ -23,6 +23,25 @@ const schema = z.strictObject({
   tcp: z
     .strictObject({ host: z.string().regex(LOOPBACK, 'expected a loopback address').default('127.0.0.1'), port: port.default(1_883) })
     .prefault({}),
+  /** For operators' browsers, scripts and Prometheus; left out: no such listener. */
+  web: z
+    .strictObject({
+      host: z.string().min(1).default('127.0.0.1'),
+      port: port.default(8_443),
+      /** Without TLS, on the loopback only: passwords would cross the network in the clear. */
+      isPlain: z.boolean().default(false),
+      /** Further names and addresses at which the page is reached. */
+      names: z.array(z.string().min(1).max(253)).max(16).default([]),
+      /** PEM files of a certificate that was made elsewhere; left out: one signed by itself. */
+      certificatePath: z.string().min(1).optional(),
+      keyPath: z.string().min(1).optional(),
+    })
+    .refine(({ isPlain, host }) => !isPlain || LOOPBACK.test(host), 'isPlain: only on a loopback address')
+    .refine(
+      ({ certificatePath, keyPath }) => (certificatePath === undefined) === (keyPath === undefined),
+      'certificatePath and keyPath go together',
+    )
+    .optional(),
   /** Raw Ed25519 public keys of the card issuers that kiosks are to know. */
   issuers: z.array(rawKey).max(64).default([]),
   /** Whether cards without an issuer's signature are taken. */
@@ -46,6 +65,15 @@ const schema = z.strictObject({
       quarantineBytes: z.int().min(1).default(8_388_608),
       unansweredBatches: z.int().min(1).default(64),
       unansweredBytes: z.int().min(1).default(1_048_576),
+      /** Of each kiosk and operator's program, sustained; ten seconds' worth at once. An address has twenty times that. */
+      packetsPerSecond: z.int().min(1).default(200),
+      bytesPerSecond: z.int().min(1_024).default(1_048_576),
+      /** Of each address, sustained; ten seconds' worth at once. */
+      connectionsPerSecond: z.int().min(1).default(20),
+      /** Of each address: connections on which nobody is admitted yet. */
+      waitingConnections: z.int().min(1).default(64),
+      /** Valid rows of each kiosk; three weeks' worth at once, for one that was away. */
+      rowsPerDay: z.int().min(1).default(50_000),
     })
     .prefault({}),
 });

@@ -14,6 +14,14 @@ export interface GatewayPaths {
   readonly state: string;
   /** Public: what kiosks need. */
   readonly trust: string;
+  /** Encrypted: operators' accounts and sessions. */
+  readonly accounts: string;
+  /** Encrypted: what people did and looked at. */
+  readonly audit: string;
+  /** How far the audit log goes. */
+  readonly auditHead: string;
+  /** How the command line reaches a gateway that runs. */
+  readonly control: string;
 }
 
 export const gatewayPaths = (directory: string): GatewayPaths => ({
@@ -23,4 +31,8 @@ export const gatewayPaths = (directory: string): GatewayPaths => ({
   lock: join(directory, 'gateway.lock'),
   state: join(directory, 'state.json'),
   trust: join(directory, 'trust.json'),
+  accounts: join(directory, 'accounts.db'),
+  audit: join(directory, 'audit.db'),
+  auditHead: join(directory, 'audit.head'),
+  control: join(directory, 'control.json'),
 });

@@ -16,7 +16,7 @@ import { holdLock } from './database.ts';
 import { openEnrolment } from './enrol/open-enrolment.ts';
 import { Forwarder } from './forward.ts';
 import { type Identity, openIdentity } from './identity.ts';
-import { Ingest } from './ingest.ts';
+import { type Decided, Ingest } from './ingest.ts';
 import { replaceFile } from './key-files.ts';
 import { Ledger, openLedgerFile } from './ledger.ts';
 import { type Listener, listenTcp, listenTls } from './listen.ts';
@@ -32,6 +32,7 @@ import { StateBoard } from './state-board.ts';
 import { kiosksSeen, storedTroubleOf } from './stored-trouble.ts';
 import { Triage } from './triage.ts';
 import { everySecond, pruneHourly } from './upkeep.ts';
+import { type ProcessDoor, Watching } from './watching.ts';
 
 export interface GatewayDoors {
   readonly clock: Clock;
@@ -40,11 +41,15 @@ export interface GatewayDoors {
   readonly intake: Intake;
   /** Whom kiosks seal for besides this gateway: a core that opens rows with a key of its own. */
   readonly recipients?: readonly Recipient[];
+  /** What only the process can tell or change, for the operators' page and metrics. */
+  readonly process?: ProcessDoor;
 }
 
 export interface RunningGateway {
   readonly tlsPort: number;
   readonly tcpPort: number;
+  /** Of the operators' page; `undefined` where the configuration asks for none. */
+  readonly webUrl: string | undefined;
   /** As written to `trust.json` in the gateway's directory. */
   readonly trust: TrustDocument;
   /** Resolves once all is closed after the signal's abort; rejects, all being closed, with the bug that ended it. */
@@ -77,7 +82,7 @@ export async function runGateway(config: GatewayConfig, doors: GatewayDoors, sig
 async function start(
   config: GatewayConfig,
   identity: Identity,
-  { clock, log, intake, recipients = [] }: GatewayDoors,
+  { clock, log, intake, recipients = [], process }: GatewayDoors,
   opened: Closers,
   signal: AbortSignal,
 ): Promise<RunningGateway> {
@@ -86,6 +91,8 @@ async function start(
   const bug = Promise.withResolvers<never>();
   const onBug = (error: unknown) => bug.reject(error);
 
+  const watching = new Watching(config, identity, clock, log);
+  opened.add(() => watching.close());
   const registry = new Registry(paths.registry, identity.storeKey);
   opened.add(() => registry.close());
   const db = openLedgerFile(paths.ledger, identity.storeKey);
@@ -96,7 +103,7 @@ async function start(
     stopping.abort();
     await Promise.allSettled([loops]);
   });
-  const listeners: Listener[] = [];
+  const listeners: Pick<Listener, 'close'>[] = [];
   opened.add(async () => {
     await Promise.all(listeners.map((listener) => listener.close()));
   });
@@ -122,7 +129,7 @@ async function start(
   });
   opened.add(() => enrolment.close());
   const broker: Broker = await openBroker(
-    {
+    watching.overBroker({
       kiosk: (kiosk) => registry.kiosk(kiosk),
       refuseCertificate: (peer, kiosk) => enrolment.refuse(peer, kiosk),
       isOperator: identity.operator.isAllowed,
@@ -138,7 +145,7 @@ async function start(
       },
       onRefused: (kiosk, code) => board.refused(kiosk, code),
       onBug,
-    },
+    }),
     {
       longestPacketBytes: LONGEST_PACKET_BYTES,
       mostUnanswered: config.limits.unansweredBatches,
@@ -171,19 +178,22 @@ async function start(
   const forwarder = new Forwarder({ name: CORE, intake }, ledger, clock, log, ({ behindEntries, code, droppedEntries }) =>
     board.sink(CORE, { behindEntries, code, droppedEntries }),
   );
+  const deciders = { ledger, quarantine, triage };
+  const onDecided = (decided: readonly Decided[]) => {
+    for (const { kiosk, decision } of decided) {
+      board.stored(kiosk.kiosk);
+      if (decision.kind === 'quarantined') log.warn('batch.quarantined', { kiosk: kiosk.kiosk, code: decision.reason });
+    }
+    watching.watch.decided(decided);
+    announcer.decided(decided);
+    forwarder.wake();
+  };
   const ingest = new Ingest(
     new BatchOpener(deployment, { id: identity.recipient.id, privateKey: identity.recipientPrivateKey }),
-    { ledger, quarantine, triage },
+    deciders,
     {
       kiosk: (kiosk) => registry.kiosk(kiosk),
-      onDecided: (decided) => {
-        for (const { kiosk, decision } of decided) {
-          board.stored(kiosk.kiosk);
-          if (decision.kind === 'quarantined') log.warn('batch.quarantined', { kiosk: kiosk.kiosk, code: decision.reason });
-        }
-        announcer.decided(decided);
-        forwarder.wake();
-      },
+      onDecided,
       onWithheld: (kiosk, { batches, code }) => board.withheld(kiosk, batches, code),
       onCutOff: (kiosk, code) => {
         log.warn('kiosk.cut_off', { kiosk, code });
@@ -212,6 +222,8 @@ async function start(
   listeners.push(tls);
   const tcp = await listenTcp(config.tcp, broker.accept, onDoorFault);
   listeners.push(tcp);
+  const web = await watching.listen({ registry, db, board, deciders, onDecided, broker }, process);
+  listeners.push(web);
 
   const trust: TrustDocument = {
     deployment,
@@ -229,6 +241,7 @@ async function start(
     everySecond(publishState, clock, log, stopping.signal),
     everySecond(tick, clock, log, stopping.signal),
     everySecond(() => policies.look(stopping.signal).then(() => board.policies(policies.summary())), clock, log, stopping.signal),
+    everySecond(web.tick, clock, log, stopping.signal),
     enrolment.keepOut(broker.cutOff, stopping.signal),
     pruneHourly((nowMs) => pruneSome(db, ledger, config.retentionDays, nowMs), clock, log, stopping.signal),
   ]);
@@ -241,7 +254,7 @@ async function start(
     },
   );
   log.info('gateway.started', { tlsPort: tls.port, tcpPort: tcp.port });
-  return { tlsPort: tls.port, tcpPort: tcp.port, trust, done };
+  return { tlsPort: tls.port, tcpPort: tcp.port, webUrl: web.url, trust, done };
 }
 
 /**

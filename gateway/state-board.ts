@@ -151,6 +151,30 @@ export class StateBoard {
     this.#hasChanged = true;
   }
 
+  /** How one kiosk stands; `undefined` for one that never came, in this run of the gateway or before. What is stored is read anew where it changed. */
+  kiosk(kiosk: KioskId): KioskProblems | undefined {
+    if (this.#stale.has(kiosk)) this.#readAgain(kiosk);
+    const live = this.#kiosks.get(kiosk);
+    return live && problemsOf(live);
+  }
+
+  /** Every kiosk that ever came. */
+  kiosks(): Iterable<KioskId> {
+    return this.#kiosks.keys();
+  }
+
+  get refusals(): readonly RefusedConnections[] {
+    return [...this.#refused.values()];
+  }
+
+  get sinks(): ReadonlyMap<string, SinkState> {
+    return this.#sinks;
+  }
+
+  get droppedEvents(): number {
+    return this.#droppedEvents;
+  }
+
   /** Whether a snapshot would say something new. */
   get hasChanged(): boolean {
     return this.#hasChanged;

@@ -1,0 +1,53 @@
+/** `vestibule audit`: what people did and looked at, and whether the log of it is whole. Also while no gateway runs. */
+import { Command } from 'commander';
+import { parseHead, refuseAltered } from '../gateway/audit.ts';
+import { ConfigError } from '../protocol/errors.ts';
+import { withAudit, writeDeed } from './audit-desk.ts';
+import { dataPaths, refuseNoGateway } from './data-paths.ts';
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const data = ['--data <dir>', 'data directory of the gateway', './data'] as const;
+
+const VERIFY_HELP = `
+Prints how far the log goes, as <entries>:<hash>. Note it elsewhere now and then: with it, --head proves that nothing before
+it was changed since, even by somebody who had every file and key of this machine.`;
+
+export function auditCommand(): Command {
+  const audit = new Command('audit').description('what people did and looked at');
+
+  audit
+    .command('list')
+    .description('show the newest entries, the newest last')
+    .option('--last <count>', 'how many', '50')
+    .option('--json', 'one JSON object a line')
+    .option(...data)
+    .action(async (options: { last: string; json?: true; data: string }) => {
+      const most = Number(options.last);
+      if (!Number.isInteger(most) || most < 1) throw new ConfigError('config.invalid', `--last: "${options.last}" is no number from 1 on`);
+      refuseNoGateway(dataPaths(options.data));
+      await writeDeed(options.data, { action: 'look.audit', about: '', detail: '' });
+      for (const entry of (await withAudit(options.data, (log) => log.entries(most))).reverse()) {
+        const { atMs, who, via, action, about, detail } = entry;
+        const line = `${entry.entry}  ${new Date(atMs).toISOString()}  ${who} (${via})  ${[action, about, detail].filter((text) => text !== '').join(' ')}`;
+        say(options.json ? JSON.stringify(entry) : line);
+      }
+    });
+
+  audit
+    .command('verify')
+    .description('read the whole log and say whether anything was changed, taken out, moved or cut off; exit status 1 when so')
+    .option('--head <entries:hash>', 'a head that was noted earlier')
+    .option(...data)
+    .addHelpText('after', VERIFY_HELP)
+    .action(async (options: { head?: string; data: string }) => {
+      refuseNoGateway(dataPaths(options.data));
+      const kept = options.head === undefined ? undefined : parseHead(options.head);
+      if (options.head !== undefined && kept === undefined)
+        throw new ConfigError('config.invalid', '--head: expected <entries>:<64 hexadecimal digits>');
+      const { entries, hash } = refuseAltered(await withAudit(options.data, (log) => log.verify(kept)));
+      say(`whole: ${entries} entries`);
+      say(`${entries}:${hash}`);
+    });
+
+  return audit;
+}

@@ -1,0 +1,26 @@
+/** The gateway's audit log, for commands: what a person does on this machine is written down before it is said to be done. */
+import { userInfo } from 'node:os';
+import { AuditLog, type Deed } from '../gateway/audit.ts';
+import { gatewayPaths } from '../gateway/paths.ts';
+import { systemClock } from '../protocol/time.ts';
+import { dataPaths, gatewayIdentity } from './data-paths.ts';
+
+/** The operating system's user: who is asked for a deed at a terminal. */
+export const systemUser = (): string => userInfo().username;
+
+/** @throws StoreError when it can not be kept. */
+export async function writeDeed(directory: string, deed: Pick<Deed, 'action' | 'about' | 'detail'>): Promise<void> {
+  await withAudit(directory, (audit) => audit.append({ ...deed, atMs: systemClock.wall(), who: systemUser(), via: 'command-line' }));
+}
+
+export async function withAudit<T>(directory: string, use: (audit: AuditLog) => T): Promise<T> {
+  const paths = dataPaths(directory);
+  const { storeKey } = await gatewayIdentity(paths);
+  const { audit, auditHead } = gatewayPaths(paths.gateway);
+  const log = new AuditLog({ log: audit, head: auditHead }, storeKey);
+  try {
+    return use(log);
+  } finally {
+    log.close();
+  }
+}

@@ -1,0 +1,82 @@
+/** `vestibule operator`: who may look at the gateway, and who may act on it. Also while it runs. */
+import { Command, Option } from 'commander';
+import { Accounts, ROLES, type Role } from '../gateway/accounts.ts';
+import { gatewayPaths } from '../gateway/paths.ts';
+import { ConfigError } from '../protocol/errors.ts';
+import { systemClock } from '../protocol/time.ts';
+import { writeDeed } from './audit-desk.ts';
+import { dataPaths, gatewayIdentity, refuseNoGateway } from './data-paths.ts';
+import { readPassword } from './password.ts';
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const data = ['--data <dir>', 'data directory of the gateway', './data'] as const;
+
+const ADD_HELP = `
+A password is asked for and not shown; from another program it is read from standard input, one line. 12 characters or more.
+A program (Prometheus, a script) gets a token instead, shown once:
+  vestibule operator add prometheus --program`;
+
+export function operatorCommand(): Command {
+  const operator = new Command('operator').description('who may look at the gateway, and who may act on it');
+
+  operator
+    .command('add')
+    .argument('<name>', 'a-z, 0-9, ".", "_" and "-"')
+    .description('add a person, or give one a new role and password')
+    .addOption(new Option('--role <role>', 'read-only looks; manager acts, too').choices(ROLES).default('read-only'))
+    .option('--program', 'a program: read only, with a token in place of a password')
+    .option(...data)
+    .addHelpText('after', ADD_HELP)
+    .action(async (name: string, options: { role: Role; program?: true; data: string }) => {
+      if (options.program && options.role === 'manager') throw new ConfigError('config.invalid', '--program: programs are read only');
+      await withAccounts(options.data, async (accounts) => {
+        const nowMs = systemClock.wall();
+        if (options.program) {
+          const token = accounts.addProgram(name, nowMs);
+          await writeDeed(options.data, { action: 'operator.add', about: name, detail: 'program' });
+          say(token);
+          return;
+        }
+        await accounts.add(name, options.role, await readPassword(`Password for ${name}: `), nowMs);
+        await writeDeed(options.data, { action: 'operator.add', about: name, detail: options.role });
+        say(`${name} may log in (${options.role})`);
+      });
+    });
+
+  operator
+    .command('remove')
+    .argument('<name>')
+    .description('take an account away; its sessions end at once')
+    .option(...data)
+    .action(async (name: string, options: { data: string }) => {
+      await withAccounts(options.data, async (accounts) => {
+        if (!accounts.remove(name)) throw new ConfigError('config.invalid', `account ${name}: there is none`);
+        await writeDeed(options.data, { action: 'operator.remove', about: name, detail: '' });
+        say(`removed ${name}`);
+      });
+    });
+
+  operator
+    .command('list')
+    .description('show the accounts')
+    .option(...data)
+    .action(async (options: { data: string }) => {
+      await withAccounts(options.data, async (accounts) => {
+        for (const { name, role, kind } of accounts.list()) say(`${name}  ${role}${kind === 'program' ? '  program' : ''}`);
+      });
+    });
+
+  return operator;
+}
+
+async function withAccounts(directory: string, use: (accounts: Accounts) => Promise<void>): Promise<void> {
+  const paths = dataPaths(directory);
+  refuseNoGateway(paths);
+  const { storeKey } = await gatewayIdentity(paths);
+  const accounts = new Accounts(gatewayPaths(paths.gateway).accounts, storeKey);
+  try {
+    await use(accounts);
+  } finally {
+    accounts.close();
+  }
+}

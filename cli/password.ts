@@ -1,0 +1,21 @@
+/** Asks for a password where nobody else sees it: not shown on a terminal; from another program, the first line of its output. */
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { ConfigError } from '../protocol/errors.ts';
+
+/** @returns what was typed, without its line end. @throws ConfigError `config.invalid` when nothing was. */
+export async function readPassword(prompt: string): Promise<string> {
+  const { stdin, stderr } = process;
+  const isTerminal = stdin.isTTY === true;
+  if (isTerminal) stderr.write(prompt);
+  // Readline echoes what is typed into a terminal to its output: this one swallows it.
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: stdin, output: nowhere, terminal: isTerminal });
+  try {
+    for await (const line of lines) if (line !== '') return line;
+  } finally {
+    lines.close();
+    if (isTerminal) stderr.write('\n');
+  }
+  throw new ConfigError('config.invalid', 'password: nothing was given');
+}

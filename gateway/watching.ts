@@ -1,0 +1,244 @@
+/**
+ * What watches a gateway, wired: tallies, accounts, audit log, and the operators' listener with page, API, metrics and health.
+ * run-gateway.ts opens it before the broker, which it listens to, and has it listen once all else is there.
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { ErrorCode } from '../protocol/errors.ts';
+import type { KioskId } from '../protocol/ids.ts';
+import type { Log } from '../protocol/log.ts';
+import type { Clock } from '../protocol/time.ts';
+import { Accounts } from './accounts.ts';
+import { AuditLog } from './audit.ts';
+import type { Broker, BrokerDoors } from './broker.ts';
+import type { GatewayConfig } from './config.ts';
+import { removeControl, writeControl } from './control-file.ts';
+import type { Db } from './database.ts';
+import type { Deciders } from './decide.ts';
+import type { Identity } from './identity.ts';
+import type { Decided } from './ingest.ts';
+import { BatchOpener } from './open-batch.ts';
+import { gatewayPaths } from './paths.ts';
+import { QuarantineDesk } from './quarantine-desk.ts';
+import type { Registry } from './registry.ts';
+import type { StateBoard } from './state-board.ts';
+import { publishSystemTopics } from './system-topics.ts';
+import { Watch } from './watch.ts';
+import { readAssets } from './web/assets.ts';
+import { openWebCertificate, readWebCertificate } from './web/certificate.ts';
+import { DiskWatch } from './web/disk.ts';
+import { readErrorWords } from './web/error-words.ts';
+import { flagCounts } from './web/flags.ts';
+import { Live } from './web/live.ts';
+import { metricsText, type ProcessUse } from './web/metrics.ts';
+import { type LogLevelDoor, routesOf } from './web/routes.ts';
+import { WebServer } from './web/server.ts';
+import { overviewOf, type ViewSources } from './web/view.ts';
+
+/** What only the process itself can tell or change. */
+export interface ProcessDoor {
+  readonly version: string;
+  readonly logLevel: LogLevelDoor;
+  /** Asked at each reading of the metrics. */
+  use(): ProcessUse;
+}
+
+export interface WatchedParts {
+  readonly registry: Registry;
+  readonly db: Db;
+  readonly board: StateBoard;
+  readonly deciders: Deciders;
+  /** Told of what a replay took. */
+  readonly onDecided: (decided: readonly Decided[]) => void;
+  readonly broker: Pick<Broker, 'cutOff' | 'publish'>;
+}
+
+export interface WebListener {
+  /** Where the page is; `undefined` where no listener was asked for. */
+  readonly url: string | undefined;
+  /** To be called once a second. */
+  tick(): void;
+  close(): Promise<void>;
+}
+
+const CONTROL_TOKEN_BYTES = 32;
+const NO_PROCESS: ProcessDoor = {
+  version: '0',
+  logLevel: { get: () => 'silent', set: () => {} },
+  use: () => ({ residentBytes: 0, cpuS: 0, loopDelayS: 0 }),
+};
+
+export class Watching {
+  readonly watch: Watch;
+  readonly accounts: Accounts;
+  readonly audit: AuditLog;
+  readonly #config: GatewayConfig;
+  readonly #identity: Identity;
+  readonly #clock: Clock;
+  readonly #log: Log;
+
+  /** @throws StoreError as openDatabase does. */
+  constructor(config: GatewayConfig, identity: Identity, clock: Clock, log: Log) {
+    const paths = gatewayPaths(config.directory);
+    this.#config = config;
+    this.#identity = identity;
+    this.#clock = clock;
+    this.#log = log;
+    this.watch = new Watch(clock);
+    this.accounts = new Accounts(paths.accounts, identity.storeKey);
+    this.audit = new AuditLog({ log: paths.audit, head: paths.auditHead }, identity.storeKey);
+  }
+
+  /** The broker's doors with what is counted on their way; operators' accounts are let in to read, besides the one that was always there. */
+  overBroker(doors: BrokerDoors): BrokerDoors {
+    const { watch, accounts, audit } = this;
+    return {
+      ...doors,
+      isOperator: async (account, secret, untilClosed) => {
+        const isOldAccount = await doors.isOperator(account, secret, untilClosed);
+        const person = isOldAccount
+          ? undefined
+          : await accounts.personOf(account ?? '', Buffer.from(secret ?? []).toString('utf8'), untilClosed);
+        const who = isOldAccount ? account : person?.name;
+        if (who === undefined) return false;
+        audit.append({ atMs: this.#clock.wall(), who, via: 'mqtt', action: 'look.events', about: '', detail: '' });
+        return true;
+      },
+      onBatch: (kiosk, message, untilClosed) => watch.timed(doors.onBatch(kiosk, message, untilClosed)),
+      onState: (kiosk, report) => {
+        watch.said(kiosk, report);
+        doors.onState(kiosk, report);
+      },
+      onConnected: (kiosk, connection) => {
+        watch.connected(kiosk);
+        doors.onConnected(kiosk, connection);
+      },
+      onDisconnected: (kiosk) => {
+        watch.disconnected(kiosk);
+        doors.onDisconnected(kiosk);
+      },
+      onRefused: (kiosk, code) => {
+        watch.refused(code);
+        doors.onRefused(kiosk, code);
+      },
+    };
+  }
+
+  /** Opens the operators' listener, where the configuration asks for one. @throws ConfigError `config.invalid` when it can not be bound. */
+  async listen(parts: WatchedParts, process: ProcessDoor = NO_PROCESS): Promise<WebListener> {
+    const { web } = this.#config;
+    const { registry, db, board, deciders, onDecided, broker } = parts;
+    const { accounts, audit, watch } = this;
+    const clock = this.#clock;
+    const disk = new DiskWatch(this.#config.directory, accounts, clock);
+    const venues = byRevision(registry);
+    const sources: ViewSources = {
+      clock,
+      deployment: this.#identity.deployment,
+      version: process.version,
+      registry: { venues, kiosks: () => registry.kiosks() },
+      board,
+      watch,
+      words: readErrorWords(),
+      disk: () => disk.use(),
+      flags: () => flagCounts(db, clock.wall()),
+      auditEntries: () => audit.head().entries,
+      logLevel: () => process.logLevel.get(),
+    };
+    const live = new Live(() => overviewOf(sources));
+    const publish = publishSystemTopics(broker.publish, { watch, board, version: process.version, clock });
+    if (web === undefined) return { url: undefined, tick: publish, close: () => Promise.resolve() };
+
+    const { id, privateKey } = { id: this.#identity.recipient.id, privateKey: this.#identity.recipientPrivateKey };
+    const desk = new QuarantineDesk(db, new BatchOpener(this.#identity.deployment, { id, privateKey }), deciders, {
+      kiosk: (kiosk) => registry.kiosk(kiosk),
+      onDecided,
+      onChanged: (kiosk) => board.stored(kiosk),
+    });
+    const routes = routesOf({
+      overview: () => overviewOf(sources),
+      registry,
+      db,
+      accounts,
+      audit,
+      desk,
+      words: sources.words,
+      clock,
+      logLevel: process.logLevel,
+      cutOff: broker.cutOff,
+    });
+    const names = namesOf(this.#config);
+    const tls = web.isPlain ? undefined : await this.#certificate(web, names);
+    const controlToken = randomBytes(CONTROL_TOKEN_BYTES).toString('base64url');
+    const server = new WebServer({
+      binding: { host: web.host, port: web.port },
+      names,
+      tls,
+      accounts,
+      audit,
+      routes,
+      live,
+      assets: readAssets(),
+      metrics: () => metricsText(overviewOf(sources), watch.tallies(), process.use()),
+      notReady: () => notReady(registry.kiosks(), board),
+      abilities: { canEnrol: false, canEditVenues: false },
+      controlToken,
+      clock,
+      log: this.#log,
+    });
+    const port = await server.open();
+    const scheme = web.isPlain ? 'http' : 'https';
+    const { control } = gatewayPaths(this.#config.directory);
+    // By a name that is on the certificate and leads here, wherever it listens.
+    const own = `${scheme}://${web.host === '0.0.0.0' || web.host === '::' ? '127.0.0.1' : bracketed(web.host)}:${port}`;
+    writeControl(control, { url: own, token: controlToken, ...(tls && { certificatePem: tls.certificatePem }) });
+    return {
+      url: web.host === '0.0.0.0' || web.host === '::' ? `${scheme}://${bracketed(this.#config.publicHost)}:${port}` : own,
+      tick: () => {
+        publish();
+        live.tick();
+      },
+      close: async () => {
+        removeControl(control);
+        await server.close();
+      },
+    };
+  }
+
+  close(): void {
+    this.audit.close();
+    this.accounts.close();
+  }
+
+  #certificate(web: NonNullable<GatewayConfig['web']>, names: readonly string[]): Promise<{ keyPem: string; certificatePem: string }> {
+    if (web.certificatePath !== undefined && web.keyPath !== undefined)
+      return Promise.resolve(readWebCertificate(web.certificatePath, web.keyPath));
+    return openWebCertificate(join(this.#config.directory, 'keys'), names, this.#clock.wall());
+  }
+}
+
+function namesOf({ web, publicHost }: GatewayConfig): string[] {
+  const bound = web === undefined || web.host === '0.0.0.0' || web.host === '::' ? [] : [web.host];
+  return [...new Set([publicHost, 'localhost', '127.0.0.1', ...bound, ...(web?.names ?? [])])];
+}
+
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+/** Venues are many rows, and change seldom. */
+function byRevision(registry: Registry): () => ReturnType<Registry['venues']> {
+  let read: { readonly revision: number; readonly venues: ReturnType<Registry['venues']> } | undefined;
+  return () => {
+    const revision = registry.revision();
+    if (read?.revision !== revision) read = { revision, venues: registry.venues() };
+    return read.venues;
+  };
+}
+
+/** @returns why kiosks are not acknowledged for a reason that is this gateway's. */
+function notReady(kiosks: Iterable<{ readonly kiosk: KioskId }>, board: StateBoard): ErrorCode | undefined {
+  for (const { kiosk } of kiosks) {
+    const code = board.kiosk(kiosk)?.withheld?.code;
+    if (code?.startsWith('store.') === true) return code;
+  }
+  return undefined;
+}

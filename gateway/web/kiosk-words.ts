@@ -1,0 +1,145 @@
+/** What is wrong with one kiosk, in words, the gravest first. Pure: page and terminal say the same. */
+import type { Kiosk } from '../registry.ts';
+import type { KioskProblems } from '../state-board.ts';
+import type { KioskActivity } from '../watch.ts';
+import type { WordsFor } from './error-words.ts';
+import type { Tone, Trouble } from './schema.ts';
+
+export interface KioskFacts {
+  /** `undefined` for one that is not in the registry. */
+  readonly admission: Kiosk | undefined;
+  /** `undefined` for one that never came. */
+  readonly problems: KioskProblems | undefined;
+  readonly activity: KioskActivity;
+}
+
+type Found = Trouble & { readonly short: string };
+
+/** A link that is gone for less may come back by itself: a restart, a router that was switched off. */
+const OFFLINE_PATIENCE_MS = 10 * 60_000;
+const OLD_QUEUE_MS = 15 * 60_000;
+const RANK: Readonly<Record<Tone, number>> = { act: 0, look: 1, off: 2, good: 3 };
+
+/** @returns its tone, a few words, and all troubles. @param startedAtMs when this gateway began to look. */
+export function kioskWords(
+  facts: KioskFacts,
+  words: WordsFor,
+  nowMs: number,
+  startedAtMs: number,
+): { readonly tone: Tone; readonly summary: string; readonly troubles: readonly Trouble[] } {
+  const { admission, problems } = facts;
+  if (admission?.revokedAtMs !== undefined) return { tone: 'off', summary: 'Revoked', troubles: [] };
+  if (admission === undefined)
+    return {
+      tone: 'off',
+      summary: 'Not admitted',
+      troubles: [{ tone: 'off', text: 'Rows of this kiosk are here, but it is not in the registry (any more).', advice: '' }],
+    };
+  if (problems === undefined) return { tone: 'off', summary: 'Not connected yet', troubles: [] };
+  const found = [...ownTroubles(problems, words), ...reportTroubles(facts, words), ...linkTroubles(facts, nowMs, startedAtMs)].sort(
+    (a, b) => RANK[a.tone] - RANK[b.tone],
+  );
+  const [gravest] = found;
+  return {
+    tone: gravest?.tone ?? 'good',
+    summary: gravest?.short ?? 'Up',
+    troubles: found.map(({ short: _short, ...trouble }) => trouble),
+  };
+}
+
+/** What the gateway itself knows. */
+function ownTroubles({ withheld, cutOff, isCloned, quarantine, missingRows, takeovers }: KioskProblems, words: WordsFor): Found[] {
+  const found: Found[] = [];
+  if (withheld !== undefined) {
+    const { meaning, advice } = words(withheld.code);
+    const text = `${plural(withheld.batches, 'batch waits', 'batches wait')} for the acknowledgement: ${meaning}`;
+    found.push({ tone: 'act', short: 'Withheld', text, advice, code: withheld.code, sinceMs: withheld.sinceMs });
+  }
+  if (cutOff !== undefined) {
+    const { meaning, advice } = words(cutOff);
+    found.push({ tone: 'act', short: 'Cut off', text: `Cut off: ${meaning}`, advice, code: cutOff });
+  }
+  if (isCloned)
+    found.push({
+      tone: 'act',
+      short: 'Copied',
+      text: 'Its sequence numbers came twice: there is a copy of this kiosk, or it was restored from an older image.',
+      advice: 'Nothing is lost. Find the copy; revoke it, and set it up anew.',
+    });
+  if (quarantine.items > 0) {
+    const reasons = Object.keys(quarantine.reasons);
+    const what = reasons.map((code) => words(code).meaning).join(' ');
+    found.push({
+      tone: 'act',
+      short: 'Quarantine',
+      text: `${plural(quarantine.items, 'message is', 'messages are')} in quarantine. ${what}`,
+      advice: 'Look at them under Quarantine: each can be tried again once its reason is mended.',
+      ...(reasons[0] === undefined ? {} : { code: reasons[0] }),
+    });
+  }
+  if (missingRows > 0)
+    found.push({
+      tone: 'look',
+      short: 'Gaps',
+      text: `${plural(missingRows, 'row has', 'rows have')} not come, or not yet.`,
+      advice: 'A kiosk that was offline sends them later. If they stay away: a lost SD card, or a kiosk whose store was full.',
+    });
+  if (takeovers > 0)
+    found.push({
+      tone: 'look',
+      short: 'Flapping',
+      text: `A second connection took the place of a living one ${plural(takeovers, 'time', 'times')}.`,
+      advice: 'A link that flaps, or a copy of this kiosk: if it goes on, look for a second one.',
+    });
+  return found;
+}
+
+/** What the kiosk said of itself. */
+function reportTroubles({ activity: { report } }: KioskFacts, words: WordsFor): Found[] {
+  if (report === undefined) return [];
+  const found: Found[] = [];
+  const { lastError, devices, clock, queued, oldestQueuedMs = 0 } = report;
+  if (lastError !== undefined && !devices.some(({ why }) => why === lastError)) {
+    const { meaning, advice } = words(lastError);
+    found.push({ tone: 'act', short: 'Trouble', text: `The kiosk says: ${meaning}`, advice, code: lastError });
+  }
+  for (const { name, isUp, why } of devices) {
+    if (isUp || !report.isUp) continue;
+    const { meaning, advice } = words(why ?? 'device.absent');
+    found.push({ tone: 'act', short: `No ${name}`, text: `${capital(name)}: ${meaning}`, advice, code: why ?? 'device.absent' });
+  }
+  if (clock === 'unsynced' && report.isUp)
+    found.push({
+      tone: 'look',
+      short: 'Clock not set',
+      text: 'Its clock is not set. Times are corrected here, and are less exact.',
+      advice: 'Let it reach a time server.',
+    });
+  if (oldestQueuedMs > OLD_QUEUE_MS && report.isUp)
+    found.push({
+      tone: 'look',
+      short: 'Behind',
+      text: `${plural(queued, 'row waits', 'rows wait')} at the kiosk, the oldest for ${Math.round(oldestQueuedMs / 60_000)} minutes.`,
+      advice: 'After a time without a link this ends by itself; otherwise look at the link.',
+    });
+  return found;
+}
+
+function linkTroubles({ problems, activity }: KioskFacts, nowMs: number, startedAtMs: number): Found[] {
+  if (problems === undefined || problems.isConnected || problems.cutOff !== undefined) return [];
+  const sinceMs = activity.disconnectedAtMs ?? startedAtMs;
+  return [
+    {
+      tone: nowMs - sinceMs > OFFLINE_PATIENCE_MS ? 'act' : 'look',
+      short: 'Offline',
+      text: activity.disconnectedAtMs === undefined ? 'Not connected since this gateway started.' : 'Not connected.',
+      advice: 'It goes on taking check-ins and sends them later. Look at its power and its network.',
+      sinceMs,
+    },
+  ];
+}
+
+/** @returns `3 rows wait`. */
+export const plural = (count: number, one: string, many: string): string => `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,0 +1,163 @@
+/**
+ * What the HTTP API says and takes, as one schema: answers are typed by it, requests are checked by it, and docs/openapi.json is made
+ * of it. Kiosks, venues, counts, codes and words; of a visitor only the operator's pseudonym of one venue and day.
+ */
+import { z } from 'zod';
+
+const count = z.int().min(0);
+const epochMs = z.int().min(0).describe('ms since 1970-01-01T00:00:00Z');
+const placeId = z.string().regex(/^[0-9a-hjkmnp-tv-z]{16}$/);
+
+/** `act`: a person has to do something. `look`: somebody should have a look when there is time. `off`: nothing is expected of it. */
+export const tone = z.enum(['act', 'look', 'good', 'off']);
+export type Tone = z.infer<typeof tone>;
+
+export const trouble = z.object({
+  tone,
+  text: z.string().describe('what is wrong, in words'),
+  advice: z.string().describe('what to do about it; empty where there is nothing to do'),
+  code: z.string().optional(),
+  sinceMs: epochMs.optional(),
+});
+export type Trouble = z.infer<typeof trouble>;
+
+export const kioskView = z.object({
+  kiosk: placeId,
+  venue: placeId.optional().describe('absent for one that the registry does not know'),
+  entrance: placeId.optional(),
+  direction: z.enum(['in', 'out', 'both']).optional(),
+  standing: z.enum(['admitted', 'revoked', 'unknown']),
+  tone,
+  summary: z.string().describe('its state in a few words'),
+  troubles: z.array(trouble).describe('the gravest first'),
+  isConnected: z.boolean(),
+  queued: count.optional().describe('rows at the kiosk that the gateway has not acknowledged, as it said last'),
+  oldestQueuedMs: count.optional(),
+  clock: z.enum(['synced', 'assumed', 'unsynced']).optional(),
+  devices: z.array(z.object({ name: z.string(), isUp: z.boolean(), why: z.string().optional().describe('in words') })),
+  version: z.string().optional(),
+  reportedAtMs: epochMs.optional(),
+  lastReceivedAtMs: epochMs.optional(),
+  rowsPerMinute: z.array(count).describe('of the last 60 minutes, oldest first; empty when nothing came since the gateway started'),
+  occupancy: z
+    .object({ tokens: count.optional().describe('absent: too few to tell'), slotMs: count, receivedAtMs: epochMs })
+    .optional()
+    .describe('Bluetooth devices about, where the venue counts them'),
+  withheldBatches: count,
+  quarantined: count,
+  missingRows: count,
+});
+export type KioskView = z.infer<typeof kioskView>;
+
+export const venueView = z.object({ id: placeId, name: z.string(), timezone: z.string() });
+export type VenueView = z.infer<typeof venueView>;
+
+export const sinkView = z.object({
+  name: z.string(),
+  behindEntries: count,
+  droppedEntries: count.describe('that retention ended before the sink had taken them'),
+  why: z.string().optional().describe('why the last offer failed, in words'),
+  code: z.string().optional(),
+});
+
+export const gatewayView = z.object({
+  deployment: placeId,
+  version: z.string(),
+  tone,
+  headline: z.string().describe('how all of it does, one sentence'),
+  troubles: z.array(trouble),
+  atMs: epochMs,
+  startedAtMs: epochMs,
+  admittedKiosks: count,
+  connectedKiosks: count,
+  queued: count.describe('rows that wait at kiosks, by what they said last'),
+  rowsPerMinute: z.array(count),
+  acknowledgedInS: z
+    .number()
+    .optional()
+    .describe('99 of 100 batches were acknowledged within so many seconds since the start; absent before the first'),
+  sinks: z.array(sinkView),
+  disk: z.object({
+    freeBytes: count,
+    usedBytes: count,
+    growthBytesPerDay: z.int().optional().describe('absent until it was measured for an hour'),
+    daysLeft: z.number().min(0).optional().describe('absent while nothing grows, or not known yet; above 999 it is 999'),
+  }),
+  flags: z.object({ confirmed: count, unconfirmed: count, pending: count }),
+  quarantined: count,
+  refused: z.array(z.object({ kiosk: placeId.optional(), code: z.string(), meaning: z.string(), count, lastAtMs: epochMs })),
+  droppedEvents: count,
+  auditEntries: count,
+  logLevel: z.string(),
+});
+export type GatewayView = z.infer<typeof gatewayView>;
+
+export const overview = z.object({ gateway: gatewayView, venues: z.array(venueView), kiosks: z.array(kioskView) });
+export type Overview = z.infer<typeof overview>;
+
+export const flagView = z.object({
+  flag: z.string(),
+  venue: placeId,
+  entrance: placeId,
+  kiosk: placeId,
+  subject: z.string().describe("the card's pseudonym at this venue on this day"),
+  state: z.enum(['pending', 'confirmed', 'unconfirmed', 'cleared']),
+  raisedAtMs: epochMs,
+  expiresAtMs: epochMs,
+  handled: z.object({ by: z.string(), atMs: epochMs }).optional(),
+});
+export type FlagView = z.infer<typeof flagView>;
+
+export const quarantineView = z.object({
+  no: count,
+  kiosk: placeId,
+  receivedAtMs: epochMs,
+  code: z.string(),
+  meaning: z.string(),
+  advice: z.string(),
+  sizeBytes: count,
+  seq: count.optional().describe('of one row; absent for a whole batch'),
+  mayReplay: z.boolean().describe('a row that stands against another one is to be looked at, not taken'),
+});
+export type QuarantineView = z.infer<typeof quarantineView>;
+
+export const replayAnswer = z.object({
+  outcome: z.enum(['taken', 'quarantined']),
+  acceptedRows: count,
+  code: z.string().optional().describe('why it is still in quarantine'),
+  meaning: z.string().optional(),
+});
+export type ReplayAnswer = z.infer<typeof replayAnswer>;
+
+export const auditView = z.object({
+  entry: count,
+  atMs: epochMs,
+  who: z.string(),
+  via: z.string(),
+  action: z.string(),
+  about: z.string(),
+  detail: z.string(),
+  hash: z.string(),
+});
+
+export const role = z.enum(['read-only', 'manager']);
+export const sessionView = z.object({
+  account: z.string(),
+  role,
+  csrf: z.string().describe('to be sent as x-vestibule-csrf with every change'),
+  canEnrol: z.boolean(),
+  canEditVenues: z.boolean(),
+});
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export const logLevel = z.strictObject({ level: z.enum(LOG_LEVELS) });
+
+/** Problem details for HTTP APIs (RFC 9457). */
+export const problem = z.object({
+  title: z.string(),
+  status: z.int(),
+  code: z.string().optional().describe('docs/errors.md has it'),
+  retryAfterS: z.int().optional(),
+});
+
+export const placeIdParam = placeId;

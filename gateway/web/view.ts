@@ -1,0 +1,197 @@
+/** What page, terminal and API show of a gateway, as one value; metrics are told from the same sources. Changes nothing. */
+import type { DeploymentId, KioskId } from '../../protocol/ids.ts';
+import type { Clock } from '../../protocol/time.ts';
+import type { Kiosk, Venue } from '../registry.ts';
+import type { StateBoard } from '../state-board.ts';
+import { ACK_BOUNDS_S, type Histogram, type Watch } from '../watch.ts';
+import type { WordsFor } from './error-words.ts';
+import { kioskWords, plural } from './kiosk-words.ts';
+import type { GatewayView, KioskView, Overview, Tone, Trouble } from './schema.ts';
+
+export interface DiskUse {
+  readonly freeBytes: number;
+  readonly usedBytes: number;
+  readonly growthBytesPerDay: number | undefined;
+  readonly daysLeft: number | undefined;
+}
+
+export interface FlagCounts {
+  readonly confirmed: number;
+  readonly unconfirmed: number;
+  readonly pending: number;
+}
+
+export interface ViewSources {
+  readonly clock: Clock;
+  readonly deployment: DeploymentId;
+  readonly version: string;
+  readonly registry: { venues(): Venue[]; kiosks(): Iterable<Kiosk> };
+  readonly board: StateBoard;
+  readonly watch: Watch;
+  readonly words: WordsFor;
+  readonly disk: () => DiskUse;
+  /** Those that stand now. */
+  readonly flags: () => FlagCounts;
+  readonly auditEntries: () => number;
+  readonly logLevel: () => string;
+}
+
+const RANK: Readonly<Record<Tone, number>> = { act: 0, look: 1, good: 2, off: 3 };
+/** Sinks this far behind are told as a trouble; fewer are on their way. */
+const SINK_BEHIND = 10_000;
+const FEW_DAYS = 14;
+
+/** @throws StoreError when the registry can not be read. */
+export function overviewOf(sources: ViewSources): Overview {
+  const nowMs = sources.clock.wall();
+  const admitted = new Map([...sources.registry.kiosks()].map((kiosk) => [kiosk.kiosk, kiosk]));
+  const all = new Set<KioskId>([...admitted.keys(), ...sources.board.kiosks()]);
+  const kiosks = [...all]
+    .map((kiosk) => kioskViewOf(sources, kiosk, admitted.get(kiosk), nowMs))
+    .sort((a, b) => RANK[a.tone] - RANK[b.tone] || a.kiosk.localeCompare(b.kiosk));
+  const venues = sources.registry.venues().map(({ id, name, timezone }) => ({ id, name, timezone }));
+  return { gateway: gatewayViewOf(sources, kiosks, nowMs), venues, kiosks };
+}
+
+function kioskViewOf(sources: ViewSources, kiosk: KioskId, admission: Kiosk | undefined, nowMs: number): KioskView {
+  const { board, watch, words } = sources;
+  const problems = board.kiosk(kiosk);
+  const activity = watch.kiosk(kiosk);
+  const { report, reportedAtMs, lastReceivedAtMs, occupancy } = activity;
+  const { tone, summary, troubles } = kioskWords({ admission, problems, activity }, words, nowMs, watch.startedAtMs);
+  return {
+    kiosk,
+    ...(admission && {
+      venue: admission.placement.venue,
+      entrance: admission.placement.entrance,
+      direction: admission.placement.direction,
+    }),
+    standing: admission === undefined ? 'unknown' : admission.revokedAtMs === undefined ? 'admitted' : 'revoked',
+    tone,
+    summary,
+    troubles: [...troubles],
+    isConnected: problems?.isConnected ?? false,
+    ...(report && { queued: report.queued, clock: report.clock, version: report.version }),
+    ...(report?.oldestQueuedMs === undefined ? {} : { oldestQueuedMs: report.oldestQueuedMs }),
+    devices: (report?.devices ?? []).map(({ name, isUp, why }) => ({
+      name,
+      isUp,
+      ...(why === undefined ? {} : { why: words(why).meaning }),
+    })),
+    ...(reportedAtMs === undefined ? {} : { reportedAtMs }),
+    ...(lastReceivedAtMs === undefined ? {} : { lastReceivedAtMs }),
+    rowsPerMinute: [...activity.rowsPerMinute],
+    ...(occupancy && {
+      occupancy: {
+        ...(occupancy.tokens === undefined ? {} : { tokens: occupancy.tokens }),
+        slotMs: occupancy.slotMs,
+        receivedAtMs: occupancy.receivedAtMs,
+      },
+    }),
+    withheldBatches: problems?.withheld?.batches ?? 0,
+    quarantined: problems?.quarantine.items ?? 0,
+    missingRows: problems?.missingRows ?? 0,
+  };
+}
+
+function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs: number): GatewayView {
+  const { board, watch, words } = sources;
+  const disk = sources.disk();
+  const sinks = [...board.sinks].map(([name, { behindEntries, droppedEntries, code }]) => ({
+    name,
+    behindEntries,
+    droppedEntries,
+    ...(code === undefined ? {} : { code, why: words(code).meaning }),
+  }));
+  const troubles = [...sinkTroubles(sinks, words), ...diskTroubles(disk)];
+  const admitted = kiosks.filter(({ standing }) => standing === 'admitted');
+  const acting = admitted.filter(({ tone }) => tone === 'act').length;
+  const looking = admitted.filter(({ tone }) => tone === 'look').length;
+  const isOursToAct = troubles.some(({ tone }) => tone === 'act');
+  const acknowledgedInS = p99Of(watch.tallies().ack);
+  return {
+    deployment: sources.deployment,
+    version: sources.version,
+    tone: acting > 0 || isOursToAct ? 'act' : looking > 0 || troubles.length > 0 ? 'look' : 'good',
+    headline: headlineOf({ acting, looking, isOursToAct, hasKiosks: admitted.length > 0, hasTroubles: troubles.length > 0 }),
+    troubles,
+    atMs: nowMs,
+    startedAtMs: watch.startedAtMs,
+    admittedKiosks: admitted.length,
+    connectedKiosks: admitted.filter(({ isConnected }) => isConnected).length,
+    queued: admitted.reduce((sum, { queued = 0 }) => sum + queued, 0),
+    rowsPerMinute: watch.rowsPerMinute(),
+    ...(acknowledgedInS === undefined ? {} : { acknowledgedInS }),
+    sinks,
+    disk: {
+      freeBytes: disk.freeBytes,
+      usedBytes: disk.usedBytes,
+      ...(disk.growthBytesPerDay === undefined ? {} : { growthBytesPerDay: disk.growthBytesPerDay }),
+      ...(disk.daysLeft === undefined ? {} : { daysLeft: disk.daysLeft }),
+    },
+    flags: sources.flags(),
+    quarantined: kiosks.reduce((sum, { quarantined }) => sum + quarantined, 0),
+    refused: board.refusals
+      .map(({ kiosk, code, count, lastAtMs }) => ({ ...(kiosk && { kiosk }), code, meaning: words(code).meaning, count, lastAtMs }))
+      .sort((a, b) => b.lastAtMs - a.lastAtMs),
+    droppedEvents: board.droppedEvents,
+    auditEntries: sources.auditEntries(),
+    logLevel: sources.logLevel(),
+  };
+}
+
+function sinkTroubles(sinks: GatewayView['sinks'], words: WordsFor): Trouble[] {
+  return sinks.flatMap(({ name, code, behindEntries, droppedEntries }): Trouble[] => {
+    const found: Trouble[] = [];
+    if (code !== undefined) {
+      const { meaning, advice } = words(code);
+      const text = `${name} takes nothing now, ${plural(behindEntries, 'entry waits', 'entries wait')}: ${meaning}`;
+      found.push({ tone: 'act', text, advice, code });
+    } else if (behindEntries > SINK_BEHIND)
+      found.push({
+        tone: 'look',
+        text: `${name} is ${behindEntries.toLocaleString('en')} entries behind.`,
+        advice: 'It catches up by itself.',
+      });
+    if (droppedEntries > 0)
+      found.push({
+        tone: 'act',
+        text: `${plural(droppedEntries, 'entry', 'entries')} reached their retention before ${name} had taken them.`,
+        advice: 'They are gone. Find out why it was behind for so long.',
+      });
+    return found;
+  });
+}
+
+function diskTroubles({ daysLeft, freeBytes }: DiskUse): Trouble[] {
+  if (daysLeft === undefined || daysLeft >= FEW_DAYS) return [];
+  const text = `The disk is full in ${plural(Math.floor(daysLeft), 'day', 'days')} as things go: ${Math.floor(freeBytes / 1_048_576).toLocaleString('en')} MiB are free.`;
+  return [{ tone: daysLeft < 3 ? 'act' : 'look', text, advice: 'Make room, or shorten retentionDays.', code: 'store.disk_full' }];
+}
+
+function headlineOf(about: {
+  readonly acting: number;
+  readonly looking: number;
+  readonly isOursToAct: boolean;
+  readonly hasKiosks: boolean;
+  readonly hasTroubles: boolean;
+}): string {
+  const needs = about.acting > 0 ? plural(about.acting, 'kiosk needs you', 'kiosks need you') : '';
+  if (about.isOursToAct) return needs === '' ? 'The gateway needs you' : `The gateway and ${needs.replace('needs you', 'need you')}`;
+  if (needs !== '') return needs;
+  if (about.looking > 0) return `${plural(about.looking, 'kiosk is', 'kiosks are')} worth a look`;
+  if (about.hasTroubles) return 'The gateway is worth a look';
+  return about.hasKiosks ? 'All is well' : 'No kiosk is admitted yet';
+}
+
+/** @returns the bound under which 99 of 100 lie; the last bound for what lies above all. */
+export function p99Of({ counts }: Histogram): number | undefined {
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  if (all === 0) return undefined;
+  let under = 0;
+  const slot = counts.findIndex((count) => {
+    under += count;
+    return under >= all * 0.99;
+  });
+  return ACK_BOUNDS_S[Math.min(slot, ACK_BOUNDS_S.length - 1)];
+}
