@@ -34,35 +34,80 @@ const KIND_WORDS: Readonly<Record<DoorKind, string>> = {
 /** USB 1.4 and HID Usage Tables 1.6: page 0x8C is Bar Code Scanner; of page 1, usage 6 is Keyboard. */
 const USAGE_WORDS: Readonly<Record<string, string>> = { '140:2': 'HID barcode scanner', '1:6': 'HID keyboard', '1:2': 'HID mouse' };
 
-/** @returns a finding for each device, and for each that is configured and is not here. */
+/** @returns a finding for each device, and for each that is configured and is not here or, by the running kiosk's word, does not work. */
 export function deviceFindings(devices: readonly FoundDevice[], at: DeviceCircumstances): Finding[] {
   const found = devices.flatMap((device) => findingOf(device, at) ?? []);
-  const missing = at.uses.named
+  const doors = devices.flatMap((device) => device.doors.map((door) => ({ door, use: at.uses.of(device, door) })));
+  const shown = new Set(doors.flatMap(({ use }) => ('name' in use ? [use.name] : [])));
+  return [...missingOf(at), ...radiosWithout(doors, at), ...elsewhere(doors, at), ...downWithoutDoor(shown, at), ...found];
+}
+
+interface UsedDoor {
+  readonly door: Door;
+  readonly use: ReturnType<Uses['of']>;
+}
+
+const absent = (subject: string, says: string, fix: readonly string[]): Finding => ({
+  area: 'device',
+  subject,
+  state: 'wrong',
+  says: `is in the settings, ${says}`,
+  code: 'device.absent',
+  fix,
+});
+
+function missingOf({ uses }: DeviceCircumstances): Finding[] {
+  return uses.named
     .filter(({ isThere }) => !isThere)
-    .map(({ name, role, realPath }): Finding => {
+    .map(({ name, role, realPath }) => {
       const says = realPath === undefined ? 'and none that is meant is plugged in.' : 'and nothing is plugged in under its path.';
       const fix = realPath?.startsWith('/dev/i2c-')
         ? ['Switch the bus on: sudo raspi-config nonint do_i2c 0 && sudo modprobe i2c-dev   (docs/devices/mlx90614-i2c.md)']
         : ['Plug it in, or set it to the mode that is configured. If it is plugged in: what it is called is told of the devices below.'];
-      return {
-        area: 'device',
-        subject: `${role} ${name}`,
-        state: 'wrong',
-        says: `is in the settings, ${says}`,
-        code: 'device.absent',
-        fix,
-      };
+      return absent(`${role} ${name}`, says, fix);
     });
-  // A path that leads somewhere which is no device of the kernel's lists: a pseudo-terminal, a link by hand.
-  const shown = new Set(devices.flatMap(({ doors }) => doors.map(({ path }) => path)));
-  const elsewhere = at.uses.named.flatMap(({ name, role, isThere, realPath }): Finding[] => {
+}
+
+function radiosWithout(doors: readonly UsedDoor[], { uses }: DeviceCircumstances): Finding[] {
+  const adapters = doors.flatMap(({ door }) => (door.kind === 'bluetooth' ? [door.path] : []));
+  return uses.radios
+    .filter(({ fits }) => !adapters.some(fits))
+    .map(({ name, role }) =>
+      absent(`${role} ${name}`, 'and this machine has no Bluetooth adapter that is meant.', [
+        'ls /sys/class/bluetooth   tells which there are; for one that is plugged in: sudo modprobe btusb   (docs/devices/ble-sniffer.md, "Settings of the computer")',
+      ]),
+    );
+}
+
+/** Of a path that leads somewhere which is no device of the kernel's lists: a pseudo-terminal, a link by hand. */
+function elsewhere(doors: readonly UsedDoor[], at: DeviceCircumstances): Finding[] {
+  const shown = new Set(doors.map(({ door }) => door.path));
+  return at.uses.named.flatMap(({ name, role, isThere, realPath }): Finding[] => {
     if (!isThere || realPath === undefined || shown.has(realPath)) return [];
     const subject = `${role} ${name}`;
     const door: Door = { kind: 'serial', path: realPath, stablePath: undefined, usage: undefined, isBlocked: false };
     const { isUsed: _, ...verdict } = verdictOf({ title: subject, usb: undefined, doors: [door] }, door, at);
     return [{ area: 'device', subject, ...verdict, doors: [doorFinding(door, at)] }];
   });
-  return [...missing, ...elsewhere, ...found];
+}
+
+/** A board's thermometer whose wire is off, while the board is well. */
+function downWithoutDoor(shown: ReadonlySet<string>, { uses, now }: DeviceCircumstances): Finding[] {
+  return uses.named.flatMap(({ name, role, isThere, realPath }): Finding[] => {
+    const running = now?.devices.find((device) => device.name === name);
+    if (!isThere || realPath !== undefined || shown.has(name) || running === undefined || running.isUp) return [];
+    const { why } = running;
+    return [
+      {
+        area: 'device',
+        subject: `${role} ${name}`,
+        state: 'wrong',
+        says: 'does not work.',
+        ...(why !== undefined && { code: why }),
+        fix: fixOf(why),
+      },
+    ];
+  });
 }
 
 function findingOf(device: FoundDevice, at: DeviceCircumstances): Finding | undefined {

@@ -31,18 +31,29 @@ export interface Named {
   readonly isThere: boolean;
 }
 
+/** Something that the settings name, and that listens on a Bluetooth adapter. */
+export interface Radio {
+  readonly name: string;
+  readonly role: string;
+  /** Whether an adapter, such as `hci0`, will do. */
+  readonly fits: (adapter: string) => boolean;
+}
+
 export interface Uses {
   readonly of: (device: FoundDevice, door: Door) => Use | Unused;
   readonly named: readonly Named[];
+  readonly radios: readonly Radio[];
 }
 
 /** @param realPathOf where a path leads now, or `undefined`. */
 export function usesOf(config: KioskConfig, hid: readonly HidDevice[], realPathOf: (path: string) => string | undefined): Uses {
   const byPath = namedByPath(config, realPathOf);
   const { uses: hidUses, named: hidNamed } = usesOfHid(config, hid);
+  const radios = radiosOf(config);
   const nodes = new Map(hid.flatMap((device) => nodesOf(device).map((node) => [node, device] as const)));
   return {
-    named: [...byPath, ...hidNamed],
+    named: [...byPath, ...hidNamed, ...onBoards(config)],
+    radios,
     of: (device, door) => {
       const named = byPath.find(({ realPath }) => realPath === door.path);
       if (named !== undefined) return { name: named.name, role: named.role, isNamed: true, nodes: [door.path] };
@@ -55,7 +66,7 @@ export function usesOf(config: KioskConfig, hid: readonly HidDevice[], realPathO
         case 'keyboard':
           return { whyNot: 'it types; the kiosk reads what types by its HID door.' };
         case 'bluetooth':
-          return ofBluetooth(config, door);
+          return ofBluetooth(radios, door);
         case 'i2c':
           return { whyNot: 'nothing in the settings asks for it.' };
       }
@@ -133,14 +144,24 @@ function ofHid(
   };
 }
 
-function ofBluetooth({ sniffers, thermometers }: KioskConfig, door: Door): Use | Unused {
-  const users = [
-    ...sniffers.map(({ name, adapter }) => ({ name, adapter, role: 'sniffer' })),
+/** A board's thermometer has no door but the board's. */
+const onBoards = ({ boards }: KioskConfig): Named[] =>
+  boards.flatMap(({ thermometer }) =>
+    thermometer === undefined ? [] : [{ name: thermometer.name, role: 'thermometer', realPath: undefined, isThere: true }],
+  );
+
+function radiosOf({ sniffers, thermometers }: KioskConfig): Radio[] {
+  const fits = (wanted: number | undefined) => (adapter: string) => wanted === undefined || `hci${wanted}` === adapter;
+  return [
+    ...sniffers.map(({ name, adapter }) => ({ name, role: 'sniffer', fits: fits(adapter) })),
     ...thermometers.flatMap((one) =>
-      one.kind === 'ble-health-thermometer' ? [{ name: one.name, adapter: one.adapter, role: 'thermometer' }] : [],
+      one.kind === 'ble-health-thermometer' ? [{ name: one.name, role: 'thermometer', fits: fits(one.adapter) }] : [],
     ),
   ];
-  const user = users.find(({ adapter }) => adapter === undefined || `hci${adapter}` === door.path);
-  if (user === undefined) return { whyNot: 'the settings have no sniffer and no Bluetooth thermometer.' };
-  return { name: user.name, role: user.role, isNamed: true, nodes: [door.path] };
+}
+
+function ofBluetooth(radios: readonly Radio[], door: Door): Use | Unused {
+  const radio = radios.find(({ fits }) => fits(door.path));
+  if (radio === undefined) return { whyNot: 'the settings have no sniffer and no Bluetooth thermometer.' };
+  return { name: radio.name, role: radio.role, isNamed: true, nodes: [door.path] };
 }

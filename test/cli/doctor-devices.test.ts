@@ -109,6 +109,39 @@ t.test('doctor: what the settings name and is not here, is wrong; so is an adapt
   ]);
 });
 
+t.test('doctor: a sniffer or a Bluetooth thermometer without an adapter is wrong', async (t) => {
+  const sys = new FakeSys(t.testdir());
+  sys.bluetooth('hci0', false);
+  const settings = {
+    sniffers: [{ kind: 'bluetooth', adapter: 0 }],
+    thermometers: [{ kind: 'ble-health-thermometer', name: 'ear', address: '00:11:22:33:44:55', adapter: 1 }],
+    temperature: { offsetCentiCelsius: 0, offsetId: 1 },
+  };
+  const findings = await examine(sys, settings);
+  t.match(findings, [
+    { subject: 'thermometer ear', state: 'wrong', code: 'device.absent', fix: [/sys\/class\/bluetooth/] },
+    { subject: 'Bluetooth adapter hci0', state: 'fine', says: "is the kiosk's sniffer sniffer." },
+  ]);
+  t.notMatch(JSON.stringify(findings), '00:11:22');
+});
+
+t.test("doctor: a board's thermometer that does not work is told by the running kiosk's word", async (t) => {
+  const sys = new FakeSys(t.testdir());
+  const path = sys.acm(sys.usb('1-1', '2341:0043', 'Arduino', 'Uno'), 'ttyACM0');
+  const settings = { boards: [{ kind: 'firmata', name: 'board', path, thermometer: { model: 'mlx90614', name: 'forehead' } }] };
+  t.match((await examine(sys, settings)).length, 1);
+  const said = await examine(sys, settings, {
+    now: now([
+      { name: 'board', isUp: true },
+      { name: 'forehead', isUp: false, why: 'device.absent' },
+    ]),
+  });
+  t.match(said, [
+    { subject: 'thermometer forehead', state: 'wrong', code: 'device.absent' },
+    { state: 'fine', says: /board board, and it works/ },
+  ]);
+});
+
 t.test('doctor: of two alike each is told by its own name', async (t) => {
   const sys = new FakeSys(t.testdir());
   sys.acm(sys.usb('1-1', '0c2e:0b61', 'Honeywell', 'Voyager'), 'ttyACM0');
