@@ -1,5 +1,6 @@
 /** `vestibule identify`: what an unknown scanner sends, without any code on the screen, on the disk or in a log. */
 import { Command } from 'commander';
+import { USUAL_RATES } from '../hardware/scanner/baud-search.ts';
 import { readTrust } from '../kiosk/read-trust.ts';
 import { ConfigError, codeOf } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
@@ -17,9 +18,6 @@ const HELP = `
 Scan any code and read what came: how it was framed, by what it ended, whether it is a code of Vestibule and whether its signature is
 known. No code is shown, kept or logged. A scanner that types and that is not known here types into this terminal, as it is;
 what it types is not shown either. A kiosk that runs has the scanners: stop it first. Exit status 1: nothing came.`;
-
-/** The usual one first; then what scanners can be set to, the most usual first. */
-const SPEEDS = [9_600, 115_200, 38_400, 19_200, 57_600, 4_800, 2_400, 1_200] as const;
 
 interface Options {
   readonly data: string;
@@ -39,12 +37,17 @@ export function identifyCommand(): Command {
     .addHelpText('after', HELP)
     .action(async (ports: readonly string[], options: Options) => {
       const seconds = numberOf('--seconds', options.seconds, 1, 3_600);
-      const speeds = options.baud === undefined ? SPEEDS : [numberOf('--baud', options.baud, 1_200, 921_600)];
+      const speeds = options.baud === undefined ? USUAL_RATES : [numberOf('--baud', options.baud, 1_200, 921_600)];
+      const sources = ports.length > 0 ? ports.map((path) => serialSource(path)) : [...(await findSources()), ...terminal()];
+      if (sources.length === 0) {
+        say('No scanner is here to listen to. Plug it in and ask again; npx vestibule doctor tells what this machine sees.');
+        process.exitCode = 1;
+        return;
+      }
       const stopped = untilStopped();
       const ending = new AbortController();
       const cancel = systemClock.after(seconds * 1_000, () => ending.abort());
       const signal = AbortSignal.any([stopped, ending.signal]);
-      const sources = ports.length > 0 ? ports.map((path) => serialSource(path)) : [...(await findSources()), ...terminal()];
       say(`Scan as soon as a scanner is listened to. ${seconds} s, or Ctrl-C.`);
       const trust = trustOf(options);
       if (trust === undefined) say('(no trust.json here: signatures are not asked about)');
