@@ -48,7 +48,10 @@ export function coreCommand(): Command {
       );
       for (const contact of answer.contacts) {
         const certainty = contact.isCertain ? '' : ', times uncertain';
-        say(`  ${contact.contact}  ${contact.day}  venue ${contact.venue}  ${Math.round(contact.overlapMs / 60_000)} min${certainty}`);
+        const doubt = contact.isDoubtful ? ', doubtful' : '';
+        say(
+          `  ${contact.contact}  ${contact.day}  venue ${contact.venue}  ${Math.round(contact.overlapMs / 60_000)} min${certainty}${doubt}`,
+        );
       }
       if (answer.unreadableDays.length > 0) say(`Not looked at, since unreadable: ${answer.unreadableDays.join(', ')}`);
       say(`Audit log entry ${answer.audit.entry}, ${answer.audit.hash}`);

@@ -13,7 +13,15 @@ import { openContentKey, verifyKeyRecord } from '../protocol/key-record.ts';
 import { type Log, placeOf } from '../protocol/log.ts';
 import { openRow, type RowPlace } from '../protocol/row.ts';
 import { parseTopic } from '../protocol/topics.ts';
-import type { BatchEntry, FlagEntry, LedgerEntry, Placement } from './intake.ts';
+import {
+  type BatchEntry,
+  DOUBT_REASONS,
+  type DoubtEntry,
+  type FlagEntry,
+  type LedgerEntry,
+  type Placement,
+  type RowIdentity,
+} from './intake.ts';
 import type { CoreKeys } from './keys.ts';
 import { LruMap } from './lru-map.ts';
 import type { SetAside } from './notes.ts';
@@ -35,7 +43,8 @@ export interface PlacedEvent {
 /** What an entry came to. */
 export interface Opened {
   readonly events: readonly PlacedEvent[];
-  readonly flag: FlagEntry | undefined;
+  readonly flag?: FlagEntry;
+  readonly doubt?: DoubtEntry;
   readonly setAside: readonly SetAside[];
 }
 
@@ -45,6 +54,7 @@ type ContentKey = Omit<RowPlace, 'seq'> & { readonly contentKey: Uint8Array };
 const LATEST_MS = Date.UTC(10_000, 0) - 1;
 
 const FLAG_STATES: ReadonlySet<string> = new Set(['confirmed', 'unconfirmed', 'cleared']);
+const KNOWN_DOUBTS: ReadonlySet<string> = new Set(DOUBT_REASONS);
 
 /** Content keys remembered: a kiosk makes one at each start, and sends it with each batch. */
 const MOST_CONTENT_KEYS = 1_024;
@@ -65,10 +75,14 @@ export class EntryOpener {
   async open(entry: LedgerEntry): Promise<Opened> {
     try {
       if (entry.kind === 'batch') return await this.#openBatch(entry);
+      if (entry.kind === 'doubt') {
+        refuseBadDoubt(entry);
+        return { events: [], doubt: entry, setAside: [] };
+      }
       refuseBadFlag(entry);
       return { events: [], flag: entry, setAside: [] };
     } catch (error) {
-      return { events: [], flag: undefined, setAside: [this.#setAside(entry, undefined, fingerprintOf(entry), error)] };
+      return { events: [], setAside: [this.#setAside(entry, undefined, fingerprintOf(entry), error)] };
     }
   }
 
@@ -96,7 +110,7 @@ export class EntryOpener {
         setAside.push(this.#setAside(entry, seq, hashOf(kiosk, Buffer.from(digest, 'binary')), error));
       }
     }
-    return { events, flag: undefined, setAside };
+    return { events, setAside };
   }
 
   async #openKeyRecord(entry: BatchEntry, publicKey: KeyObject): Promise<ContentKey> {
@@ -119,7 +133,7 @@ export class EntryOpener {
     const code = codeOf(error);
     const reason: ErrorCode = code ?? 'ingest.internal';
     const { position } = entry;
-    const kiosk = entry.kind === 'batch' ? entry.kiosk : entry.reading.kiosk;
+    const kiosk = entry.kind === 'batch' ? entry.kiosk : rowOf(entry).kiosk;
     const receivedAtMs = entry.kind === 'batch' ? entry.receivedAtMs : entry.raisedAtMs;
     this.#log.warn('entry.set_aside', { kiosk, position, seq, reason, ...(code === undefined ? placeOf(error) : {}) });
     return { fingerprint: hashOf(kiosk, Buffer.from(reason), fingerprint), position, kiosk, seq, reason, receivedAtMs };
@@ -139,10 +153,21 @@ function refuseBadPlacement({ kiosk, placement: { venue, dwellMs }, receivedAtMs
   for (const number of [dwellMs, receivedAtMs]) refuseBadNumber(number);
 }
 
+function refuseBadRow({ kiosk, keyId, seq }: RowIdentity): void {
+  if (!isPlaceId(kiosk) || keyId.length !== 8) throw new DecodeError('decode.malformed', 'ledger entry: names no row');
+  refuseBadNumber(seq);
+}
+
+function refuseBadDoubt({ row, reason, position, raisedAtMs }: DoubtEntry): void {
+  refuseBadRow(row);
+  if (!KNOWN_DOUBTS.has(reason)) throw new DecodeError('decode.unsupported', 'doubt: a reason that is none');
+  for (const number of [position, raisedAtMs]) refuseBadNumber(number);
+}
+
 function refuseBadFlag({ reading, state, position, raisedAtMs, expiresAtMs }: FlagEntry): void {
-  if (!isPlaceId(reading.kiosk) || reading.keyId.length !== 8) throw new DecodeError('decode.malformed', 'flag: names no row');
+  refuseBadRow(reading);
   if (!FLAG_STATES.has(state)) throw new DecodeError('decode.unsupported', 'flag: a state that is none');
-  for (const number of [reading.seq, position, raisedAtMs, expiresAtMs]) refuseBadNumber(number);
+  for (const number of [position, raisedAtMs, expiresAtMs]) refuseBadNumber(number);
 }
 
 function refuseBadNumber(number: number): void {
@@ -150,10 +175,14 @@ function refuseBadNumber(number: number): void {
     throw new DecodeError('decode.out_of_range', 'ledger entry: a number that is not whole, below 0 or past the year 9999');
 }
 
-const fingerprintOf = (entry: LedgerEntry): Uint8Array =>
-  entry.kind === 'batch'
-    ? hashOf(entry.kiosk, entry.keyRecord, entry.sign1, ...entry.rows)
-    : hashOf(entry.reading.kiosk, entry.reading.keyId, Buffer.from(`${entry.reading.seq}/${entry.state}/${entry.position}`));
+const rowOf = (entry: FlagEntry | DoubtEntry): RowIdentity => (entry.kind === 'flag' ? entry.reading : entry.row);
+
+function fingerprintOf(entry: LedgerEntry): Uint8Array {
+  if (entry.kind === 'batch') return hashOf(entry.kiosk, entry.keyRecord, entry.sign1, ...entry.rows);
+  const { kiosk, keyId, seq } = rowOf(entry);
+  const said = entry.kind === 'flag' ? entry.state : entry.reason;
+  return hashOf(kiosk, keyId, Buffer.from(`${seq}/${said}/${entry.position}`));
+}
 
 /** @returns 16 bytes. */
 function hashOf(kiosk: KioskId, ...parts: readonly Uint8Array[]): Uint8Array {

@@ -72,6 +72,16 @@ const SCHEMA = [
 
   CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- What the gateway's triage doubts about a row, by name.
+  CREATE TABLE doubt (
+    stream INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    raised_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (stream, seq, reason)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ] as const;
 
 /** @param key 32 bytes. @throws StoreError `store.wrong_key` when the file was made under another, and as `openEncrypted` does. */

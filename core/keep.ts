@@ -8,7 +8,7 @@ import type { Opened, PlacedEvent } from './accept.ts';
 import { type Day, dayOf, startOfDay } from './day.ts';
 import type { StoredReading, StoredScan } from './day-file.ts';
 import type { DayStore } from './day-store.ts';
-import type { FlagEntry } from './intake.ts';
+import type { DoubtEntry, FlagEntry, RowIdentity } from './intake.ts';
 import type { Notes, RowNumber } from './notes.ts';
 import { MOST_UNCERTAINTY_MS } from './overlap.ts';
 import { cardPseudonym } from './pseudonym.ts';
@@ -57,9 +57,10 @@ export class Keeper {
       inStore('core.db', () =>
         db.transaction(() => {
           this.#stores.notes.setTaken(now.taken);
-          for (const { events, flag, setAside } of opened) {
+          for (const { events, flag, doubt, setAside } of opened) {
             for (const event of events) this.#noteEvent(event, now);
             if (flag !== undefined) this.#noteFlag(flag);
+            if (doubt !== undefined) this.#noteDoubt(doubt, now);
             for (const note of setAside) this.#stores.notes.addSetAside(note);
           }
           for (const [day, rows] of byDay) {
@@ -116,8 +117,15 @@ export class Keeper {
   }
 
   #noteFlag(flag: FlagEntry): void {
-    const { kiosk, keyId, seq } = flag.reading;
-    this.#stores.notes.setFlag({ stream: this.#stores.streams.number({ kiosk, keyId }), seq }, flag);
+    this.#stores.notes.setFlag(this.#numberOf(flag.reading), flag);
+  }
+
+  #noteDoubt({ row, reason, raisedAtMs }: DoubtEntry, now: Now): void {
+    if (raisedAtMs >= startOfDay(now.firstDay)) this.#stores.notes.addDoubt(this.#numberOf(row), reason, raisedAtMs);
+  }
+
+  #numberOf({ kiosk, keyId, seq }: RowIdentity): RowNumber {
+    return { stream: this.#stores.streams.number({ kiosk, keyId }), seq };
   }
 
   #addRows(day: Day, rows: readonly DayRow[]): void {

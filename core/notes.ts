@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
-import type { FlagEntry } from './intake.ts';
+import type { DoubtReason, FlagEntry } from './intake.ts';
 import { type Db, inStore, type Statement } from './sqlite.ts';
 
 /** A row by its stream's number. */
@@ -37,6 +37,8 @@ export interface NoteCounts {
   readonly undos: number;
   /** Those that stand: not past their end. */
   readonly flags: Readonly<Record<FlagState, number>>;
+  /** Rows that the gateway's triage doubts. */
+  readonly doubted: number;
   readonly setAside: number;
   readonly expired: number;
   readonly daysDropped: number;
@@ -54,6 +56,8 @@ export class Notes {
   readonly #isUndone: Statement;
   readonly #setFlag: Statement;
   readonly #findFlag: Statement;
+  readonly #addDoubt: Statement;
+  readonly #isDoubted: Statement;
   readonly #addExpired: Statement;
   readonly #addSetAside: Statement;
 
@@ -68,6 +72,8 @@ export class Notes {
        WHERE excluded.position > position`,
     );
     this.#findFlag = db.prepare('SELECT state, raised_at_ms, expires_at_ms FROM flag WHERE stream = ? AND seq = ? AND expires_at_ms > ?');
+    this.#addDoubt = db.prepare('INSERT OR IGNORE INTO doubt (stream, seq, reason, raised_at_ms) VALUES (?, ?, ?, ?)');
+    this.#isDoubted = db.prepare('SELECT 1 FROM doubt WHERE stream = ? AND seq = ?').pluck();
     this.#addExpired = db.prepare('INSERT OR IGNORE INTO expired (stream, seq, noted_at_ms) VALUES (?, ?, ?)');
     this.#addSetAside = db.prepare(
       'INSERT OR IGNORE INTO set_aside (fingerprint, position, kiosk, seq, reason, received_at_ms) VALUES (?, ?, ?, ?, ?, ?)',
@@ -94,6 +100,15 @@ export class Notes {
     type Row = { state: FlagState; raised_at_ms: number; expires_at_ms: number } | undefined;
     const row = inStore('core.db', () => this.#findFlag.get(reading.stream, reading.seq, nowMs) as Row);
     return row && { state: row.state, raisedAtMs: row.raised_at_ms, expiresAtMs: row.expires_at_ms };
+  }
+
+  /** Lowers the weight of a row, whether it has come or not. Twice is not an error. */
+  addDoubt(row: RowNumber, reason: DoubtReason, raisedAtMs: number): void {
+    inStore('core.db', () => this.#addDoubt.run(row.stream, row.seq, reason, raisedAtMs));
+  }
+
+  isDoubted(row: RowNumber): boolean {
+    return inStore('core.db', () => this.#isDoubted.get(row.stream, row.seq) !== undefined);
   }
 
   /** Counts a row that came too late, once. */
@@ -152,6 +167,7 @@ export class Notes {
       this.#db.transaction(() => {
         const run = (sql: string, ...values: number[]): number => this.#db.prepare(sql).run(...values).changes;
         run('DELETE FROM flag WHERE expires_at_ms <= ? OR raised_at_ms < ?', nowMs, keptFromMs);
+        run('DELETE FROM doubt WHERE raised_at_ms < ?', keptFromMs);
         run(
           `DELETE FROM undo WHERE received_at_ms < ? AND NOT EXISTS (SELECT 1 FROM stream_day
            WHERE stream_day.stream = undo.of_stream AND undo.of_seq BETWEEN first_seq AND last_seq)`,
@@ -163,7 +179,7 @@ export class Notes {
         if (setAside > 0) this.count('set-aside-forgotten', setAside);
         run(
           `DELETE FROM stream WHERE id NOT IN (SELECT stream FROM stream_day UNION SELECT stream FROM undo
-           UNION SELECT of_stream FROM undo UNION SELECT stream FROM flag UNION SELECT stream FROM expired)`,
+           UNION SELECT of_stream FROM undo UNION SELECT stream FROM flag UNION SELECT stream FROM expired UNION SELECT stream FROM doubt)`,
         );
       })(),
     );
@@ -183,6 +199,7 @@ export class Notes {
       return {
         undos: one('SELECT count(*) FROM undo'),
         flags: { confirmed: flags('confirmed'), unconfirmed: flags('unconfirmed'), cleared: flags('cleared') },
+        doubted: one('SELECT count(*) FROM (SELECT DISTINCT stream, seq FROM doubt)'),
         setAside: one('SELECT count(*) FROM set_aside') + counter('set-aside-forgotten'),
         expired: one('SELECT count(*) FROM expired') + counter('expired-forgotten'),
         daysDropped: counter('days-dropped'),

@@ -33,6 +33,8 @@ export interface Contact {
   readonly isCertain: boolean;
   /** How many people were in on the other card: 1, or more for a group. */
   readonly groupSize: number;
+  /** Whether one of the two visits rests on a scan that the gateway's triage doubts: to be weighed less, and never left out. */
+  readonly isDoubtful: boolean;
   /** 1 for the overlap that started first. */
   readonly order: number;
 }
@@ -97,7 +99,8 @@ export class OverlapFinder {
     const isCertain =
       own.certain !== undefined && other.certain !== undefined && overlapMs(until(own.certain, nowMs), other.certain) >= minimumOverlapMs;
     const contact = contactPseudonym(answerKey, card, venue, day);
-    return { contact, venue, day, overlapMs: longestMs, isCertain, groupSize: other.groupSize, startMs };
+    const isDoubtful = own.isDoubtful || other.isDoubtful;
+    return { contact, venue, day, overlapMs: longestMs, isCertain, groupSize: other.groupSize, isDoubtful, startMs };
   }
 
   /** The cards that may have been at the venue long enough together with `visit`: none is missing, some are too many. */
@@ -143,6 +146,7 @@ export class OverlapFinder {
         uncertaintyMs: scan.uncertaintyMs,
         dwellMs: scan.dwellMs,
         groupSize: scan.groupSize,
+        isDoubtful: notes.isDoubted(scan),
       }));
   }
 

@@ -35,6 +35,8 @@ export interface Scan extends RowName {
   readonly dwellMs: number;
   /** 1 to 99; of no meaning at a check-out. */
   readonly groupSize: number;
+  /** Whether the gateway's triage doubts it. */
+  readonly isDoubtful: boolean;
 }
 
 export interface TakenBack {
@@ -61,6 +63,8 @@ export interface Visit {
   readonly closedBy: 'check-out' | 'check-in-elsewhere' | 'dwell';
   /** The most people that any scan of the visit told of. */
   readonly groupSize: number;
+  /** Whether any scan that it is made of is doubtful, the one that closed it among them. */
+  readonly isDoubtful: boolean;
 }
 
 /** @returns how long two spans have in common, ms; 0 when they do not meet. */
@@ -71,6 +75,7 @@ interface Stay {
   readonly first: Scan;
   readonly last: Scan;
   readonly groupSize: number;
+  readonly isDoubtful: boolean;
 }
 
 /**
@@ -83,7 +88,8 @@ export function visitsOf(events: readonly CardEvent[]): Visit[] {
   for (const scan of standingScans(events)) {
     if (stay !== undefined && scan.venue === stay.last.venue) {
       if (scan.kind === 'check-in' && scan.atMs <= dwellEnd(stay.last)) {
-        stay = { first: stay.first, last: scan, groupSize: Math.max(stay.groupSize, scan.groupSize) };
+        const groupSize = Math.max(stay.groupSize, scan.groupSize);
+        stay = { first: stay.first, last: scan, groupSize, isDoubtful: stay.isDoubtful || scan.isDoubtful };
         continue;
       }
       if (scan.kind === 'check-out' && scan.atMs <= stay.last.atMs + LONGEST_STAY_MS) {
@@ -94,7 +100,7 @@ export function visitsOf(events: readonly CardEvent[]): Visit[] {
     }
     if (scan.kind === 'check-out') continue;
     if (stay !== undefined) visits.push(scan.atMs <= dwellEnd(stay.last) ? closedElsewhere(stay, scan) : closedByDwell(stay));
-    stay = { first: scan, last: scan, groupSize: scan.groupSize };
+    stay = { first: scan, last: scan, groupSize: scan.groupSize, isDoubtful: scan.isDoubtful };
   }
   if (stay !== undefined) visits.push(closedByDwell(stay));
   return visits;
@@ -108,18 +114,20 @@ const closedByDwell = (stay: Stay): Visit => {
 };
 
 const closedByCheckOut = (stay: Stay, scan: Scan): Visit =>
-  visit(stay, 'check-out', scan.atMs, scan.atMs - scan.uncertaintyMs, scan.atMs + scan.uncertaintyMs);
+  visit(closing(stay, scan), 'check-out', scan.atMs, scan.atMs - scan.uncertaintyMs, scan.atMs + scan.uncertaintyMs);
 
 /** However unsure the other kiosk's clock, the visit is no longer than the dwell would have let it be. */
 const closedElsewhere = (stay: Stay, scan: Scan): Visit => {
   const endMs = dwellEnd(stay.last);
   const earliestMs = Math.min(scan.atMs - scan.uncertaintyMs, endMs - stay.last.uncertaintyMs);
   const latestMs = Math.min(scan.atMs + scan.uncertaintyMs, endMs + stay.last.uncertaintyMs);
-  return visit(stay, 'check-in-elsewhere', scan.atMs, earliestMs, latestMs);
+  return visit(closing(stay, scan), 'check-in-elsewhere', scan.atMs, earliestMs, latestMs);
 };
 
+const closing = (stay: Stay, scan: Scan): Stay => ({ ...stay, isDoubtful: stay.isDoubtful || scan.isDoubtful });
+
 function visit(stay: Stay, closedBy: Visit['closedBy'], endMs: number, earliestEndMs: number, latestEndMs: number): Visit {
-  const { first, groupSize } = stay;
+  const { first, groupSize, isDoubtful } = stay;
   const latestStartMs = first.atMs + first.uncertaintyMs;
   return {
     venue: first.venue,
@@ -129,6 +137,7 @@ function visit(stay: Stay, closedBy: Visit['closedBy'], endMs: number, earliestE
     certain: latestStartMs < earliestEndMs ? { fromMs: latestStartMs, toMs: earliestEndMs } : undefined,
     closedBy,
     groupSize,
+    isDoubtful,
   };
 }
 

@@ -6,16 +6,6 @@
 import type { VenueId } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 
-export type DoubtReason =
-  /** One card was at two venues at times that cannot both be. */
-  | 'two-places'
-  /** More came in at night than anybody would. */
-  | 'night-burst'
-  /** More came through one door than fit through it. */
-  | 'door-rate'
-  /** The kiosk's wall clock and its running clock disagree with what they said before. */
-  | 'clock-jump';
-
 export interface DoubtPolicy {
   /** Nobody is at another venue sooner, ms. Venues of one house are near each other: short. */
   readonly shortestWayMs: number;

@@ -3,14 +3,14 @@
  * with each start. Cards appear by their index pseudonym only.
  */
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import type { RowIdentity } from '../../core/intake.ts';
+import type { DoubtReason, RowIdentity } from '../../core/intake.ts';
 import { correct } from '../../protocol/clock-correction.ts';
 import type { KioskId, VenueId } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import type { OpenedBatch, OpenedRow } from '../open-batch.ts';
 import { indexPseudonym, type VenueCalendar } from '../pseudonym.ts';
 import type { Kiosk } from '../registry.ts';
-import { areTwoPlaces, type ClockBase, type DoubtPolicy, type DoubtReason, hasJumped, isNight, type Sighting } from './doubt-rules.ts';
+import { areTwoPlaces, type ClockBase, type DoubtPolicy, hasJumped, isNight, type Sighting } from './doubt-rules.ts';
 import { Tally } from './tally.ts';
 
 export interface Doubt {

@@ -225,3 +225,34 @@ t.test('accept: a flag finds its card, follows its latest state, and ages off', 
   await core.accept([unconfirmed]);
   t.strictSame(core.flagsOf(anna), [], 'an entry that is past its end raises nothing');
 });
+
+t.test('accept: a doubt lowers the weight of the visits that rest on its row, whichever came first, and takes nothing away', async (t) => {
+  const { keys, open, clock } = await fixture(t);
+  const core = await open();
+  const kiosk = new KioskStub(keys);
+  const [anna, ben, cleo] = [newCard(), newCard(), newCard()];
+  const batch = await kiosk.batch(
+    [anna, ben, cleo].map((card) => ({ happening: checkIn(card), atMs: NOW - HOUR })),
+    NOW,
+  );
+  const doubt = kiosk.doubt(2 as Seq, 'two-places', NOW);
+  await core.accept([doubt, batch, doubt, kiosk.doubt(2 as Seq, 'door-rate', NOW)]);
+  t.strictSame(
+    core
+      .overlapsWith(anna)
+      .map(({ isDoubtful }) => isDoubtful)
+      .toSorted(),
+    [false, true],
+    'one of the two others',
+  );
+  t.strictSame(
+    core.overlapsWith(ben).map(({ isDoubtful }) => isDoubtful),
+    [true, true],
+    'whose own visit is in doubt',
+  );
+  t.equal(core.counts().doubted, 1, 'one row, for two reasons');
+  await core.accept([{ ...kiosk.doubt(3 as Seq, 'door-rate', NOW), reason: 'dislike' as never }]);
+  t.match(core.setAside(1), [{ reason: 'decode.unsupported' }]);
+  await clock.advance(22 * 24 * HOUR);
+  t.equal(core.counts().doubted, 0, 'forgotten with what it is about');
+});

@@ -30,7 +30,15 @@ t.test('core: two cards at one venue are contacts of one another, and nobody els
   t.match(core.counts(), { checkIns: 3, checkOuts: 1, undos: 0, setAside: 0, expired: 0, days: 1 });
   const contacts = core.overlapsWith(anna);
   t.match(contacts, [
-    { venue: shop.placement.venue, day: '2026-11-21', overlapMs: 30 * MINUTE + 4_000, isCertain: true, groupSize: 3, order: 1 },
+    {
+      venue: shop.placement.venue,
+      day: '2026-11-21',
+      overlapMs: 30 * MINUTE + 4_000,
+      isCertain: true,
+      groupSize: 3,
+      isDoubtful: false,
+      order: 1,
+    },
   ]);
   t.equal(core.overlapsWith(ben).length, 1);
   t.strictSame(core.overlapsWith(cleo), []);

@@ -1,6 +1,6 @@
 /** A kiosk as the core sees one: seals real rows, key records and batches, and turns them into ledger entries. */
 import { type KeyObject, randomBytes } from 'node:crypto';
-import type { BatchEntry, FlagEntry, Placement } from '../../core/intake.ts';
+import type { BatchEntry, DoubtEntry, DoubtReason, FlagEntry, Placement } from '../../core/intake.ts';
 import type { CoreKeys } from '../../core/keys.ts';
 import { decodeBatch, sealBatch } from '../../protocol/batch.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
@@ -119,6 +119,12 @@ export class KioskStub {
     const message = sealBatch({ deployment: DEPLOYMENT, topic, keyId: this.keyId, sentAt, rows, keyRecord, signingKey });
     const { sign1, rows: sealed } = decodeBatch(message);
     return { sign1, rows: sealed };
+  }
+
+  doubt(seq: Seq, reason: DoubtReason, raisedAtMs: number): DoubtEntry {
+    positions += 1;
+    const row = { kiosk: this.kiosk, keyId: this.keyId, seq };
+    return { kind: 'doubt', position: positions, row, reason, raisedAtMs: raisedAtMs as EpochMillis };
   }
 
   flag(seq: Seq, state: FlagEntry['state'], raisedAtMs: number, expiresAtMs = raisedAtMs + 48 * HOUR): FlagEntry {

@@ -214,7 +214,7 @@ function pairOf(visit: Visit, other: Visit, minimumOverlapMs: number): Omit<Cont
   if (other.venue !== venue || longestMs < minimumOverlapMs) return [];
   const isCertain = certain !== undefined && other.certain !== undefined && overlapMs(certain, other.certain) >= minimumOverlapMs;
   const day = dayOf(Math.max(possible.fromMs, other.possible.fromMs));
-  return [{ venue, day, overlapMs: longestMs, isCertain, groupSize: other.groupSize }];
+  return [{ venue, day, overlapMs: longestMs, isCertain, groupSize: other.groupSize, isDoubtful: false }];
 }
 
 const scansOf = (card: number, rows: readonly TownRow[]): Scan[] =>
@@ -223,5 +223,7 @@ const scansOf = (card: number, rows: readonly TownRow[]): Scan[] =>
     if (Buffer.compare(happening.card, cardOf(card)) !== 0) return [];
     const groupSize = happening.type === 'check-in' ? happening.groupSize : 1;
     const source = `${idOf('k', kiosk)}/${Buffer.from(keyIdOf(kiosk)).toString('hex').toUpperCase()}`;
-    return [{ kind: happening.type, source, seq, venue: idOf<VenueId>('v', venue), atMs, uncertaintyMs, dwellMs, groupSize }];
+    return [
+      { kind: happening.type, source, seq, venue: idOf<VenueId>('v', venue), atMs, uncertaintyMs, dwellMs, groupSize, isDoubtful: false },
+    ];
   });

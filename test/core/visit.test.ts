@@ -19,6 +19,7 @@ const scan = (kind: Scan['kind'], venue: string, when: string, more: Partial<Sca
     uncertaintyMs: 0,
     dwellMs: 60 * MINUTE,
     groupSize: 1,
+    isDoubtful: false,
     ...more,
   };
 };
@@ -127,6 +128,17 @@ t.test('visits: a group counts as many as the most that any scan of the visit to
   );
 });
 
+t.test('visits: one doubtful scan makes its visit doubtful, the one that closed it too, and no other', async (t) => {
+  const doubtful = { isDoubtful: true };
+  const doubts = (...events: CardEvent[]) => visitsOf(events).map((visit) => visit.isDoubtful);
+  t.strictSame(doubts(into('shop', '21T10:00'), into('shop', '21T10:30', doubtful)), [true]);
+  t.strictSame(doubts(into('shop', '21T10:00'), out('shop', '21T10:30', doubtful), into('shop', '21T12:00')), [true, false]);
+  t.strictSame(doubts(into('shop', '21T10:00'), into('cafe', '21T10:30', doubtful)), [true, true], 'it ended where the copy came in');
+  t.strictSame(doubts(into('shop', '21T10:00'), into('cafe', '21T15:00', doubtful)), [false, true]);
+  const taken = into('cafe', '21T10:30', doubtful);
+  t.strictSame(doubts(into('shop', '21T10:00'), taken, takeBack(taken)), [false]);
+});
+
 t.test('visits: uncertainty widens what is possible, narrows what is certain, and moves nothing', async (t) => {
   const start = at('21T10:00');
   const [checkedOut] = visitsOf([
@@ -166,6 +178,7 @@ const scans = fc
       uncertaintyMs: fc.constantFrom(0, 2_000, 120_000, 86_400_000),
       dwellMs: fc.constantFrom(0, 15, 60, 240, 2_000).map((minutes) => minutes * MINUTE),
       groupSize: fc.integer({ min: 1, max: 5 }),
+      isDoubtful: fc.boolean(),
     }),
     { maxLength: 14 },
   )
