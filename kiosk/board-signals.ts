@@ -43,6 +43,7 @@ export const BOARD_SIGNALS: Readonly<Record<FeedbackKind, Signal>> = {
   'please-see-staff': SEE_STAFF,
   'not-a-card': STOP,
   'card-refused': STOP,
+  'card-withdrawn': STOP,
   'keep-at-home': STOP,
   'refused-full': STOP,
   'refused-store': STOP,

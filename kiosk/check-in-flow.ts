@@ -2,29 +2,21 @@
  * Runs the check-in machine: texts, readings and commands in; appends and feedback out. Never says that something is kept before it is.
  */
 import { createHash } from 'node:crypto';
-import { type CardTrust, readCard } from '../protocol/card.ts';
+import { readCard } from '../protocol/card.ts';
 import { type Code, decodeCode, type StaffCode } from '../protocol/code.ts';
 import { CodeError, StoreError } from '../protocol/errors.ts';
 import type { Happening, RowRef } from '../protocol/event.ts';
 import type { Clock } from '../protocol/time.ts';
 import { dueMs, next } from './check-in-machine.ts';
-import {
-  type Direction,
-  type DoorPolicy,
-  type Input,
-  newState,
-  type RawReading,
-  type StaffCommand,
-  type State,
-  type Step,
-} from './check-in-state.ts';
+import { type Direction, type Input, newState, type RawReading, type StaffCommand, type State, type Step } from './check-in-state.ts';
+import type { DoorRules } from './door-rules.ts';
 import type { Feedback, FeedbackKind } from './feedback.ts';
 import type { Moment } from './recorder.ts';
 
 export interface CheckInFlowOptions {
-  readonly policy: DoorPolicy;
+  readonly rules: DoorRules;
+  /** What the door is for while the rules do not say. */
   readonly direction: Direction;
-  readonly trust: CardTrust;
   /** SHA-256 of each staff secret, in hex. */
   readonly staffCodes: ReadonlySet<string>;
   /** Promises, or throws StoreError. */
@@ -38,17 +30,27 @@ const SWEEP_EVERY_MS = 60_000;
 
 export class CheckInFlow {
   readonly #options: CheckInFlowOptions;
+  #rules: DoorRules;
   #state: State;
   #cancelTick: () => void = () => {};
 
   constructor(options: CheckInFlowOptions) {
     this.#options = options;
-    this.#state = newState(options.policy, options.direction);
+    this.#rules = options.rules;
+    this.#state = newState(options.rules.policy, options.rules.direction ?? options.direction);
   }
 
   /** What the door is for at present. */
   get direction(): Direction {
     return this.#state.direction;
+  }
+
+  /** Goes by other rules from the next scan on. Who is in stays known, and so does what the staff chose, unless the entrance got another direction. */
+  adopt(rules: DoorRules): void {
+    const { direction = this.#state.direction } = rules;
+    const isTurned = rules.direction !== this.#rules.direction;
+    this.#rules = rules;
+    this.#state = { ...this.#state, policy: rules.policy, direction: isTurned ? direction : this.#state.direction };
   }
 
   /** Takes what a scanner read; the answer is given before it returns. @param at when it was scanned. */
@@ -100,7 +102,9 @@ export class CheckInFlow {
 
   #admit(code: Code, at: Moment): void {
     try {
-      this.#put({ kind: 'scan', atMs: at.monotonicMs, ...readCard(code, this.#options.trust) }, at);
+      const read = readCard(code, this.#rules.trust);
+      if (this.#rules.isWithdrawn(read.card)) this.#turnAway('card-withdrawn', at);
+      else this.#put({ kind: 'scan', atMs: at.monotonicMs, ...read }, at);
     } catch (error) {
       if (!(error instanceof CodeError)) throw error;
       this.#turnAway(error.code === 'code.kind' ? 'not-a-card' : 'card-refused', at);

@@ -29,6 +29,7 @@ export const FEEDBACK_WORDS: Readonly<Record<FeedbackKind, Words>> = {
   'please-see-staff': words('wait', '☺', 'Please see the staff'),
   'not-a-card': words('stop', '✕', 'Not a card', 'Please scan the card again, flat and close.'),
   'card-refused': words('stop', '✕', 'Card not taken here', 'It was not made for this place. Nothing was kept.'),
+  'card-withdrawn': words('stop', '✕', 'Card withdrawn', 'Please hand out another card. Nothing was kept.'),
   'keep-at-home': words('stop', '⌂', 'Keep this at home', 'This is the key to the card, not the card. Nothing was kept.'),
   'refused-full': words('stop', '✕', 'Not kept: kiosk is full', 'Please write it on paper and call the technician.'),
   'refused-store': words('stop', '✕', 'Not kept: kiosk can not store', 'Please write it on paper and call the technician.'),

@@ -20,6 +20,8 @@ export type FeedbackKind =
   | 'not-a-card'
   /** One of our codes, but not a card this venue takes: forged, of an unknown issuer, unsigned, a staff code that is not known. */
   | 'card-refused'
+  /** A card that was reported lost: nothing was kept. */
+  | 'card-withdrawn'
   /** A key code: it belongs at home and nothing was done with it. */
   | 'keep-at-home'
   /** The outbox or the disk is full: nothing was kept. */

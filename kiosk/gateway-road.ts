@@ -22,18 +22,34 @@ export interface GatewayRoad {
   readonly clock: Clock;
   readonly log: Log;
   /** Rows that the gateway did not take as they were. */
+  /** A policy document as it came, not checked yet. */
+  readonly onPolicy: (bytes: Uint8Array) => void;
   readonly onReceipt: (counts: { readonly conflicts: number; readonly quarantined: number }) => void;
 }
 
-export function gatewayRoad({ kiosk, privateKey, certificatePem, trust, version, clock, log, onReceipt }: GatewayRoad): OpenGatewayLink {
+export function gatewayRoad({
+  kiosk,
+  privateKey,
+  certificatePem,
+  trust,
+  version,
+  clock,
+  log,
+  onReceipt,
+  onPolicy,
+}: GatewayRoad): OpenGatewayLink {
   const { host, port, certificatePem: gatewayCertificatePem } = trust.gateway;
   const receipts = { deployment: trust.deployment, kiosk, publicKey: publicKeyFromRaw(trust.receiptKey) };
+  const policyTopic = topicOf(kiosk, 'policy');
   return openMqttLink({
     dial: (ending) => dialTls({ host, port, gatewayCertificatePem, certificatePem, privateKey }, ending),
     clientId: kiosk,
     will: { topic: topicOf(kiosk, 'state'), payload: encodeKioskState(downState(version)) },
-    subscribe: [topicOf(kiosk, 'receipt')],
-    onMessage: (_topic, payload) => onReceipt(countReceipt(payload, receipts, log)),
+    subscribe: [topicOf(kiosk, 'receipt'), policyTopic],
+    onMessage: (topic, payload) => {
+      if (topic === policyTopic) onPolicy(payload);
+      else onReceipt(countReceipt(payload, receipts, log));
+    },
     clock,
   });
 }

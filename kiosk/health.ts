@@ -2,9 +2,12 @@
  * Where the states of devices, store, link and clock meet: what the page, the terminal, the state topic and the watchdog tell.
  * Observes only; nothing is decided by reading it.
  */
-import type { ErrorCode } from '../protocol/errors.ts';
+import { type ErrorCode, StoreError } from '../protocol/errors.ts';
 import type { ClockState } from '../protocol/event.ts';
 import type { KioskStateReport } from '../protocol/kiosk-state.ts';
+import type { MonotonicMillis } from '../protocol/units.ts';
+import type { Outbox } from './outbox.ts';
+import type { PolicyStanding } from './policy-keeper.ts';
 
 export interface DeviceHealth {
   readonly name: string;
@@ -21,6 +24,7 @@ export interface HealthSnapshot {
   /** Why the store refuses; `undefined` while it keeps. */
   readonly storeWhy: ErrorCode | undefined;
   readonly clock: ClockState;
+  readonly policy: PolicyStanding;
   readonly devices: readonly DeviceHealth[];
   readonly queued: number;
   readonly oldestQueuedMs: number | undefined;
@@ -41,6 +45,17 @@ export interface Queue {
   readonly droppedUnsent: number;
 }
 
+/** @param outbox `undefined` while there is none. What it can not say now is left out. */
+export function queueOf(outbox: Outbox | undefined, now: MonotonicMillis): Queue {
+  try {
+    if (outbox === undefined) return { queued: 0, oldestQueuedMs: undefined, droppedUnsent: 0 };
+    return { queued: outbox.queued, oldestQueuedMs: outbox.oldestQueuedMs(now), droppedUnsent: outbox.droppedUnsent };
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    return { queued: outbox?.queued ?? 0, oldestQueuedMs: undefined, droppedUnsent: 0 };
+  }
+}
+
 /** Codes that another try of the same process may never cure. A full or read-only disk is no reason to be restarted. */
 const RESTART_MAY_HELP: ReadonlySet<ErrorCode> = new Set(['store.failed', 'store.corrupt', 'store.busy']);
 
@@ -52,6 +67,7 @@ export class Health {
   #isOnline = false;
   #linkWhy: ErrorCode | undefined;
   #storeWhy: ErrorCode | undefined;
+  #policy: PolicyStanding = { version: 0, why: undefined };
   #conflicts = 0;
   #quarantined = 0;
   #setAside = 0;
@@ -90,6 +106,11 @@ export class Health {
     this.#onChange();
   }
 
+  policy(standing: PolicyStanding): void {
+    this.#policy = standing;
+    this.#onChange();
+  }
+
   damaged(salvagedRows: number): void {
     this.#setAside += 1;
     this.#salvagedRows += salvagedRows;
@@ -119,13 +140,15 @@ export class Health {
 
   snapshot(): HealthSnapshot {
     const devices = [...this.#devices.values()];
-    const isSound = this.#isOnline && devices.every(({ isUp }) => isUp) && this.#conflicts + this.#quarantined + this.#setAside === 0;
+    const isWhole = this.#conflicts + this.#quarantined + this.#setAside === 0 && this.#policy.why === undefined;
+    const isSound = this.#isOnline && devices.every(({ isUp }) => isUp) && isWhole;
     return {
       state: this.#storeWhy !== undefined ? 'down' : isSound ? 'up' : 'degraded',
       isOnline: this.#isOnline,
       linkWhy: this.#linkWhy,
       storeWhy: this.#storeWhy,
       clock: this.#clock(),
+      policy: this.#policy,
       devices,
       ...this.#queueNow(),
       conflicts: this.#conflicts,
@@ -141,7 +164,7 @@ const MOST_DEVICES = 32;
 
 /** @returns what the gateway's operators see. */
 export const reportOf = (health: HealthSnapshot, version: string): KioskStateReport => {
-  const { state, queued, oldestQueuedMs, clock, devices } = health;
+  const { state, queued, oldestQueuedMs, clock, devices, policy } = health;
   const lastError = lastErrorOf(health);
   return {
     isUp: true,
@@ -151,14 +174,15 @@ export const reportOf = (health: HealthSnapshot, version: string): KioskStateRep
     clock,
     devices: devices.slice(0, MOST_DEVICES).map(({ name, isUp, why }) => ({ name, isUp, ...(why === undefined ? {} : { why }) })),
     ...(lastError === undefined ? {} : { lastError }),
+    policy: { version: policy.version, ...(policy.why === undefined ? {} : { why: policy.why }) },
     version,
   };
 };
 
 /** The code that a person has to act on first. */
-function lastErrorOf({ storeWhy, setAside, conflicts, devices }: HealthSnapshot): ErrorCode | undefined {
+function lastErrorOf({ storeWhy, setAside, conflicts, devices, policy }: HealthSnapshot): ErrorCode | undefined {
   if (storeWhy !== undefined) return storeWhy;
   if (setAside > 0) return 'store.corrupt';
   if (conflicts > 0) return 'ingest.conflict';
-  return devices.find(({ isUp }) => !isUp)?.why;
+  return devices.find(({ isUp }) => !isUp)?.why ?? policy.why;
 }

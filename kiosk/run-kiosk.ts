@@ -5,7 +5,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import type { HidPlaces } from '../hardware/hid/hid-devices.ts';
-import { issuerOf } from '../protocol/card.ts';
 import { makeCertificate } from '../protocol/certificate.ts';
 import { type ExpectedError, StoreError } from '../protocol/errors.ts';
 import type { Happening } from '../protocol/event.ts';
@@ -26,20 +25,21 @@ import { keepDeployment } from './deployment-mark.ts';
 import { DeviceEvents } from './device-events.ts';
 import { runDevices } from './devices.ts';
 import { DoctorDoor } from './doctor-door.ts';
-import { policyOf } from './door-policy.ts';
+import { doorRules } from './door-rules.ts';
 import type { Feedback } from './feedback.ts';
 import { gatewayRoad } from './gateway-road.ts';
-import { Health, reportOf } from './health.ts';
+import { Health, queueOf, reportOf } from './health.ts';
 import { keepHouse } from './housekeeping.ts';
 import { type KioskIdentity, openIdentity } from './kiosk-identity.ts';
 import type { Outbox } from './outbox.ts';
 import { runCheckpoints } from './outbox-checkpoint.ts';
 import { Page } from './page.ts';
+import { PolicyKeeper } from './policy-keeper.ts';
 import { readTrust } from './read-trust.ts';
 import { type Moment, Recorder } from './recorder.ts';
 import { sealRows } from './seal-rows.ts';
 import { Notifier, type NotifySettings } from './systemd.ts';
-import { Tasks } from './tasks.ts';
+import { aborted, Tasks } from './tasks.ts';
 import { printFeedback, StatusPrinter, type Terminal } from './terminal.ts';
 import { deliverTestEvent } from './test-event.ts';
 import { Uplink } from './uplink.ts';
@@ -101,6 +101,7 @@ class Kiosk {
   readonly #health: Health;
   readonly #recorder: Recorder;
   readonly #flow: CheckInFlow;
+  readonly #policies: PolicyKeeper;
   readonly #deviceEvents: DeviceEvents;
   readonly #audience: Audience;
   readonly #answers = new Answers();
@@ -119,7 +120,7 @@ class Kiosk {
     this.#bootId = (readBootId() ?? new Uint8Array(randomBytes(16))) as BootId;
     const isSynced = options.isClockSynced ?? (() => existsSync(SYNCED_PATH));
     this.#watch = new ClockWatch({ clock, bootId: this.#bootId, isSynced, builtAtMs: BUILT_AT_MS });
-    this.#health = new Health({ queue: () => this.#queue(), clock: () => this.#watch.state }, () =>
+    this.#health = new Health({ queue: () => queueOf(this.#recorder.outbox, clock.monotonic()), clock: () => this.#watch.state }, () =>
       show(this.#audience, this.#health.snapshot()),
     );
     this.#recorder = new Recorder({
@@ -134,14 +135,27 @@ class Kiosk {
       onAppended: (row) => this.#uplink?.offer(row),
     });
     this.#flow = new CheckInFlow({
-      policy: policyOf(config),
+      rules: doorRules(config, trust, undefined),
       direction: config.direction,
-      trust: { deployment: trust.deployment, issuers: trust.issuers.map(issuerOf), mayTakeUnsigned: trust.mayTakeUnsigned },
       staffCodes: new Set(config.staffCodes),
       append: (happening, at) => this.#recorder.append(happening, at),
       isOnline: () => this.#health.isOnline,
       clock,
       onFeedback: (feedback) => this.#answer(feedback),
+    });
+    this.#policies = new PolicyKeeper({
+      dir: config.dataDir,
+      deployment: trust.deployment,
+      kiosk: identity.kiosk,
+      receiptKey: trust.receiptKey,
+      clock,
+      log,
+      mayJudgeTime: () => this.#watch.state !== 'unsynced',
+      onPolicy: (policy) => this.#atDoor(() => this.#flow.adopt(doorRules(config, trust, policy))),
+      onStanding: (standing) => {
+        this.#health.policy(standing);
+        this.#sayState();
+      },
     });
     this.#deviceEvents = new DeviceEvents(clock, (event) => this.#note(event));
     this.#doctorDoor = this.#newDoctorDoor();
@@ -156,13 +170,15 @@ class Kiosk {
   async run(signal: AbortSignal): Promise<void> {
     const { page, notifier } = this.#audience;
     try {
-      // First, so that a store that can not be opened is shown.
+      // First, so that no scan is judged by other rules.
+      this.#policies.open();
+      // Before the store, so that one that can not be opened is shown.
       const pageUrl = await page?.open();
       await this.#recorder.open();
       this.#note({ type: 'kiosk-state', state: 'started', byMs: 0 });
       this.#startTasks();
       if (notifier !== undefined) this.#tasks.add(notifier.ready());
-      this.#options.log.info('kiosk.ready', { kiosk: this.#identity.kiosk, queued: this.#queue().queued });
+      this.#options.log.info('kiosk.ready', { kiosk: this.#identity.kiosk, queued: this.#health.snapshot().queued });
       this.#options.onReady?.({ kiosk: this.#identity.kiosk, pageUrl });
       await aborted(signal, this.#tasks.signal);
       if (notifier !== undefined) this.#tasks.add(notifier.stopping());
@@ -190,6 +206,7 @@ class Kiosk {
     const { notifier } = this.#audience;
     this.#tasks.add(this.#recorder.keepOpen(signal));
     this.#tasks.add(this.#flow.run(signal));
+    this.#tasks.add(this.#policies.run(signal));
     this.#tasks.add(this.#doctorDoor.run(signal));
     this.#tasks.add(announce(this.#audience, () => this.#health.snapshot(), this.#version, clock, signal));
     if (notifier !== undefined) this.#tasks.add(notifier.keepAlive(() => this.#health.isAlive, clock, signal));
@@ -256,6 +273,7 @@ class Kiosk {
       clock,
       log,
       onReceipt: ({ conflicts, quarantined }) => this.#health.received(conflicts, quarantined),
+      onPolicy: (bytes) => this.#policies.take(bytes),
     });
     const topic = topicOf(kiosk, 'batch');
     const uplink = new Uplink({
@@ -274,7 +292,7 @@ class Kiosk {
         this.#health.link(report.isUp, report.isUp ? undefined : report.why.code);
         log.debug('link.report', () => ({ isUp: report.isUp }));
         // What the gateway shows is the Will of the link before, or nothing: it may have been back before anybody looked.
-        if (report.isUp) this.#audience.say(encodeKioskState(reportOf(this.#health.snapshot(), this.#version)));
+        if (report.isUp) this.#sayState();
       },
       onStoreFailed: (error) => {
         if (this.#recorder.outbox === outbox) this.#recorder.failed(error);
@@ -285,6 +303,10 @@ class Kiosk {
     this.#tasks.add(uplink.run(signal));
     const appended = () => this.#recorder.appended;
     this.#tasks.add(runCheckpoints({ path: outbox.path, maxBytes: this.#config.outbox.maxBytes, clock, log, appended }, signal));
+  }
+
+  #sayState(): void {
+    this.#audience.say(encodeKioskState(reportOf(this.#health.snapshot(), this.#version)));
   }
 
   #newPage(): Page {
@@ -348,21 +370,6 @@ class Kiosk {
     }
   }
 
-  #queue() {
-    const { outbox } = this.#recorder;
-    try {
-      if (outbox === undefined) return { queued: 0, oldestQueuedMs: undefined, droppedUnsent: 0 };
-      return {
-        queued: outbox.queued,
-        oldestQueuedMs: outbox.oldestQueuedMs(this.#options.clock.monotonic()),
-        droppedUnsent: outbox.droppedUnsent,
-      };
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      return { queued: outbox?.queued ?? 0, oldestQueuedMs: undefined, droppedUnsent: 0 };
-    }
-  }
-
   #now(): Moment {
     const { clock } = this.#options;
     return { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
@@ -375,10 +382,3 @@ class Kiosk {
     return Math.min(Math.max(0, days), LONGEST_CALIBRATION_AGE_DAYS);
   }
 }
-
-const aborted = (...signals: readonly AbortSignal[]): Promise<void> =>
-  new Promise((resolve) => {
-    const any = AbortSignal.any([...signals]);
-    if (any.aborted) resolve();
-    any.addEventListener('abort', () => resolve(), { once: true });
-  });

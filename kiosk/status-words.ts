@@ -2,13 +2,14 @@
 import type { HealthSnapshot } from './health.ts';
 
 export function statusWords(health: HealthSnapshot): string {
-  const { devices, clock, queued, droppedUnsent, conflicts, quarantined, setAside, salvagedRows } = health;
+  const { devices, clock, policy, queued, droppedUnsent, conflicts, quarantined, setAside, salvagedRows } = health;
   const parts = [
     health.storeWhy === undefined ? '' : `NOT STORING (${health.storeWhy})`,
     linkWords(health),
     queued === 0 ? '' : `${queued} waiting`,
     clock === 'synced' ? '' : `clock ${clock}`,
     ...devices.map(({ name, isUp, why }) => `${name} ${isUp ? 'ready' : `absent (${why ?? 'device.absent'})`}`),
+    policy.why === undefined ? '' : `policy ${policy.version === 0 ? 'missing' : 'old'} (${policy.why})`,
     droppedUnsent === 0 ? '' : `${droppedUnsent} dropped unsent`,
     conflicts === 0 ? '' : `${conflicts} ${conflicts === 1 ? 'conflict' : 'conflicts'}: is there a copy of this kiosk?`,
     quarantined === 0 ? '' : `${quarantined} quarantined`,

@@ -32,3 +32,11 @@ export class Tasks {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 }
+
+/** @returns at the first abort of any. */
+export const aborted = (...signals: readonly AbortSignal[]): Promise<void> =>
+  new Promise((resolve) => {
+    const any = AbortSignal.any([...signals]);
+    if (any.aborted) resolve();
+    any.addEventListener('abort', () => resolve(), { once: true });
+  });

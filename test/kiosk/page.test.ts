@@ -20,6 +20,7 @@ const WELL: HealthSnapshot = {
   droppedUnsent: 0,
   conflicts: 0,
   quarantined: 0,
+  policy: { version: 0, why: undefined },
   setAside: 0,
   salvagedRows: 0,
 };
