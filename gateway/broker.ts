@@ -21,7 +21,9 @@ import {
   refusePublication,
   refuseSubscription,
 } from './admission.ts';
-import { FlowGate, type FlowLimits } from './flow-gate.ts';
+import { codeOfBroken, type DoorGuard, keepAliveOf } from './door-guard.ts';
+import type { Arrival } from './door-keeper.ts';
+import { FlowGate } from './flow-gate.ts';
 import type { Kiosk } from './registry.ts';
 
 /** `dropped`: the connection ended first. `cut-off`: not acknowledged, and the connection is closed. */
@@ -48,7 +50,7 @@ export interface BrokerDoors {
 
 export interface Broker {
   /** Takes over a connection that a listener accepted. */
-  accept(socket: Socket, peer: Peer): void;
+  accept(socket: Socket, peer: Peer, arrival: Arrival): void;
   /** @returns when it is handed to every subscriber's connection. Retained ones are kept for later subscribers. */
   publish(topic: string, payload: Uint8Array, delivery: { readonly qos: 0 | 1; readonly retain: boolean }): Promise<void>;
   /** Closes a kiosk's connections, now. */
@@ -60,28 +62,30 @@ export interface Broker {
 const BAD_ACCOUNT = 4;
 const NOT_AUTHORISED = 5;
 const UNAVAILABLE = 3;
-/** Slow readers hold one of the broker's delivery slots each, so that they are let go soon. */
+/** A reader that takes nothing for so long is let go; what is kept for it meanwhile is bounded by its gate. */
 const DRAIN_MS = 10_000;
 const CONNECT_MS = 10_000;
 const DEEPEST_TOPIC_LEVELS = 8;
 
 interface Connection {
   readonly gate: FlowGate;
+  readonly filters: Set<string>;
   will: Publication | undefined;
   client: Client | undefined;
 }
 
-export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Log): Promise<Broker> {
+export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log): Promise<Broker> {
   // Weak: aedes asks for leave to publish the Will some turns after the connection is closed.
   const connections = new WeakMap<AedesClient, Connection>();
   const kiosks = new Map<KioskId, Set<FlowGate>>();
+  const counted = new WeakSet<Error>();
 
   const connectionOf = (client: AedesClient): Connection => {
     const known = connections.get(client);
     if (known !== undefined) return known;
     const gate = client.conn;
     if (!(gate instanceof FlowGate)) throw new TypeError('broker: a connection without a gate');
-    const made: Connection = { gate, will: undefined, client: undefined };
+    const made: Connection = { gate, filters: new Set(), will: undefined, client: undefined };
     connections.set(client, made);
     gate.untilClosed.addEventListener('abort', () => onClosed(made), { once: true });
     return made;
@@ -99,7 +103,9 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
   const refuse = (name: string, code: ErrorCode): AdmissionError => {
     const kiosk = isPlaceId(name) ? (name as KioskId) : undefined;
     doors.onRefused(kiosk, code);
-    return new AdmissionError(code, `client: ${code}`);
+    const refusal = new AdmissionError(code, `client: ${code}`);
+    counted.add(refusal);
+    return refusal;
   };
 
   /** @returns who it is, or why not. */
@@ -122,6 +128,8 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
     connectTimeout: CONNECT_MS,
     drainTimeout: DRAIN_MS,
     maxTopicLevels: DEEPEST_TOPIC_LEVELS,
+    // No bound on deliveries at once: a hundred that wait for one slow reader would hold up what goes to all others.
+    concurrency: 0,
 
     preConnect(client, packet, callback) {
       const connection = connectionOf(client);
@@ -130,6 +138,7 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
       if (will !== undefined && !isKioskState(will.payload)) connection.will = { topic: '', qos: 0, retain: false };
       // A kept session would queue without bound for a kiosk that is away; all that it must know is retained.
       packet.clean = true;
+      packet.keepalive = keepAliveOf(packet.keepalive);
       callback(null, true);
     },
 
@@ -137,13 +146,12 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
       const connection = connectionOf(client);
       admit(connection, client.id, account, secret).then(
         (admitted) => {
-          if (typeof admitted === 'string') {
-            const refusal = refuse(client.id, admitted);
-            const returnCode = admitted === 'admission.wrong_account' ? BAD_ACCOUNT : NOT_AUTHORISED;
-            done(Object.assign(refusal, { returnCode }) as AuthenticateError, false);
-            return;
-          }
+          const refused = typeof admitted === 'string' ? admitted : guard.refuseNow(admitted);
+          if (refused !== undefined)
+            done(Object.assign(refuse(client.id, refused), { returnCode: returnCodeOf(refused) }) as AuthenticateError, false);
+          if (refused !== undefined || typeof admitted === 'string') return;
           connection.client = admitted;
+          guard.admit(connection.gate, admitted, client.id);
           if (admitted.role === 'kiosk' && !connection.gate.untilClosed.aborted) enter(admitted.kiosk, connection.gate);
           done(null, true);
         },
@@ -174,7 +182,7 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
         // Kept on the broker only when it can be read.
         if (report === undefined) packet.retain = false;
         else doors.onState(admitted.kiosk, report);
-        return answer();
+        return guard.paceState(admitted.kiosk, answer);
       }
       // Nothing of a batch is routed, whoever subscribed to what.
       packet.payload = Buffer.alloc(0);
@@ -182,14 +190,22 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
         if (decided === 'acknowledge') {
           answer();
           log.debug('batch.acknowledged', () => ({ kiosk: admitted.kiosk }));
-        } else if (decided === 'cut-off') answer(new AdmissionError('admission.over_budget', 'kiosk: cut off'));
+        } else if (decided === 'cut-off') {
+          // Told by whoever decided it.
+          const cut = new AdmissionError('admission.over_budget', 'kiosk: cut off');
+          counted.add(cut);
+          answer(cut);
+        }
       }, doors.onBug);
     },
 
     authorizeSubscribe(client, subscription, callback) {
-      const admitted = connections.get(client)?.client;
+      const { client: admitted, gate, filters } = connectionOf(client);
+      const excess = guard.refuseFilter(gate, filters.size);
+      if (excess !== undefined) return callback(refuse(client.id, excess));
       const refusal = admitted === undefined ? 'admission.wrong_topic' : refuseSubscription(admitted, subscription.topic);
-      if (refusal !== undefined) refuse(client.id, refusal);
+      if (refusal === undefined) filters.add(subscription.topic);
+      else refuse(client.id, refusal);
       callback(null, refusal === undefined ? subscription : null);
     },
 
@@ -207,19 +223,22 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
     doors.onConnected(kiosk, { hasTakenOver });
   };
 
-  // The peer's own doing, counted where it was refused: what is left is connections that broke off.
   const onBroken = (client: AedesClient, error: Error) => {
-    const code = codeOf(error);
-    if (code === 'admission.overlong') refuse(client.id ?? '', code);
-    else log.debug('connection.broken', () => ({ code: code ?? error.name }));
+    const code = codeOfBroken(error);
+    // What was refused by a rule is counted there.
+    if (code !== undefined && !counted.has(error)) refuse(connections.get(client)?.client === undefined ? '' : client.id, code);
+    log.debug('connection.broken', () => ({ code: code ?? error.name }));
   };
   broker.on('clientError', onBroken);
   broker.on('connectionError', onBroken);
+  broker.on('unsubscribe', (gone, client) => {
+    for (const filter of gone) connections.get(client)?.filters.delete(filter);
+  });
   (broker as EventEmitter).on('error', doors.onBug);
 
   return {
-    accept: (socket, peer) => {
-      broker.handle(new FlowGate(socket, peer, limits));
+    accept: (socket, peer, arrival) => {
+      broker.handle(guard.gate(socket, peer, arrival));
     },
     publish: (topic, payload, { qos, retain }) =>
       new Promise((resolve) => {
@@ -230,6 +249,12 @@ export async function openBroker(doors: BrokerDoors, limits: FlowLimits, log: Lo
     },
     close: () => new Promise((resolve) => broker.close(() => resolve())),
   };
+}
+
+/** What is to be tried again later is said so: a kiosk then backs off, and asks for no technician. */
+function returnCodeOf(refused: ErrorCode): number {
+  if (refused === 'admission.too_often') return UNAVAILABLE;
+  return refused === 'admission.wrong_account' ? BAD_ACCOUNT : NOT_AUTHORISED;
 }
 
 const isKioskState = (payload: unknown): boolean => payload instanceof Uint8Array && readState(payload) !== undefined;

@@ -7,6 +7,7 @@ import { rawKeyOfCertificate } from '../protocol/certificate.ts';
 import { ALPN_HTTP, ALPN_MQTT } from '../protocol/enrol.ts';
 import { ConfigError, codeOf } from '../protocol/errors.ts';
 import type { Peer } from './admission.ts';
+import type { Arrival, DoorKeeper } from './door-keeper.ts';
 
 export interface Listener {
   /** As bound: never 0. */
@@ -28,7 +29,7 @@ const MOST_TCP_CONNECTIONS = 200;
 /** Finds peers that vanished without a word, whatever keep-alive their CONNECT asked for. */
 const TCP_KEEP_ALIVE_MS = 60_000;
 
-type OnConnection = (socket: Socket, peer: Peer) => void;
+type OnConnection = (socket: Socket, peer: Peer, arrival: Arrival) => void;
 
 /**
  * @param onConnection gets what speaks MQTT: every peer that asks for no other protocol by ALPN. @param onHttp gets what asked for HTTP/1.1.
@@ -37,10 +38,12 @@ type OnConnection = (socket: Socket, peer: Peer) => void;
 export function listenTls(
   binding: Binding,
   own: { readonly keyPem: string; readonly certificatePem: string },
+  door: DoorKeeper,
   onConnection: OnConnection,
   onHttp: OnConnection,
   onFault: () => void,
 ): Promise<Listener> {
+  const handshakes = new Map<string, Handshake>();
   const server = createTlsServer(
     {
       key: own.keyPem,
@@ -53,21 +56,43 @@ export function listenTls(
       handshakeTimeout: HANDSHAKE_MS,
       ALPNProtocols: [ALPN_MQTT, ALPN_HTTP],
     },
-    (socket) => (socket.alpnProtocol === ALPN_HTTP ? onHttp : onConnection)(socket, peerOf(socket)),
+    (socket) => {
+      const handshake = handshakes.get(endOf(socket));
+      if (handshake === undefined) {
+        socket.destroy();
+        return;
+      }
+      handshake.hasEnded = true;
+      (socket.alpnProtocol === ALPN_HTTP ? onHttp : onConnection)(socket, peerOf(socket), handshake.arrival);
+    },
   );
   // A handshake that fails (a port scan, a plain-text client) concerns nobody else.
   server.on('tlsClientError', (_error, socket) => socket.destroy());
-  return bind(server, binding, MOST_TLS_CONNECTIONS, onFault);
+  const onArrival = (socket: Socket, arrival: Arrival) => {
+    const end = endOf(socket);
+    const handshake: Handshake = { arrival, hasEnded: false };
+    handshakes.set(end, handshake);
+    socket.on('close', () => {
+      handshakes.delete(end);
+      if (!handshake.hasEnded) door.failed(arrival);
+    });
+    // What a TLS server does with each connection that it accepts itself.
+    server.emit('connection', socket);
+  };
+  return bind(onArrival, door, binding, MOST_TLS_CONNECTIONS, onFault);
 }
 
+interface Handshake {
+  readonly arrival: Arrival;
+  hasEnded: boolean;
+}
+
+/** The peer's end of a connection: a TLS socket and the socket under it have the same. */
+const endOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+
 /** As listenTls, without TLS. */
-export const listenTcp = (binding: Binding, onConnection: OnConnection, onFault: () => void): Promise<Listener> =>
-  bind(
-    createTcpServer((socket) => onConnection(socket, { transport: 'tcp' })),
-    binding,
-    MOST_TCP_CONNECTIONS,
-    onFault,
-  );
+export const listenTcp = (binding: Binding, door: DoorKeeper, onConnection: OnConnection, onFault: () => void): Promise<Listener> =>
+  bind((socket, arrival) => onConnection(socket, { transport: 'tcp' }, arrival), door, binding, MOST_TCP_CONNECTIONS, onFault);
 
 function peerOf(socket: TLSSocket): Peer {
   const certificate = socket.getPeerX509Certificate()?.raw;
@@ -80,16 +105,32 @@ function peerOf(socket: TLSSocket): Peer {
   }
 }
 
-async function bind(server: Server, { host, port }: Binding, mostConnections: number, onFault: () => void): Promise<Listener> {
-  server.maxConnections = mostConnections;
+async function bind(
+  onArrival: (socket: Socket, arrival: Arrival) => void,
+  door: DoorKeeper,
+  { host, port }: Binding,
+  mostConnections: number,
+  onFault: () => void,
+): Promise<Listener> {
   const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
+  const server: Server = createTcpServer((socket) => {
+    const arrival = door.arrive(socket.remoteAddress, () => socket.destroy());
+    if (arrival === undefined) {
+      socket.destroy();
+      return;
+    }
     socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS);
     // A batch's PUBACK must not wait for more to send.
     socket.setNoDelay(true);
     sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
+    socket.on('close', () => {
+      sockets.delete(socket);
+      arrival.leave();
+    });
+    onArrival(socket, arrival);
   });
+  server.maxConnections = mostConnections;
+  server.on('drop', (dropped) => door.full(dropped?.remoteAddress));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(new ConfigError('config.invalid', `listen: ${host} port ${port}: ${whyNot(cause)}`, { cause })));
     server.listen(port, host, resolve);

@@ -4,6 +4,7 @@
  * 7 bits, low first).
  */
 import { AdmissionError } from '../protocol/errors.ts';
+import { longestOf } from './door-packets.ts';
 
 export interface Packet {
   /** 1 CONNECT, 3 PUBLISH, …: MQTT 3.1.1, table 2.1. */
@@ -13,24 +14,23 @@ export interface Packet {
   readonly remainingBytes: number;
 }
 
-export const CONNECT = 1;
-export const PUBLISH = 3;
-
 const LONGEST_LENGTH_BYTES = 4;
 
 export class PacketSplitter {
   readonly #longestBytes: number;
   #chunks: Buffer[] = [];
   #bytes = 0;
+  #isFirst = true;
 
-  /** @param longestBytes of a packet, without its fixed header. */
+  /** @param longestBytes of a packet of any type, without its fixed header. */
   constructor(longestBytes: number) {
     this.#longestBytes = longestBytes;
   }
 
   /**
    * @returns the packets that `chunk` completes, in order. What is kept never exceeds one packet and one chunk.
-   * @throws AdmissionError `admission.overlong` as soon as a packet says that it is longer than allowed.
+   * @throws AdmissionError `admission.overlong` as soon as a packet says that it is longer than its type may be,
+   * `admission.malformed` as soon as its first byte shows that it may not come from a client, or not now.
    */
   push(chunk: Buffer): Packet[] {
     this.#chunks.push(chunk);
@@ -48,6 +48,7 @@ export class PacketSplitter {
     const bytes = all.subarray(0, end);
     this.#chunks = end < all.length ? [all.subarray(end)] : [];
     this.#bytes = all.length - end;
+    this.#isFirst = false;
     return { type: head.type, bytes, remainingBytes: head.remainingBytes };
   }
 
@@ -56,13 +57,14 @@ export class PacketSplitter {
     const head = this.#first(1 + LONGEST_LENGTH_BYTES);
     const first = head[0];
     if (first === undefined) return undefined;
+    const longestBytes = longestOf(first, this.#isFirst, this.#longestBytes);
     let remainingBytes = 0;
     for (let i = 1; i <= LONGEST_LENGTH_BYTES; i++) {
       const byte = head[i];
       if (byte === undefined) return undefined;
       remainingBytes += (byte & 0x7f) * 128 ** (i - 1);
-      if (remainingBytes > this.#longestBytes)
-        throw new AdmissionError('admission.overlong', `MQTT packet: ${remainingBytes} of at most ${this.#longestBytes} bytes`);
+      if (remainingBytes > longestBytes)
+        throw new AdmissionError('admission.overlong', `MQTT packet: ${remainingBytes} of at most ${longestBytes} bytes`);
       if ((byte & 0x80) === 0) return { type: first >> 4, headerBytes: 1 + i, remainingBytes };
     }
     throw new AdmissionError('admission.overlong', `MQTT packet: a length of more than ${LONGEST_LENGTH_BYTES} bytes`);

@@ -2,7 +2,6 @@
  * One gateway, wired: keys, stores, listeners, broker, ingest, triage, forwarding, and what operators see of it. Reads no process.
  */
 import type { Intake } from '../core/intake.ts';
-import { LONGEST_BATCH_BYTES } from '../protocol/batch.ts';
 import { rawPublicKey } from '../protocol/ed25519.ts';
 import type { Recipient } from '../protocol/hpke.ts';
 import type { Log } from '../protocol/log.ts';
@@ -21,6 +20,7 @@ import { replaceFile } from './key-files.ts';
 import { Ledger, openLedgerFile } from './ledger.ts';
 import { type Listener, listenTcp, listenTls } from './listen.ts';
 import { BatchOpener } from './open-batch.ts';
+import { openDoor } from './open-door.ts';
 import { OperatorEvents } from './operator-events.ts';
 import { gatewayPaths } from './paths.ts';
 import { PolicyDesk } from './policy/policy-desk.ts';
@@ -56,8 +56,6 @@ export interface RunningGateway {
   readonly done: Promise<void>;
 }
 
-/** A batch, its topic and packet id. */
-const LONGEST_PACKET_BYTES = LONGEST_BATCH_BYTES + 256;
 const MOST_FLAGS_AT_ONCE = 500;
 const CORE = 'core';
 
@@ -128,29 +126,26 @@ async function start(
     onBug,
   });
   opened.add(() => enrolment.close());
+  const door = openDoor(config.limits, board, clock, log);
   const broker: Broker = await openBroker(
     watching.overBroker({
       kiosk: (kiosk) => registry.kiosk(kiosk),
       refuseCertificate: (peer, kiosk) => enrolment.refuse(peer, kiosk),
       isOperator: identity.operator.isAllowed,
-      onBatch: (kiosk, message, untilClosed) => ingest.take(kiosk, message, untilClosed),
+      onBatch: (kiosk, message, untilClosed) => door.quota.whenFree(kiosk, untilClosed, () => ingest.take(kiosk, message, untilClosed)),
       onState: (kiosk, report) => policies.heard(kiosk, report),
       onConnected: (kiosk, { hasTakenOver }) => {
-        log.info('kiosk.connected', { kiosk, hasTakenOver });
+        door.log.tell('info', 'kiosk.connected', kiosk, { kiosk, hasTakenOver });
         board.connected(kiosk, hasTakenOver);
       },
       onDisconnected: (kiosk) => {
-        log.info('kiosk.disconnected', { kiosk });
+        door.log.tell('info', 'kiosk.disconnected', kiosk, { kiosk });
         board.disconnected(kiosk);
       },
       onRefused: (kiosk, code) => board.refused(kiosk, code),
       onBug,
     }),
-    {
-      longestPacketBytes: LONGEST_PACKET_BYTES,
-      mostUnanswered: config.limits.unansweredBatches,
-      mostUnansweredBytes: config.limits.unansweredBytes,
-    },
+    door.guard,
     log,
   );
   opened.add(() => broker.close());
@@ -182,7 +177,9 @@ async function start(
   const onDecided = (decided: readonly Decided[]) => {
     for (const { kiosk, decision } of decided) {
       board.stored(kiosk.kiosk);
-      if (decision.kind === 'quarantined') log.warn('batch.quarantined', { kiosk: kiosk.kiosk, code: decision.reason });
+      if (decision.kind === 'taken') door.quota.charge(kiosk.kiosk, decision.taken.length);
+      if (decision.kind === 'quarantined')
+        door.log.tell('warn', 'batch.quarantined', `${kiosk.kiosk} ${decision.reason}`, { kiosk: kiosk.kiosk, code: decision.reason });
     }
     watching.watch.decided(decided);
     announcer.decided(decided);
@@ -196,7 +193,7 @@ async function start(
       onDecided,
       onWithheld: (kiosk, { batches, code }) => board.withheld(kiosk, batches, code),
       onCutOff: (kiosk, code) => {
-        log.warn('kiosk.cut_off', { kiosk, code });
+        door.log.tell('warn', 'kiosk.cut_off', `${kiosk} ${code}`, { kiosk, code });
         board.cutOff(kiosk, code);
       },
     },
@@ -218,9 +215,9 @@ async function start(
   };
 
   const onDoorFault = () => log.warn('connection.not_taken');
-  const tls = await listenTls(config.tls, identity.tls, broker.accept, enrolment.accept, onDoorFault);
+  const tls = await listenTls(config.tls, identity.tls, door.keeper, broker.accept, enrolment.accept, onDoorFault);
   listeners.push(tls);
-  const tcp = await listenTcp(config.tcp, broker.accept, onDoorFault);
+  const tcp = await listenTcp(config.tcp, door.keeper, broker.accept, onDoorFault);
   listeners.push(tcp);
   const web = await watching.listen({ registry, db, board, deciders, onDecided, broker }, process);
   listeners.push(web);

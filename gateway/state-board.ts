@@ -7,6 +7,7 @@ import type { KioskId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { EpochMillis } from '../protocol/units.ts';
+import { DoorBoard, type DoorState } from './door-board.ts';
 import type { PolicySummary } from './policy/policy-desk.ts';
 import { SteadyLog } from './steady-log.ts';
 import type { StoredTrouble } from './stored-trouble.ts';
@@ -45,6 +46,7 @@ export interface GatewayState {
   readonly kiosks: Readonly<Record<string, KioskProblems>>;
   readonly kiosksWithProblems: number;
   readonly refused: readonly RefusedConnections[];
+  readonly door: DoorState;
   readonly sinks: Readonly<Record<string, SinkState>>;
   /** How far kiosks are with the policy that they were told; `undefined` until they were told one. */
   readonly policies: PolicySummary | undefined;
@@ -65,6 +67,8 @@ const MOST_KIOSKS_SHOWN = 200;
 const MOST_REFUSED = 64;
 
 export class StateBoard {
+  /** What was held off, for whoever counts it. */
+  readonly door: DoorBoard;
   readonly #clock: Clock;
   readonly #readStored: (kiosk: KioskId) => StoredTrouble;
   readonly #refusals: SteadyLog;
@@ -80,6 +84,9 @@ export class StateBoard {
    * @param readStored reads what ledger and quarantine know of a kiosk.
    */
   constructor(clock: Clock, log: Log, readStored: (kiosk: KioskId) => StoredTrouble) {
+    this.door = new DoorBoard(clock, () => {
+      this.#hasChanged = true;
+    });
     this.#clock = clock;
     this.#readStored = readStored;
     this.#refusals = new SteadyLog(log, clock, 'connection');
@@ -123,6 +130,7 @@ export class StateBoard {
 
   refused(kiosk: KioskId | undefined, code: ErrorCode): void {
     this.#refusals.failed({ kiosk, code });
+    this.door.refused(code);
     const name = `${kiosk ?? ''} ${code}`;
     const before = this.#refused.get(name);
     this.#refused.delete(name);
@@ -177,6 +185,7 @@ export class StateBoard {
 
   /** Whether a snapshot would say something new. */
   get hasChanged(): boolean {
+    this.door.forgetPast();
     return this.#hasChanged;
   }
 
@@ -195,6 +204,7 @@ export class StateBoard {
       kiosks: Object.fromEntries(troubled.slice(0, MOST_KIOSKS_SHOWN).map(([kiosk, live]) => [kiosk, problemsOf(live)])),
       kiosksWithProblems: troubled.length,
       refused: [...this.#refused.values()],
+      door: this.door.state,
       sinks,
       policies: this.#policies,
       droppedEvents: this.#droppedEvents,
