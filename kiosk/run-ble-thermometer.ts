@@ -1,7 +1,7 @@
 /** A Bluetooth thermometer: waits for the one that is configured, and gives its readings. */
 import { openHealthThermometer, readBodyTemperatures } from '../hardware/ble/health-thermometer.ts';
-import { ADAPTER_DIR, type RadioSettings } from '../hardware/ble/open-radio.ts';
-import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../hardware/supervise.ts';
+import { ADAPTER_DIR, RADIO_BACKOFF, type RadioSettings } from '../hardware/ble/open-radio.ts';
+import { type DeviceReport, supervise } from '../hardware/supervise.ts';
 import type { Reading } from '../hardware/thermometer/reading.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
@@ -19,9 +19,6 @@ export interface BleThermometerOptions {
   readonly radio?: Omit<RadioSettings, 'clock'>;
 }
 
-/** As run-sniffer.ts: a try starts a process. */
-const LONGEST_WAIT_MS = 10_000;
-
 /** Runs until abort; the radio is released when it resolves. */
 export async function runBleThermometer(
   options: BleThermometerOptions,
@@ -36,7 +33,7 @@ export async function runBleThermometer(
       clock,
       log,
       onReport,
-      backoff: { ...HARDWARE_BACKOFF, longestWaitMs: LONGEST_WAIT_MS, random },
+      backoff: { ...RADIO_BACKOFF, random },
       open: openHealthThermometer(order, { ...radio, clock }),
       use: async (link, ending) => {
         for await (const reading of readBodyTemperatures(link, { device, clock }, ending)) onReading(reading);

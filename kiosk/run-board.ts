@@ -27,8 +27,11 @@ export interface BoardOptions {
   readonly onReport: (report: DeviceReport) => void;
 }
 
-/** A board that comes back works within its own start and one second, however often its plug has wiggled. */
-const BOARD_BACKOFF = { ...HARDWARE_BACKOFF, longestWaitMs: 500, longestUsedWaitMs: 500 };
+/**
+ * A board that comes back works within its own start and one second. One that starts anew without end, for want of current, is slowed like any
+ * device: each open costs memory (hardware/supervise.ts), and at two opens a second for days that would be the whole kiosk's.
+ */
+export const BOARD_BACKOFF = { ...HARDWARE_BACKOFF, longestWaitMs: 500 };
 /** No port is opened for the thermometer: it may be asked again soon, however long it has been away. */
 const SENSOR_BACKOFF = { ...HARDWARE_BACKOFF, longestWaitMs: 500, longestUsedWaitMs: 500 };
 /** How long the thermometer waits for its board before it is called absent. */

@@ -1,8 +1,8 @@
 /** The Bluetooth sniffer of a kiosk, where the venue wants one: listens, counts, and tells one number a slot. */
 import { randomBytes } from 'node:crypto';
-import { ADAPTER_DIR, type RadioSettings } from '../hardware/ble/open-radio.ts';
+import { ADAPTER_DIR, RADIO_BACKOFF, type RadioSettings } from '../hardware/ble/open-radio.ts';
 import { openSniffer, readSightings } from '../hardware/ble/sniffer.ts';
-import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../hardware/supervise.ts';
+import { type DeviceReport, supervise } from '../hardware/supervise.ts';
 import type { Occupancy as OccupancyEvent } from '../protocol/event.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
@@ -23,9 +23,6 @@ export interface SnifferOptions {
   readonly radio?: Omit<RadioSettings, 'clock'>;
 }
 
-/** A try starts a process, a tenth of a second of a small computer's time; nobody waits at the door for a sniffer. */
-const LONGEST_WAIT_MS = 10_000;
-
 /** Runs until abort; the radio is released when it resolves. */
 export async function runSniffer(options: SnifferOptions, signal: AbortSignal): Promise<void> {
   const { sniffer, clock } = options;
@@ -42,7 +39,7 @@ async function listen(options: SnifferOptions, occupancy: Occupancy, signal: Abo
       clock,
       log,
       onReport,
-      backoff: { ...HARDWARE_BACKOFF, longestWaitMs: LONGEST_WAIT_MS, random },
+      backoff: { ...RADIO_BACKOFF, random },
       open: openSniffer(adapter, { ...radio, clock }),
       use: async (link, ending) => {
         const onRescan = (why: string) => log.debug('sniffer.rescanned', () => ({ device, why }));

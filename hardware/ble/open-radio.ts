@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { DecodeError, DeviceError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { Closable } from '../byte-link.ts';
+import { type Backoff, HARDWARE_BACKOFF } from '../supervise.ts';
 import { untilAbort } from '../until-abort.ts';
 import { decodeAnswer, encodeOrder, FrameReader, type RadioAnswer, type RadioFault, type RadioOrder } from './radio-frames.ts';
 
@@ -35,6 +36,9 @@ export interface RadioSettings {
   /** Handed to the Node that runs the radio process: a test loads another controller with it. */
   readonly nodeArguments?: readonly string[];
 }
+
+/** A try starts a process, a tenth of a second of a small computer's time; nobody waits at the door for a radio. */
+export const RADIO_BACKOFF: Omit<Backoff, 'random'> = { ...HARDWARE_BACKOFF, longestWaitMs: 10_000 };
 
 /** A directory for each adapter, switched on or not (Linux, Documentation/ABI/stable/sysfs-class-bluetooth). */
 export const ADAPTER_DIR = '/sys/class/bluetooth';
