@@ -8,6 +8,15 @@ import qrcode from 'qrcode';
 const CORRECTION = 'M';
 export const QUIET_MODULES = 4;
 
+/** ISO/IEC 18004, table 7: characters of alphanumeric mode that versions 1, 2, 3 … hold at error correction M. */
+const CAPACITIES = [20, 38, 61, 90, 122, 154, 178, 221, 259, 311, 366, 419, 483, 528, 600];
+
+/** @returns the smallest version that holds so many characters; `undefined` past 600. */
+export const versionFor = (characters: number): number | undefined => {
+  const at = CAPACITIES.findIndex((capacity) => characters <= capacity);
+  return at < 0 ? undefined : at + 1;
+};
+
 /** A stretch of dark modules in one row. */
 export interface DarkRun {
   readonly row: number;

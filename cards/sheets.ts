@@ -66,8 +66,19 @@ export function drawCardSheet(pen: Pen, cards: number, sheet: number, sheets: nu
   );
 }
 
+/** What a sheet of stickers says above and below them. */
+export interface SheetWords {
+  readonly title: string;
+  readonly footer: string;
+}
+
+const STICKER_WORDS: SheetWords = {
+  title: 'Vestibule test stickers',
+  footer: 'For 24 labels of 63.5 x 33.9 mm a sheet (Avery L7159 and its like), or cut at the marks. Each sticker serves for one test.',
+};
+
 /** All of a sheet of stickers but the faces. @param stickers how many are on it, 1 to 24. */
-export function drawStickerSheet(pen: Pen, stickers: number, sheet: number, sheets: number): void {
+export function drawStickerSheet(pen: Pen, stickers: number, sheet: number, sheets: number, words = STICKER_WORDS): void {
   const rowCount = Math.ceil(stickers / STICKER_COLUMNS);
   const right = A4_MM.width - STICKERS_LEFT_MM;
   const bottom = STICKERS_TOP_MM + rowCount * STICKER_MM.height;
@@ -80,13 +91,8 @@ export function drawStickerSheet(pen: Pen, stickers: number, sheet: number, shee
     [STICKERS_LEFT_MM, right],
     [STICKERS_TOP_MM, bottom],
   );
-  drawHeader(pen, 'Vestibule test stickers', STICKERS_LEFT_MM + TEXT_IN_MM, right - TEXT_IN_MM, sheet, sheets);
-  pen.text(
-    STICKERS_LEFT_MM + TEXT_IN_MM,
-    FOOTER_MM,
-    'For 24 labels of 63.5 x 33.9 mm a sheet (Avery L7159 and its like), or cut at the marks. Each sticker serves for one test.',
-    NOTE,
-  );
+  drawHeader(pen, words.title, STICKERS_LEFT_MM + TEXT_IN_MM, right - TEXT_IN_MM, sheet, sheets);
+  pen.text(STICKERS_LEFT_MM + TEXT_IN_MM, FOOTER_MM, words.footer, NOTE);
 }
 
 /** Short lines beyond the edges, at each place where a cut runs. */

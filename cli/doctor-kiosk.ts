@@ -9,7 +9,7 @@ import { BUILT_AT_MS, SYNCED_PATH } from '../kiosk/clock-state.ts';
 import type { KioskConfig } from '../kiosk/config.ts';
 import { lockDataDir } from '../kiosk/data-lock.ts';
 import type { Answer, KioskNow, Question } from '../kiosk/doctor-words.ts';
-import { readTrust } from '../kiosk/read-trust.ts';
+import { trustOf } from '../kiosk/read-trust.ts';
 import { runKiosk } from '../kiosk/run-kiosk.ts';
 import { ConfigError, codeOf } from '../protocol/errors.ts';
 import { silentLog } from '../protocol/log.ts';
@@ -50,7 +50,7 @@ const finding = (subject: string, state: Finding['state'], says: string, more: P
 /** Changes nothing but for the test event: a few rows of the kiosk's own in its outbox. */
 export async function examineKiosk(examination: KioskExamination, signal: AbortSignal): Promise<KioskExamined> {
   const { config, uid, clock } = examination;
-  const { trust, findings: trustFindings } = examineTrust(config.trustPath);
+  const { trust, findings: trustFindings } = examineTrust(config);
   const directory = examineDirectory(config.dataDir, uid);
   const findings = [...directory.findings, ...trustFindings];
   if (!directory.isOurs) return { findings: [...findings, clockFinding(clockHere(clock))], now: undefined, isRunning: false, trust };
@@ -85,9 +85,9 @@ export async function examineKiosk(examination: KioskExamination, signal: AbortS
   };
 }
 
-function examineTrust(path: string): { trust: TrustDocument | undefined; findings: Finding[] } {
+function examineTrust({ dataDir, trustPath }: KioskConfig): { trust: TrustDocument | undefined; findings: Finding[] } {
   try {
-    const trust = readTrust(path);
+    const trust = trustOf(dataDir, trustPath);
     const many = trust.issuers.length;
     const says = `names a gateway at ${trust.gateway.host}:${trust.gateway.port} and ${many === 1 ? 'one issuer' : `${many} issuers`} of cards.`;
     if (many === 0)
@@ -102,8 +102,8 @@ function examineTrust(path: string): { trust: TrustDocument | undefined; finding
     return { trust, findings: [finding('trust document', 'fine', says)] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const says = `${error.message.replace(/^trust document: /, '')} (${path}).`;
-    const fix = ["Carry the gateway's <data>/gateway/trust.json here and name it with --trust."];
+    const says = `${error.message.replace(/^trust document: /, '')}${trustPath === undefined ? '' : ` (${trustPath})`}.`;
+    const fix = ["Scan the code on the kiosk's label, or carry the gateway's <data>/gateway/trust.json here and name it with --trust."];
     return { trust: undefined, findings: [finding('trust document', 'wrong', says, { code: error.code, fix })] };
   }
 }

@@ -1,7 +1,7 @@
 /** `vestibule identify`: what an unknown scanner sends, without any code on the screen, on the disk or in a log. */
 import { Command } from 'commander';
 import { USUAL_RATES } from '../hardware/scanner/baud-search.ts';
-import { readTrust } from '../kiosk/read-trust.ts';
+import { trustOf as trustOfKiosk } from '../kiosk/read-trust.ts';
 import { ConfigError, codeOf } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import type { TrustDocument } from '../protocol/trust.ts';
@@ -115,9 +115,9 @@ function terminal(): Source[] {
 }
 
 function trustOf(options: Options): TrustDocument | undefined {
-  const { trustPath } = settingsOf({ data: options.data, ...(options.trust !== undefined && { trust: options.trust }) });
+  const { dataDir, trustPath } = settingsOf({ data: options.data, ...(options.trust !== undefined && { trust: options.trust }) });
   try {
-    return readTrust(String(trustPath));
+    return trustOfKiosk(String(dataDir), trustPath === undefined ? undefined : String(trustPath));
   } catch (error) {
     if (!(error instanceof ConfigError) || options.trust !== undefined) throw error;
     return undefined;

@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { parseConfig } from '../kiosk/config.ts';
 import { openIdentity } from '../kiosk/kiosk-identity.ts';
+import { isEnrolled } from '../kiosk/papers.ts';
 import { runKiosk } from '../kiosk/run-kiosk.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { dataPaths, readJsonFile } from './data-paths.ts';
 import { kioskDoors, type Output } from './kiosk-doors.ts';
+import { kioskEnrolCommand } from './kiosk-enrol-command.ts';
 import { LEVELS, type Level } from './log.ts';
 import { untilStopped } from './stopping.ts';
 
@@ -28,7 +30,7 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const data = ['--data <dir>', 'data directory; the kiosk is in its "kiosk" folder', './data'] as const;
 
 const RUN_HELP = `
-Without --scanner, every USB serial scanner that is plugged in is used, and a scanner that types may type into this
+A kiosk that has not enrolled waits for the code on its label: scan it with its own scanner. Without --scanner, every USB serial scanner that is plugged in is used, and a scanner that types may type into this
 terminal or into the page. Scans are taken with or without the gateway; what is kept waits for it.`;
 
 const KEY_HELP = `
@@ -43,7 +45,7 @@ export function kioskCommand(): Command {
     .description('run the kiosk until stopped')
     .option(...data)
     .option('--config <file>', 'JSON settings (docs/technician.md lists them)')
-    .option('--trust <file>', "the gateway's trust.json")
+    .option('--trust <file>', "the gateway's trust.json, for a kiosk that is admitted by its key")
     .addOption(new Option('--direction <door>', 'what the door is for').choices(['in', 'out', 'both']))
     .option('--scanner <port...>', 'serial scanners, such as /dev/serial/by-id/usb-...')
     .option('--thermometer <port>', 'a GY-MCU90614 on a serial port')
@@ -55,10 +57,10 @@ export function kioskCommand(): Command {
     .action(async (options: RunOptions) => {
       const signal = untilStopped();
       const config = parseConfig(settingsOf(options));
-      if (!existsSync(config.trustPath))
+      if (config.trustPath !== undefined && !existsSync(config.trustPath) && !isEnrolled(config.dataDir))
         throw new ConfigError(
           'config.invalid',
-          `${config.trustPath}: is not there (carry the gateway's trust.json here, name it with --trust)`,
+          `${config.trustPath}: is not there (carry the gateway's trust.json here, or leave --trust out and enrol with a code)`,
         );
       const doors = kioskDoors(options.output, options.log, signal, ({ kiosk, pageUrl }) =>
         say(`kiosk ${kiosk} ready${pageUrl === undefined ? '' : `: ${pageUrl}`}`),
@@ -77,6 +79,7 @@ export function kioskCommand(): Command {
       say(`kiosk ${openIdentity(dir).kiosk}: ${join(dir, 'kiosk.json')}`);
     });
 
+  kiosk.addCommand(kioskEnrolCommand());
   return kiosk;
 }
 
@@ -86,11 +89,12 @@ export type KioskOptions = Pick<RunOptions, 'data' | 'config' | 'trust'> & Parti
 /** The file's settings, and those of the command line over them. */
 export function settingsOf(options: KioskOptions): Record<string, unknown> {
   const paths = dataPaths(options.data);
+  const besideGateway = join(paths.gateway, 'trust.json');
   const file = options.config === undefined ? {} : (readJsonFile(options.config) as Record<string, unknown>);
   const { scanner, thermometer, direction, pagePort, page = true, trust } = options;
   return {
     dataDir: paths.kiosk,
-    trustPath: join(paths.gateway, 'trust.json'),
+    ...(existsSync(besideGateway) && { trustPath: besideGateway }),
     scanners: [{ kind: 'auto-serial' }, { kind: 'auto-hid' }, { kind: 'standard-input', name: 'standard-input' }],
     ...file,
     ...(trust && { trustPath: trust }),

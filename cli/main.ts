@@ -6,6 +6,7 @@ import { VERSION } from './version.ts';
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import('./start-command.ts')).startCommand(),
   kiosk: async () => (await import('./kiosk-command.ts')).kioskCommand(),
+  enrol: async () => (await import('./enrol-command.ts')).enrolCommand(),
   gateway: async () => (await import('./gateway-command.ts')).gatewayCommand(),
   cards: async () => {
     const [{ cardsCommand }, { deploymentIn }] = await Promise.all([import('../cards/command.ts'), import('./data-paths.ts')]);

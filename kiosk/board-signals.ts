@@ -45,6 +45,11 @@ export const BOARD_SIGNALS: Readonly<Record<FeedbackKind, Signal>> = {
   'card-refused': STOP,
   'card-withdrawn': STOP,
   'keep-at-home': STOP,
+  'not-enrolled': STOP,
+  enrolling: NOTE,
+  'enrol-unreached': AGAIN,
+  enrolled: WELCOME,
+  'enrol-refused': STOP,
   'refused-full': STOP,
   'refused-store': STOP,
 };

@@ -4,7 +4,7 @@
 import type { ClockState, Stamp } from '../protocol/event.ts';
 import type { BootId } from '../protocol/ids.ts';
 import type { Clock } from '../protocol/time.ts';
-import type { EpochMillis } from '../protocol/units.ts';
+import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
 import type { Moment } from './recorder.ts';
 
 export interface ClockWatchOptions {
@@ -26,9 +26,13 @@ const STEP_MS = 2_000;
 const STEADY_MS = 24 * 3_600_000;
 
 export class ClockWatch {
+  /** Whose wall time is `now`. */
+  readonly clock: Clock;
   readonly #options: ClockWatchOptions;
   #knownWallMs = 0;
   #isSynced: boolean;
+  /** Of the gateway's time against this machine's monotonic clock; `undefined` until it was told. */
+  #toldOffsetMs: number | undefined;
   /** Wall minus monotonic time, as last seen. */
   #offsetMs: number;
   #steadySinceMs: number;
@@ -36,6 +40,12 @@ export class ClockWatch {
   constructor(options: ClockWatchOptions) {
     const { clock, isSynced } = options;
     this.#options = options;
+    this.clock = {
+      wall: () => this.now(),
+      monotonic: () => clock.monotonic(),
+      sleep: (waitMs, signal) => clock.sleep(waitMs, signal),
+      after: (waitMs, fire) => clock.after(waitMs, fire),
+    };
     this.#isSynced = isSynced();
     this.#offsetMs = clock.wall() - clock.monotonic();
     this.#steadySinceMs = clock.monotonic();
@@ -46,9 +56,29 @@ export class ClockWatch {
     this.#knownWallMs = Math.max(this.#knownWallMs, wallMs);
   }
 
-  /** `unsynced` before the last known time or this software; `synced` when the system says so; else `assumed`. */
+  /** What the gateway said the time was; of use while this machine does not know it. */
+  tell(told: { readonly wallMs: EpochMillis; readonly atMs: MonotonicMillis }): void {
+    this.#toldOffsetMs = told.wallMs - told.atMs;
+  }
+
+  /** Whether this machine's own clock is set from outside, so that nobody need be asked. */
+  get isSet(): boolean {
+    return this.#isSynced;
+  }
+
+  /** The time as far as it is known here: the system's, or what the gateway told while that is not set. */
+  now(): EpochMillis {
+    const { clock } = this.#options;
+    return this.#isSynced || this.#toldOffsetMs === undefined ? clock.wall() : ((clock.monotonic() + this.#toldOffsetMs) as EpochMillis);
+  }
+
+  /**
+   * `synced` when the system says so; `assumed` when the gateway told the time; else `unsynced` before the last known time or this software,
+   * and `assumed` after it.
+   */
   get state(): ClockState {
     if (this.#isSynced) return 'synced';
+    if (this.#toldOffsetMs !== undefined) return 'assumed';
     return this.#options.clock.wall() < Math.max(this.#knownWallMs, this.#options.builtAtMs) ? 'unsynced' : 'assumed';
   }
 
@@ -71,7 +101,9 @@ export class ClockWatch {
     return isSteady ? clock.wall() : undefined;
   }
 
-  stamp({ wallMs, monotonicMs }: Moment): Stamp {
+  stamp({ wallMs: ownMs, monotonicMs }: Moment): Stamp {
+    const isTold = !this.#isSynced && this.#toldOffsetMs !== undefined;
+    const wallMs = isTold ? (Math.max(0, monotonicMs + (this.#toldOffsetMs ?? 0)) as EpochMillis) : ownMs;
     return { wallMs, monotonicMs, bootId: this.#options.bootId, clock: this.state };
   }
 }

@@ -31,6 +31,11 @@ export const FEEDBACK_WORDS: Readonly<Record<FeedbackKind, Words>> = {
   'card-refused': words('stop', '✕', 'Card not taken here', 'It was not made for this place. Nothing was kept.'),
   'card-withdrawn': words('stop', '✕', 'Card withdrawn', 'Please hand out another card. Nothing was kept.'),
   'keep-at-home': words('stop', '⌂', 'Keep this at home', 'This is the key to the card, not the card. Nothing was kept.'),
+  'not-enrolled': words('wait', '⚿', 'Not set up yet', 'Scan the code on this kiosk’s label. No card is taken until then.'),
+  enrolling: words('note', '⚿', 'Code read', 'Asking the gateway.'),
+  'enrol-unreached': words('wait', '↻', 'Gateway not reached', 'The code is kept and tried again: look at the network.'),
+  enrolled: words('good', '✓', 'Set up', 'This kiosk is ready.'),
+  'enrol-refused': words('stop', '✕', 'Code refused', 'Ask for another label.'),
   'refused-full': words('stop', '✕', 'Not kept: kiosk is full', 'Please write it on paper and call the technician.'),
   'refused-store': words('stop', '✕', 'Not kept: kiosk can not store', 'Please write it on paper and call the technician.'),
 };

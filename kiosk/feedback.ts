@@ -24,6 +24,14 @@ export type FeedbackKind =
   | 'card-withdrawn'
   /** A key code: it belongs at home and nothing was done with it. */
   | 'keep-at-home'
+  /** This kiosk has no identity yet: it waits for its enrolment code, and takes no card. */
+  | 'not-enrolled'
+  | 'enrolling'
+  /** The code is kept, the gateway was not reached, and is tried again. */
+  | 'enrol-unreached'
+  | 'enrolled'
+  /** The gateway refuses the code: another is needed. */
+  | 'enrol-refused'
   /** The outbox or the disk is full: nothing was kept. */
   | 'refused-full'
   /** The outbox does not work: nothing was kept. */

@@ -19,6 +19,8 @@ export interface HealthSnapshot {
   /** `down`: nothing can be kept. `degraded`: scans are kept, and something else is to be seen to. */
   readonly state: 'up' | 'degraded' | 'down';
   readonly isOnline: boolean;
+  /** It has not enrolled yet: there is neither link nor store. */
+  readonly isAwaitingCode?: true;
   /** Why the link is down; `undefined` while it is up, or was not tried yet. */
   readonly linkWhy: ErrorCode | undefined;
   /** Why the store refuses; `undefined` while it keeps. */

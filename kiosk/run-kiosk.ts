@@ -5,7 +5,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import type { HidPlaces } from '../hardware/hid/hid-devices.ts';
-import { makeCertificate } from '../protocol/certificate.ts';
 import { type ExpectedError, StoreError } from '../protocol/errors.ts';
 import type { Happening } from '../protocol/event.ts';
 import { LONGEST_CALIBRATION_AGE_DAYS } from '../protocol/event-codec.ts';
@@ -14,12 +13,12 @@ import { downState, encodeKioskState } from '../protocol/kiosk-state.ts';
 import type { Log } from '../protocol/log.ts';
 import { type Clock, readBootId } from '../protocol/time.ts';
 import { topicOf } from '../protocol/topics.ts';
-import type { TrustDocument } from '../protocol/trust.ts';
 import { type Audience, announce, show } from './announce.ts';
 import { Answers } from './answers.ts';
 import { CheckInFlow } from './check-in-flow.ts';
 import { BUILT_AT_MS, ClockWatch, SYNCED_PATH } from './clock-state.ts';
 import type { KioskConfig } from './config.ts';
+import type { Credentials } from './credentials.ts';
 import { lockDataDir } from './data-lock.ts';
 import { keepDeployment } from './deployment-mark.ts';
 import { DeviceEvents } from './device-events.ts';
@@ -30,13 +29,14 @@ import type { Feedback } from './feedback.ts';
 import { gatewayRoad } from './gateway-road.ts';
 import { Health, queueOf, reportOf } from './health.ts';
 import { keepHouse } from './housekeeping.ts';
-import { type KioskIdentity, openIdentity } from './kiosk-identity.ts';
+import type { KioskIdentity } from './kiosk-identity.ts';
+import { openCredentials } from './open-credentials.ts';
 import type { Outbox } from './outbox.ts';
 import { runCheckpoints } from './outbox-checkpoint.ts';
 import { Page } from './page.ts';
 import { PolicyKeeper } from './policy-keeper.ts';
-import { readTrust } from './read-trust.ts';
 import { type Moment, Recorder } from './recorder.ts';
+import { keepFresh } from './renew.ts';
 import { sealRows } from './seal-rows.ts';
 import { Notifier, type NotifySettings } from './systemd.ts';
 import { aborted, Tasks } from './tasks.ts';
@@ -80,10 +80,8 @@ export async function runKiosk(config: KioskConfig, options: RunKioskOptions, si
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const unlock = lockDataDir(config.dataDir);
   try {
-    const identity = openIdentity(config.dataDir);
-    const trust = readTrust(config.trustPath);
-    const certificatePem = await makeCertificate(identity.privateKey, identity.kiosk);
-    await new Kiosk(config, options, identity, trust, certificatePem).run(signal);
+    const start = await openCredentials(config, options, signal);
+    if (start !== undefined) await new Kiosk(config, start.options, start.credentials).run(signal);
   } finally {
     unlock();
   }
@@ -93,8 +91,7 @@ class Kiosk {
   readonly #config: KioskConfig;
   readonly #options: RunKioskOptions;
   readonly #identity: KioskIdentity;
-  readonly #trust: TrustDocument;
-  readonly #certificatePem: string;
+  readonly #credentials: Credentials;
   readonly #bootId: BootId;
   readonly #tasks = new Tasks();
   readonly #watch: ClockWatch;
@@ -109,13 +106,13 @@ class Kiosk {
   #uplink: Uplink | undefined;
   #endOutbox = new AbortController();
 
-  constructor(config: KioskConfig, options: RunKioskOptions, identity: KioskIdentity, trust: TrustDocument, certificatePem: string) {
+  constructor(config: KioskConfig, options: RunKioskOptions, credentials: Credentials) {
     const { clock, log, terminal, notify } = options;
+    const { identity, trust } = credentials;
     this.#config = config;
     this.#options = options;
     this.#identity = identity;
-    this.#trust = trust;
-    this.#certificatePem = certificatePem;
+    this.#credentials = credentials;
     // Where the system names no boot, each start of the process is taken for one.
     this.#bootId = (readBootId() ?? new Uint8Array(randomBytes(16))) as BootId;
     const isSynced = options.isClockSynced ?? (() => existsSync(SYNCED_PATH));
@@ -148,7 +145,7 @@ class Kiosk {
       deployment: trust.deployment,
       kiosk: identity.kiosk,
       receiptKey: trust.receiptKey,
-      clock,
+      clock: this.#watch.clock,
       log,
       mayJudgeTime: () => this.#watch.state !== 'unsynced',
       onPolicy: (policy) => this.#atDoor(() => this.#flow.adopt(doorRules(config, trust, policy))),
@@ -222,6 +219,7 @@ class Kiosk {
       onStoreFailed: (error: StoreError) => this.#recorder.failed(error),
     };
     this.#tasks.add(keepHouse(house, signal));
+    this.#tasks.add(keepFresh({ credentials: this.#credentials, watch: this.#watch, clock, log, random: Math.random }, signal));
     this.#tasks.add(
       runDevices(
         {
@@ -257,7 +255,7 @@ class Kiosk {
   #serve(outbox: Outbox, salvagedRows: number | undefined): void {
     const { clock, log } = this.#options;
     const { kiosk, privateKey } = this.#identity;
-    const { deployment } = this.#trust;
+    const { deployment } = this.#credentials.trust;
     keepDeployment(this.#config.dataDir, deployment, outbox.queued);
     this.#endOutbox.abort();
     this.#endOutbox = new AbortController();
@@ -265,10 +263,7 @@ class Kiosk {
     this.#watch.learn(outbox.knownWallMs);
     if (salvagedRows !== undefined) this.#health.damaged(salvagedRows);
     const open = gatewayRoad({
-      kiosk,
-      privateKey,
-      certificatePem: this.#certificatePem,
-      trust: this.#trust,
+      credentials: this.#credentials,
       version: this.#version,
       clock,
       log,

@@ -4,6 +4,7 @@ import type { HealthSnapshot } from './health.ts';
 export function statusWords(health: HealthSnapshot): string {
   const { devices, clock, policy, queued, droppedUnsent, conflicts, quarantined, setAside, salvagedRows } = health;
   const parts = [
+    health.isAwaitingCode === true ? 'NOT SET UP: scan the code on its label' : '',
     health.storeWhy === undefined ? '' : `NOT STORING (${health.storeWhy})`,
     linkWords(health),
     queued === 0 ? '' : `${queued} waiting`,
@@ -19,7 +20,8 @@ export function statusWords(health: HealthSnapshot): string {
 }
 
 /** A link that was not tried yet is not down. Without a store nothing is tried. */
-function linkWords({ isOnline, linkWhy, storeWhy }: HealthSnapshot): string {
+function linkWords({ isOnline, linkWhy, storeWhy, isAwaitingCode }: HealthSnapshot): string {
+  if (isAwaitingCode === true) return linkWhy === undefined ? '' : `(${linkWhy})`;
   if (isOnline) return 'online';
   if (linkWhy !== undefined) return `offline (${linkWhy})`;
   return storeWhy === undefined ? 'connecting' : 'offline';

@@ -5,7 +5,7 @@
  * Source: RFC 8410 (Ed25519 in X.509); RFC 5280, section 4.1.2.5 (99991231235959Z: no well-defined expiration date), 4.2.1 (extensions).
  */
 import 'reflect-metadata';
-import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import {
   BasicConstraintsExtension,
@@ -131,6 +131,18 @@ export function readIssued(certificate: Uint8Array | string, issuerKey: Uint8Arr
     notBeforeMs: x509.validFromDate.getTime() as EpochMillis,
     notAfterMs: x509.validToDate.getTime() as EpochMillis,
   };
+}
+
+/** How a code names a gateway. */
+export const KEY_HASH_BYTES = 16;
+
+/**
+ * @param certificate one X.509 certificate, as DER bytes or PEM text.
+ * @returns SHA-256 of its SubjectPublicKeyInfo in DER, cut to 16 bytes. @throws DecodeError `decode.malformed` when it is none.
+ */
+export function keyHashOfCertificate(certificate: Uint8Array | string): Uint8Array {
+  const spki = parse(certificate).publicKey.export({ type: 'spki', format: 'der' });
+  return new Uint8Array(createHash('sha256').update(spki).digest().subarray(0, KEY_HASH_BYTES));
 }
 
 /** @returns when a certificate begins and ends, whoever signed it. @throws DecodeError `decode.malformed` when it is none. */

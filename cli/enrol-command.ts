@@ -1,0 +1,191 @@
+/** `vestibule enrol`: gives out codes by which machines become kiosks, one on the screen or many as a sheet of labels. */
+import { existsSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { type KioskLabel, printLabels, terminalSymbol } from '../cards/labels.ts';
+import { refuseTaken } from '../cards/private-file.ts';
+import type { GivenCode } from '../gateway/enrol/code-book.ts';
+import { type CodeDesk, type Door, type NewCode, openCodeDesk } from '../gateway/enrol/give-codes.ts';
+import { ROLES, type Role } from '../protocol/enrol.ts';
+import { ConfigError } from '../protocol/errors.ts';
+import { type EntranceId, isPlaceId, type KioskId, type VenueId } from '../protocol/ids.ts';
+import { systemClock } from '../protocol/time.ts';
+import type { EpochMillis } from '../protocol/units.ts';
+import { dataPaths, gatewayIdentity } from './data-paths.ts';
+
+type Direction = 'in' | 'out' | 'both';
+
+interface GiveOptions {
+  readonly data: string;
+  readonly venue?: readonly string[];
+  readonly entrance?: string;
+  readonly direction?: Direction;
+  readonly replaces?: string;
+  readonly role: Role;
+  readonly count: string;
+  readonly hours: string;
+  readonly out?: string;
+  readonly force?: true;
+}
+
+const HOUR_MS = 3_600_000;
+const say = (line = ''): void => void process.stdout.write(`${line}\n`);
+const data = ['--data <dir>', 'data directory of the gateway', './data'] as const;
+
+const HELP = `
+Examples:
+  vestibule enrol --venue 0123456789abcdef --direction in            one kiosk: the code on the screen
+  vestibule enrol --venue 0123456789abcdef --count 50 --out labels.pdf
+  vestibule enrol --venue <one> --venue <another> --count 25 --out labels.pdf      25 for each
+  vestibule enrol --replaces <kiosk>                                 a dead kiosk: the new one keeps its entrance
+
+A code makes one kiosk, of whoever shows it first, and is good for --hours. Scan it with the kiosk's own scanner, or type
+"vestibule kiosk enrol CODE" there. The gateway need not be restarted.`;
+
+export function enrolCommand(): Command {
+  const enrol = new Command('enrol').description('give out codes by which machines become kiosks');
+
+  const give = enrol
+    .command('give', { isDefault: true })
+    .usage('[options]')
+    .description('what `vestibule enrol` does by itself')
+    .option('--venue <id...>', 'where it hangs; see "vestibule gateway venue"')
+    .option('--entrance <id>', 'an existing entrance; a new one where it is left out')
+    .addOption(new Option('--direction <door>', 'what the door is for').choices(['in', 'out', 'both']))
+    .option('--replaces <kiosk>', 'take the place and entrance of this kiosk, which is revoked when the code is used')
+    .addOption(new Option('--role <role>', 'written in its certificate; clinic: may link test stickers').choices(ROLES).default('kiosk'))
+    .option('--count <number>', 'codes for each venue', '1')
+    .option('--hours <hours>', 'how long a code is good', '24')
+    .option('--out <file>', 'print labels into this PDF, readable by you alone')
+    .option('--force', 'write over the file if it is there')
+    .option(...data)
+    .addHelpText('after', HELP)
+    .action((options: GiveOptions) => withDesk(options.data, (desk) => giveCodes(desk, options)));
+  enrol.addHelpText('after', () => `\n${give.helpInformation()}${HELP}`);
+
+  enrol
+    .command('list')
+    .description('codes that were given out: by whom they were used, until when they are good')
+    .option('--json', 'as one line of JSON')
+    .option(...data)
+    .action((options: { data: string; json?: true }) =>
+      withDesk(options.data, ({ book, registry }) => {
+        const codes = book.codes();
+        if (options.json) return say(JSON.stringify(codes, (key, value) => (key === 'publicKey' ? undefined : value)));
+        const names = new Map(registry.venues().map(({ id, name }) => [id, name]));
+        for (const code of codes) say(lineOf(code, names.get(code.venue) ?? code.venue, systemClock.wall()));
+      }),
+    );
+
+  enrol
+    .command('withdraw')
+    .argument('<numbers...>', 'as "vestibule enrol list" shows them')
+    .description('take codes back that nobody has used')
+    .option(...data)
+    .action((numbers: readonly string[], options: { data: string }) =>
+      withDesk(options.data, ({ book }) => {
+        for (const number of numbers) {
+          const isBack = book.withdraw(wholeNumber('number', number), systemClock.wall());
+          say(isBack ? `code ${number} withdrawn` : `code ${number}: not there, or used or withdrawn already`);
+        }
+      }),
+    );
+
+  return enrol;
+}
+
+async function giveCodes(desk: CodeDesk, options: GiveOptions): Promise<void> {
+  const lifeMs = Math.round(Number(options.hours) * HOUR_MS);
+  if (!Number.isFinite(lifeMs)) throw new ConfigError('config.invalid', `--hours: "${options.hours}" is no number`);
+  const { out, force } = options;
+  if (out !== undefined) refuseTaken(out, force === true);
+  const codes =
+    options.replaces === undefined ? desk.give(doorsOf(options), lifeMs, systemClock.wall()) : [replacing(desk, options, lifeMs)];
+  if (out !== undefined) {
+    const sheets = await printLabels(codes.map(labelOf), out, force === true);
+    say(`${out}: ${plural(codes.length, 'label')} on ${plural(sheets, 'sheet')}, good until ${timeOf(codes[0]?.expiresAtMs)}`);
+    say(
+      'Print it at 100 % (no "fit to page"). The file is a secret until its codes are used or have expired: delete it when it is printed.',
+    );
+    return;
+  }
+  for (const code of codes) tell(code);
+}
+
+function replacing(desk: CodeDesk, { replaces, venue, entrance }: GiveOptions, lifeMs: number): NewCode {
+  if (venue !== undefined || entrance !== undefined)
+    throw new ConfigError('config.invalid', '--replaces: the new kiosk hangs where the old one hung; leave --venue and --entrance out');
+  return desk.giveInPlaceOf(placeId<KioskId>('--replaces', replaces ?? ''), lifeMs, systemClock.wall());
+}
+
+function doorsOf({ venue: venues, entrance, direction, role, count }: GiveOptions): Door[] {
+  if (venues === undefined)
+    throw new ConfigError('config.invalid', '--venue: where is it to hang? ("vestibule gateway venue" lists them; or --replaces)');
+  const many = wholeNumber('--count', count);
+  if (entrance !== undefined && (many !== 1 || venues.length !== 1))
+    throw new ConfigError('config.invalid', '--entrance: names one door; leave --count out and give one --venue');
+  const at = entrance === undefined ? undefined : placeId<EntranceId>('--entrance', entrance);
+  return venues.flatMap((venue) =>
+    Array.from({ length: many }, () => ({ venue: placeId<VenueId>('--venue', venue), entrance: at, direction, role })),
+  );
+}
+
+function tell(code: NewCode): void {
+  const { number, venueName, direction, role, replaces, expiresAtMs, text } = code;
+  say(`Code ${number}: ${venueName}${direction === undefined ? '' : `, ${direction}`}${role === 'kiosk' ? '' : `, ${role}`}`);
+  if (replaces !== undefined) say(`takes the place of kiosk ${replaces}, which is revoked then`);
+  say(`good for one kiosk, until ${timeOf(expiresAtMs)}`);
+  say();
+  if (process.stdout.isTTY) for (const line of terminalSymbol(text)) say(line);
+  say(text);
+}
+
+const labelOf = ({ text, number, venueName, direction, replaces, expiresAtMs }: NewCode): KioskLabel => ({
+  text,
+  number,
+  venue: venueName,
+  lines: [
+    ...(direction === undefined ? [] : [`Door: ${direction === 'both' ? 'in and out' : direction}`]),
+    ...(replaces === undefined ? [] : ['Replaces a kiosk']),
+    'Scan at the kiosk, once.',
+    `Until ${timeOf(expiresAtMs)}`,
+  ],
+});
+
+function lineOf(code: GivenCode, venue: string, nowMs: EpochMillis): string {
+  return `${String(code.number).padStart(4)}  ${stateOf(code, nowMs)}  ${venue}${code.replaces === undefined ? '' : `  in place of ${code.replaces}`}`;
+}
+
+function stateOf({ bound, withdrawnAtMs, expiresAtMs }: GivenCode, nowMs: EpochMillis): string {
+  if (bound !== undefined) return `used by ${bound.kiosk}`;
+  if (withdrawnAtMs !== undefined) return 'withdrawn';
+  return nowMs < expiresAtMs ? `open until ${timeOf(expiresAtMs)}` : 'expired';
+}
+
+/** In UTC, so that a label means the same at every door. */
+const timeOf = (atMs: number | undefined): string => `${new Date(atMs ?? 0).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+const plural = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
+
+function wholeNumber(subject: string, text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new ConfigError('config.invalid', `${subject}: "${text}" is no whole number from 1 on`);
+  return Number(text);
+}
+
+function placeId<T extends VenueId | EntranceId | KioskId>(subject: string, text: string): T {
+  if (!isPlaceId(text)) throw new ConfigError('config.invalid', `${subject}: expected 16 characters of 0-9 and a-z without i, l, o, u`);
+  return text as T;
+}
+
+/** Asked in the wrong directory, a gateway would be made there that nobody meant. */
+async function withDesk(directory: string, use: (desk: CodeDesk) => void | Promise<void>): Promise<void> {
+  const paths = dataPaths(directory);
+  if (!existsSync(paths.gateway))
+    throw new ConfigError('config.invalid', `${paths.gateway}: is not there (--data names the data directory of the gateway)`);
+  await gatewayIdentity(paths);
+  const desk = await openCodeDesk(paths.gateway);
+  try {
+    await use(desk);
+  } finally {
+    desk.close();
+  }
+}

@@ -1,0 +1,119 @@
+/** Gives out enrolment codes, and tells of those that were given out: for the command line, while a gateway runs or not. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { keyHashOfCertificate } from '../../protocol/certificate.ts';
+import { type EnrolmentCode, encodeCode } from '../../protocol/code.ts';
+import { type Role, SECRET_BYTES } from '../../protocol/enrol.ts';
+import { ConfigError } from '../../protocol/errors.ts';
+import { type EntranceId, type KioskId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
+import { parseTrust } from '../../protocol/trust.ts';
+import type { EpochMillis } from '../../protocol/units.ts';
+import { openIdentity } from '../identity.ts';
+import { gatewayPaths } from '../paths.ts';
+import { Registry } from '../registry.ts';
+import { CodeBook, type CodeOrder } from './code-book.ts';
+
+/** What one code is asked for. */
+export interface Door {
+  readonly venue: VenueId;
+  /** One of the venue's; a new one where it is left out. */
+  readonly entrance?: EntranceId | undefined;
+  readonly direction?: 'in' | 'out' | 'both' | undefined;
+  readonly role: Role;
+}
+
+export interface NewCode extends CodeOrder {
+  readonly number: number;
+  /** As scanned and typed: a secret until it is used. */
+  readonly text: string;
+  readonly venueName: string;
+}
+
+export const SHORTEST_LIFE_MS = 60_000;
+export const LONGEST_LIFE_MS = 14 * 86_400_000;
+export const MOST_CODES_AT_ONCE = 500;
+
+export interface CodeDesk {
+  /**
+   * Gives out a code for each door, all or none, good for `lifeMs` from now on.
+   * @throws ConfigError `config.invalid` for a venue that is not there, a life or a count out of range, or a gateway that never ran.
+   */
+  give(doors: readonly Door[], lifeMs: number, nowMs: EpochMillis): NewCode[];
+  /** Gives out a code for a kiosk that takes another's place and entrance; the other is revoked when it is used. @throws as `give`. */
+  giveInPlaceOf(kiosk: KioskId, lifeMs: number, nowMs: EpochMillis): NewCode;
+  readonly book: CodeBook;
+  readonly registry: Registry;
+  close(): void;
+}
+
+/** @param directory the gateway's. @throws ConfigError and StoreError as openIdentity and openDatabase do. */
+export async function openCodeDesk(directory: string): Promise<CodeDesk> {
+  const { storeKey } = await openIdentity(directory);
+  const paths = gatewayPaths(directory);
+  const registry = new Registry(paths.registry, storeKey);
+  let book: CodeBook;
+  try {
+    book = new CodeBook(paths.enrolment, storeKey);
+  } catch (error) {
+    registry.close();
+    throw error;
+  }
+  const give = (orders: readonly Omit<CodeOrder, 'expiresAtMs'>[], lifeMs: number, nowMs: EpochMillis): NewCode[] => {
+    const gateway = gatewayIn(paths.trust);
+    const expiresAtMs = (nowMs + lifeMs) as EpochMillis;
+    const wanted = orders.map((order) => ({ ...order, expiresAtMs, secret: new Uint8Array(randomBytes(SECRET_BYTES)) }));
+    // Before it is kept: a host that fits no code is a fault of the settings.
+    const texts = wanted.map(({ secret }) => encodeCode({ ...gateway, secret }));
+    const names = new Map(registry.venues().map(({ id, name }) => [id, name]));
+    const numbers = book.give(wanted, nowMs);
+    return wanted.map(({ secret: _, ...order }, at) => ({
+      ...order,
+      number: numbers[at] ?? 0,
+      text: texts[at] ?? '',
+      venueName: names.get(order.venue) ?? '',
+    }));
+  };
+  return {
+    book,
+    registry,
+    give(doors, lifeMs, nowMs) {
+      refuseUnfit(doors.length, lifeMs);
+      for (const { venue } of doors)
+        if (!registry.venues().some(({ id }) => id === venue))
+          throw new ConfigError('config.invalid', `venue ${venue}: not registered here`);
+      const orders = doors.map(({ venue, entrance, direction, role }) => ({
+        ...{ venue, entrance: entrance ?? newPlaceId<EntranceId>(), direction, dwellMs: undefined, role, replaces: undefined },
+      }));
+      return give(orders, lifeMs, nowMs);
+    },
+    giveInPlaceOf(kiosk, lifeMs, nowMs) {
+      refuseUnfit(1, lifeMs);
+      const known = registry.kiosk(kiosk);
+      if (known === undefined) throw new ConfigError('config.invalid', `kiosk ${kiosk}: not registered here`);
+      const { venue, entrance } = known.placement;
+      const role = book.certificateOf(kiosk)?.role ?? 'kiosk';
+      const [code] = give([{ venue, entrance, direction: undefined, dwellMs: undefined, role, replaces: kiosk }], lifeMs, nowMs);
+      if (code === undefined) throw new TypeError('codes: none was given');
+      return code;
+    },
+    close() {
+      book.close();
+      registry.close();
+    },
+  };
+}
+
+function refuseUnfit(count: number, lifeMs: number): void {
+  if (!(count >= 1 && count <= MOST_CODES_AT_ONCE))
+    throw new ConfigError('config.invalid', `enrolment codes: ${count} is not 1 to ${MOST_CODES_AT_ONCE} at once`);
+  if (!(lifeMs >= SHORTEST_LIFE_MS && lifeMs <= LONGEST_LIFE_MS))
+    throw new ConfigError('config.invalid', 'enrolment codes: good for one minute to 14 days');
+}
+
+/** What a code says of the gateway: where it is, and the hash of its key. */
+function gatewayIn(trustPath: string): Omit<EnrolmentCode, 'secret'> {
+  if (!existsSync(trustPath))
+    throw new ConfigError('config.invalid', `${trustPath}: is not there (start the gateway once: it says there where kiosks reach it)`);
+  const { host, port, certificatePem } = parseTrust(readFileSync(trustPath, 'utf8')).gateway;
+  return { kind: 'enrolment', gatewayKeyHash: keyHashOfCertificate(certificatePem), host: host.toLowerCase(), port };
+}

@@ -1,0 +1,35 @@
+/** How a kiosk comes by its credentials at its start: from an enrolment, from a trust document that was carried to it, or by waiting for a code. */
+import { awaitEnrolment } from './await-enrolment.ts';
+import type { KioskConfig } from './config.ts';
+import { Credentials } from './credentials.ts';
+import { openIdentity } from './kiosk-identity.ts';
+import { readPapers } from './papers.ts';
+import { readTrust } from './read-trust.ts';
+import type { RunKioskOptions } from './run-kiosk.ts';
+import { shareInput } from './shared-input.ts';
+
+export interface Start {
+  readonly credentials: Credentials;
+  /** With the standard input as the kiosk's own reader gets it. */
+  readonly options: RunKioskOptions;
+}
+
+/**
+ * @returns `undefined` when the signal aborted while the kiosk waited for its code.
+ * @throws ConfigError config.invalid for an identity, papers, trust document or port that can not be used.
+ */
+export async function openCredentials(config: KioskConfig, options: RunKioskOptions, signal: AbortSignal): Promise<Start | undefined> {
+  const { dataDir: dir, trustPath } = config;
+  const { clock, log } = options;
+  const identity = openIdentity(dir);
+  const parts = { dir, identity, clock, log };
+  const own = readPapers(dir, identity);
+  if (own !== undefined) return { credentials: Credentials.ofPapers(parts, own), options };
+  if (trustPath === undefined) {
+    const shared = options.input === undefined ? undefined : shareInput(options.input);
+    const given = await awaitEnrolment(config, { ...options, input: shared?.read() }, identity, signal);
+    shared?.leave();
+    return given && { credentials: Credentials.ofPapers(parts, given), options: { ...options, input: shared?.read() } };
+  }
+  return { credentials: await Credentials.ofTrust(parts, readTrust(trustPath)), options };
+}
