@@ -4,7 +4,7 @@
  * them, too, for a code that has such bytes in it, and nobody at the door is to stop a kiosk with a code.
  */
 
-import { systemClock } from '../protocol/time.ts';
+import { type Clock, systemClock } from '../protocol/time.ts';
 
 const CTRL_C = 0x03;
 const CTRL_D = 0x04;
@@ -22,6 +22,7 @@ export async function* typedInput(
   signal: AbortSignal,
   stdin: Keyboard = process.stdin,
   interrupt: () => void = () => void process.kill(process.pid, 'SIGINT'),
+  clock: Clock = systemClock,
 ): AsyncGenerator<Uint8Array, void> {
   let hasEnded = false;
   let lastTypedAt = Number.NEGATIVE_INFINITY;
@@ -36,12 +37,12 @@ export async function* typedInput(
     pressed?.cancel();
     const before = pressed === undefined ? [] : [pressed.keys];
     pressed = undefined;
-    const now = systemClock.monotonic();
+    const now = clock.monotonic();
     const isAlone = now - lastTypedAt >= ALONE_MS;
     lastTypedAt = now;
     const act = isAlone ? meaningOf(keys, interrupt, end) : undefined;
     if (act === undefined) return [...before, keys];
-    const cancel = systemClock.after(ALONE_MS, () => {
+    const cancel = clock.after(ALONE_MS, () => {
       pressed = undefined;
       act();
     });

@@ -1,14 +1,15 @@
 import { PassThrough } from 'node:stream';
-import { setTimeout as wait } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { type Keyboard, typedInput } from '../../cli/typed-input.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 function terminal(t: Test) {
   const stopping = new AbortController();
+  const clock = new ManualClock();
   const keys: Keyboard & PassThrough = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} });
   const seen = { text: '', interrupts: 0, hasEnded: false };
   const reading = (async () => {
-    for await (const chunk of typedInput(stopping.signal, keys, () => (seen.interrupts += 1)))
+    for await (const chunk of typedInput(stopping.signal, keys, () => (seen.interrupts += 1), clock))
       seen.text += Buffer.from(chunk).toString('latin1');
     seen.hasEnded = true;
   })();
@@ -19,11 +20,11 @@ function terminal(t: Test) {
   const type = async (text: string, pauseMs = 0) => {
     for (const key of text) {
       keys.write(key);
-      await wait(pauseMs);
+      await clock.advance(pauseMs);
     }
-    await wait(200);
+    await clock.advance(200);
   };
-  return { keys, seen, type };
+  return { clock, keys, seen, type };
 }
 
 t.test('typedInput: Ctrl-C that a person presses stops, Ctrl-D ends', async (t) => {
@@ -35,11 +36,11 @@ t.test('typedInput: Ctrl-C that a person presses stops, Ctrl-D ends', async (t) 
 });
 
 t.test('typedInput: control bytes within a code that somebody made up stop nothing', async (t) => {
-  const { keys, seen, type } = terminal(t);
+  const { clock, keys, seen, type } = terminal(t);
   for (const code of ['VC\x03BC\r', '\x03\r', 'VC\x04\r', '\x04\r', 'VC\x03', '\x03\x04\x03V\r']) {
     await type(code, 5);
     keys.write(code);
-    await wait(200);
+    await clock.advance(200);
   }
   t.match(seen, { interrupts: 0, hasEnded: false });
   t.ok(seen.text.startsWith('VC\x03BC\rVC\x03BC\r'), 'they go the way of every byte, to be refused there');
