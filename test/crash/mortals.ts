@@ -2,6 +2,7 @@
  * A kiosk and its gateway that are killed and started again, while people go on scanning. What was promised is what the kiosk's lines
  * said, and nothing else: a row that was committed and not answered for may arrive, too.
  */
+import { randomInt } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -192,7 +193,7 @@ export class Mortals {
   }
 
   async #admit(): Promise<void> {
-    this.#port = await freePort(this.#random);
+    this.#port = await freePort();
     const kioskDir = join(this.data, 'kiosk');
     mkdirSync(kioskDir, { recursive: true, mode: 0o700 });
     const { kiosk, publicKey } = openKioskIdentity(kioskDir);
@@ -221,9 +222,10 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
  * Below the ports that connections are given (Linux: 32,768 and up): while nobody listens, no other connection may take the port, and a
  * kiosk that dials must not meet itself.
  */
-async function freePort(random: () => number): Promise<number> {
+async function freePort(): Promise<number> {
   for (;;) {
-    const port = 20_000 + Math.floor(random() * 10_000);
+    // Not of the seed: two suites on one machine would choose alike, and each find it free while the other's gateway is dead.
+    const port = randomInt(20_000, 30_000);
     const isFree = await new Promise<boolean>((resolve) => {
       const probe = createServer();
       probe.once('error', () => resolve(false));

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { encodeSample } from '../../hardware/thermometer/gy-mcu90614-codec.ts';
+import { encodeSample, SEND_CONTINUOUSLY } from '../../hardware/thermometer/gy-mcu90614-codec.ts';
 import type { CentiCelsius } from '../../protocol/units.ts';
 import { VestibuleProcess } from '../support/child.ts';
 import { PtyDevice } from '../support/pty.ts';
@@ -92,6 +92,8 @@ t.test('doctor: a live test tells of a scan and of a reading, and of nothing in 
     await looking.line((line) => line.includes('a code was read')),
     /front: a code was read: a visitor's card, signed by an issuer that is trusted here/,
   );
+  // What came before the port is open is thrown away; that it is, the command to send shows.
+  await thermometer.receivedAtLeast(SEND_CONTINUOUSLY.length);
   const sample = encodeSample({ objectRaw: 3_412 as CentiCelsius, ambientRaw: 2_210 as CentiCelsius });
   for (let frames = 0; frames < 6; frames++) await thermometer.send(sample);
   await looking.line((line) => line.includes('forehead: a steady reading came'));

@@ -7,6 +7,9 @@ import { openCuttableLink } from '../support/cuttable-link.ts';
 import { until } from '../support/until.ts';
 import { cardOf, promisedBy, Road } from './road.ts';
 
+/** A kiosk tells its state each minute, whatever happens (kiosk/announce.ts): what is shown later than that proves nothing. */
+const SAID_ANYWAY_MS = 60_000;
+
 t.test('journey: a link that blinks, and a gateway that restarts, leave no kiosk shown as down that is up', async (t) => {
   const road = await Road.open(t);
   const id = await road.admit('kiosk');
@@ -15,7 +18,7 @@ t.test('journey: a link that blinks, and a gateway that restarts, leave no kiosk
   const trust = JSON.parse(readFileSync(road.trustPath, 'utf8'));
   const trustPath = join(road.dirOf('cable'), 'trust.json');
   writeFileSync(trustPath, JSON.stringify({ ...trust, gateway: { ...trust.gateway, port: link.port } }));
-  const kiosk = await road.startKiosk('kiosk', { trustPath, uplink: { firstBackoffMs: 10, longestBackoffMs: 100, ackTimeoutMs: 1_000 } });
+  const kiosk = await road.startKiosk('kiosk', { trustPath, uplink: { firstBackoffMs: 10, longestBackoffMs: 100 } });
   t.equal(await kiosk.scan(road.textOf(cardOf(1))), 'welcome');
 
   const shown: boolean[] = [];
@@ -46,7 +49,7 @@ t.test('journey: a link that blinks, and a gateway that restarts, leave no kiosk
   await road.startGateway();
   await watch();
   await until(() => shown.at(-1) === true);
-  t.ok(performance.now() - blinkedMs < 20_000, 'long before the kiosk would have told of itself again anyway');
+  t.ok(performance.now() - blinkedMs < SAID_ANYWAY_MS, 'before the kiosk would have told of itself again anyway');
   t.equal(await kiosk.scan(road.textOf(cardOf(2))), 'welcome');
   await road.delivered('kiosk');
   await road.state();

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import t from 'tap';
-import { encodeSample } from '../../hardware/thermometer/gy-mcu90614-codec.ts';
+import { encodeSample, SEND_CONTINUOUSLY } from '../../hardware/thermometer/gy-mcu90614-codec.ts';
 import { Answers } from '../../kiosk/answers.ts';
 import { parseConfig } from '../../kiosk/config.ts';
 import { runDevices } from '../../kiosk/devices.ts';
@@ -74,6 +74,8 @@ t.test('runDevices: scanner, thermometer and input work side by side, and an unp
   await diary.until('door refused');
   await scanner.unplug();
   await diary.until('door down');
+  // What came before the port is open is thrown away; that it is, the command to send shows.
+  await thermometer.receivedAtLeast(SEND_CONTINUOUSLY.length);
   const sample = encodeSample({ objectRaw: 3_512 as CentiCelsius, ambientRaw: 2_210 as CentiCelsius });
   for (let frames = 0; frames < 6; frames++) await thermometer.send(sample);
   await diary.until('forehead up');

@@ -266,7 +266,7 @@ t.test('native addon: a process ends as it should with a device open and waited 
        const waiting = native.waitForEvents(device).catch(({ code }) => code);
        ${end}`,
     );
-    return execFileSync(process.execPath, [script], { encoding: 'utf8', timeout: 20_000 });
+    return execFileSync(process.execPath, [script], { encoding: 'utf8', timeout: 120_000 });
   };
   t.equal(run('process.stdout.write("exit"); process.exit(0);'), 'exit');
   t.equal(run('await native.closeEvents(device); process.stdout.write(await waiting);'), 'ECANCELED', 'by itself, once closed');
