@@ -49,7 +49,19 @@ export const kioskView = z.object({
 });
 export type KioskView = z.infer<typeof kioskView>;
 
-export const venueView = z.object({ id: placeId, name: z.string(), timezone: z.string() });
+export const venueView = z.object({
+  id: placeId,
+  name: z.string(),
+  organisation: z.string(),
+  site: z.string(),
+  region: z.string(),
+  kind: z.string(),
+  timezone: z.string(),
+  dwellMs: count.describe('how long a visit without a check-out is taken to last'),
+  lingeringMs: count.describe('how long after somebody left others may still meet what they left in the air'),
+  unsignedCards: z.enum(['as-gateway', 'taken', 'refused']),
+  entrances: z.array(z.object({ id: placeId, name: z.string(), direction: z.enum(['in', 'out', 'both']) })),
+});
 export type VenueView = z.infer<typeof venueView>;
 
 export const sinkView = z.object({

@@ -6,7 +6,7 @@ import type { StateBoard } from '../state-board.ts';
 import { ACK_BOUNDS_S, type Histogram, type Watch } from '../watch.ts';
 import type { WordsFor } from './error-words.ts';
 import { kioskWords, plural } from './kiosk-words.ts';
-import type { GatewayView, KioskView, Overview, Tone, Trouble } from './schema.ts';
+import type { GatewayView, KioskView, Overview, Tone, Trouble, VenueView } from './schema.ts';
 
 export interface DiskUse {
   readonly freeBytes: number;
@@ -49,9 +49,35 @@ export function overviewOf(sources: ViewSources): Overview {
   const kiosks = [...all]
     .map((kiosk) => kioskViewOf(sources, kiosk, admitted.get(kiosk), nowMs))
     .sort((a, b) => RANK[a.tone] - RANK[b.tone] || a.kiosk.localeCompare(b.kiosk));
-  const venues = sources.registry.venues().map(({ id, name, timezone }) => ({ id, name, timezone }));
+  const venues = sources.registry.venues().map(venueViewOf);
   return { gateway: gatewayViewOf(sources, kiosks, nowMs), venues, kiosks };
 }
+
+const venueViewOf = ({
+  id,
+  name,
+  organisation,
+  site,
+  region,
+  kind,
+  timezone,
+  dwellMs,
+  lingeringMs,
+  unsignedCards,
+  entrances,
+}: Venue): VenueView => ({
+  id,
+  name,
+  organisation,
+  site,
+  region,
+  kind,
+  timezone,
+  dwellMs,
+  lingeringMs,
+  unsignedCards,
+  entrances: entrances.map((entrance) => ({ id: entrance.id, name: entrance.name, direction: entrance.direction })),
+});
 
 function kioskViewOf(sources: ViewSources, kiosk: KioskId, admission: Kiosk | undefined, nowMs: number): KioskView {
   const { board, watch, words } = sources;

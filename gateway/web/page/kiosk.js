@@ -1,0 +1,107 @@
+// One kiosk: what is wrong and what to do, then all that is known of it.
+import { h, sign, spark } from './dom.js';
+import { devices, occupancyWords, troubleItem } from './overview.js';
+import { isManager, store, venueOf } from './store.js';
+import { ago, count, DIRECTION, exactly, kioskName, number, span } from './words.js';
+
+export const title = 'Kiosk';
+
+const CLOCK = { synced: 'set', assumed: 'carried over from before it was switched off', unsynced: 'not set; times are corrected here' };
+const STANDING = { admitted: 'admitted', revoked: 'revoked', unknown: 'not in the registry' };
+
+export function kioskPage(id) {
+  const kiosk = store.kiosks.get(id);
+  if (kiosk === undefined)
+    return [h('p', { class: 'empty' }, store.gateway === undefined ? 'Waiting for the gateway …' : 'There is no such kiosk.')];
+  const venue = venueOf(kiosk);
+  const { atMs } = store.gateway;
+  const hour = kiosk.rowsPerMinute.reduce((sum, rows) => sum + rows, 0);
+  const at = (ms) =>
+    ms === undefined ? 'nothing since the gateway started' : [ago(ms, atMs), h('span', { class: 'quiet' }, ` (${exactly(ms)} UTC)`)];
+  return [
+    h('p', { 'data-key': 'back' }, h('a', { href: '#/' }, '← Overview')),
+    h(
+      'section',
+      { class: 'headline', 'data-tone': kiosk.tone, 'data-key': 'headline' },
+      sign(kiosk.tone),
+      h('div', {}, h('h1', {}, `${venue?.name ?? 'No venue'}, ${kioskName(kiosk, venue)}`), h('p', { class: 'quiet' }, kiosk.summary)),
+    ),
+    kiosk.troubles.length === 0
+      ? undefined
+      : h(
+          'section',
+          { 'data-key': 'troubles' },
+          h('h2', {}, 'What is wrong'),
+          h(
+            'ul',
+            { class: 'troubles' },
+            kiosk.troubles.map((trouble, index) => troubleItem(trouble, undefined, undefined, `${index}`)),
+          ),
+        ),
+    h(
+      'div',
+      { class: 'columns', 'data-key': 'columns' },
+      h(
+        'section',
+        { class: 'panel' },
+        h('h2', {}, 'The last hour'),
+        hour === 0 ? h('p', { class: 'quiet' }, 'No row came.') : spark(kiosk.rowsPerMinute, `${number(hour)} rows in the last hour`, true),
+        hour === 0
+          ? undefined
+          : h('p', { class: 'quiet' }, `${count(hour, 'row', 'rows')}, ${Math.max(...kiosk.rowsPerMinute)} in the busiest minute`),
+      ),
+      h(
+        'section',
+        { class: 'panel' },
+        h('h2', {}, 'State'),
+        facts([
+          ['Connected', kiosk.isConnected ? 'yes' : 'no'],
+          ['Said last', at(kiosk.reportedAtMs)],
+          ['Last row', at(kiosk.lastReceivedAtMs)],
+          [
+            'Waiting',
+            kiosk.queued === undefined
+              ? 'not told yet'
+              : kiosk.queued === 0
+                ? 'nothing'
+                : `${count(kiosk.queued, 'row', 'rows')}, the oldest for ${span(kiosk.oldestQueuedMs ?? 0)}`,
+          ],
+          ['Clock', kiosk.clock === undefined ? 'not told yet' : CLOCK[kiosk.clock]],
+          ['Devices', kiosk.devices.length === 0 ? 'none told' : devices(kiosk)],
+          ['Occupancy', occupancyWords(kiosk.occupancy) ?? 'not counted'],
+          ['Not acknowledged', kiosk.withheldBatches === 0 ? 'nothing' : count(kiosk.withheldBatches, 'batch', 'batches')],
+          [
+            'Quarantine',
+            kiosk.quarantined === 0
+              ? 'nothing'
+              : h('a', { href: `#/quarantine/${kiosk.kiosk}` }, count(kiosk.quarantined, 'message', 'messages')),
+          ],
+          ['Gaps', kiosk.missingRows === 0 ? 'none' : count(kiosk.missingRows, 'row', 'rows')],
+        ]),
+      ),
+      h(
+        'section',
+        { class: 'panel' },
+        h('h2', {}, 'Place'),
+        facts([
+          ['Venue', venue?.name ?? '–'],
+          ['Direction', kiosk.direction === undefined ? '–' : DIRECTION[kiosk.direction]],
+          ['Standing', STANDING[kiosk.standing]],
+          ['Kiosk', h('code', {}, kiosk.kiosk)],
+          ['Entrance', h('code', {}, kiosk.entrance ?? '–')],
+          ['Software', kiosk.version ?? 'not told yet'],
+        ]),
+        isManager() && kiosk.standing === 'admitted'
+          ? h('p', {}, h('button', { class: 'grave', 'data-action': 'revoke', 'data-kiosk': kiosk.kiosk }, 'Revoke this kiosk …'))
+          : undefined,
+      ),
+    ),
+  ];
+}
+
+export const facts = (list) =>
+  h(
+    'dl',
+    { class: 'facts-list' },
+    list.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]),
+  );

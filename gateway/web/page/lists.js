@@ -1,0 +1,295 @@
+// Flags, quarantine, venues, the gateway itself, and the audit log.
+import { h, sign } from './dom.js';
+import { facts } from './kiosk.js';
+import { troubleItem } from './overview.js';
+import { isManager, store } from './store.js';
+import { ago, bytes, count, DIRECTION, exactly, kioskName, number, span, when } from './words.js';
+
+const venueName = (id) => store.venues.find((venue) => venue.id === id)?.name ?? 'No venue';
+const nameOf = (id) => {
+  const kiosk = store.kiosks.get(id);
+  const venue = store.venues.find((other) => other.id === kiosk?.venue);
+  return kiosk === undefined ? id : `${venue?.name ?? 'No venue'}, ${kioskName(kiosk, venue)}`;
+};
+
+function head(title, ...more) {
+  return h('div', { class: 'page-head', 'data-key': 'head' }, h('h1', {}, title), ...more);
+}
+
+function table(key, names, rows) {
+  return h(
+    'div',
+    { class: 'wide', 'data-key': key },
+    h(
+      'table',
+      { class: 'stack' },
+      h(
+        'thead',
+        {},
+        h(
+          'tr',
+          {},
+          names.map((name) => h('th', { scope: 'col' }, name === '' ? h('span', { class: 'unseen' }, 'Actions') : name)),
+        ),
+      ),
+      h(
+        'tbody',
+        {},
+        rows.map(({ key: row, cells }) =>
+          h(
+            'tr',
+            { 'data-key': row },
+            cells.map((cell, index) => h('td', { 'data-head': names[index] }, h('div', {}, cell))),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+const empty = (tone, text) => h('div', { class: 'empty', 'data-tone': tone, 'data-key': 'empty' }, sign(tone), h('p', {}, text));
+const loading = () => h('p', { class: 'waiting', 'data-key': 'loading' }, 'Loading …');
+
+const FLAG = {
+  confirmed: ['act', 'Twice high'],
+  unconfirmed: ['look', 'Once high'],
+  pending: ['look', 'Waiting for a second reading'],
+  cleared: ['good', 'Cleared'],
+};
+
+export function flagsPage() {
+  const answer = store.answers.get('/api/1/flags');
+  const intro = h(
+    'p',
+    { class: 'quiet', 'data-key': 'intro' },
+    'High readings at a door, to act on without knowing who: a card has another name at each venue on each day. A reading is no diagnosis, and nobody is to be turned away for one alone.',
+  );
+  if (answer === undefined) return [head('Flags'), intro, loading()];
+  if (answer.flags.length === 0) return [head('Flags'), intro, empty('good', 'No flag stands.')];
+  const { atMs } = store.gateway ?? { atMs: answer.askedAtMs };
+  const rows = answer.flags.map((flag) => {
+    const [tone, word] = FLAG[flag.state];
+    const isHandled = flag.handled !== undefined || flag.state === 'cleared';
+    return {
+      key: flag.flag,
+      cells: [
+        h('span', { class: 'state-word', 'data-tone': isHandled ? 'off' : tone }, sign(isHandled ? 'off' : tone), word),
+        [venueName(flag.venue), h('br'), h('span', { class: 'quiet' }, nameOf(flag.kiosk).split(', ').at(-1))],
+        h('code', {}, flag.subject),
+        h('span', { title: `${exactly(flag.raisedAtMs)} UTC` }, ago(flag.raisedAtMs, atMs)),
+        `in ${span(flag.expiresAtMs - atMs)}`,
+        flag.handled !== undefined
+          ? h('span', { class: 'quiet' }, `${flag.handled.by}, ${when(flag.handled.atMs)}`)
+          : isManager() && flag.state !== 'cleared'
+            ? h('button', { 'data-action': 'handled', 'data-flag': flag.flag }, 'Dealt with')
+            : '',
+      ],
+    };
+  });
+  return [head('Flags'), intro, table('flags', ['Flag', 'Where', 'Card, here and today', 'Raised', 'Ends', 'Dealt with'], rows)];
+}
+
+export function quarantinePage(kiosk) {
+  const path = kiosk === undefined ? '/api/1/quarantine' : `/api/1/quarantine?kiosk=${kiosk}`;
+  const answer = store.answers.get(path);
+  const intro = h(
+    'p',
+    { class: 'quiet', 'data-key': 'intro' },
+    'What came from an admitted kiosk and was wrong in itself. It is kept until its retention ends. Once its reason is mended, try it again.',
+  );
+  const of =
+    kiosk === undefined
+      ? undefined
+      : h('p', { 'data-key': 'of' }, `Only of ${nameOf(kiosk)}. `, h('a', { href: '#/quarantine' }, 'Show all'));
+  if (answer === undefined) return [head('Quarantine'), intro, of, loading()];
+  if (answer.items.length === 0) return [head('Quarantine'), intro, of, empty('good', 'Nothing is in quarantine.')];
+  const rows = answer.items.map((item) => ({
+    key: String(item.no),
+    cells: [
+      h('a', { href: `#/kiosk/${item.kiosk}` }, nameOf(item.kiosk)),
+      [item.meaning, h('br'), h('span', { class: 'quiet' }, item.advice)],
+      [item.seq === undefined ? 'Whole batch' : `Row ${number(item.seq)}`, h('br'), h('span', { class: 'quiet' }, bytes(item.sizeBytes))],
+      when(item.receivedAtMs),
+      isManager()
+        ? h(
+            'div',
+            { class: 'row-actions' },
+            item.mayReplay
+              ? h('button', { 'data-action': 'replay', 'data-no': item.no, 'aria-label': `Try item ${item.no} again` }, 'Try again')
+              : undefined,
+            h(
+              'button',
+              { class: 'plain', 'data-action': 'drop', 'data-no': item.no, 'aria-label': `Throw item ${item.no} away` },
+              'Throw away …',
+            ),
+          )
+        : '',
+    ],
+  }));
+  return [head('Quarantine'), intro, of, table('quarantine', ['Kiosk', 'Why', 'What', 'Came', ''], rows)];
+}
+
+export function venuesPage() {
+  const rows = store.venues.map((venue) => {
+    const kiosks = [...store.kiosks.values()].filter((kiosk) => kiosk.venue === venue.id && kiosk.standing === 'admitted');
+    const entrances = venue.entrances ?? [];
+    return {
+      key: venue.id,
+      cells: [
+        [
+          h('strong', {}, venue.name),
+          h('br'),
+          h('span', { class: 'quiet' }, [venue.organisation, venue.site, venue.region].filter(Boolean).join(' · ') || venue.kind),
+        ],
+        entrances.length === 0
+          ? '–'
+          : h('span', {}, entrances.map(({ name, direction }) => `${name || 'Door'} (${DIRECTION[direction]})`).join(', ')),
+        `${kiosks.filter(({ isConnected }) => isConnected).length} of ${kiosks.length} connected`,
+        [
+          `Stay ${span(venue.dwellMs)}`,
+          venue.lingeringMs > 0 ? `, air ${span(venue.lingeringMs)}` : '',
+          h('br'),
+          h('span', { class: 'quiet' }, unsignedWords(venue)),
+        ],
+        venue.timezone,
+      ],
+    };
+  });
+  if (rows.length === 0) return [head('Venues'), empty('off', 'No venue yet: “vestibule venue add” makes one.')];
+  return [head('Venues'), table('venues', ['Venue', 'Doors', 'Kiosks', 'Rules', 'Time zone'], rows)];
+}
+
+const UNSIGNED = {
+  'as-gateway': 'unsigned cards: as the gateway says',
+  taken: 'unsigned cards are taken',
+  refused: 'unsigned cards are refused',
+};
+const unsignedWords = (venue) => UNSIGNED[venue.unsignedCards] ?? '';
+
+export function gatewayPage() {
+  const { gateway } = store;
+  if (gateway === undefined) return [head('Gateway'), loading()];
+  const { disk } = gateway;
+  const left =
+    disk.daysLeft === undefined
+      ? disk.growthBytesPerDay === undefined
+        ? 'not known until an hour has been measured'
+        : 'nothing grows'
+      : `${number(Math.floor(disk.daysLeft))} days`;
+  return [
+    head('Gateway'),
+    gateway.troubles.length === 0
+      ? undefined
+      : h(
+          'ul',
+          { class: 'troubles', 'data-key': 'troubles' },
+          gateway.troubles.map((trouble, index) => troubleItem(trouble, undefined, undefined, `${index}`)),
+        ),
+    h(
+      'div',
+      { class: 'columns', 'data-key': 'columns' },
+      h(
+        'section',
+        { class: 'panel' },
+        h('h2', {}, 'This gateway'),
+        facts([
+          ['Deployment', h('code', {}, gateway.deployment)],
+          ['Software', gateway.version],
+          ['Running for', span(gateway.atMs - gateway.startedAtMs)],
+          ['Audit log', h('a', { href: '#/audit' }, count(gateway.auditEntries, 'entry', 'entries'))],
+          ['Events no reader took', number(gateway.droppedEvents)],
+        ]),
+        h('label', { for: 'level' }, 'Log lines from this level on'),
+        h(
+          'select',
+          { id: 'level', 'data-change': 'level', disabled: !isManager() },
+          ['debug', 'info', 'warn', 'error', 'silent'].map((level) =>
+            h('option', { value: level, selected: level === gateway.logLevel }, level),
+          ),
+        ),
+      ),
+      h(
+        'section',
+        { class: 'panel' },
+        h('h2', {}, 'Disk'),
+        facts([
+          ['Free', bytes(disk.freeBytes)],
+          ['Kept here', bytes(disk.usedBytes)],
+          ['Grows by', disk.growthBytesPerDay === undefined ? 'being measured' : `${bytes(Math.max(0, disk.growthBytesPerDay))} a day`],
+          ['Lasts', left],
+        ]),
+        h('h2', {}, 'Forwarding'),
+        gateway.sinks.length === 0
+          ? h('p', { class: 'quiet' }, 'No sink.')
+          : facts(
+              gateway.sinks.map(({ name, behindEntries, why, droppedEntries }) => [
+                name,
+                [
+                  why ?? (behindEntries === 0 ? 'has everything' : `${number(behindEntries)} behind`),
+                  droppedEntries > 0 ? `, ${number(droppedEntries)} lost to retention` : '',
+                ],
+              ]),
+            ),
+      ),
+      h(
+        'section',
+        { class: 'panel' },
+        h('h2', {}, 'Refused'),
+        gateway.refused.length === 0
+          ? h('p', { class: 'quiet' }, 'Nobody was refused since the gateway started.')
+          : h(
+              'ul',
+              { class: 'troubles' },
+              gateway.refused
+                .slice(0, 12)
+                .map(({ kiosk, code, meaning, count: times, lastAtMs }) =>
+                  h(
+                    'li',
+                    { 'data-key': `${kiosk} ${code}` },
+                    h('strong', {}, kiosk === undefined ? 'Somebody' : h('code', {}, kiosk)),
+                    ` ${count(times, 'time', 'times')}, last ${ago(lastAtMs, gateway.atMs)}`,
+                    h('br'),
+                    h('span', { class: 'quiet' }, meaning),
+                  ),
+                ),
+            ),
+      ),
+    ),
+  ];
+}
+
+const FINDING = {
+  whole: ['good', 'The log is whole: nothing was changed, taken out or cut off.'],
+  broken: ['act', 'The log was changed: an entry does not follow from those before it.'],
+  cut: ['act', 'The log was cut off: it once went further.'],
+  unchecked: ['off', 'The log is too long to be checked here: “vestibule audit verify” does.'],
+};
+
+export function auditPage() {
+  const answer = store.answers.get('/api/1/audit');
+  if (!isManager()) return [head('Audit'), empty('off', 'Only a manager may read the audit log.')];
+  if (answer === undefined) return [head('Audit'), loading()];
+  const [tone, words] = FINDING[answer.finding];
+  const rows = answer.entries.map(({ entry, atMs, who, via, action, about, detail }) => ({
+    key: String(entry),
+    cells: [
+      number(entry),
+      exactly(atMs),
+      [who, ' ', h('span', { class: 'quiet' }, via)],
+      h('code', {}, action),
+      [about, detail === '' ? '' : ` ${detail}`],
+    ],
+  }));
+  return [
+    head('Audit', h('button', { 'data-action': 'reload' }, 'Read again')),
+    h(
+      'p',
+      { class: 'notice', 'data-tone': tone, 'data-key': 'finding' },
+      words,
+      h('br'),
+      h('span', { class: 'quiet' }, 'Note this elsewhere now and then: '),
+      h('code', {}, answer.head),
+    ),
+    table('audit', ['No', 'When, UTC', 'Who', 'What', 'About'], rows),
+  ];
+}
