@@ -118,15 +118,13 @@ function keyOf(peer: Peer | undefined): Uint8Array {
   return peer.publicKey;
 }
 
+/** A request says how long it is, so that one that is too long is refused before it is read. */
 async function readBody(request: IncomingMessage): Promise<string> {
+  const lengthBytes = Number(request.headers['content-length'] ?? Number.NaN);
+  if (!(lengthBytes <= LONGEST_REQUEST_BYTES))
+    throw new DecodeError('decode.overlong', `kiosk API: a body of not at most ${LONGEST_REQUEST_BYTES} bytes`);
   const chunks: Buffer[] = [];
-  let lengthBytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    lengthBytes += chunk.length;
-    if (lengthBytes > LONGEST_REQUEST_BYTES)
-      throw new DecodeError('decode.overlong', `kiosk API: a body of more than ${LONGEST_REQUEST_BYTES} bytes`);
-    chunks.push(chunk);
-  }
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
   return Buffer.concat(chunks).toString('utf8');
 }
 
