@@ -10,9 +10,12 @@ import { ConfigError, StoreError } from '../protocol/errors.ts';
 export class Db {
   readonly #db: Database.Database;
   readonly #statements = new Map<string, Database.Statement>();
+  /** Made once: making one for each transaction takes longer than beginning and committing it. */
+  readonly #run: Database.Transaction<(work: () => unknown) => unknown>;
 
   constructor(db: Database.Database) {
     this.#db = db;
+    this.#run = db.transaction((work: () => unknown) => work());
   }
 
   /** @param sql a constant, values as `?`: each text is compiled once and kept. */
@@ -27,7 +30,26 @@ export class Db {
 
   /** Runs `work` in a transaction that takes the write lock at once; inside another one, as a part of it that can fail alone. */
   transact<T>(work: () => T): T {
-    return this.#db.transaction(work).immediate();
+    return this.#run.immediate(work) as T;
+  }
+
+  /** Begins a transaction that takes the write lock at once, for one that has to end in step with another file's. */
+  begin(): void {
+    this.prepare('BEGIN IMMEDIATE').run();
+  }
+
+  commit(): void {
+    this.prepare('COMMIT').run();
+  }
+
+  /** Ends the transaction that is open, if there is one. */
+  rollback(): void {
+    if (this.#db.inTransaction) this.prepare('ROLLBACK').run();
+  }
+
+  /** Whether each commit is synced; they are, unless somebody says otherwise. Not inside a transaction. */
+  setSyncing(isSyncing: boolean): void {
+    this.#db.pragma(`synchronous = ${isSyncing ? 'FULL' : 'NORMAL'}`);
   }
 
   /** As `transact`, for what may be taken back by a power cut: no sync of its own. Not inside another transaction. */

@@ -26,6 +26,8 @@ export type Decision =
       readonly batch: OpenedBatch;
       /** The rows that count: new ones, those of a clone among them. */
       readonly taken: readonly OpenedRow[];
+      /** How many rows are in quarantine. */
+      readonly setAside: number;
       readonly flagChanges: readonly FlagChange[];
       readonly receivedAtMs: EpochMillis;
       readonly ranges: readonly ReceiptRange[];
@@ -37,6 +39,50 @@ export type Decision =
 
 /** A batch whose list can not be read is answered as one range over all there can be. */
 const EVERYTHING = { from: 1 as Seq, to: Number.MAX_SAFE_INTEGER as Seq };
+
+/** One batch, opened or with why it could not be. */
+export interface Undecided {
+  readonly kiosk: Kiosk;
+  readonly message: Uint8Array;
+  readonly opened: OpenedBatch | ErrorCode;
+  readonly receivedAtMs: EpochMillis;
+  /** Gives an error its code, and reports a bug. */
+  nameOf(error: unknown): ErrorCode;
+}
+
+/**
+ * Decides what arrived together, in one transaction. When anything is wrong with one of them, each is decided in a step of its own.
+ * @param onDecided called before they are committed.
+ * @returns one decision for each. @throws StoreError when the store can keep none of them now; nothing else.
+ */
+export function decideAll(deciders: Deciders, undecided: readonly Undecided[], onDecided: () => void): Decision[] {
+  const { ledger } = deciders;
+  const decideEach = (each: (one: Undecided) => Decision) => () => {
+    const decisions = undecided.map(each);
+    onDecided();
+    return decisions;
+  };
+  try {
+    return ledger.transact(
+      decideEach((one) => decideOne(deciders, one)),
+      areInEntries,
+    );
+  } catch (error) {
+    if (storeErrorOf(error, 'ledger') !== undefined) throw error;
+  }
+  return ledger.transact(
+    decideEach((one) => decide(deciders, one.kiosk, one.message, one.opened, one.receivedAtMs, one.nameOf)),
+    areInEntries,
+  );
+}
+
+const areInEntries = (decisions: readonly Decision[]): boolean =>
+  decisions.every((decision) => decision.kind === 'taken' && decision.setAside === 0);
+
+const decideOne = (deciders: Deciders, { kiosk, message, opened, receivedAtMs }: Omit<Undecided, 'nameOf'>): Decision =>
+  typeof opened === 'string'
+    ? quarantineWhole(deciders, kiosk, message, opened, receivedAtMs)
+    : takeRows(deciders, kiosk, opened, receivedAtMs);
 
 /**
  * @param opened the batch, or why it could not be opened.
@@ -52,10 +98,7 @@ export function decide(
   nameOf: (error: unknown) => ErrorCode,
 ): Decision {
   try {
-    return deciders.ledger.transact(() => {
-      if (typeof opened === 'string') return quarantineWhole(deciders, kiosk, message, opened, receivedAtMs);
-      return takeRows(deciders, kiosk, opened, receivedAtMs);
-    });
+    return deciders.ledger.transact(() => decideOne(deciders, { kiosk, message, opened, receivedAtMs }));
   } catch (error) {
     if (storeErrorOf(error, 'ledger') !== undefined) throw error;
     if (codeOf(error) === 'ingest.quarantine_full') return { kind: 'refused' };
@@ -96,38 +139,35 @@ function takeRows(deciders: Deciders, kiosk: Kiosk, batch: OpenedBatch, received
     sign1: batch.sign1,
     receivedAtMs,
   };
-  const legible = new Set(batch.rows.filter((row) => 'event' in row).map(({ seq }) => seq));
-  const standings = ledger.stand(arrived, batch.rows, ({ seq }) => legible.has(seq));
+  const standings = ledger.stand(arrived, batch.rows, (row) => 'event' in row);
   const taken: OpenedRow[] = [];
-  const fates: ReceiptRange[] = [];
-  for (const row of batch.rows) {
-    const standing = standings.get(row.seq);
-    const at = { from: row.seq, to: row.seq };
+  const ranges: ReceiptRange[] = [];
+  let setAside = 0;
+  for (const [index, row] of batch.rows.entries()) {
+    const standing = standings[index];
     if (standing === 'new' || standing === 'cloned') {
       taken.push(row);
-      fates.push({ ...at, outcome: 'accepted', reason: undefined });
+      addToRanges(ranges, row.seq, 'accepted', undefined);
     } else if (standing === 'duplicate') {
-      fates.push({ ...at, outcome: 'duplicate', reason: undefined });
+      addToRanges(ranges, row.seq, 'duplicate', undefined);
     } else {
       const reason = 'fault' in row ? row.fault : 'ingest.conflict';
       const of = { seq: row.seq, sign1: batch.sign1, keyRecord: batch.keyRecord };
       quarantine.add({ kiosk: kiosk.kiosk, receivedAtMs, reason, content: row.row, of });
-      fates.push({ ...at, outcome: standing === 'conflict' ? 'conflict' : 'quarantined', reason });
+      setAside += 1;
+      addToRanges(ranges, row.seq, standing === 'conflict' ? 'conflict' : 'quarantined', reason);
     }
   }
-  if (taken.length > 0) ledger.appendBatch(arrived, taken);
-  const flagChanges = triage.take(kiosk, batch, taken, receivedAtMs);
-  return { kind: 'taken', batch, taken, flagChanges, receivedAtMs, ranges: mergeRanges(fates) };
+  const readings = triage.readingsOf(kiosk, batch, taken, receivedAtMs);
+  if (taken.length > 0) ledger.appendBatch(arrived, taken, readings);
+  const flagChanges = triage.take(readings, receivedAtMs);
+  return { kind: 'taken', batch, taken, setAside, flagChanges, receivedAtMs, ranges };
 }
 
-/** @param fates one for each row, ascending. @returns neighbours of the same fate as one range. */
-export function mergeRanges(fates: readonly ReceiptRange[]): ReceiptRange[] {
-  const ranges: ReceiptRange[] = [];
-  for (const fate of fates) {
-    const last = ranges.at(-1);
-    if (last !== undefined && last.to + 1 === fate.from && last.outcome === fate.outcome && last.reason === fate.reason)
-      ranges[ranges.length - 1] = { ...last, to: fate.to };
-    else ranges.push(fate);
-  }
-  return ranges;
+/** Adds a row's fate: to the range before it, when that is its neighbour and of the same fate. @param seq past the last range. */
+export function addToRanges(ranges: ReceiptRange[], seq: Seq, outcome: ReceiptRange['outcome'], reason: ErrorCode | undefined): void {
+  const last = ranges.at(-1);
+  if (last !== undefined && last.to + 1 === seq && last.outcome === outcome && last.reason === reason)
+    ranges[ranges.length - 1] = { ...last, to: seq };
+  else ranges.push({ from: seq, to: seq, outcome, reason });
 }

@@ -18,7 +18,7 @@ import { topicOf } from '../protocol/topics.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import type { Answer } from './broker.ts';
 import { storeErrorOf } from './database.ts';
-import { type Deciders, type Decision, decide } from './decide.ts';
+import { type Deciders, type Decision, decideAll } from './decide.ts';
 import type { BatchOpener, OpenedBatch } from './open-batch.ts';
 import type { Kiosk } from './registry.ts';
 import { SteadyLog } from './steady-log.ts';
@@ -174,13 +174,17 @@ export class Ingest {
   /** @returns one decision for each, all committed; or why the store could keep none of them. */
   #decideTogether(ready: readonly Ready[]): Decision[] | StoreError {
     try {
-      const decided = this.#deciders.ledger.transact(() => {
-        const decisions = ready.map(({ job, kiosk, opened }) =>
-          decide(this.#deciders, kiosk, job.message, opened, job.receivedAtMs, (error) => this.#codeOf(error, job)),
-        );
-        this.#log.debug('batches.decided', () => ({ batches: decisions.length }));
-        return decisions;
-      });
+      const decided = decideAll(
+        this.#deciders,
+        ready.map(({ job, kiosk, opened }) => ({
+          kiosk,
+          message: job.message,
+          opened,
+          receivedAtMs: job.receivedAtMs,
+          nameOf: (error) => this.#codeOf(error, job),
+        })),
+        () => this.#log.debug('batches.decided', () => ({ batches: ready.length })),
+      );
       this.#log.debug('batches.committed', () => ({ batches: decided.length }));
       return decided;
     } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * The ledger's tables. Positions and numbers are AUTOINCREMENT where they outlive their rows: a plain INTEGER PRIMARY KEY
+ * The index's tables: what was seen, what is set aside, how far sinks are, and which files the entries lie in. Positions and numbers are AUTOINCREMENT where they outlive their rows: a plain INTEGER PRIMARY KEY
  * starts again at 1 once its table is empty, and a sink's cursor would then pass over what is new.
  */
 export const LEDGER_STEPS: readonly string[] = [
@@ -134,4 +134,34 @@ export const LEDGER_STEPS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX flags_pending ON flags (deadline_ms) WHERE state = 'pending';
    CREATE INDEX flags_by_pseudonym ON flags (pseudonym);`,
+  `-- The files of entries, in their order; \`upgradeLedger\` carries over what the tables of step 1 still hold.
+   CREATE TABLE segments (
+     no INTEGER PRIMARY KEY AUTOINCREMENT,
+     -- Days since 1970 of its first commit.
+     day INTEGER NOT NULL,
+     started_at_ms INTEGER NOT NULL,
+     -- All entries from here to the next segment's first position, without gaps.
+     first_position INTEGER NOT NULL
+   ) STRICT;
+
+   -- Up to where the entries are in this index. They are committed first; what the index lacks after a power cut is made again from them.
+   CREATE TABLE applied (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL) STRICT;
+   INSERT INTO applied VALUES (1, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'entries'), 0));
+
+   -- What was seen, 64 sequence numbers a line: for each row its number modulo 64, a byte, and the first 12 bytes of its digest.
+   CREATE TABLE seen_windows (
+     no INTEGER PRIMARY KEY AUTOINCREMENT,
+     epoch_no INTEGER NOT NULL,
+     -- The sequence number over 64.
+     window INTEGER NOT NULL,
+     key_no INTEGER NOT NULL,
+     -- Days since 1970 of the last receipt.
+     day INTEGER NOT NULL,
+     entries BLOB NOT NULL,
+     UNIQUE (epoch_no, window, key_no)
+   ) STRICT;
+   INSERT INTO seen_windows (epoch_no, window, key_no, day, entries)
+     SELECT epoch_no, seq / 64, key_no, max(day), unhex(group_concat(printf('%02x', seq % 64) || substr(hex(digest), 1, 24), ''))
+     FROM seen GROUP BY epoch_no, seq / 64, key_no ORDER BY max(day);
+   DROP TABLE seen;`,
 ];

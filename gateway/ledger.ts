@@ -1,17 +1,23 @@
 /**
- * The append-only log of rows as they came, once each, and of flags; sinks read it by position. Everything here runs inside the
- * transaction that its caller opens with `transact`, so that rows, memory of what was seen, quarantine and flags stand or fall together.
+ * The append-only log of rows as they came, once each, and of flags; sinks read it by position. Entries lie in a file a day
+ * (segments.ts), beside them an index of what was seen, quarantine, flags and cursors. A transaction commits the entries first and the index
+ * behind them: what the index lacks after a crash between the two is made again from the entries.
  */
 import type { FlagEntry, LedgerEntry, Placement } from '../core/intake.ts';
+import { listOf, matchRows } from '../protocol/batch.ts';
 import { IngestError } from '../protocol/errors.ts';
 import type { Epoch, KeyId, KioskId, Seq } from '../protocol/ids.ts';
-import { digestOf } from '../protocol/row.ts';
+import type { Clock } from '../protocol/time.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { type Db, openDatabase, translating } from './database.ts';
 import { LEDGER_STEPS } from './ledger-schema.ts';
-import { addToSpans } from './spans.ts';
+import { carryOver } from './ledger-upgrade.ts';
+import { SeenRows } from './seen.ts';
+import type { KeptBatch, Segment } from './segment.ts';
+import { DAY_MS, Segments } from './segments.ts';
+import type { NotedReading } from './triage.ts';
 
-export const DAY_MS = 86_400_000;
+export { DAY_MS };
 
 export interface ArrivedRow {
   readonly seq: Seq;
@@ -35,87 +41,109 @@ export interface ArrivedBatch {
 /** `cloned`: new, but its sequence number came under another content key of the same epoch as well. Kept and forwarded like `new`. */
 export type Standing = 'new' | 'cloned' | 'duplicate' | 'conflict';
 
+/** Makes flags again of the readings that an entry tells of, inside the transaction. */
+export type ReplayReadings = (readings: readonly NotedReading[], receivedAtMs: EpochMillis) => void;
+
+/** Of entries made again at a time. */
+const MOST_REPLAYED = 200;
+const MOST_REPLAYED_BYTES = 4_194_304;
+
 /** @param key the identity's storeKey. @throws StoreError as openDatabase does. */
 export const openLedgerFile = (path: string, key: Uint8Array, isReadOnly = false): Db =>
   openDatabase({ path, key, steps: LEDGER_STEPS, isReadOnly });
 
 export class Ledger {
+  readonly segments: Segments;
   readonly #db: Db;
+  readonly #clock: Clock;
+  readonly #seen: SeenRows;
+  #replay: ReplayReadings = () => {};
+  #depth = 0;
+  /** Appended to in this transaction. */
+  #segment: Segment | undefined;
+  #lastPosition = 0;
+  /** The entries of a transaction were kept, and the index behind them was not. */
+  #isIndexBehind = false;
+  #isReplaying = false;
 
-  constructor(db: Db) {
+  /** @param directory of the segments. @param key the identity's storeKey. @throws StoreError as openDatabase does. */
+  constructor(db: Db, directory: string, key: Uint8Array, clock: Clock) {
     this.#db = db;
+    this.#clock = clock;
+    this.#seen = new SeenRows(db);
+    this.segments = translating('ledger', () => new Segments(db, directory, key));
+    translating('ledger', () => carryOver(db, this.segments));
+    this.#lastPosition = this.#readLastPosition();
+  }
+
+  /** Makes again what the index lacks. To be called once before the first transaction. @throws StoreError. */
+  recover(replay: ReplayReadings): void {
+    this.#replay = replay;
+    translating('ledger', () => this.#catchUp());
   }
 
   /**
    * Runs `work` and commits what it wrote; when this returns, a power cut cannot lose it. Nothing is kept when `work` throws.
    * Inside another `transact` it is a step of that one which can fail alone.
+   * @param isInEntries whether all that `work` did can be made again from the entries it appended: the index is then not synced.
    * @throws StoreError when the store can not keep it now, and whatever `work` throws.
    */
-  transact<T>(work: () => T): T {
-    return translating('ledger', () => this.#db.transact(work));
+  transact<T>(work: () => T, isInEntries?: (done: T) => boolean): T {
+    return translating('ledger', () => (this.#depth > 0 ? this.#step(work) : this.#transactAll(work, isInEntries)));
   }
 
   /**
    * Looks up each row by its identity (kiosk, key id, sequence number) and digest, and remembers those not seen before.
    * Rows come in ascending order; those that `isLegible` refuses count as arrived but are not remembered, so that a whole one in their place is taken.
+   * @returns one for each row, `undefined` for those that are not legible.
    * @throws IngestError `ingest.conflict` when the key id came with another epoch before.
    */
-  stand(batch: ArrivedBatch, rows: readonly ArrivedRow[], isLegible: (row: ArrivedRow) => boolean): Map<Seq, Standing> {
-    const epochNo = this.#epochNo(batch.kiosk, batch.epoch);
-    const keyNo = this.#keyNo(batch.kiosk, batch.keyId, epochNo);
-    const day = Math.floor(batch.receivedAtMs / DAY_MS);
-    const standings = new Map<Seq, Standing>();
-    for (const row of rows) if (isLegible(row)) standings.set(row.seq, this.#standOne(epochNo, keyNo, day, row));
-    addToSpans(
-      this.#db,
+  stand<Row extends ArrivedRow>(
+    { kiosk, epoch, keyId, receivedAtMs }: Pick<ArrivedBatch, 'kiosk' | 'epoch' | 'keyId' | 'receivedAtMs'>,
+    rows: readonly Row[],
+    isLegible: (row: Row) => boolean,
+  ): (Standing | undefined)[] {
+    const epochNo = this.#seen.epochNo(kiosk, epoch);
+    const keyNo = this.#seen.keyNo(kiosk, keyId, epochNo);
+    if (keyNo === undefined) throw new IngestError('ingest.conflict', 'key record: its key id came with another epoch before');
+    const day = Math.floor(receivedAtMs / DAY_MS);
+    let cloned = 0;
+    const standings = rows.map((row) => {
+      if (!isLegible(row)) return undefined;
+      const standing = this.#seen.stand(epochNo, keyNo, row.seq, row.digest, day);
+      if (standing === 'cloned') cloned += 1;
+      return standing;
+    });
+    this.#seen.arrived(
       epochNo,
       rows.map(({ seq }) => seq),
     );
-    const cloned = [...standings.values()].filter((standing) => standing === 'cloned').length;
     if (cloned > 0) this.#db.prepare('UPDATE epochs SET cloned_count = cloned_count + ? WHERE epoch_no = ?').run(cloned, epochNo);
     return standings;
   }
 
-  #standOne(epochNo: number, keyNo: number, day: number, row: ArrivedRow): Standing {
-    const { seq } = row;
-    const digest = Buffer.from(row.digest, 'binary');
-    const others = this.#db.prepare('SELECT key_no, digest FROM seen WHERE epoch_no = ? AND seq = ?').all(epochNo, seq) as {
-      key_no: number;
-      digest: Uint8Array;
-    }[];
-    const same = others.find(({ key_no }) => key_no === keyNo);
-    if (same !== undefined) return Buffer.compare(same.digest, digest) === 0 ? 'duplicate' : 'conflict';
-    this.#db.prepare('INSERT INTO seen (epoch_no, seq, key_no, digest, day) VALUES (?, ?, ?, ?, ?)').run(epochNo, seq, keyNo, digest, day);
-    return others.length > 0 ? 'cloned' : 'new';
-  }
-
-  /** Appends the rows of one batch as one entry. @param rows at least one. @returns the entry's position. */
-  appendBatch(batch: ArrivedBatch, rows: readonly ArrivedRow[]): number {
-    const position = this.#append('batch', batch.receivedAtMs);
-    this.#db
-      .prepare('INSERT INTO batches (position, kiosk, kiosk_public_key, placement, topic, record_no, sign1) VALUES (?, ?, ?, ?, ?, ?, ?)')
-      .run(
-        position,
-        batch.kiosk,
-        batch.kioskPublicKey,
-        JSON.stringify(batch.placement),
-        batch.topic,
-        this.#recordNo(batch.keyRecord),
-        batch.sign1,
-      );
-    const insert = this.#db.prepare('INSERT INTO rows (position, seq, row) VALUES (?, ?, ?)');
-    for (const { seq, row } of rows) insert.run(position, seq, row);
+  /** Appends the rows of one batch as one entry. @param rows at least one. @param readings what triage is to make of them. @returns the entry's position. */
+  appendBatch(batch: ArrivedBatch, rows: readonly ArrivedRow[], readings: readonly NotedReading[] = []): number {
+    const segment = this.#appendTo();
+    const position = this.#lastPosition + 1;
+    segment.appendBatch(
+      position,
+      batch,
+      rows.map(({ row }) => row),
+      readings,
+    );
+    this.#lastPosition = position;
     return position;
   }
 
   /** Appends what triage decided, behind the row it decided on. @returns the entry's position. */
   appendFlag(flag: Omit<FlagEntry, 'kind' | 'position'>, nowMs: EpochMillis): number {
-    const position = this.#append('flag', nowMs);
-    const { reading, state, raisedAtMs, expiresAtMs } = flag;
-    this.#db
-      .prepare('INSERT INTO flag_entries (position, kiosk, key_id, seq, state, raised_at_ms, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)')
-      .run(position, reading.kiosk, reading.keyId, reading.seq, state, raisedAtMs, expiresAtMs);
-    return position;
+    // Made again of readings, it is in the entries already.
+    if (this.#segment === undefined && this.#isReplaying) return this.#lastPosition;
+    const segment = this.#appendTo();
+    segment.appendFlag(this.#lastPosition + 1, flag, nowMs);
+    this.#lastPosition += 1;
+    return this.#lastPosition;
   }
 
   /**
@@ -123,25 +151,18 @@ export class Ledger {
    * @param mostEntries at least 1. @param mostBytes of rows; one entry is given even when it alone is longer.
    */
   entriesAfter(position: number, mostEntries: number, mostBytes: number): LedgerEntry[] {
-    return translating('ledger', () => {
-      const heads = this.#db
-        .prepare('SELECT position, kind, received_at_ms FROM entries WHERE position > ? ORDER BY position LIMIT ?')
-        .all(position, mostEntries) as { position: number; kind: 'batch' | 'flag'; received_at_ms: EpochMillis }[];
-      const entries: LedgerEntry[] = [];
-      let bytes = 0;
-      for (const head of heads) {
-        const entry = head.kind === 'batch' ? this.#batchEntry(head.position, head.received_at_ms) : this.#flagEntry(head.position);
-        if (entry.kind === 'batch') bytes += entry.rows.reduce((sum, row) => sum + row.length, 0);
-        if (entries.length > 0 && bytes > mostBytes) break;
-        entries.push(entry);
-      }
-      return entries;
-    });
+    return translating('ledger', () => this.segments.entriesAfter(position, mostEntries, mostBytes).map(({ entry }) => entry));
+  }
+
+  /** The position of the newest entry; 0 before the first. */
+  get lastPosition(): number {
+    return this.#lastPosition;
   }
 
   /** How many entries there are behind `position`. */
   countAfter(position: number): number {
-    return Number(translating('ledger', () => this.#db.prepare('SELECT count(*) FROM entries WHERE position > ?').pluck().get(position)));
+    const first = this.segments.firstPosition ?? this.#lastPosition + 1;
+    return Math.max(0, this.#lastPosition - Math.max(position, first - 1));
   }
 
   /** How far a sink has taken the log; 0 for one that is new. */
@@ -167,80 +188,118 @@ export class Ledger {
     translating('ledger', () => this.#db.transactUnsynced(() => this.#db.prepare(sql).run(sink, position)));
   }
 
-  #append(kind: 'batch' | 'flag', receivedAtMs: EpochMillis): number {
-    return Number(this.#db.prepare('INSERT INTO entries (kind, received_at_ms) VALUES (?, ?)').run(kind, receivedAtMs).lastInsertRowid);
+  /** Somebody else wrote into the memory of what was seen. */
+  forgetSeen(): void {
+    this.#seen.forget();
   }
 
-  #epochNo(kiosk: KioskId, epoch: Epoch): number {
-    const found = this.#db.prepare('SELECT epoch_no FROM epochs WHERE kiosk = ? AND epoch = ?').get(kiosk, epoch) as
-      | { epoch_no: number }
-      | undefined;
-    return found?.epoch_no ?? Number(this.#db.prepare('INSERT INTO epochs (kiosk, epoch) VALUES (?, ?)').run(kiosk, epoch).lastInsertRowid);
+  /** Closes the files of entries; the index is its owner's. */
+  close(): void {
+    this.segments.close();
   }
 
-  #keyNo(kiosk: KioskId, keyId: KeyId, epochNo: number): number {
-    const found = this.#db.prepare('SELECT key_no, epoch_no FROM content_keys WHERE kiosk = ? AND key_id = ?').get(kiosk, keyId) as
-      | { key_no: number; epoch_no: number }
-      | undefined;
-    if (found === undefined)
-      return Number(
-        this.#db.prepare('INSERT INTO content_keys (kiosk, key_id, epoch_no) VALUES (?, ?, ?)').run(kiosk, keyId, epochNo).lastInsertRowid,
+  #appendTo(): Segment {
+    if (this.#segment === undefined) throw new TypeError('ledger: an append outside a transaction');
+    return this.#segment;
+  }
+
+  #transactAll<T>(work: () => T, isInEntries: ((done: T) => boolean) | undefined): T {
+    if (this.#isIndexBehind) this.#catchUp();
+    const segment = this.segments.openFor(this.#clock.wall(), this.#lastPosition + 1);
+    const before = this.#lastPosition;
+    this.#segment = segment;
+    this.#depth = 1;
+    if (isInEntries !== undefined) this.#db.setSyncing(false);
+    try {
+      // The index's lock first, and all that is written there but the commit: what can fail fails before the entries are kept.
+      this.#db.begin();
+      const done = segment.db.transact(() => {
+        const worked = work();
+        this.#flush();
+        return worked;
+      });
+      this.#isIndexBehind = true;
+      this.#db.commit();
+      this.#isIndexBehind = false;
+      if (isInEntries !== undefined) this.#db.setSyncing(true);
+      // A synced commit syncs all that lies before it in the log.
+      if (isInEntries?.(done) === false) this.#db.transact(() => this.#setApplied());
+      return done;
+    } catch (error) {
+      this.#db.rollback();
+      segment.forget();
+      this.#seen.forget();
+      if (!this.#isIndexBehind) this.#lastPosition = before;
+      throw error;
+    } finally {
+      if (isInEntries !== undefined) this.#db.setSyncing(true);
+      this.#depth = 0;
+      this.#segment = undefined;
+    }
+  }
+
+  #step<T>(work: () => T): T {
+    const before = this.#lastPosition;
+    this.#flush();
+    try {
+      return this.#db.transact(() =>
+        this.#appendTo().db.transact(() => {
+          const worked = work();
+          this.#flush();
+          return worked;
+        }),
       );
-    if (found.epoch_no !== epochNo) throw new IngestError('ingest.conflict', 'key record: its key id came with another epoch before');
-    return found.key_no;
+    } catch (error) {
+      this.#segment?.forget();
+      this.#seen.forget();
+      this.#lastPosition = before;
+      throw error;
+    }
   }
 
-  #recordNo(record: Uint8Array): number {
-    const digest = digestOf(record);
-    const found = this.#db.prepare('SELECT record_no FROM key_records WHERE digest = ?').get(digest) as { record_no: number } | undefined;
-    return (
-      found?.record_no ??
-      Number(this.#db.prepare('INSERT INTO key_records (digest, record) VALUES (?, ?)').run(digest, record).lastInsertRowid)
+  #flush(): void {
+    this.#seen.flush();
+    this.#segment?.flush();
+    this.#setApplied();
+  }
+
+  #setApplied(): void {
+    this.#db.prepare('UPDATE applied SET position = ?').run(this.#lastPosition);
+  }
+
+  #catchUp(): void {
+    this.#seen.forget();
+    let at = this.#appliedPosition();
+    for (;;) {
+      const kept = this.segments.entriesAfter(at, MOST_REPLAYED, MOST_REPLAYED_BYTES);
+      const last = kept.at(-1);
+      if (last === undefined) break;
+      at = last.entry.position;
+      this.#db.transact(() => {
+        for (const one of kept) this.#apply(one);
+        this.#seen.flush();
+        this.#db.prepare('UPDATE applied SET position = ?').run(at);
+      });
+    }
+    this.#isIndexBehind = false;
+    this.#lastPosition = this.#readLastPosition();
+  }
+
+  /** Makes the index's part of one entry again. A flag's part is made by the readings that it was made of. */
+  #apply({ entry, key, readings }: KeptBatch): void {
+    if (entry.kind !== 'batch' || key === undefined) return;
+    const rows = matchRows(listOf(entry.sign1).listed, entry.rows);
+    this.stand(
+      { ...entry, ...key },
+      rows.toSorted((a, b) => a.seq - b.seq),
+      () => true,
     );
+    this.#isReplaying = true;
+    this.#replay(readings, entry.receivedAtMs);
+    this.#isReplaying = false;
   }
 
-  #batchEntry(position: number, receivedAtMs: EpochMillis): LedgerEntry {
-    const batch = this.#db
-      .prepare('SELECT batches.*, record FROM batches JOIN key_records USING (record_no) WHERE position = ?')
-      .get(position) as {
-      kiosk: KioskId;
-      kiosk_public_key: Uint8Array;
-      placement: string;
-      topic: string;
-      record: Uint8Array;
-      sign1: Uint8Array;
-    };
-    const rows = this.#db.prepare('SELECT row FROM rows WHERE position = ? ORDER BY seq').pluck().all(position) as Uint8Array[];
-    return {
-      kind: 'batch',
-      position,
-      kiosk: batch.kiosk,
-      kioskPublicKey: new Uint8Array(batch.kiosk_public_key),
-      placement: JSON.parse(batch.placement) as Placement,
-      topic: batch.topic,
-      keyRecord: new Uint8Array(batch.record),
-      sign1: new Uint8Array(batch.sign1),
-      rows: rows.map((row) => new Uint8Array(row)),
-      receivedAtMs,
-    };
-  }
+  #appliedPosition = (): number => Number(this.#db.prepare('SELECT position FROM applied').pluck().get());
 
-  #flagEntry(position: number): FlagEntry {
-    const flag = this.#db.prepare('SELECT * FROM flag_entries WHERE position = ?').get(position) as {
-      kiosk: KioskId;
-      key_id: Uint8Array;
-      seq: Seq;
-      state: FlagEntry['state'];
-      raised_at_ms: EpochMillis;
-      expires_at_ms: EpochMillis;
-    };
-    return {
-      kind: 'flag',
-      position,
-      reading: { kiosk: flag.kiosk, keyId: new Uint8Array(flag.key_id) as KeyId, seq: flag.seq },
-      state: flag.state,
-      raisedAtMs: flag.raised_at_ms,
-      expiresAtMs: flag.expires_at_ms,
-    };
-  }
+  #readLastPosition = (): number => Math.max(this.#appliedPosition(), this.segments.newest?.lastPosition() ?? 0);
 }

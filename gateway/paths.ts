@@ -2,8 +2,10 @@
 import { join } from 'node:path';
 
 export interface GatewayPaths {
-  /** Encrypted: rows, quarantine, flags, cursors. */
+  /** Encrypted: what was seen, quarantine, flags, cursors. */
   readonly ledger: string;
+  /** Encrypted: the ledger's entries, a file a day. */
+  readonly segments: string;
   /** Encrypted: venues and admitted kiosks. */
   readonly registry: string;
   /** Encrypted: enrolment codes, and the certificates of kiosks. */
@@ -26,6 +28,7 @@ export interface GatewayPaths {
 
 export const gatewayPaths = (directory: string): GatewayPaths => ({
   ledger: join(directory, 'gateway.db'),
+  segments: join(directory, 'ledger'),
   registry: join(directory, 'registry.db'),
   enrolment: join(directory, 'enrolment.db'),
   lock: join(directory, 'gateway.lock'),

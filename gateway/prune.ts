@@ -26,53 +26,44 @@ export interface Pruned {
  * @throws StoreError.
  */
 export function pruneSome(db: Db, ledger: Ledger, retentionDays: number, nowMs: EpochMillis): Pruned {
-  const beforeMs = nowMs - retentionDays * DAY_MS;
-  return ledger.transact(() => {
-    const heads = db.prepare('SELECT position, received_at_ms FROM entries ORDER BY position LIMIT ?').all(MOST_AT_ONCE) as {
-      position: number;
-      received_at_ms: number;
-    }[];
-    const kept = heads.findIndex(({ received_at_ms }) => received_at_ms >= beforeMs);
-    const past = kept === -1 ? heads : heads.slice(0, kept);
-    const untaken = past.length === 0 ? 0 : dropEntries(db, past.at(-1)?.position ?? 0);
+  const beforeMs = (nowMs - retentionDays * DAY_MS) as EpochMillis;
+  // A file is dropped whole, when its first entry is past its time: none is kept longer, and the last of a day is kept a day less.
+  const past = ledger.segments.begunBefore(beforeMs, ledger.lastPosition);
+  const entries = past === undefined ? 0 : past.through - (ledger.segments.firstPosition ?? past.through + 1) + 1;
+  const pruned = ledger.transact(() => {
+    const untaken = past === undefined ? 0 : countUntaken(db, ledger, past.through);
+    if (past !== undefined) ledger.segments.drop(past.nos);
     const quarantined = db
       .prepare('DELETE FROM quarantine WHERE no IN (SELECT no FROM quarantine WHERE received_at_ms < ? ORDER BY no LIMIT ?)')
       .run(beforeMs, MOST_AT_ONCE).changes;
     db.prepare('DELETE FROM readings WHERE received_at_ms < ?').run(beforeMs);
     db.prepare("DELETE FROM flags WHERE state <> 'pending' AND raised_at_ms < ?").run(beforeMs);
     forgetSeen(db, Math.floor(nowMs / DAY_MS) - SEEN_DAYS);
-    return { entries: past.length, quarantined, untaken };
+    return { entries, quarantined, untaken };
   });
+  ledger.forgetSeen();
+  if (past !== undefined) ledger.segments.sweep(past.nos);
+  return pruned;
 }
 
-function dropEntries(db: Db, through: number): number {
-  const records = db.prepare('SELECT DISTINCT record_no FROM batches WHERE position <= ?').pluck().all(through);
-  const behind = db.prepare(
-    'SELECT name, (SELECT count(*) FROM entries WHERE position > sinks.position AND position <= ?) AS n FROM sinks',
-  );
+/** Counts against each sink what of the entries up to `through` it had not taken. */
+function countUntaken(db: Db, ledger: Ledger, through: number): number {
+  const before = (ledger.segments.firstPosition ?? through + 1) - 1;
   let untaken = 0;
-  for (const { name, n } of behind.all(through) as { name: string; n: number }[]) {
-    db.prepare('UPDATE sinks SET dropped_entries = dropped_entries + ? WHERE name = ?').run(n, name);
+  for (const { name, position } of db.prepare('SELECT name, position FROM sinks').all() as { name: string; position: number }[]) {
+    const n = Math.max(0, through - Math.max(position, before));
+    if (n > 0) db.prepare('UPDATE sinks SET dropped_entries = dropped_entries + ? WHERE name = ?').run(n, name);
     untaken += n;
   }
-  db.prepare('DELETE FROM entries WHERE position <= ?').run(through);
-  const forget = db.prepare('DELETE FROM key_records WHERE record_no = ? AND NOT EXISTS (SELECT 1 FROM batches WHERE record_no = ?)');
-  for (const record of records) forget.run(record, record);
   return untaken;
 }
 
 /**
- * Takes from each epoch its oldest run only: sequence numbers rise with time but for the two lanes, and what a lane brought late
- * is found by a later step.
+ * Takes from the oldest lines only: what was seen first is forgotten first but for what came late, and that is found by a later step.
  */
 function forgetSeen(db: Db, beforeDay: number): void {
-  for (const epochNo of db.prepare('SELECT epoch_no FROM epochs').pluck().all()) {
-    const oldest = db.prepare('SELECT seq, day FROM seen WHERE epoch_no = ? ORDER BY seq LIMIT ?').all(epochNo, MOST_AT_ONCE) as {
-      seq: number;
-      day: number;
-    }[];
-    const kept = oldest.findIndex(({ day }) => day >= beforeDay);
-    const past = (kept === -1 ? oldest : oldest.slice(0, kept)).at(-1);
-    if (past !== undefined) db.prepare('DELETE FROM seen WHERE epoch_no = ? AND seq <= ? AND day < ?').run(epochNo, past.seq, beforeDay);
-  }
+  db.prepare('DELETE FROM seen_windows WHERE no IN (SELECT no FROM seen_windows ORDER BY no LIMIT ?) AND day < ?').run(
+    MOST_AT_ONCE,
+    beforeDay,
+  );
 }

@@ -95,6 +95,7 @@ async function start(
   opened.add(() => registry.close());
   const db = openLedgerFile(paths.ledger, identity.storeKey);
   opened.add(() => db.close());
+  opened.add(() => ledger.close());
   const stopping = new AbortController();
   let loops: Promise<unknown> = Promise.resolve();
   opened.add(async () => {
@@ -105,12 +106,13 @@ async function start(
   opened.add(async () => {
     await Promise.all(listeners.map((listener) => listener.close()));
   });
-  const ledger = new Ledger(db);
-  ledger.addSink(CORE);
+  const ledger = new Ledger(db, paths.segments, identity.storeKey, clock);
 
   const calendar = new VenueCalendar();
   const quarantine = new Quarantine(db, { mostItems: config.limits.quarantineItems, mostBytes: config.limits.quarantineBytes });
   const triage = new Triage(db, ledger, config.flags, identity, calendar);
+  ledger.recover((readings, receivedAtMs) => triage.take(readings, receivedAtMs));
+  ledger.addSink(CORE);
   const events = new OperatorEvents(deployment, identity.operatorPseudonymKey, calendar);
   const board = new StateBoard(clock, log, (kiosk) => storedTroubleOf(db, kiosk));
   for (const kiosk of kiosksSeen(db)) board.stored(kiosk);

@@ -10,16 +10,80 @@ interface Span {
   last_seq: number;
 }
 
-/**
- * Notes that these sequence numbers came; noting one twice changes nothing. Inside the caller's transaction.
- * @param seqs strictly ascending.
- */
-export function addToSpans(db: Db, epochNo: number, seqs: readonly number[]): void {
-  let first = seqs[0];
-  for (const [index, seq] of seqs.entries()) {
-    if (seqs[index + 1] === seq + 1) continue;
-    addSpan(db, epochNo, first ?? seq, seq);
-    first = seqs[index + 1];
+/** The last range of an epoch, to which nearly all that comes is added; written at a transaction's end. */
+interface Tail {
+  /** 0 when the epoch has none. */
+  readonly first: number;
+  last: number;
+  isChanged: boolean;
+}
+
+const MOST_HELD = 10_000;
+
+/** Adds to the ranges of many epochs, inside the caller's transaction. */
+export class SpanTails {
+  readonly #db: Db;
+  readonly #tails = new Map<number, Tail>();
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** The highest sequence number that ever came; 0 when none did. */
+  lastOf(epochNo: number): number {
+    return this.#tail(epochNo).last;
+  }
+
+  /** Notes that these sequence numbers came; noting one twice changes nothing. @param seqs strictly ascending. */
+  add(epochNo: number, seqs: readonly number[]): void {
+    let first = seqs[0];
+    for (let at = 0; at < seqs.length; at++) {
+      const seq = seqs[at] ?? 0;
+      if (seqs[at + 1] === seq + 1) continue;
+      this.#addOne(epochNo, first ?? seq, seq);
+      first = seqs[at + 1];
+    }
+  }
+
+  /** Writes what was changed. */
+  flush(): void {
+    for (const [epochNo, tail] of this.#tails) if (tail.isChanged) this.#write(epochNo, tail);
+    if (this.#tails.size > MOST_HELD) this.#tails.clear();
+  }
+
+  /** Forgets what is held. */
+  forget(): void {
+    this.#tails.clear();
+  }
+
+  #addOne(epochNo: number, first: number, last: number): void {
+    const tail = this.#tail(epochNo);
+    const isInside = tail.first > 0 && first >= tail.first;
+    if (isInside && last <= tail.last) return;
+    if (isInside && first <= tail.last + 1) {
+      tail.last = last;
+      tail.isChanged = true;
+      return;
+    }
+    if (tail.isChanged) this.#write(epochNo, tail);
+    addSpan(this.#db, epochNo, first, last);
+    this.#tails.delete(epochNo);
+  }
+
+  #tail(epochNo: number): Tail {
+    let tail = this.#tails.get(epochNo);
+    if (tail === undefined) {
+      const find = 'SELECT first_seq, last_seq FROM spans WHERE epoch_no = ? ORDER BY first_seq DESC LIMIT 1';
+      const found = this.#db.prepare(find).get(epochNo) as Span | undefined;
+      tail = { first: found?.first_seq ?? 0, last: found?.last_seq ?? 0, isChanged: false };
+      this.#tails.set(epochNo, tail);
+    }
+    return tail;
+  }
+
+  #write(epochNo: number, tail: Tail): void {
+    this.#db.prepare('UPDATE spans SET last_seq = ? WHERE epoch_no = ? AND first_seq = ?').run(tail.last, epochNo, tail.first);
+    tail.isChanged = false;
   }
 }
 

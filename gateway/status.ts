@@ -9,6 +9,7 @@ import type { EpochMillis } from '../protocol/units.ts';
 import { type Db, holdLock, translating } from './database.ts';
 import { openIdentity } from './identity.ts';
 import { openLedgerFile } from './ledger.ts';
+import { type LedgerTotals, ledgerTotals } from './ledger-totals.ts';
 import { gatewayPaths } from './paths.ts';
 import type { Venue } from './policy/venue.ts';
 import { type Kiosk, Registry } from './registry.ts';
@@ -69,7 +70,8 @@ export async function gatewayStatus(directory: string): Promise<GatewayStatus> {
     if (!existsSync(paths.ledger)) return { ...about, kiosks: admitted.map(withoutRows), entries: 0, sinks: [], flags: {} };
     const db = openLedgerFile(paths.ledger, storeKey, true);
     try {
-      return { ...about, ...translating('ledger', () => readLedger(db, admitted)) };
+      const totals = ledgerTotals(db, paths.segments, storeKey);
+      return { ...about, ...translating('ledger', () => readLedger(db, admitted, totals)) };
     } finally {
       db.close();
     }
@@ -78,7 +80,11 @@ export async function gatewayStatus(directory: string): Promise<GatewayStatus> {
   }
 }
 
-function readLedger(db: Db, admitted: readonly Kiosk[]): Pick<GatewayStatus, 'kiosks' | 'entries' | 'sinks' | 'flags'> {
+function readLedger(
+  db: Db,
+  admitted: readonly Kiosk[],
+  totals: LedgerTotals,
+): Pick<GatewayStatus, 'kiosks' | 'entries' | 'sinks' | 'flags'> {
   const kiosks = new Set([...admitted.map(({ kiosk }) => kiosk), ...kiosksSeen(db)]);
   const flags = db.prepare('SELECT state, count(*) AS n FROM flags GROUP BY state').all() as { state: string; n: number }[];
   return {
@@ -86,27 +92,19 @@ function readLedger(db: Db, admitted: readonly Kiosk[]): Pick<GatewayStatus, 'ki
       kioskStatus(
         db,
         kiosk,
+        totals,
         admitted.find((other) => other.kiosk === kiosk),
       ),
     ),
-    entries: Number(db.prepare('SELECT count(*) FROM entries').pluck().get()),
-    sinks: db
-      .prepare(
-        `SELECT name, dropped_entries AS droppedEntries, (SELECT count(*) FROM entries WHERE entries.position > sinks.position) AS behindEntries
-         FROM sinks ORDER BY name`,
-      )
-      .all() as GatewayStatus['sinks'],
+    entries: totals.entries,
+    sinks: totals.sinks,
     flags: Object.fromEntries(flags.map(({ state, n }) => [state, n])),
   };
 }
 
-function kioskStatus(db: Db, kiosk: KioskId, admission: Kiosk | undefined): KioskStatus {
-  const taken = db
-    .prepare(
-      `SELECT count(rows.seq) AS n, max(received_at_ms) AS at FROM batches JOIN entries USING (position) JOIN rows USING (position) WHERE kiosk = ?`,
-    )
-    .get(kiosk) as { n: number; at: EpochMillis | null };
-  return { kiosk, admission, rows: taken.n, lastReceivedAtMs: taken.at ?? undefined, ...storedTroubleOf(db, kiosk) };
+function kioskStatus(db: Db, kiosk: KioskId, { kiosks }: LedgerTotals, admission: Kiosk | undefined): KioskStatus {
+  const taken = kiosks.get(kiosk);
+  return { kiosk, admission, rows: taken?.rows ?? 0, lastReceivedAtMs: taken?.lastReceivedAtMs, ...storedTroubleOf(db, kiosk) };
 }
 
 const withoutRows = (admission: Kiosk): KioskStatus => ({

@@ -57,7 +57,21 @@ interface ReadingRow {
   received_at_ms: EpochMillis;
 }
 
-type ReadingEvent = Extract<OpenedRow, { event: unknown }>['event'] & Temperature;
+/** A reading that may change a flag: no temperature, only whether it was high. Kept beside its row in the ledger; key ids are hexadecimal. */
+export interface NotedReading {
+  readonly kiosk: KioskId;
+  readonly keyId: string;
+  readonly seq: Seq;
+  /** The scan that it belongs to. */
+  readonly ofKeyId: string;
+  readonly ofSeq: Seq;
+  readonly attempt: 1 | 2;
+  readonly takenAtMs: EpochMillis;
+  /** Of a high one. */
+  readonly high:
+    | { readonly pseudonym: string; readonly subject: string; readonly venue: VenueId; readonly entrance: EntranceId }
+    | undefined;
+}
 
 export class Triage {
   readonly #db: Db;
@@ -82,20 +96,37 @@ export class Triage {
     this.#calendar = calendar;
   }
 
-  /** Looks at the readings among rows just taken, inside the caller's transaction. @returns what changed. */
-  take(kiosk: Kiosk, batch: OpenedBatch, taken: readonly OpenedRow[], nowMs: EpochMillis): FlagChange[] {
-    const changes: FlagChange[] = [];
+  /** @returns the readings among rows just taken that may change a flag; a first one that was not high can not. */
+  readingsOf(kiosk: Kiosk, batch: OpenedBatch, taken: readonly OpenedRow[], nowMs: EpochMillis): NotedReading[] {
+    const readings: NotedReading[] = [];
     for (const row of taken) {
       if (!('event' in row) || row.event.type !== 'temperature') continue;
       const event = row.event;
       const isHigh = event.estimate >= event.threshold;
       if (event.attempt === 1 && !isHigh) continue;
       const takenAtMs = correct({ stamp: event.stamp, sentAt: batch.sentAt, receivedAtMs: nowMs }).atMs;
-      this.#note(kiosk.kiosk, batch.keyId, row.seq, event, { isHigh, takenAtMs, receivedAtMs: nowMs });
-      if (isHigh) this.#openFlag(kiosk, batch, row.seq, event, takenAtMs);
-      changes.push(...this.#judge(kiosk.kiosk, event.of.keyId, event.of.seq, nowMs));
+      readings.push({
+        kiosk: kiosk.kiosk,
+        keyId: hexOf(batch.keyId),
+        seq: row.seq,
+        ofKeyId: hexOf(event.of.keyId),
+        ofSeq: event.of.seq,
+        attempt: event.attempt,
+        takenAtMs,
+        high: isHigh ? this.#aboutHigh(kiosk, event, takenAtMs) : undefined,
+      });
     }
-    return changes;
+    return readings;
+  }
+
+  /** Notes readings and judges what they are of, inside the caller's transaction. Doing so again changes nothing. @returns what changed. */
+  take(readings: readonly NotedReading[], nowMs: EpochMillis): FlagChange[] {
+    return readings.flatMap((reading) => {
+      const ofKeyId = Buffer.from(reading.ofKeyId, 'hex');
+      this.#note(reading, ofKeyId, nowMs);
+      if (reading.high !== undefined) this.#openFlag(reading, ofKeyId);
+      return this.#judge(reading.kiosk, ofKeyId, reading.ofSeq, nowMs);
+    });
   }
 
   /** Judges what has waited long enough for a second reading. Opens its own transaction. @returns what changed. @throws StoreError. */
@@ -112,28 +143,26 @@ export class Triage {
    * Keeps a reading, unless one of the same attempt and outcome is there: another can not change the verdict, and each judgement
    * reads all that are kept of its scan.
    */
-  #note(
-    kiosk: KioskId,
-    keyId: KeyId,
-    seq: Seq,
-    { of, attempt }: Temperature,
-    about: { readonly isHigh: boolean; readonly takenAtMs: EpochMillis; readonly receivedAtMs: EpochMillis },
-  ): void {
-    const isHigh = about.isHigh ? 1 : 0;
+  #note({ kiosk, keyId, seq, ofSeq, attempt, takenAtMs, high }: NotedReading, ofKeyId: Uint8Array, receivedAtMs: EpochMillis): void {
+    const isHigh = high === undefined ? 0 : 1;
     const same = 'SELECT 1 FROM readings WHERE kiosk = ? AND of_key_id = ? AND of_seq = ? AND attempt = ? AND is_high = ?';
-    if (this.#db.prepare(same).get(kiosk, of.keyId, of.seq, attempt, isHigh) !== undefined) return;
+    if (this.#db.prepare(same).get(kiosk, ofKeyId, ofSeq, attempt, isHigh) !== undefined) return;
     this.#db
       .prepare(
         `INSERT INTO readings (kiosk, of_key_id, of_seq, key_id, seq, attempt, is_high, taken_at_ms, received_at_ms)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
       )
-      .run(kiosk, of.keyId, of.seq, keyId, seq, attempt, isHigh, about.takenAtMs, about.receivedAtMs);
+      .run(kiosk, ofKeyId, ofSeq, Buffer.from(keyId, 'hex'), seq, attempt, isHigh, takenAtMs, receivedAtMs);
+  }
+
+  #aboutHigh({ placement: { venue, entrance }, timezone }: Kiosk, { card }: Temperature, takenAtMs: EpochMillis): NotedReading['high'] {
+    const subject = operatorPseudonym(this.#operatorPseudonymKey, venue, this.#calendar.dayAt(timezone, takenAtMs), card);
+    return { pseudonym: hexOf(indexPseudonym(this.#indexPseudonymKey, card)), subject, venue, entrance };
   }
 
   /** Notes the flag that a high reading may become. The earliest high reading names it, until somebody is told. */
-  #openFlag(kiosk: Kiosk, batch: OpenedBatch, seq: Seq, event: ReadingEvent, takenAtMs: EpochMillis): void {
-    const { venue, entrance } = kiosk.placement;
-    const day = this.#calendar.dayAt(kiosk.timezone, takenAtMs);
+  #openFlag({ kiosk, keyId, seq, ofSeq, takenAtMs, high }: NotedReading, ofKeyId: Uint8Array): void {
+    if (high === undefined) return;
     this.#db
       .prepare(
         `INSERT INTO flags (kiosk, of_key_id, of_seq, pseudonym, subject, venue, entrance, state, deadline_ms,
@@ -144,14 +173,14 @@ export class Triage {
          WHERE state = 'pending' AND excluded.raised_at_ms < raised_at_ms`,
       )
       .run(
-        kiosk.kiosk,
-        event.of.keyId,
-        event.of.seq,
-        indexPseudonym(this.#indexPseudonymKey, event.card),
-        operatorPseudonym(this.#operatorPseudonymKey, venue, day, event.card),
-        venue,
-        entrance,
-        batch.keyId,
+        kiosk,
+        ofKeyId,
+        ofSeq,
+        Buffer.from(high.pseudonym, 'hex'),
+        high.subject,
+        high.venue,
+        high.entrance,
+        Buffer.from(keyId, 'hex'),
         seq,
         takenAtMs,
         takenAtMs + this.#policy.ageOffMs,
@@ -188,7 +217,7 @@ export class Triage {
 
   #tell(flag: FlagRow, state: FlagEntry['state'], nowMs: EpochMillis): FlagChange {
     const { kiosk, venue, entrance, subject, raised_at_ms: raisedAtMs, expires_at_ms: expiresAtMs } = flag;
-    const reading = { kiosk, keyId: flag.reading_key_id, seq: flag.reading_seq };
+    const reading = { kiosk, keyId: new Uint8Array(flag.reading_key_id) as KeyId, seq: flag.reading_seq };
     this.#ledger.appendFlag({ reading, state, raisedAtMs, expiresAtMs }, nowMs);
     return { reading, venue, entrance, subject, state, raisedAtMs, expiresAtMs };
   }
@@ -199,3 +228,5 @@ const factOf = ({ attempt, is_high, received_at_ms }: ReadingRow): ReadingFact =
   isHigh: is_high === 1,
   receivedAtMs: received_at_ms,
 });
+
+const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

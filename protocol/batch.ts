@@ -7,7 +7,7 @@ import type { KeyObject } from 'node:crypto';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { CborCursor } from './cbor-cursor.ts';
 import { readArray, readBytes, readInteger } from './cbor-read.ts';
-import { signSign1, verifySign1 } from './cose.ts';
+import { payloadOf, signSign1, verifySign1 } from './cose.ts';
 import { DecodeError, SealError } from './errors.ts';
 import type { BootId, DeploymentId, KeyId, Seq } from './ids.ts';
 import { LONGEST_KEY_RECORD_BYTES } from './key-record.ts';
@@ -113,6 +113,13 @@ export function verifyBatch(
     subject: 'batch list',
     longestBytes: LONGEST_LIST_BYTES,
   });
+  return readList(payload);
+}
+
+/** @returns the list of one that was verified before. @throws DecodeError when it is no list. */
+export const listOf = (sign1: Uint8Array): BatchList => readList(payloadOf(sign1, 'batch list', LONGEST_LIST_BYTES));
+
+function readList(payload: Uint8Array): BatchList {
   const list = batchListOf(payload) ?? readBatchList(payload);
   refuseBadList(list.listed);
   return list;

@@ -100,6 +100,10 @@ export function verifySign1(
   return payload;
 }
 
+/** @returns the payload of one that was verified before. @throws DecodeError as `verifySign1`. */
+export const payloadOf = (bytes: Uint8Array, subject: string, longestBytes: number): Uint8Array =>
+  (sign1PartsOf(bytes, longestBytes) ?? readSign1(bytes, subject, longestBytes)).payload;
+
 interface Sign1Parts {
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;

@@ -6,6 +6,7 @@ import { openReceipt, type Receipt } from '../../protocol/receipt.ts';
 import { digestOf } from '../../protocol/row.ts';
 import { topicOf } from '../../protocol/topics.ts';
 import { Inbox } from '../support/inbox.ts';
+import { rowsIn } from '../support/read-ledger.ts';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.ts';
 import { checkIn, type TestKiosk } from '../support/test-kiosk.ts';
 import { until } from '../support/until.ts';
@@ -13,8 +14,6 @@ import { until } from '../support/until.ts';
 /** Resolves at PUBACK. */
 const send = (client: MqttClient, kiosk: TestKiosk, message: Uint8Array) =>
   client.publishAsync(kiosk.batchTopic, Buffer.from(message), { qos: 1 });
-
-const rowsIn = (gateway: TestGateway): number => Number(gateway.ledger.prepare('SELECT count(*) FROM rows').pluck().get());
 
 /** What the intake was given, as sequence numbers in order. */
 const forwarded = (gateway: TestGateway): number[] =>

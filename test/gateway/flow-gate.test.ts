@@ -3,6 +3,7 @@ import t from 'tap';
 import { PacketSplitter } from '../../gateway/packet-splitter.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import { watchState } from '../support/inbox.ts';
+import { rowsIn } from '../support/read-ledger.ts';
 import { startTestGateway } from '../support/test-gateway.ts';
 import { checkIn, publishOrClose } from '../support/test-kiosk.ts';
 
@@ -105,6 +106,6 @@ for (const [what, limits] of [
     gateway.ledger.prepare('ROLLBACK').run();
     await gateway.clock.advance(60_000);
     await Promise.all(sent);
-    t.equal(gateway.ledger.prepare('SELECT count(*) FROM rows').pluck().get(), 12);
+    t.equal(rowsIn(gateway), 12);
   });
 }

@@ -3,9 +3,11 @@ import fc from 'fast-check';
 import t from 'tap';
 import { isWithin, refuseSubscription } from '../../gateway/admission.ts';
 import { parseGatewayConfig } from '../../gateway/config.ts';
-import { mergeRanges } from '../../gateway/decide.ts';
+import { addToRanges } from '../../gateway/decide.ts';
 import { judge, type ReadingFact } from '../../gateway/flag-rule.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
 import { type KioskId, newPlaceId, type Seq } from '../../protocol/ids.ts';
+import type { ReceiptRange } from '../../protocol/receipt.ts';
 import { topicOf } from '../../protocol/topics.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 
@@ -107,9 +109,25 @@ t.test('config: defaults are safe, and every fault is listed', async (t) => {
 });
 
 t.test('receipt ranges: neighbours of one fate are one range', async (t) => {
-  const fate = (seq: number, outcome: 'accepted' | 'duplicate', reason?: string) => ({ from: seq as Seq, to: seq as Seq, outcome, reason });
+  const fate = (seq: number, outcome: 'accepted' | 'duplicate', reason?: ErrorCode) => ({
+    from: seq as Seq,
+    to: seq as Seq,
+    outcome,
+    reason,
+  });
+  const rangesOf = (fates: readonly ReturnType<typeof fate>[]): ReceiptRange[] => {
+    const ranges: ReceiptRange[] = [];
+    for (const { from, outcome, reason } of fates) addToRanges(ranges, from, outcome, reason);
+    return ranges;
+  };
   t.strictSame(
-    mergeRanges([fate(1, 'accepted'), fate(2, 'accepted'), fate(4, 'accepted'), fate(5, 'duplicate'), fate(6, 'duplicate', 'x.y')]),
-    [{ ...fate(1, 'accepted'), to: 2 }, fate(4, 'accepted'), fate(5, 'duplicate'), fate(6, 'duplicate', 'x.y')],
+    rangesOf([
+      fate(1, 'accepted'),
+      fate(2, 'accepted'),
+      fate(4, 'accepted'),
+      fate(5, 'duplicate'),
+      fate(6, 'duplicate', 'decode.malformed'),
+    ]),
+    [{ ...fate(1, 'accepted'), to: 2 }, fate(4, 'accepted'), fate(5, 'duplicate'), fate(6, 'duplicate', 'decode.malformed')],
   );
 });

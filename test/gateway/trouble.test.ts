@@ -5,11 +5,11 @@ import { dropQuarantine, gatewayStatus } from '../../gateway/status.ts';
 import { storedTroubleOf } from '../../gateway/stored-trouble.ts';
 import { generateRecipient } from '../../protocol/hpke.ts';
 import { watchState } from '../support/inbox.ts';
+import { rowsIn } from '../support/read-ledger.ts';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.ts';
 import { checkIn, type KioskStart, publishOrClose, type TestKiosk } from '../support/test-kiosk.ts';
 import { until } from '../support/until.ts';
 
-const rowsIn = (gateway: TestGateway): number => Number(gateway.ledger.prepare('SELECT count(*) FROM rows').pluck().get());
 const reasonsOf = (gateway: TestGateway, kiosk: TestKiosk) => storedTroubleOf(gateway.ledger, kiosk.kiosk).quarantine.reasons;
 
 interface Connected {

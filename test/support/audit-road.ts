@@ -2,6 +2,7 @@
  * Counts what arrived without the product's own counting: the ledger's rows read by SQL and opened with the gateway's key, the
  * core's scans read by SQL from its day files. Gateway and kiosk must be stopped.
  */
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { readCoreKeys } from '../../core/keys.ts';
@@ -10,7 +11,7 @@ import { verifyBatch } from '../../protocol/batch.ts';
 import { decodeCbor } from '../../protocol/cbor.ts';
 import { publicKeyFromRaw } from '../../protocol/ed25519.ts';
 import type { VestibuleEvent } from '../../protocol/event.ts';
-import type { DeploymentId, KioskId, Seq } from '../../protocol/ids.ts';
+import type { DeploymentId, KioskId } from '../../protocol/ids.ts';
 import { openContentKey, verifyKeyRecord } from '../../protocol/key-record.ts';
 import { digestTextOf, openRow } from '../../protocol/row.ts';
 
@@ -44,12 +45,10 @@ export async function auditRoad(data: string): Promise<RoadAudit> {
 async function auditLedger(dir: string): Promise<Pick<RoadAudit, 'rows' | 'flags' | 'quarantined'>> {
   const { deployment, recipient, recipientPrivateKey, storeKey } = await openIdentity(dir);
   const db = openEncrypted(join(dir, 'gateway.db'), storeKey);
-  const batches = db
-    .prepare(
-      'SELECT position, kiosk, kiosk_public_key, topic, sign1, record FROM batches JOIN key_records USING (record_no) ORDER BY position',
-    )
-    .all() as { position: number; kiosk: KioskId; kiosk_public_key: Buffer; topic: string; sign1: Buffer; record: Buffer }[];
-  const rowsOf = db.prepare('SELECT seq, row FROM rows WHERE position = ?');
+  const batches = readdirSync(join(dir, 'ledger'))
+    .filter((name) => name.endsWith('.db'))
+    .toSorted()
+    .flatMap((name) => batchesIn(join(dir, 'ledger', name), storeKey));
   const rows: LedgerRow[] = [];
   for (const batch of batches) {
     const publicKey = publicKeyFromRaw(batch.kiosk_public_key);
@@ -57,9 +56,10 @@ async function auditLedger(dir: string): Promise<Pick<RoadAudit, 'rows' | 'flags
     const holder = { id: recipient.id, privateKey: recipientPrivateKey };
     const contentKey = await openContentKey(record, { deployment, kiosk: batch.kiosk }, holder);
     const { listed } = verifyBatch(batch.sign1, { deployment, topic: batch.topic, publicKey });
-    for (const { seq, row } of rowsOf.all(batch.position) as { seq: Seq; row: Buffer }[]) {
+    for (const row of decodeCbor(batch.rows, 'rows', 131_072) as Uint8Array[]) {
       const digest = digestTextOf(row);
-      if (!listed.some((entry) => entry.seq === seq && entry.digest === digest)) throw new Error('a row that its batch does not list');
+      const seq = listed.find((entry) => entry.digest === digest)?.seq;
+      if (seq === undefined) throw new Error('a row that its batch does not list');
       const place = { deployment: deployment as DeploymentId, kiosk: batch.kiosk, epoch: record.epoch, keyId: record.keyId, seq };
       const keyId = Buffer.from(record.keyId).toString('hex');
       rows.push({ name: rowName(batch.kiosk, keyId, seq), event: openRow(row, place, contentKey), nonce: `${keyId}/${nonceOf(row)}` });
@@ -69,6 +69,24 @@ async function auditLedger(dir: string): Promise<Pick<RoadAudit, 'rows' | 'flags
   const quarantined = db.prepare('SELECT count(*) FROM quarantine').pluck().get() as number;
   db.close();
   return { rows, flags, quarantined };
+}
+
+interface KeptBatch {
+  kiosk: KioskId;
+  kiosk_public_key: Buffer;
+  topic: string;
+  sign1: Buffer;
+  record: Buffer;
+  rows: Buffer;
+}
+
+function batchesIn(path: string, key: Uint8Array): KeptBatch[] {
+  const db = openEncrypted(path, key);
+  const sql =
+    'SELECT kiosk, kiosk_public_key, topic, sign1, record, rows FROM entries JOIN sources USING (source_no) JOIN key_records USING (record_no)';
+  const batches = db.prepare(`${sql} ORDER BY position`).all() as KeptBatch[];
+  db.close();
+  return batches;
 }
 
 async function auditCore(dir: string): Promise<Pick<RoadAudit, 'scans' | 'readings' | 'coreFlags'>> {

@@ -1,6 +1,7 @@
 /** Ingest on a real ledger without a network: one kiosk, one content key, a clock moved by hand. */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type Db, openDatabase } from '../../gateway/database.ts';
 import { type Decided, Ingest } from '../../gateway/ingest.ts';
 import { Ledger } from '../../gateway/ledger.ts';
@@ -35,7 +36,14 @@ export interface TestIngest {
   readonly withheld: (ErrorCode | undefined)[];
   readonly cutOff: ErrorCode[];
   take(message: Uint8Array, signal?: AbortSignal): Promise<string>;
-  count(table: 'rows' | 'quarantine' | 'entries' | 'seen' | 'batches' | 'key_records' | 'flags' | 'readings'): number;
+  /** The file that entries are written to. */
+  segmentPath(): string;
+  count(table: 'quarantine' | 'flags' | 'readings'): number;
+  /** In the ledger. */
+  rows(): number;
+  entries(): number;
+  /** Rows that are remembered as seen. */
+  seen(): number;
   reasons(): Record<string, number>;
 }
 
@@ -48,7 +56,9 @@ export async function openTestIngest(
   t.teardown(() => db.close());
   const clock = new ManualClock();
   const log = new LogRecorder();
-  const ledger = new Ledger(db);
+  const directory = join(dirname(path), 'ledger');
+  const ledger = new Ledger(db, directory, STORE_KEY, clock);
+  t.teardown(() => ledger.close());
   const { recipient, privateKey } = await generateRecipient();
   const deployment = newPlaceId<DeploymentId>();
   const trust: TrustDocument = {
@@ -71,6 +81,7 @@ export async function openTestIngest(
   };
   const keys = { indexPseudonymKey: randomBytes(32), operatorPseudonymKey: randomBytes(32) };
   const triage = new Triage(db, ledger, { confirmWithinMs: 60_000, ageOffMs: 172_800_000 }, keys, new VenueCalendar());
+  ledger.recover((readings, receivedAtMs) => triage.take(readings, receivedAtMs));
   const decided: Decided[] = [];
   const withheld: (ErrorCode | undefined)[] = [];
   const cutOff: ErrorCode[] = [];
@@ -99,6 +110,17 @@ export async function openTestIngest(
     withheld,
     cutOff,
     take: (message, signal = new AbortController().signal) => ingest.take(kiosk.kiosk, message, signal),
+    segmentPath: () =>
+      join(
+        directory,
+        readdirSync(directory)
+          .filter((name) => name.endsWith('.db'))
+          .toSorted()
+          .at(-1) ?? '',
+      ),
+    rows: () => ledger.entriesAfter(0, 1e9, 1e9).reduce((sum, entry) => sum + (entry.kind === 'batch' ? entry.rows.length : 0), 0),
+    entries: () => ledger.entriesAfter(0, 1e9, 1e9).length,
+    seen: () => Number(db.prepare('SELECT coalesce(sum(length(entries)) / 13, 0) FROM seen_windows').pluck().get()),
     count: (table) => Number(db.prepare(`SELECT count(*) FROM ${table}`).pluck().get()),
     reasons: () =>
       Object.fromEntries(

@@ -1,0 +1,192 @@
+/**
+ * Which files the ledger's entries lie in, a file a day: begins a new one, opens old ones to be read, drops one that retention ends.
+ */
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { StoreError } from '../protocol/errors.ts';
+import type { EpochMillis } from '../protocol/units.ts';
+import type { Db } from './database.ts';
+import { type KeptBatch, Segment } from './segment.ts';
+
+export const DAY_MS = 86_400_000;
+
+interface Place {
+  readonly no: number;
+  readonly day: number;
+  readonly startedAtMs: EpochMillis;
+  readonly firstPosition: number;
+}
+
+/** Old ones open at a time: a sink that is days behind reads one after the other. */
+const MOST_OPEN = 3;
+
+export class Segments {
+  readonly #index: Db;
+  readonly #directory: string;
+  readonly #key: Uint8Array;
+  readonly #isReadOnly: boolean;
+  #places: Place[] = [];
+  #newest: Segment | undefined;
+  readonly #opened = new Map<number, Segment>();
+
+  /**
+   * @param index the ledger's index, which knows the files. @param directory theirs, made when it is not there. @param key the
+   * identity's storeKey. @throws StoreError as openDatabase does.
+   */
+  constructor(index: Db, directory: string, key: Uint8Array, isReadOnly = false) {
+    this.#index = index;
+    this.#directory = directory;
+    this.#key = key;
+    this.#isReadOnly = isReadOnly;
+    this.#read();
+    if (isReadOnly) return;
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    this.#settleStrangers();
+  }
+
+  /** The one that is written; `undefined` before the first entry. */
+  get newest(): Segment | undefined {
+    const place = this.#places.at(-1);
+    if (place !== undefined) this.#newest ??= this.#open(place);
+    return this.#newest;
+  }
+
+  /** The first position that there is; `undefined` when there is no file. */
+  get firstPosition(): number | undefined {
+    return this.#places[0]?.firstPosition;
+  }
+
+  /**
+   * Begins a new file when another day has begun than the newest one's. Not inside a transaction.
+   * @param firstPosition of the entry that comes next.
+   */
+  openFor(nowMs: EpochMillis, firstPosition: number): Segment {
+    const day = Math.floor(nowMs / DAY_MS);
+    const last = this.#places.at(-1);
+    // A clock that is set back over midnight makes no file of its own; one that was far ahead does.
+    const isItsDay = last !== undefined && (day === last.day || day === last.day - 1);
+    const newest = this.newest;
+    if (isItsDay && newest !== undefined) return newest;
+    this.#index.transact(() =>
+      this.#index.prepare('INSERT INTO segments (day, started_at_ms, first_position) VALUES (?, ?, ?)').run(day, nowMs, firstPosition),
+    );
+    newest?.close();
+    this.#newest = undefined;
+    this.#read();
+    return this.newest as Segment;
+  }
+
+  /** As Segment's, over all files. @throws StoreError `store.failed` when a file is gone. */
+  entriesAfter(position: number, mostEntries: number, mostBytes: number): KeptBatch[] {
+    const found: KeptBatch[] = [];
+    let bytes = 0;
+    for (const [index, place] of this.#places.entries()) {
+      const isBehind = (this.#places[index + 1]?.firstPosition ?? Number.POSITIVE_INFINITY) <= position + 1;
+      if (isBehind) continue;
+      const more = this.#segmentAt(place).entriesAfter(position, mostEntries - found.length, mostBytes - bytes);
+      if (found.length > 0 && bytesOf(more.slice(0, 1)) > mostBytes - bytes) break;
+      found.push(...more);
+      bytes += bytesOf(more);
+      if (found.length >= mostEntries || bytes >= mostBytes) break;
+    }
+    return found;
+  }
+
+  /** @returns the last position of the files that were begun before this time, and how many there are; `undefined` for none. */
+  begunBefore(beforeMs: EpochMillis, lastPosition: number): { readonly through: number; readonly nos: readonly number[] } | undefined {
+    const past = this.#places.findIndex(({ startedAtMs }) => startedAtMs >= beforeMs);
+    const dropped = past === -1 ? this.#places : this.#places.slice(0, past);
+    if (dropped.length === 0) return undefined;
+    const next = this.#places[dropped.length];
+    return { through: next === undefined ? lastPosition : next.firstPosition - 1, nos: dropped.map(({ no }) => no) };
+  }
+
+  /** Forgets files, inside the caller's transaction; `sweep` then takes them off the disk. */
+  drop(nos: readonly number[]): void {
+    for (const no of nos) this.#index.prepare('DELETE FROM segments WHERE no = ?').run(no);
+  }
+
+  /** Takes from the disk what the index does not name any more. Not inside a transaction. */
+  sweep(nos: readonly number[]): void {
+    this.closeReaders();
+    this.#newest?.close();
+    this.#newest = undefined;
+    this.#read();
+    for (const no of nos) for (const end of ['', '-wal', '-shm']) rmSync(`${join(this.#directory, nameOf(no))}${end}`, { force: true });
+  }
+
+  /** Per kiosk, over all files. */
+  totals(): ReturnType<Segment['totals']> {
+    return this.#places.flatMap((place) => (existsSync(this.#pathOf(place)) ? this.#segmentAt(place).totals() : []));
+  }
+
+  closeReaders(): void {
+    for (const segment of this.#opened.values()) segment.close();
+    this.#opened.clear();
+  }
+
+  close(): void {
+    this.closeReaders();
+    this.#newest?.close();
+    this.#newest = undefined;
+  }
+
+  #segmentAt(place: Place): Segment {
+    if (place === this.#places.at(-1) && this.newest !== undefined) return this.newest;
+    const known = this.#opened.get(place.no);
+    if (known !== undefined) return known;
+    if (this.#opened.size >= MOST_OPEN) this.closeReaders();
+    if (!existsSync(this.#pathOf(place))) throw new StoreError('store.failed', `${this.#pathOf(place)}: is gone`);
+    const opened = this.#open(place);
+    this.#opened.set(place.no, opened);
+    return opened;
+  }
+
+  #open = (place: Place): Segment => new Segment(this.#pathOf(place), this.#key, this.#isReadOnly);
+
+  /**
+   * Files that the index does not know. Before its first: dropped, and a crash left them on the disk. Behind its last: the index was brought
+   * back from a backup, and what they hold is made known to it again.
+   */
+  #settleStrangers(): void {
+    const nos = readdirSync(this.#directory)
+      .map((name) => Number(/^(\d{8})\.db$/.exec(name)?.[1] ?? 0))
+      .filter((no) => no > 0)
+      .sort((a, b) => a - b);
+    const last = Number(this.#index.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'segments'").pluck().get() ?? 0);
+    const dropped = nos.filter((no) => no <= last && !this.#places.some((place) => place.no === no));
+    if (dropped.length > 0) this.sweep(dropped);
+    for (const no of nos.filter((no) => no > last)) this.#adopt(no);
+  }
+
+  #adopt(no: number): void {
+    const segment = new Segment(join(this.#directory, nameOf(no)), this.#key);
+    const first = segment.first();
+    segment.close();
+    // Made, and nothing was committed to it.
+    if (first === undefined) {
+      this.sweep([no]);
+      return;
+    }
+    const { position, receivedAtMs } = first;
+    this.#index.transact(() =>
+      this.#index
+        .prepare('INSERT INTO segments (no, day, started_at_ms, first_position) VALUES (?, ?, ?, ?)')
+        .run(no, Math.floor(receivedAtMs / DAY_MS), receivedAtMs, position),
+    );
+    this.#read();
+  }
+
+  #read(): void {
+    this.#places = this.#index
+      .prepare('SELECT no, day, started_at_ms AS startedAtMs, first_position AS firstPosition FROM segments ORDER BY no')
+      .all() as Place[];
+  }
+
+  #pathOf = ({ no }: Place): string => join(this.#directory, nameOf(no));
+}
+
+const nameOf = (no: number): string => `${String(no).padStart(8, '0')}.db`;
+
+const bytesOf = (kept: readonly KeptBatch[]): number =>
+  kept.reduce((sum, { entry }) => sum + (entry.kind === 'batch' ? entry.rows.reduce((rows, row) => rows + row.length, 0) : 0), 0);
