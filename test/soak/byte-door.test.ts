@@ -4,7 +4,7 @@
  */
 import t from 'tap';
 import { seededRandom, suiteSize } from '../support/suite-size.ts';
-import { KINDS, makeScanner, type SoakScanner } from './scanners.ts';
+import { breakOff, KINDS, makeScanner, type SoakScanner } from './scanners.ts';
 import { distribution, SoakedKiosk } from './soaked-kiosk.ts';
 
 const { isFull, seed } = suiteSize();
@@ -83,13 +83,6 @@ async function soak(kiosk: SoakedKiosk, scanner: SoakScanner, random: () => numb
   }
   await untilAnswered();
   return { sent, waitsMs, unplugged };
-}
-
-/** Part of a code, never all of it, and then the plug. */
-async function breakOff(scanner: SoakScanner, code: string, random: () => number): Promise<void> {
-  const pieces = scanner.pieces(code, random);
-  for (const piece of pieces.slice(0, Math.floor(random() * pieces.length))) await scanner.send(piece);
-  await scanner.unplug();
 }
 
 /** @returns what is wrong: kept are all that were sent, each once and in order; those in flight need not be. */

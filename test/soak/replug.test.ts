@@ -8,7 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { seededRandom, suiteSize } from '../support/suite-size.ts';
-import { KINDS, makeScanner } from './scanners.ts';
+import { breakOff, KINDS, makeScanner } from './scanners.ts';
 import { SoakedKiosk } from './soaked-kiosk.ts';
 
 const { isFull, seed } = suiteSize();
@@ -40,9 +40,8 @@ for (const kind of KINDS.filter((one) => one !== 'standard-input')) {
       };
       const replug = async (card: number): Promise<void> => {
         // Now and then in the middle of a code.
-        const pieces = random() < 0.5 ? scanner.pieces(kiosk.code(card), random) : [];
-        for (const piece of pieces.slice(0, Math.floor(random() * pieces.length))) await scanner.send(piece);
-        await scanner.unplug();
+        if (random() < 0.5) await breakOff(scanner, kiosk.code(card), random);
+        else await scanner.unplug();
         await kiosk.untilDoor(false);
         const awayUntilMs = performance.now() + random() * 300;
         await kiosk.until(() => performance.now() >= awayUntilMs);

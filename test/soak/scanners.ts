@@ -16,6 +16,8 @@ export interface SoakScanner {
   readonly options: Partial<RunKioskOptions>;
   /** What a code is on this door, in pieces of a size that `random` gives; each is one write or report. */
   readonly pieces: (code: string, random: () => number) => (string | Uint8Array)[];
+  /** How many of them, at the end, complete it: with the first of these it is whole. */
+  readonly lastPieces: number;
   /** When it resolves the machine has the piece. */
   readonly send: (piece: string | Uint8Array) => Promise<void>;
   /** Whether the plug can be pulled. */
@@ -23,6 +25,14 @@ export interface SoakScanner {
   readonly unplug: () => Promise<void>;
   /** Under the same name, in a socket that `random` chooses where it has several. */
   readonly plug: (random: () => number) => void;
+}
+
+/** Part of a code, never all of it, and then the plug. */
+export async function breakOff(scanner: SoakScanner, code: string, random: () => number): Promise<void> {
+  const pieces = scanner.pieces(code, random);
+  const most = pieces.length - scanner.lastPieces;
+  for (const piece of pieces.slice(0, Math.floor(random() * (most + 1)))) await scanner.send(piece);
+  await scanner.unplug();
 }
 
 const CHUNK_BYTES = 64;
@@ -43,11 +53,12 @@ export function makeScanner(kind: ScannerKind, dir: string): SoakScanner {
     case 'serial':
       return serialScanner(dir);
     case 'hid-pos':
-      return hidScanner(dir, { kind: 'hid-pos' }, { descriptor: posDescriptor(HONEYWELL_FORMAT) }, (code) =>
+      return hidScanner(dir, { kind: 'hid-pos' }, { descriptor: posDescriptor(HONEYWELL_FORMAT) }, 1, (code) =>
         posReports(HONEYWELL_FORMAT, code),
       );
     case 'keyboard':
-      return hidScanner(dir, { kind: 'keyboard' }, {}, (code) => keysOf(`${code}\r`).map(bootReport));
+      // Enter goes down, and up.
+      return hidScanner(dir, { kind: 'keyboard' }, {}, keysOf('\r').length, (code) => keysOf(`${code}\r`).map(bootReport));
     case 'standard-input':
       return typingScanner();
   }
@@ -60,6 +71,7 @@ function serialScanner(dir: string): SoakScanner {
     settings: { kind: 'serial', name: 'door', path: device.path, framing: 'line' },
     options: {},
     pieces: (code, random) => chunks(`${code}\r`, random),
+    lastPieces: 1,
     send: (piece) => device.send(piece),
     hasPlug: true,
     unplug: () => device.unplug(),
@@ -73,6 +85,7 @@ function hidScanner(
   dir: string,
   settings: Record<string, unknown>,
   options: { readonly descriptor?: Uint8Array },
+  lastPieces: number,
   pieces: (code: string) => Uint8Array[],
 ): SoakScanner {
   const bus = new FakeHidBus(join(dir, 'bus'));
@@ -81,6 +94,7 @@ function hidScanner(
     settings: { name: 'door', ...IDS, ...settings },
     options: { hidPlaces: bus.places },
     pieces,
+    lastPieces,
     send: async (piece) => device.send(Buffer.from(piece)),
     hasPlug: true,
     unplug: async () => device.unplug(),
@@ -94,6 +108,7 @@ function typingScanner(): SoakScanner {
     settings: { kind: 'standard-input' },
     options: { input },
     pieces: (code, random) => chunks(`${code}\n`, random),
+    lastPieces: 1,
     send: async (piece) => {
       if (!input.write(piece)) await new Promise<void>((resolve) => input.once('drain', resolve));
     },
