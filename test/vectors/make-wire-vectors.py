@@ -1,5 +1,5 @@
 """
-Writes event.json, row.json, key-record.json, batch.json and receipt.json beside this file: a kiosk and a gateway written a second
+Writes event.json, row.json, key-record.json, batch.json, receipt.json and policy.json beside this file: a kiosk and a gateway written a second
 time, in another language, from docs/protocol.md alone: own CBOR writer, own COSE, own HPKE.
 Needs Python 3 and its `cryptography` package (Ed25519, X25519, AES-GCM). Not part of the test run: the vectors are kept, so that a
 change of the code can not change what they expect.
@@ -7,6 +7,7 @@ change of the code can not change what they expect.
 import hashlib, hmac, json, pathlib
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -337,6 +338,77 @@ REFUSED_RECEIPTS = [
     ("a digest of 20 bytes", receipt(RECEIPTS[0][1], digest=bytes(20)), "decode.malformed"),
 ]
 
+# --- Policy
+POLICY_TOPIC = f"vestibule/1/kiosk/{KIOSK}/policy"
+POLICY_AAD = cbor(["vestibule-policy-1", DEPLOYMENT, POLICY_TOPIC])
+VENUE, ENTRANCE = "venve00000000001", "entrance00000001"
+FILTER_KEY = fixed("lost-card filter")
+ISSUERS = [raw(Ed25519PrivateKey.from_private_bytes(fixed(f"issuer {n}")).public_key()) for n in range(2)]
+
+
+def version_8(name):
+    card = bytearray(fixed(name, 16))
+    card[6], card[8] = card[6] & 15 | 128, card[8] & 63 | 128
+    return bytes(card)
+
+
+LOST = [version_8(f"lost card {n}") for n in range(5)]
+
+
+def lost_digest(card):
+    return hashlib.sha256(b"vestibule-lost-card-1\0" + card).digest()[:16]
+
+
+def lost_mark(card):
+    aes = Cipher(algorithms.AES(FILTER_KEY), modes.ECB()).encryptor()
+    return aes.update(lost_digest(card))[:5]
+
+
+MARKS = b"".join(sorted(map(lost_mark, LOST)))
+ISSUED, EXPIRES = WALL, WALL + 30 * 86_400_000
+FULL = {0: 1795251600, 1: ISSUED, 2: EXPIRES, 3: VENUE, 4: ENTRANCE, 5: 2, 6: ISSUERS, 7: True, 8: 7_200_000, 9: 3780, 10: [FILTER_KEY, MARKS]}
+FULL_JSON = {"version": 1795251600, "issuedAtMs": ISSUED, "expiresAtMs": EXPIRES, "venue": VENUE, "entrance": ENTRANCE, "direction": "both",
+             "issuers": [X(i) for i in ISSUERS], "mayTakeUnsigned": True, "dwellMs": 7_200_000, "threshold": 3780,
+             "lostCards": {"key": X(FILTER_KEY), "marks": X(MARKS)}}
+BARE = {k: v for k, v in FULL.items() if k not in (5, 9)} | {0: 1, 6: [], 7: False, 8: 60_000, 10: [FILTER_KEY, b""]}
+BARE_JSON = {k: v for k, v in FULL_JSON.items() if k not in ("direction", "threshold")} | {
+    "version": 1, "issuers": [], "mayTakeUnsigned": False, "dwellMs": 60_000, "lostCards": {"key": X(FILTER_KEY), "marks": X(b"")}}
+
+
+def policy(fields, key=receipt_key, aad=POLICY_AAD):
+    return sign1(key, aad, cbor(fields))
+
+
+POLICIES = [("everything said", FULL, FULL_JSON), ("as little as may be, nothing lost", BARE, BARE_JSON)]
+REFUSED_POLICIES = [
+    ("signed by another", policy(FULL, stranger_key), "seal.signature"),
+    ("signed for another kiosk", policy(FULL, aad=cbor(["vestibule-policy-1", DEPLOYMENT, POLICY_TOPIC.replace(KIOSK, OTHER_KIOSK)])), "seal.signature"),
+    ("signed for another deployment", policy(FULL, aad=cbor(["vestibule-policy-1", KIOSK, POLICY_TOPIC])), "seal.signature"),
+    ("a receipt of the same key", receipt(RECEIPTS[0][1]), "seal.signature"),
+    ("an array", policy([FULL]), "decode.malformed"),
+    ("no version", policy(without(FULL, 0)), "decode.malformed"),
+    ("version 0", policy({**FULL, 0: 0}), "decode.out_of_range"),
+    ("version 2^32", policy({**FULL, 0: 2**32}), "decode.out_of_range"),
+    ("over before it begins", policy({**FULL, 2: ISSUED}), "decode.malformed"),
+    ("no end", policy(without(FULL, 2)), "decode.malformed"),
+    ("a venue that is no id", policy({**FULL, 3: "Town library"}), "decode.malformed"),
+    ("direction 3", policy({**FULL, 5: 3}), "decode.out_of_range"),
+    ("65 issuers", policy({**FULL, 6: [bytes([n]) * 32 for n in range(65)]}), "decode.malformed"),
+    ("an issuer of 31 bytes", policy({**FULL, 6: [bytes(31)]}), "decode.malformed"),
+    ("unsigned cards a number", policy({**FULL, 7: 1}), "decode.malformed"),
+    ("a stay of less than a minute", policy({**FULL, 8: 59_999}), "decode.out_of_range"),
+    ("a stay of more than two days", policy({**FULL, 8: 172_800_001}), "decode.out_of_range"),
+    ("a threshold of 34.99 °C", policy({**FULL, 9: 3499}), "decode.out_of_range"),
+    ("a threshold of 42.01 °C", policy({**FULL, 9: 4201}), "decode.out_of_range"),
+    ("no lost cards, not even none", policy(without(FULL, 10)), "decode.malformed"),
+    ("a filter key of 16 bytes", policy({**FULL, 10: [FILTER_KEY[:16], MARKS]}), "decode.malformed"),
+    ("half a mark", policy({**FULL, 10: [FILTER_KEY, MARKS[:-1]]}), "decode.malformed"),
+    ("marks that do not ascend", policy({**FULL, 10: [FILTER_KEY, MARKS[5:10] + MARKS[:5]]}), "decode.malformed"),
+    ("a mark twice", policy({**FULL, 10: [FILTER_KEY, MARKS[:5] * 2]}), "decode.malformed"),
+    ("10,001 marks", policy({**FULL, 10: [FILTER_KEY, b"".join(n.to_bytes(5, "big") for n in range(10_001))]}), "decode.malformed"),
+    ("a rule that has to be known and is not", policy({**FULL, 63: 0}), "decode.unsupported"),
+]
+
 
 def write(name, content):
     text = json.dumps({"source": SOURCE, **content}, indent=2, ensure_ascii=False)
@@ -392,4 +464,17 @@ write("receipt.json", {
     "receipts": [{"name": name, "receipt": {"batchDigest": X(sha(BATCH)), "ranges": [{"from": a, "to": b, "outcome": OUTCOMES[o], **({"reason": r} if r else {})} for a, b, o, r in ranges]},
                   "hex": receipt(ranges).hex()} for name, ranges in RECEIPTS],
     "refused": refused(REFUSED_RECEIPTS),
+})
+write("policy.json", {
+    "place": PLACE,
+    "receiptSeed": X(RECEIPT_SEED),
+    "receiptPublicKey": raw(receipt_key.public_key()).hex(),
+    "externalAad": POLICY_AAD.hex(),
+    "lost": [{"card": X(card), "digest": lost_digest(card).hex(), "mark": lost_mark(card).hex()} for card in LOST],
+    "notLost": [X(CARD)],
+    "filterKey": FILTER_KEY.hex(),
+    "marks": MARKS.hex(),
+    "policies": [{"name": name, "policy": value, "payload": cbor(fields).hex(), "hex": policy(fields).hex()} for name, fields, value in POLICIES],
+    "passable": {"name": "a rule from 64 on, which is passed over", "policy": FULL_JSON, "hex": policy({**FULL, 64: "later"}).hex()},
+    "refused": refused(REFUSED_POLICIES),
 })
