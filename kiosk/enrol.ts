@@ -24,7 +24,7 @@ export interface Enrolling {
   readonly onUnreached: (code: ErrorCode) => void;
 }
 
-const FIRST_WAIT_MS = 1_000;
+const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 30_000;
 
 /**

@@ -1,9 +1,11 @@
 /** How a kiosk comes by its credentials at its start: from an enrolment, from a trust document that was carried to it, or by waiting for a code. */
+import { StoreError } from '../protocol/errors.ts';
+import type { Log } from '../protocol/log.ts';
 import { awaitEnrolment } from './await-enrolment.ts';
 import type { KioskConfig } from './config.ts';
 import { Credentials } from './credentials.ts';
 import { openIdentity } from './kiosk-identity.ts';
-import { readPapers } from './papers.ts';
+import { erasePendingCode, hasPendingCode, readPapers } from './papers.ts';
 import { readTrust } from './read-trust.ts';
 import type { RunKioskOptions } from './run-kiosk.ts';
 import { shareInput } from './shared-input.ts';
@@ -24,7 +26,11 @@ export async function openCredentials(config: KioskConfig, options: RunKioskOpti
   const identity = openIdentity(dir);
   const parts = { dir, identity, clock, log };
   const own = readPapers(dir, identity);
-  if (own !== undefined) return { credentials: Credentials.ofPapers(parts, own), options };
+  if (own !== undefined) {
+    // Stopped between keeping the one and erasing the other. It has been used; on a disk that takes nothing it may lie on.
+    if (hasPendingCode(dir)) tryErasing(dir, log);
+    return { credentials: Credentials.ofPapers(parts, own), options };
+  }
   if (trustPath === undefined) {
     const shared = options.input === undefined ? undefined : shareInput(options.input);
     const given = await awaitEnrolment(config, { ...options, input: shared?.read() }, identity, signal);
@@ -32,4 +38,13 @@ export async function openCredentials(config: KioskConfig, options: RunKioskOpti
     return given && { credentials: Credentials.ofPapers(parts, given), options: { ...options, input: shared?.read() } };
   }
   return { credentials: await Credentials.ofTrust(parts, readTrust(trustPath)), options };
+}
+
+function tryErasing(dir: string, log: Log): void {
+  try {
+    erasePendingCode(dir);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    log.warn('enrolment.code_not_erased', { code: error.code });
+  }
 }

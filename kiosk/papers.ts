@@ -44,6 +44,8 @@ export function keepPapers(dir: string, papers: Papers, identity: KioskIdentity)
   storing(() => writeWhole(dir, papersPath(dir), Buffer.from(`${formatPapers(papers)}\n`), 0o644));
 }
 
+export const hasPendingCode = (dir: string): boolean => existsSync(codePath(dir));
+
 /** @returns the code that this kiosk was enrolling with when it stopped; `undefined` when there is none, or it can not be read. */
 export function readPendingCode(dir: string): EnrolmentCode | undefined {
   try {

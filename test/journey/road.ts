@@ -20,7 +20,7 @@ import { signCard } from '../../protocol/card.ts';
 import { encodeCode } from '../../protocol/code.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
 import { type EntranceId, type KioskId, newPlaceId, type VenueId, type VisitorUuid } from '../../protocol/ids.ts';
-import { silentLog } from '../../protocol/log.ts';
+import { type Log, silentLog } from '../../protocol/log.ts';
 import { type Clock, systemClock } from '../../protocol/time.ts';
 import type { EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
 import { uuidOfPublicKey } from '../../protocol/visitor.ts';
@@ -94,7 +94,12 @@ export class Road {
     return await connectAsync({ host: '127.0.0.1', port: tcpPort, username: 'operator', password, reconnectPeriod: 0 });
   }
 
-  async startGateway(): Promise<void> {
+  /** The gateway's directory. */
+  get gatewayDir(): string {
+    return join(this.#data, 'gateway');
+  }
+
+  async startGateway(log: Log = silentLog): Promise<void> {
     const config = parseGatewayConfig({
       directory: join(this.#data, 'gateway'),
       publicHost: '127.0.0.1',
@@ -107,7 +112,7 @@ export class Road {
     const { clock } = this;
     this.#core = await openCore({ dir: join(this.#data, 'core'), deployment, keys, clock, log: silentLog });
     this.#stopping = new AbortController();
-    const doors = { clock, log: silentLog, intake: this.#core, recipients: [keys.recipient] };
+    const doors = { clock, log, intake: this.#core, recipients: [keys.recipient] };
     this.#gateway = await runGateway(config, doors, this.#stopping.signal);
   }
 
@@ -175,6 +180,12 @@ export class Road {
       if (state.sinks.core?.behindEntries === 0 && isIt(state)) return state;
       await pause();
     }
+  }
+
+  /** Waits until the gateway has died of a bug. */
+  async gatewayDied(): Promise<void> {
+    await this.gateway.done.catch(() => {});
+    this.#core?.close();
   }
 
   async stopGateway(): Promise<void> {
