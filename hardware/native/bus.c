@@ -229,19 +229,6 @@ static napi_value read_word_on_bus(napi_env env, napi_callback_info info) {
   return take_bus(env, values[0], own) ? start_work(env, values[0], own) : NULL;
 }
 
-static void run_close(job *job) {
-  work *own = (work *)job;
-  if (own->fd >= 0) close(own->fd);
-}
-
-static napi_value finish_close(napi_env env, job *job) {
-  (void)env;
-  work *own = (work *)job;
-  own->bus->is_busy = false;
-  if (own->fd >= 0) count_closed();
-  return NULL;
-}
-
 /* closeBus(bus): Promise<void>. EBUSY while a transfer is under way: it ends by itself, wait for it. Closing twice is no error. */
 static napi_value close_bus(napi_env env, napi_callback_info info) {
   napi_value value;
@@ -249,19 +236,10 @@ static napi_value close_bus(napi_env env, napi_callback_info info) {
   bus *own = take_object(env, value, &BUS_TAG);
   if (own == NULL) return NULL;
   if (own->is_busy) return throw_errno(env, "close", EBUSY);
-  work *job = new_work(env, run_close, finish_close, "close");
-  if (job == NULL) return NULL;
-  job->bus = own;
-  job->fd = own->fd;
+  int fd = own->fd;
   own->is_closed = true;
   own->fd = -1;
-  int fd = job->fd;
-  napi_value promise = start_work(env, value, job);
-  if (promise == NULL && fd >= 0) {
-    close(fd);
-    count_closed();
-  }
-  return promise;
+  return start_close(env, fd, value);
 }
 
 bool export_bus(napi_env env, napi_value exports) {

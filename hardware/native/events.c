@@ -58,6 +58,20 @@ static void keep(events *own, const uint8_t *bytes, size_t length) {
   own->length += length;
 }
 
+/* Whoever waits is told: there is something to read, or an error. */
+static void unlock_and_tell(events *own) {
+  bool is_told = own->is_armed;
+  own->is_armed = false;
+  pthread_mutex_unlock(&own->lock);
+  if (is_told) napi_call_threadsafe_function(own->tell, NULL, napi_tsfn_nonblocking);
+}
+
+static void fail(events *own, int error) {
+  pthread_mutex_lock(&own->lock);
+  own->error = error;
+  unlock_and_tell(own);
+}
+
 static void *watch(void *data) {
   events *own = data;
   uint8_t chunk[CHUNK_BYTES];
@@ -68,6 +82,8 @@ static void *watch(void *data) {
     struct pollfd polled[] = {{.fd = own->wake, .events = POLLIN}, {.fd = room >= CHUNK_BYTES ? own->fd : -1, .events = POLLIN}};
     if (poll(polled, 2, -1) < 0) {
       if (errno == EINTR) continue;
+      /* Out of memory: said, so that nobody waits for a thread that is gone. */
+      fail(own, errno);
       return NULL;
     }
     if (polled[0].revents != 0) {
@@ -76,14 +92,14 @@ static void *watch(void *data) {
     } else if (polled[1].revents != 0) {
       ssize_t length = read(own->fd, chunk, sizeof chunk);
       if (length < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-      pthread_mutex_lock(&own->lock);
-      if (length > 0) keep(own, chunk, (size_t)length);
       /* An input device has no end of file; a hung-up pipe has. */
-      else own->error = length == 0 ? ENODEV : errno;
-      bool is_told = own->is_armed;
-      own->is_armed = false;
-      pthread_mutex_unlock(&own->lock);
-      if (is_told) napi_call_threadsafe_function(own->tell, NULL, napi_tsfn_nonblocking);
+      if (length <= 0) {
+        fail(own, length == 0 ? ENODEV : errno);
+        continue;
+      }
+      pthread_mutex_lock(&own->lock);
+      keep(own, chunk, (size_t)length);
+      unlock_and_tell(own);
     }
   }
 }
@@ -241,6 +257,14 @@ static void set_number(napi_env env, napi_value object, const char *name, uint32
   if (napi_create_uint32(env, number, &value) == napi_ok) napi_set_named_property(env, object, name, value);
 }
 
+/* The kernel waits for a device's lock until a signal comes, and does not go on by itself (evdev_ioctl_handler). */
+static int ask(int fd, unsigned long request, void *argument) {
+  int answer;
+  do answer = ioctl(fd, request, argument);
+  while (answer < 0 && errno == EINTR);
+  return answer;
+}
+
 /* describeEvents(device): { bus, vendor, product, version, name, types, keys }. */
 static napi_value describe_events(napi_env env, napi_callback_info info) {
   napi_value device, name, object;
@@ -251,11 +275,11 @@ static napi_value describe_events(napi_env env, napi_callback_info info) {
   char text[256] = "";
   uint8_t types[(EV_MAX + 8) / 8] = {0};
   uint8_t keys[(KEY_MAX + 8) / 8] = {0};
-  if (ioctl(own->fd, EVIOCGID, &id) < 0) return throw_errno(env, "describe", errno);
-  if (ioctl(own->fd, EVIOCGBIT(0, sizeof types), types) < 0) return throw_errno(env, "describe", errno);
-  if (ioctl(own->fd, EVIOCGBIT(EV_KEY, sizeof keys), keys) < 0) return throw_errno(env, "describe", errno);
+  if (ask(own->fd, EVIOCGID, &id) < 0) return throw_errno(env, "describe", errno);
+  if (ask(own->fd, EVIOCGBIT(0, sizeof types), types) < 0) return throw_errno(env, "describe", errno);
+  if (ask(own->fd, EVIOCGBIT(EV_KEY, sizeof keys), keys) < 0) return throw_errno(env, "describe", errno);
   /* A device may have no name. */
-  if (ioctl(own->fd, EVIOCGNAME(sizeof text - 1), text) < 0) text[0] = '\0';
+  if (ask(own->fd, EVIOCGNAME(sizeof text - 1), text) < 0) text[0] = '\0';
   napi_value types_value = bytes_of(env, types, sizeof types);
   napi_value keys_value = bytes_of(env, keys, sizeof keys);
   if (types_value == NULL || keys_value == NULL || napi_create_object(env, &object) != napi_ok ||
@@ -279,7 +303,8 @@ static napi_value grab_events(napi_env env, napi_callback_info info) {
   events *own = opened(env, values[0], "grab");
   if (own == NULL) return NULL;
   if (napi_get_value_bool(env, values[1], &is_grabbed) != napi_ok) return throw_type(env, "grab: expected true or false");
-  if (ioctl(own->fd, EVIOCGRAB, is_grabbed ? 1 : 0) < 0) return throw_errno(env, "grab", errno);
+  /* Anything but NULL grabs. */
+  if (ask(own->fd, EVIOCGRAB, is_grabbed ? &is_grabbed : NULL) < 0) return throw_errno(env, "grab", errno);
   return NULL;
 }
 
@@ -290,7 +315,7 @@ static napi_value keys_down(napi_env env, napi_callback_info info) {
   events *own = opened(env, device, "keys");
   if (own == NULL) return NULL;
   uint8_t keys[(KEY_MAX + 8) / 8] = {0};
-  if (ioctl(own->fd, EVIOCGKEY(sizeof keys), keys) < 0) return throw_errno(env, "keys", errno);
+  if (ask(own->fd, EVIOCGKEY(sizeof keys), keys) < 0) return throw_errno(env, "keys", errno);
   napi_value bytes = bytes_of(env, keys, sizeof keys);
   return bytes == NULL ? throw_errno(env, "keys", ENOMEM) : bytes;
 }
@@ -340,33 +365,12 @@ static napi_value wait_for_events(napi_env env, napi_callback_info info) {
   return promise;
 }
 
-typedef struct {
-  job job;
-  int fd;
-} closing;
-
-/* close(2) of an input device waits for the bus behind it: tens of milliseconds on USB. It releases the descriptor even where it fails. */
-static void run_close(job *job) {
-  closing *own = (closing *)job;
-  if (own->fd >= 0) close(own->fd);
-}
-
-static napi_value finish_close(napi_env env, job *job) {
-  (void)env;
-  if (((closing *)job)->fd >= 0) count_closed();
-  return NULL;
-}
-
 /* closeEvents(device): Promise<void>, when the device is released. Closing twice is no error. */
 static napi_value close_events(napi_env env, napi_callback_info info) {
   napi_value device;
   if (!take_arguments(env, info, 1, &device)) return NULL;
   events *own = take_object(env, device, &EVENTS_TAG);
   if (own == NULL) return NULL;
-  closing *job_of = calloc(1, sizeof *job_of);
-  if (job_of == NULL) return throw_errno(env, "close", ENOMEM);
-  job_of->job = (job){.run = run_close, .finish = finish_close, .call = "close"};
-  job_of->fd = -1;
   if (!own->is_closed) {
     own->is_closed = true;
     napi_remove_env_cleanup_hook(env, at_exit, own);
@@ -375,16 +379,10 @@ static napi_value close_events(napi_env env, napi_callback_info info) {
       own->is_waiting = false;
       napi_reject_deferred(env, own->waiting, make_errno(env, "wait", ECANCELED));
     }
-    job_of->fd = own->fd;
-    own->fd = -1;
   }
-  int fd = job_of->fd;
-  napi_value promise = start_job(env, &job_of->job, device);
-  if (promise == NULL && fd >= 0) {
-    close(fd);
-    count_closed();
-  }
-  return promise;
+  int fd = own->fd;
+  own->fd = -1;
+  return start_close(env, fd, device);
 }
 
 bool export_events(napi_env env, napi_value exports) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Names, because numbers differ between machines; those not here are told as numbers. */
 static const struct {
@@ -140,6 +141,40 @@ napi_value start_job(napi_env env, job *job, napi_value keep) {
   }
   free(job);
   return throw_errno(env, "queue", ENOMEM);
+}
+
+typedef struct {
+  job job;
+  int fd;
+} closing;
+
+/* close(2) of an input device waits for the bus behind it: tens of milliseconds on USB. It releases the descriptor even where it fails. */
+static void run_close(job *job) {
+  closing *own = (closing *)job;
+  if (own->fd >= 0) close(own->fd);
+}
+
+static napi_value finish_close(napi_env env, job *job) {
+  (void)env;
+  if (((closing *)job)->fd >= 0) count_closed();
+  return NULL;
+}
+
+napi_value start_close(napi_env env, int fd, napi_value keep) {
+  closing *made = calloc(1, sizeof *made);
+  napi_value promise = NULL;
+  if (made == NULL) {
+    throw_errno(env, "close", ENOMEM);
+  } else {
+    *made = (closing){.job = {.run = run_close, .finish = finish_close, .call = "close"}, .fd = fd};
+    promise = start_job(env, &made->job, keep);
+  }
+  /* It is closed all the same, here and now. */
+  if (promise == NULL && fd >= 0) {
+    close(fd);
+    count_closed();
+  }
+  return promise;
 }
 
 /* Of the process, whichever of its threads opened: a bound that a leak would meet. */

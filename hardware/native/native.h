@@ -38,6 +38,9 @@ struct job {
 /* Starts `job`, which must be the head of a malloc'ed block, and takes it over. Returns its promise; NULL with an exception pending. */
 napi_value start_job(napi_env env, job *job, napi_value keep);
 
+/* Closes `fd`, one that was counted, and tells when it is released; -1 is released already. Nothing else may use it from now on. */
+napi_value start_close(napi_env env, int fd, napi_value keep);
+
 /* Throws, or makes, an Error whose `code` is the errno's name and whose message is "<call>: <code>". No path is in it: paths hold serial numbers. */
 napi_value throw_errno(napi_env env, const char *call, int error);
 napi_value make_errno(napi_env env, const char *call, int error);
