@@ -1,10 +1,10 @@
 /**
- * Tells of what is committed: a signed receipt to the kiosk, CloudEvents to operators. Nothing is told before its commit, and
+ * Tells of what is committed: a signed receipt to the kiosk where there is something to tell, CloudEvents to operators who listen. Nothing is told before its commit, and
  * nothing waits for those who are told.
  */
 import type { KeyObject } from 'node:crypto';
-import type { DeploymentId } from '../protocol/ids.ts';
-import { encodeReceipt } from '../protocol/receipt.ts';
+import type { DeploymentId, KioskId } from '../protocol/ids.ts';
+import { encodeReceipt, type ReceiptRange } from '../protocol/receipt.ts';
 import { digestOf } from '../protocol/row.ts';
 import { DELIVERY, topicOf } from '../protocol/topics.ts';
 import type { Broker } from './broker.ts';
@@ -14,6 +14,7 @@ import type { FlagChange } from './triage.ts';
 
 export interface AnnounceDoors {
   readonly publish: Broker['publish'];
+  readonly hasListeners: Broker['hasListeners'];
   readonly deployment: DeploymentId;
   /** Ed25519. */
   readonly receiptKey: KeyObject;
@@ -27,23 +28,25 @@ const MOST_EVENTS_UNDER_WAY = 1_000;
 
 export class Announcer {
   readonly #doors: AnnounceDoors;
+  /** Kiosks that had a receipt on the connection they have. */
+  readonly #greeted = new Set<KioskId>();
   #eventsUnderWay = 0;
 
   constructor(doors: AnnounceDoors) {
     this.#doors = doors;
   }
 
+  /** A connection of this kiosk has begun, or ended: it has had no receipt on it. */
+  connected(kiosk: KioskId): void {
+    this.#greeted.delete(kiosk);
+  }
+
   decided(decided: readonly Decided[]): void {
+    const { events, hasListeners } = this.#doors;
     for (const { kiosk, message, decision } of decided) {
       if (decision.kind === 'refused') continue;
-      const { publish, deployment, receiptKey, events, onBug } = this.#doors;
-      const receipt = encodeReceipt(
-        { batchDigest: digestOf(message), ranges: decision.ranges },
-        { deployment, kiosk: kiosk.kiosk },
-        receiptKey,
-      );
-      publish(topicOf(kiosk.kiosk, 'receipt'), receipt, DELIVERY.receipt).catch(onBug);
-      if (decision.kind !== 'taken') continue;
+      this.#sendReceipt(kiosk.kiosk, message, decision.ranges);
+      if (decision.kind !== 'taken' || !hasListeners()) continue;
       this.#publishEvents(events.ofRows(kiosk, decision.batch, decision.taken, decision.receivedAtMs));
       this.flags(decision.flagChanges);
     }
@@ -51,6 +54,15 @@ export class Announcer {
 
   flags(changes: readonly FlagChange[]): void {
     this.#publishEvents(changes.map((change) => this.#doors.events.ofFlag(change)));
+  }
+
+  /** That all was accepted, PUBACK says, and it needs no signature, which takes longer than to take a row: it is told once a connection. */
+  #sendReceipt(kiosk: KioskId, message: Uint8Array, ranges: readonly ReceiptRange[]): void {
+    if (this.#greeted.has(kiosk) && ranges.every(({ outcome }) => outcome === 'accepted')) return;
+    this.#greeted.add(kiosk);
+    const { publish, deployment, receiptKey, onBug } = this.#doors;
+    const receipt = encodeReceipt({ batchDigest: digestOf(message), ranges }, { deployment, kiosk }, receiptKey);
+    publish(topicOf(kiosk, 'receipt'), receipt, DELIVERY.receipt).catch(onBug);
   }
 
   #publishEvents(messages: readonly OperatorMessage[]): void {

@@ -53,6 +53,8 @@ export interface Broker {
   accept(socket: Socket, peer: Peer, arrival: Arrival): void;
   /** @returns when it is handed to every subscriber's connection. Retained ones are kept for later subscribers. */
   publish(topic: string, payload: Uint8Array, delivery: { readonly qos: 0 | 1; readonly retain: boolean }): Promise<void>;
+  /** Whether any operator listens: what nobody hears need not be made. */
+  hasListeners(): boolean;
   /** Closes a kiosk's connections, now. */
   cutOff(kiosk: KioskId): void;
   close(): Promise<void>;
@@ -79,6 +81,7 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
   const connections = new WeakMap<AedesClient, Connection>();
   const kiosks = new Map<KioskId, Set<FlowGate>>();
   const counted = new WeakSet<Error>();
+  const listening = new Set<Connection>();
 
   const connectionOf = (client: AedesClient): Connection => {
     const known = connections.get(client);
@@ -91,7 +94,9 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
     return made;
   };
 
-  const onClosed = ({ gate, client: admitted }: Connection) => {
+  const onClosed = (connection: Connection) => {
+    const { gate, client: admitted } = connection;
+    listening.delete(connection);
     if (admitted?.role !== 'kiosk') return;
     const gates = kiosks.get(admitted.kiosk);
     gates?.delete(gate);
@@ -120,8 +125,8 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
       const refusal = refuseKiosk(gate.peer, clientId, kiosk, will) ?? doors.refuseCertificate(gate.peer, clientId as KioskId);
       return refusal ?? { role: 'kiosk', kiosk: clientId as KioskId };
     }
-    if (!(await doors.isOperator(account, secret, gate.untilClosed))) return 'admission.wrong_account';
-    return refuseOperatorName(clientId, will) ?? { role: 'operator' };
+    const refusal = await guard.refuseAccount(account, () => doors.isOperator(account, secret, gate.untilClosed));
+    return refusal ?? refuseOperatorName(clientId, will) ?? { role: 'operator' };
   };
 
   const broker = await Aedes.createBroker({
@@ -200,12 +205,14 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
     },
 
     authorizeSubscribe(client, subscription, callback) {
-      const { client: admitted, gate, filters } = connectionOf(client);
+      const connection = connectionOf(client);
+      const { client: admitted, gate, filters } = connection;
       const excess = guard.refuseFilter(gate, filters.size);
       if (excess !== undefined) return callback(refuse(client.id, excess));
       const refusal = admitted === undefined ? 'admission.wrong_topic' : refuseSubscription(admitted, subscription.topic);
       if (refusal === undefined) filters.add(subscription.topic);
       else refuse(client.id, refusal);
+      if (filters.size > 0 && admitted?.role === 'operator' && !gate.untilClosed.aborted) listening.add(connection);
       callback(null, refusal === undefined ? subscription : null);
     },
 
@@ -232,7 +239,10 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
   broker.on('clientError', onBroken);
   broker.on('connectionError', onBroken);
   broker.on('unsubscribe', (gone, client) => {
-    for (const filter of gone) connections.get(client)?.filters.delete(filter);
+    const connection = connections.get(client);
+    if (connection === undefined) return;
+    for (const filter of gone) connection.filters.delete(filter);
+    if (connection.filters.size === 0) listening.delete(connection);
   });
   (broker as EventEmitter).on('error', doors.onBug);
 
@@ -244,6 +254,7 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
       new Promise((resolve) => {
         broker.publish({ cmd: 'publish', topic, payload: Buffer.from(payload), qos, retain, dup: false }, () => resolve());
       }),
+    hasListeners: () => listening.size > 0,
     cutOff(kiosk) {
       for (const gate of kiosks.get(kiosk) ?? []) gate.destroy();
     },

@@ -139,6 +139,7 @@ async function start(
       onConnected: (kiosk, { hasTakenOver }) => {
         door.log.tell('info', 'kiosk.connected', kiosk, { kiosk, hasTakenOver });
         board.connected(kiosk, hasTakenOver);
+        announcer.connected(kiosk);
       },
       onDisconnected: (kiosk) => {
         door.log.tell('info', 'kiosk.disconnected', kiosk, { kiosk });
@@ -166,6 +167,7 @@ async function start(
   });
   const announcer = new Announcer({
     publish: broker.publish,
+    hasListeners: broker.hasListeners,
     deployment,
     receiptKey,
     events,

@@ -12,6 +12,7 @@ t.test('announcer: readers that stall cost operators events, never memory withou
   let dropped = 0;
   const announcer = new Announcer({
     publish: () => new Promise((resolve) => released.push(resolve)),
+    hasListeners: () => true,
     deployment,
     receiptKey: generateSigningKey(),
     events: new OperatorEvents(deployment, new Uint8Array(32), new VenueCalendar()),

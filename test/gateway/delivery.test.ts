@@ -108,6 +108,32 @@ t.test('delivery: the rows of one batch can have different fates, and the receip
   });
 });
 
+t.test('delivery: the first batch of a connection has a receipt, and each of which something was not accepted', async (t) => {
+  const { gateway, kiosk, client, start } = await connected(t);
+  const receiptTopic = topicOf(kiosk.kiosk, 'receipt');
+  const inbox = new Inbox(client);
+  await client.subscribeAsync(receiptTopic, { qos: 1 });
+  const outcomesOf = (payload: Buffer): string[] =>
+    openReceipt(payload, {
+      deployment: gateway.running.trust.deployment,
+      kiosk: kiosk.kiosk,
+      publicKey: publicKeyFromRaw(gateway.running.trust.receiptKey),
+    }).ranges.map(({ outcome }) => outcome);
+  const first = start.batch([start.seal(checkIn())]);
+  await send(client, kiosk, first);
+  t.strictSame(outcomesOf((await inbox.next((m) => m.topic === receiptTopic)).payload), ['accepted']);
+  await send(client, kiosk, start.batch([start.seal(checkIn())]));
+  await send(client, kiosk, first);
+  t.strictSame(outcomesOf((await inbox.next((m) => m.topic === receiptTopic)).payload), ['duplicate']);
+  client.end(true);
+  const back = await kiosk.connect(gateway.running.tlsPort);
+  t.teardown(() => back.end(true));
+  const again = new Inbox(back);
+  await back.subscribeAsync(receiptTopic, { qos: 1 });
+  await send(back, kiosk, start.batch([start.seal(checkIn())]));
+  t.strictSame(outcomesOf((await again.next((m) => m.topic === receiptTopic)).payload), ['accepted']);
+});
+
 t.test('delivery: two live copies of one kiosk lose nothing, and are shown', async (t) => {
   const { gateway, kiosk, client, start } = await connected(t);
   await send(client, kiosk, start.batch([start.seal(checkIn()), start.seal(checkIn()), start.seal(checkIn())]));
