@@ -57,7 +57,8 @@ export async function findSources(): Promise<readonly Source[]> {
   ];
 }
 
-function hidSource(device: HidDevice, drivers: HidDrivers): Source | undefined {
+/** @returns `undefined` for what is none. */
+export function hidSource(device: HidDevice, drivers: HidDrivers): Source | undefined {
   const is = kindOf(device);
   const known = fingerprintOf(device);
   const isScannerThatTypes = is.kind === 'keyboard' && isScanner(device);
@@ -65,7 +66,7 @@ function hidSource(device: HidDevice, drivers: HidDrivers): Source | undefined {
   if (settings === undefined || is.kind === 'other') return undefined;
   const what = is.kind === 'pos' ? 'HID POS scanner' : 'scanner that types';
   return {
-    name: `${what} ${known?.name ?? `${device.vendorId}:${device.productId}`} at ${device.port}`,
+    name: `${what} ${known?.name ?? `${device.vendorId}:${device.productId}`}${socketOf(device)}`,
     hasSpeed: false,
     listen: async ({ onOpen, onBytes }, _baudRate, signal) => {
       const bytesOf = is.kind === 'pos' ? posBytes(is.layout) : typedBytes(is.layout);
@@ -82,6 +83,9 @@ function hidSource(device: HidDevice, drivers: HidDrivers): Source | undefined {
     },
   };
 }
+
+/** Only a USB socket: what a driver says in its place is an adapter's address, or what the device would have it say. */
+const socketOf = ({ port }: HidDevice): string => (/^\d+-[\d.]+$/.test(port) ? ` at ${port}` : '');
 
 type KindOfHid = ReturnType<typeof kindOf>;
 type PosLayout = Extract<KindOfHid, { kind: 'pos' }>['layout'];

@@ -1,8 +1,14 @@
 /** What `vestibule identify` says, and that it never says a code. */
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { type Burst, BurstGatherer, sightOfBurst } from '../../cli/identify-burst.ts';
+import { hidSource } from '../../cli/identify-sources.ts';
 import { burstLines } from '../../cli/identify-words.ts';
+import { listHid } from '../../hardware/hid/hid-devices.ts';
+import { HidDrivers } from '../../hardware/hid/hid-link.ts';
+import { BOOT_KEYBOARD_DESCRIPTOR } from '../../hardware/scanner/keyboard-reports.ts';
 import { signCard } from '../../protocol/card.ts';
 import { encodeCode } from '../../protocol/code.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
@@ -93,4 +99,21 @@ t.test('identify: a burst ends by silence; one that does not is told once, bound
   gatherer.end();
   t.equal(bursts.length, 2);
   t.equal(clock.pending, 0);
+});
+
+t.test("identify: a scanner is told by its socket, and by nothing that it or its radio's driver says instead", async (t) => {
+  const root = t.testdir({ class: {}, usb: {}, dev: {}, devices: {} });
+  const dir = join(root, 'devices', '0005:05E0:1200.0001');
+  mkdirSync(dir);
+  writeFileSync(join(dir, 'report_descriptor'), BOOT_KEYBOARD_DESCRIPTOR);
+  writeFileSync(
+    join(dir, 'uevent'),
+    'HID_ID=0005:000005E0:00001200\nHID_NAME=\u001b[2J\nHID_PHYS=\u001b[2J00:11:22:33:44:55\nHID_UNIQ=66:77\n',
+  );
+  mkdirSync(join(root, 'class/hidraw0'));
+  symlinkSync(dir, join(root, 'class/hidraw0/device'));
+  const [device] = await listHid({ hidrawDir: join(root, 'class'), usbDir: join(root, 'usb'), deviceDir: join(root, 'dev') });
+  if (device === undefined) throw new Error('no device');
+  t.equal(hidSource(device, new HidDrivers())?.name, 'scanner that types Zebra (Symbol) LS2208 and others');
+  t.equal(hidSource({ ...device, port: '1-1.2' }, new HidDrivers())?.name, 'scanner that types Zebra (Symbol) LS2208 and others at 1-1.2');
 });
