@@ -11,6 +11,7 @@ import { codeOf } from '../protocol/errors.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { SerialPortInfo } from './serial-link.ts';
+import { untilAbort } from './until-abort.ts';
 
 export interface FoundPort {
   /** A path that means the same device after a replug: its link by id, else by socket, else its own. */
@@ -84,14 +85,15 @@ export async function* watchPorts(discovery: Discovery, signal: AbortSignal): As
     seen = present;
     if (present !== '' && looksLeft > 0) {
       looksLeft -= 1;
-      const found = await findPorts(discovery).catch((error: unknown) => {
+      // A program that lists them and does not end is not to keep the kiosk from stopping.
+      const found = await untilAbort(findPorts(discovery), signal).catch((error: unknown) => {
         const code = codeOf(error);
         if (code === undefined) throw error;
         if (!hasFailed) log.warn('devices.not_listed', { code });
         hasFailed = true;
         return [];
       });
-      for (const port of found) {
+      for (const port of found ?? []) {
         if (told.has(port.path) || told.size === MOST_PORTS || signal.aborted) continue;
         told.add(port.path);
         yield port;

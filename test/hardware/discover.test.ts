@@ -164,3 +164,21 @@ t.test('discover: a bug in listing is not swallowed', async (t) => {
   );
   await t.rejects(watching.next(), { name: 'TypeError' });
 });
+
+t.test('discover: a listing that never ends does not keep it from stopping', async (t) => {
+  const dev = new Dev(t.testdir());
+  dev.plug('ttyACM0', '0c2e');
+  const stop = new AbortController();
+  let isAsked = () => {};
+  const asked = new Promise<void>((resolve) => {
+    isAsked = resolve;
+  });
+  const list = () => {
+    isAsked();
+    return new Promise<never>(() => {});
+  };
+  const watching = watchPorts({ list, clock: new ManualClock(), log: silentLog, except: [], places: dev.places }, stop.signal).next();
+  await asked;
+  stop.abort();
+  t.match(await watching, { done: true });
+});
