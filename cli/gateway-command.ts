@@ -7,6 +7,7 @@ import { dropQuarantine, gatewayStatus, openRegistry } from '../gateway/status.t
 import { ConfigError } from '../protocol/errors.ts';
 import { type EntranceId, isPlaceId, type KioskId, newPlaceId, type VenueId } from '../protocol/ids.ts';
 import { systemClock } from '../protocol/time.ts';
+import { writeDeed } from './audit-desk.ts';
 import { dataPaths, gatewayIdentity, readJsonFile, refuseNoGateway } from './data-paths.ts';
 import { statusLines } from './gateway-status.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
@@ -121,6 +122,7 @@ export function gatewayCommand(): Command {
       };
       refuseNoGateway(dataPaths(options.data));
       await withRegistry(options.data, (registry) => registry.admit(admission, systemClock.wall()));
+      await writeDeed(options.data, { action: 'kiosk.admit', about: admission.kiosk, detail: `venue ${admission.venue}` });
       say(`admitted kiosk ${admission.kiosk} at entrance ${entrance}`);
     });
 
@@ -135,6 +137,7 @@ export function gatewayCommand(): Command {
         registry.revoke(placeId<KioskId>('kiosk', kiosk), systemClock.wall()),
       );
       if (!isRevoked) throw new ConfigError('config.invalid', `kiosk ${kiosk}: not admitted`);
+      await writeDeed(options.data, { action: 'kiosk.revoke', about: kiosk, detail: '' });
       say(`revoked kiosk ${kiosk}`);
     });
 
@@ -147,6 +150,7 @@ export function gatewayCommand(): Command {
       const paths = dataPaths(options.data);
       refuseNoGateway(paths);
       await gatewayIdentity(paths);
+      await writeDeed(options.data, { action: 'look.status', about: '', detail: '' });
       const status = await gatewayStatus(paths.gateway);
       if (options.json) say(JSON.stringify(status, (key, value) => (key === 'publicKey' ? undefined : value)));
       else for (const line of statusLines(status, systemClock.wall())) say(line);
@@ -162,6 +166,7 @@ export function gatewayCommand(): Command {
       refuseNoGateway(paths);
       await gatewayIdentity(paths);
       const items = await dropQuarantine(paths.gateway, placeId<KioskId>('kiosk', kiosk));
+      await writeDeed(options.data, { action: 'quarantine.drop', about: kiosk, detail: `${items} items` });
       say(`dropped ${items} from quarantine`);
     });
 

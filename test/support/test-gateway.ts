@@ -10,6 +10,7 @@ import { openLedgerFile } from '../../gateway/ledger.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
 import { Registry } from '../../gateway/registry.ts';
 import { type RunningGateway, runGateway } from '../../gateway/run-gateway.ts';
+import type { ProcessDoor } from '../../gateway/watching.ts';
 import { StoreError } from '../../protocol/errors.ts';
 import { type EntranceId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
 import { LogRecorder } from './log-recorder.ts';
@@ -59,7 +60,7 @@ interface Teardown {
 /** Starts one in a fresh directory, or again in that of an earlier one. */
 export async function startTestGateway(
   t: Teardown,
-  options: { readonly config?: Partial<GatewayConfigInput>; readonly after?: TestGateway } = {},
+  options: { readonly config?: Partial<GatewayConfigInput>; readonly after?: TestGateway; readonly process?: ProcessDoor } = {},
 ): Promise<TestGateway> {
   const { after } = options;
   const directory = after?.directory ?? join(t.testdir(), 'gateway');
@@ -75,7 +76,7 @@ export async function startTestGateway(
     ...input,
   });
   const stopping = new AbortController();
-  const running = await runGateway(config, { clock, log, intake }, stopping.signal);
+  const running = await runGateway(config, { clock, log, intake, ...(options.process && { process: options.process }) }, stopping.signal);
   const { storeKey } = await openIdentity(directory);
   const paths = gatewayPaths(directory);
   const registry = new Registry(paths.registry, storeKey);

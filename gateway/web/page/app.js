@@ -13,7 +13,7 @@ let page = [];
 
 const PAGES = {
   '': { name: 'Overview', draw: overview },
-  kiosk: { name: 'Kiosk', draw: kioskPage },
+  kiosk: { name: 'Kiosk', draw: kioskPage, asks: (kiosk) => `/api/1/kiosks/${kiosk}` },
   flags: { name: 'Flags', draw: flagsPage, asks: () => '/api/1/flags' },
   quarantine: {
     name: 'Quarantine',
@@ -70,8 +70,13 @@ function bar() {
       'div',
       { class: 'tools' },
       h('span', { class: 'pulse', 'data-live': live }, words[live]),
-      h('button', { class: 'plain', 'data-action': 'theme', 'aria-label': `Colours: ${themeWord()}. Change` }, themeWord()),
-      h('button', { class: 'plain', 'data-action': 'leave', 'aria-label': `Log out ${session.account}` }, `${session.account} · Log out`),
+      h('button', { class: 'plain', 'data-action': 'theme', 'aria-label': `Colours: ${themeWord()}. Change` }, `◐ ${themeWord()}`),
+      h(
+        'button',
+        { class: 'plain', 'data-action': 'leave', 'aria-label': `Log out ${session.account}` },
+        h('span', { class: 'wide-only' }, `${session.account} · `),
+        'Log out',
+      ),
     ),
   );
 }

@@ -80,7 +80,7 @@ export function flagsPage() {
         `in ${span(flag.expiresAtMs - atMs)}`,
         flag.handled !== undefined
           ? h('span', { class: 'quiet' }, `${flag.handled.by}, ${when(flag.handled.atMs)}`)
-          : isManager() && flag.state !== 'cleared'
+          : isManager() && (flag.state === 'confirmed' || flag.state === 'unconfirmed')
             ? h('button', { 'data-action': 'handled', 'data-flag': flag.flag }, 'Dealt with')
             : '',
       ],

@@ -225,7 +225,7 @@ function kioskCard(kiosk, venue) {
             { class: 'facts' },
             facts.map((fact) => h('span', {}, fact)),
           ),
-      devices(kiosk),
+      kiosk.tone === 'off' ? undefined : devices(kiosk),
     ),
   );
 }

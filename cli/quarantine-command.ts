@@ -1,0 +1,80 @@
+/** `vestibule quarantine`: what was wrong in itself, why, and another try once that is mended. Needs a gateway that runs. */
+import { Command } from 'commander';
+import type { QuarantineView, ReplayAnswer } from '../gateway/web/schema.ts';
+import { ConfigError } from '../protocol/errors.ts';
+import { askGateway } from './ask-gateway.ts';
+import { dataPaths } from './data-paths.ts';
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const data = ['--data <dir>', 'data directory of the gateway', './data'] as const;
+
+export function quarantineCommand(): Command {
+  const quarantine = new Command('quarantine').description('what came from a kiosk and was wrong in itself');
+
+  quarantine
+    .command('list')
+    .description('show what is there and why, the newest first')
+    .option('--kiosk <id>', 'only of this one')
+    .option('--json', 'one JSON object a line')
+    .option(...data)
+    .action(async (options: { kiosk?: string; json?: true; data: string }) => {
+      for (const item of await itemsOf(options.data, options.kiosk)) {
+        const { no, kiosk, receivedAtMs, seq, sizeBytes, meaning, advice, code } = item;
+        if (options.json) say(JSON.stringify(item));
+        else {
+          const what = seq === undefined ? 'a whole batch' : `row ${seq}`;
+          say(`${no}  ${new Date(receivedAtMs).toISOString()}  kiosk ${kiosk}, ${what}, ${sizeBytes} bytes`);
+          say(`    ${meaning} [${code}]`);
+          if (advice !== '') say(`    ${advice}`);
+        }
+      }
+    });
+
+  quarantine
+    .command('replay')
+    .argument('[number]', 'as the list shows it')
+    .description('try one again, or all of a kiosk; what is taken leaves quarantine')
+    .option('--kiosk <id>', 'all of this one')
+    .option(...data)
+    .action(async (number: string | undefined, options: { kiosk?: string; data: string }) => {
+      const numbers = await numbersOf(number, options);
+      let left = 0;
+      for (const no of numbers) {
+        const answer = (await askGateway(dataPaths(options.data), 'POST', `/api/1/quarantine/${no}/replay`)) as ReplayAnswer;
+        if (answer.outcome === 'taken') say(`${no}: taken, ${answer.acceptedRows} rows`);
+        else {
+          left += 1;
+          say(`${no}: stays, ${answer.meaning ?? ''} [${answer.code ?? ''}]`);
+        }
+      }
+      if (left > 0) process.exitCode = 1;
+    });
+
+  quarantine
+    .command('drop')
+    .argument('<number>', 'as the list shows it')
+    .description('throw one away for good')
+    .option(...data)
+    .action(async (number: string, options: { data: string }) => {
+      await askGateway(dataPaths(options.data), 'DELETE', `/api/1/quarantine/${numberOf(number)}`);
+      say(`dropped ${number}`);
+    });
+
+  return quarantine;
+}
+
+async function itemsOf(directory: string, kiosk: string | undefined): Promise<QuarantineView[]> {
+  const query = kiosk === undefined ? '' : `?kiosk=${encodeURIComponent(kiosk)}`;
+  return ((await askGateway(dataPaths(directory), 'GET', `/api/1/quarantine${query}`)) as { items: QuarantineView[] }).items;
+}
+
+async function numbersOf(number: string | undefined, { kiosk, data: directory }: { kiosk?: string; data: string }): Promise<number[]> {
+  if (number !== undefined) return [numberOf(number)];
+  if (kiosk === undefined) throw new ConfigError('config.invalid', 'quarantine: a number, or --kiosk');
+  return (await itemsOf(directory, kiosk)).filter(({ mayReplay }) => mayReplay).map(({ no }) => no);
+}
+
+function numberOf(text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new ConfigError('config.invalid', `quarantine: "${text}" is no number of the list`);
+  return Number(text);
+}

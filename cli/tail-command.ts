@@ -1,0 +1,83 @@
+/** `vestibule tail`: what happens at the doors, a line each as it comes, over MQTT on this machine. The only importer of mqtt in this room. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { connectAsync, type MqttClient } from 'mqtt';
+import { openRegistry } from '../gateway/status.ts';
+import { ConfigError, LinkError } from '../protocol/errors.ts';
+import { OPERATOR_FILTERS } from '../protocol/topics.ts';
+import { dataPaths, refuseNoGateway } from './data-paths.ts';
+import { readPassword } from './password.ts';
+import { untilStopped } from './stopping.ts';
+import { eventLine } from './tail-lines.ts';
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+/** CONNACK "bad user name or password" (MQTT 3.1.1, table 3.1). */
+const BAD_ACCOUNT = 4;
+
+const HELP = `
+Reads as the account in <data>/gateway/operator.txt. Where that file was taken away: --account NAME, an operator's, and its
+password. A card is shown by its name of that venue and day; no temperature is.`;
+
+export function tailCommand(): Command {
+  return new Command('tail')
+    .description('follow what happens at the doors, until stopped')
+    .option('--data <dir>', 'data directory of the gateway', './data')
+    .option('--port <port>', "the gateway's port for operators' MQTT programs", '1883')
+    .option('--account <name>', "an operator's; its password is asked for")
+    .option('--venue <id>', 'only of this venue')
+    .option('--count <events>', 'stop after so many')
+    .option('--json', 'the CloudEvents as they come, one a line')
+    .addHelpText('after', HELP)
+    .action(async (options: { data: string; port: string; account?: string; venue?: string; count?: string; json?: true }) => {
+      const paths = dataPaths(options.data);
+      refuseNoGateway(paths);
+      const registry = await openRegistry(paths.gateway);
+      const venues = new Map<string, string>(registry.venues().map(({ id, name }) => [id, name]));
+      registry.close();
+      const most = options.count === undefined ? Number.POSITIVE_INFINITY : Number(options.count);
+      const signal = untilStopped();
+      const client = await connect(paths.gateway, Number(options.port), options.account);
+      let told = 0;
+      const ended = Promise.withResolvers<void>();
+      signal.addEventListener('abort', () => ended.resolve(), { once: true });
+      client.on('close', () => ended.reject(new LinkError('link.lost', 'gateway: the connection ended')));
+      client.on('error', () => {});
+      client.on('message', (topic, payload) => {
+        if (told >= most) return;
+        const text = payload.toString('utf8');
+        say(options.json ? text : eventLine(topic, JSON.parse(text), venues));
+        told += 1;
+        if (told >= most) ended.resolve();
+      });
+      const [events] = OPERATOR_FILTERS;
+      await client.subscribeAsync(options.venue === undefined ? events : events.replace('#', `${options.venue}/#`));
+      try {
+        await ended.promise;
+      } finally {
+        client.removeAllListeners('close');
+        await client.endAsync(true);
+      }
+    });
+}
+
+async function connect(gateway: string, port: number, account: string | undefined): Promise<MqttClient> {
+  const path = join(gateway, 'operator.txt');
+  if (account === undefined && !existsSync(path))
+    throw new ConfigError('config.invalid', `${path}: is not there (--account NAME uses another)`);
+  const password = account === undefined ? readFileSync(path, 'utf8').trim() : await readPassword(`Password for ${account}: `);
+  try {
+    return await connectAsync({
+      host: '127.0.0.1',
+      port,
+      username: account ?? 'operator',
+      password,
+      reconnectPeriod: 0,
+      protocolVersion: 4,
+    });
+  } catch (cause) {
+    const isRefused = cause instanceof Error && 'code' in cause && cause.code === BAD_ACCOUNT;
+    if (isRefused) throw new LinkError('link.unauthorised', 'gateway: account or password is wrong', { cause });
+    throw new LinkError('link.refused', `gateway: does not answer on 127.0.0.1:${port} (--port names another)`, { cause });
+  }
+}
