@@ -6,23 +6,35 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { constants, createReadStream, openSync, readdirSync, readFileSync, readlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { VirtualThermometer } from '../support/ble/virtual-thermometer.ts';
 import { HONEYWELL_FORMAT, posDescriptor, posReports } from '../support/pos-format.ts';
 import { countUnsent } from '../support/read-outbox.ts';
 import { bootReport, keysOf } from '../support/typing.ts';
-import type { Heard, Order } from './orders.ts';
-import { Radio } from './radio.ts';
+import type { Heard, Numbered, Overheard } from './orders.ts';
+import { advertise } from './radio.ts';
 import { KEYBOARD_DESCRIPTOR, Uhid } from './uhid.ts';
+import { VhciController } from './vhci.ts';
 
-const [node = '', tree = ''] = process.argv.slice(2);
+const [node = '', tree = '', statusPath = ''] = process.argv.slice(2);
 const DATA = '/tmp/kiosk-data';
 const UDC = '/sys/kernel/config/usb_gadget/scanner/UDC';
 /** Of a full-speed scanner, the shortest time between two reports. */
 const REPORT_EVERY_MS = 1;
+const LOOK_EVERY_MS = 100;
 
 const answers = openSync('/dev/virtio-ports/answers', 'w');
-const tell = (heard: Heard): void => void writeSync(answers, `${JSON.stringify(heard)}\n`);
-const now = (): number => performance.now();
+const tell = (heard: Omit<Heard, 'at'>): void => void writeSync(answers, `${JSON.stringify({ ...heard, at: performance.now() })}\n`);
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Ends without waiting for threads that read devices, which say nothing any more. */
+function end(status: number): void {
+  writeFileSync(statusPath, String(status));
+  process.kill(process.pid, 'SIGKILL');
+}
+process.on('uncaughtException', (error) => {
+  tell({ failed: String(error.stack) });
+  end(70);
+});
 
 const pos = new Uhid({ name: 'Bench POS', vendorId: 0x0c2e, productId: 0x0b61, serialNumber: 'pos-1' }, posDescriptor(HONEYWELL_FORMAT));
 const keyboard = new Uhid({ name: 'Bench keys', vendorId: 0x0c2e, productId: 0x0b01, serialNumber: 'keys-1' }, KEYBOARD_DESCRIPTOR);
@@ -83,69 +95,106 @@ function opened(kiosk: ChildProcess): string[] {
   return [...new Set(links.filter((link) => /^\/dev\/(hidraw|tty(USB|ACM)|input\/|bus\/usb\/|i2c)/.test(link)))].toSorted();
 }
 
-async function untilOpened(kiosk: ChildProcess, count: number): Promise<void> {
-  let last = '';
-  for (;;) {
-    const found = opened(kiosk);
-    if (found.join() !== last) tell({ opened: found, at: now() });
-    last = found.join();
-    if (found.length === count) return;
-    await pause(50);
-  }
-}
+const inputNames = (): readonly (readonly [path: string, name: string])[] =>
+  readdirSync('/sys/class/input')
+    .filter((entry) => entry.startsWith('event'))
+    .map((entry) => [`/dev/input/${entry}`, readFileSync(`/sys/class/input/${entry}/device/name`, 'utf8').trim()]);
 
-/** Everything that anybody but the kiosk sees of the keyboard that the kiosk took for itself. */
-let typedForOthers = 0;
-for (const name of readdirSync('/sys/class/input').filter((entry) => entry.startsWith('event'))) {
-  if (readFileSync(`/sys/class/input/${name}/device/name`, 'utf8').trim() === 'Bench keys') {
-    createReadStream(`/dev/input/${name}`).on('data', (chunk) => {
-      typedForOthers += chunk.length;
-    });
-  }
+/** What anybody but the kiosk gets of a keyboard that the kiosk took for itself. */
+let overheardBytes = 0;
+for (const [path, name] of inputNames()) {
+  if (name !== 'Bench keys') continue;
+  createReadStream(path).on('data', (chunk) => {
+    overheardBytes += chunk.length;
+  });
 }
+const overhear = (): Overheard => ({ bytes: overheardBytes, inputs: inputNames().map(([, name]) => name) });
 
 makeRaw();
-const radio = new Radio();
-const config = JSON.parse(readFileSync('/share/config.json', 'utf8').replaceAll('/dev/i2c-0', `/dev/i2c-${process.env.I2C_BUS}`)) as object;
-writeFileSync('/tmp/config.json', JSON.stringify(config));
+const config = readFileSync('/share/config.json', 'utf8').replaceAll('/dev/i2c-0', `/dev/i2c-${process.env.I2C_BUS}`);
+writeFileSync('/tmp/config.json', config);
 const [command = '', ...rest] = node.split(' ');
 const files = ['--data', DATA, '--trust', `${DATA}/trust.json`, '--config', '/tmp/config.json'];
 const kiosk = spawn(command, [...rest, `${tree}/cli/main.ts`, 'kiosk', 'run', ...files, '--output', 'json', '--log', 'info'], {
   stdio: ['ignore', 'pipe', 'pipe'],
 });
-createInterface({ input: kiosk.stdout }).on('line', (line) => tell({ said: JSON.parse(line), at: now() }));
-createInterface({ input: kiosk.stderr }).on('line', (line) => tell({ logged: line, at: now() }));
-kiosk.once('exit', (status, signal) => tell({ exit: status ?? signal ?? 'unknown', at: now() }));
+createInterface({ input: kiosk.stdout }).on('line', (line) => tell({ said: JSON.parse(line) }));
+createInterface({ input: kiosk.stderr }).on('line', (line) => tell({ logged: line }));
+let isEnding = false;
+kiosk.once('exit', (status, signal) => {
+  if (!isEnding) tell({ failed: `the kiosk has ended: ${status ?? signal}` });
+  end(status ?? 71);
+});
 
-async function obey(order: Order): Promise<void> {
+let lastOpened = '';
+setInterval(() => {
+  if (isEnding) return;
+  const found = opened(kiosk);
+  if (found.join() !== lastOpened) tell({ opened: found });
+  lastOpened = found.join();
+}, LOOK_EVERY_MS);
+
+interface Radios {
+  readonly sniffed: VhciController;
+  readonly thermometer: VirtualThermometer;
+}
+let radios: Radios | undefined;
+/** Of the thermometer's address in the kiosk's settings. */
+const THERMOMETER = Uint8Array.of(0xc4, 0xbe, 0x84, 0x00, 0x00, 0x01);
+/** The kernel powers up a controller that was plugged in, and some seconds later powers it down again if nobody has taken it. */
+const RADIO_START_MS = 4_000;
+
+function plugged(): Radios {
+  if (radios === undefined) throw new Error('no radios');
+  return radios;
+}
+
+async function measure(value: string): Promise<void> {
+  const { thermometer } = plugged();
+  thermometer.wakeUp();
+  await thermometer.indicate(Buffer.from(value, 'hex'));
+  thermometer.sleep();
+}
+
+async function obey(order: Numbered): Promise<Omit<Heard, 'at'>> {
   switch (order.order) {
     case 'scan':
       await scan(order.device, order.code);
-      tell({ scanned: order.id, at: now() });
-      break;
+      return {};
+    case 'pause':
+      await pause(order.ms);
+      return {};
     case 'plug':
       plug(order.isIn);
-      break;
-    case 'until-opened':
-      await untilOpened(kiosk, order.count);
-      tell({ isOpened: order.count, at: now() });
-      break;
+      return {};
     case 'object':
       execFileSync('busybox', ['i2cset', '-y', process.env.I2C_BUS ?? '', '0x5a', '0x07', String(order.raw), 'w']);
-      break;
-    case 'advertise':
-      tell({ heard: await radio.advertise(order.count, order.perSecond), at: now() });
-      break;
+      return {};
+    case 'plug-radios': {
+      if (radios !== undefined) return {};
+      const thermometer = new VirtualThermometer(new VhciController(), THERMOMETER);
+      radios = { thermometer, sniffed: new VhciController() };
+      await pause(RADIO_START_MS);
+      return {};
+    }
+    case 'measure':
+      await measure(order.value);
+      return {};
+    case 'advertise': {
+      const { runSniffer } = (await import(`${tree}/kiosk/run-sniffer.ts`)) as typeof import('../../kiosk/run-sniffer.ts');
+      return { heard: await advertise({ run: runSniffer, controller: plugged().sniffed, adapter: 1 }, order.count, order.perSecond) };
+    }
+    case 'eavesdrop':
+      return { overheard: overhear() };
     case 'end':
       while (countUnsent(`${DATA}/kiosk/outbox.db`) > 0) await pause(200);
-      tell({ typedForOthers, at: now() });
-      kiosk.once('exit', (status) => process.exit(status ?? 1));
+      isEnding = true;
       kiosk.kill('SIGTERM');
-      break;
+      return {};
   }
 }
 
-let before = Promise.resolve();
-createInterface({ input: createReadStream('/dev/virtio-ports/orders') }).on('line', (line) => {
-  before = before.then(() => obey(JSON.parse(line) as Order));
+createInterface({ input: createReadStream('/dev/virtio-ports/orders') }).on('line', async (line) => {
+  const order = JSON.parse(line) as Numbered;
+  tell({ ...(await obey(order)), done: order.id });
 });

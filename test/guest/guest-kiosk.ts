@@ -2,52 +2,26 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { rowName } from '../support/audit-road.ts';
+import { unpackedPackages } from '../support/guest/debian.ts';
 import { type Ending, Guest, guestDirectory, type Machine, shareOf } from '../support/guest/guest.ts';
 import { guestNode } from '../support/guest/guest-node.ts';
 import { NETWORK, TAKE_NETWORK, Venue } from '../support/guest/venue.ts';
 import { HONEYWELL_FORMAT, posDescriptor } from '../support/pos-format.ts';
 import type { Heard, Order } from './orders.ts';
+import { SCANNERS, type ScannerKind, SETTINGS } from './settings.ts';
 import { KEYBOARD_DESCRIPTOR } from './uhid.ts';
-import { typeOn } from './usb-keyboard.ts';
+import { typeAtOnce, typeOn } from './usb-keyboard.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
-/** Scanner kinds, and who hands them their codes. */
-export const SCANNERS = {
-  'serial-ftdi': 'host',
-  'keyboard-usb': 'host',
-  'keyboard-evdev': 'agent',
-  'hid-pos': 'agent',
-  'gadget-hid': 'agent',
-  'gadget-serial': 'agent',
-  'gadget-keyboard': 'agent',
-} as const;
-
-export type ScannerKind = keyof typeof SCANNERS;
-
-/** By line end: on an emulated processor a device may pause within a code for longer than the silence that ends one. */
-const CONFIG = {
-  scanners: [
-    { kind: 'serial', name: 'serial-ftdi', path: '/dev/ttyUSB0', baudRate: 115_200, framing: 'line' },
-    { kind: 'serial', name: 'gadget-serial', path: '/dev/ttyACM0', baudRate: 115_200, framing: 'line' },
-    { kind: 'hid-pos', name: 'hid-pos', vendorId: '0c2e', productId: '0b61' },
-    { kind: 'hid-pos', name: 'gadget-hid', vendorId: '0c2e', productId: '0b81' },
-    { kind: 'keyboard', name: 'gadget-keyboard', vendorId: '0c2e', productId: '0b81', via: 'usb', framing: 'line' },
-    { kind: 'keyboard', name: 'keyboard-usb', vendorId: '0627', productId: '0001', via: 'usb', framing: 'line' },
-    { kind: 'keyboard', name: 'keyboard-evdev', vendorId: '0c2e', productId: '0b01', via: 'evdev', framing: 'line' },
-  ],
-  thermometers: [{ kind: 'mlx90614-i2c', name: 'infrared', path: '/dev/i2c-0', isPecRequired: false }],
-  page: { isOn: false },
-};
-/** Nodes that the kiosk has open when all of these work; and without the gadget. */
-export const ALL_OPENED = 8;
-export const OPENED_WITHOUT_GADGET = 5;
-
+/** libusb hears of plugs from udev alone (libusb 1.0.26, os/linux_udev.c), and stable names are udev's. */
+const UDEV = ['udev', 'libudev1', 'libkmod2', 'libcap2', 'libusb-1.0-0'];
 /** Cards that are scanned and not answered for, over all devices: people come one after the other. */
 const MOST_UNANSWERED = 3;
-const LONGEST_MS = 600_000;
-/** Of a guest that has something to do. */
-const LONGEST_SILENCE_MS = 150_000;
+const LONGEST_MS = 840_000;
+/** For one thing to happen, on a machine that has other work. */
+const PATIENCE_MS = 240_000;
+const LOOK_EVERY_MS = 100;
 
 export interface Scanned {
   readonly kind: ScannerKind;
@@ -66,30 +40,38 @@ export interface Answer {
 export class GuestKiosk {
   readonly scanned = new Map<string, Scanned>();
   readonly answers: Answer[] = [];
-  /** Answers that were no promise. */
-  readonly refusals: string[] = [];
-  readonly heard: Heard[] = [];
+  /** Readings that were thanked for, and codes that were no cards, as was expected. */
+  thanks = 0;
+  strangers = 0;
+  /** Device nodes that the kiosk has open. */
+  opened: readonly string[] = [];
   readonly venue: Venue;
   readonly guest: Guest;
   readonly #directory: string;
-  readonly #waiting = new Set<() => void>();
-  #answered = 0;
+  readonly #patienceMs: number;
+  readonly #heard: Heard[] = [];
+  /** What should not be. */
+  readonly #faults: string[] = [];
+  readonly #done = new Map<number, Heard>();
+  #orders = 0;
+  #expectedStrangers = 0;
+  #wake = () => {};
 
-  private constructor(directory: string, venue: Venue, guest: Guest) {
+  private constructor(directory: string, venue: Venue, guest: Guest, patienceMs: number) {
     this.#directory = directory;
+    this.#patienceMs = patienceMs;
     this.venue = venue;
     this.guest = guest;
     guest.onLine('answers', (line) => this.#hear(JSON.parse(line) as Heard));
-    void guest.ended.then(() => this.#wake());
   }
 
-  /** @param tree whose kiosk runs. */
-  static async boot(machine: Machine, tree = root): Promise<GuestKiosk> {
+  /** @param tree whose kiosk runs. @param patienceMs for one thing to happen. */
+  static async boot(machine: Machine, tree = root, patienceMs = PATIENCE_MS): Promise<GuestKiosk> {
     const directory = guestDirectory();
     const share = shareOf(directory);
     mkdirSync(share);
     const venue = await Venue.open(join(directory, 'data'), join(share, 'installed'), true);
-    writeFileSync(join(share, 'config.json'), JSON.stringify(CONFIG));
+    writeFileSync(join(share, 'config.json'), JSON.stringify(SETTINGS));
     writeFileSync(join(share, 'pos.descriptor'), posDescriptor(HONEYWELL_FORMAT));
     writeFileSync(join(share, 'keyboard.descriptor'), KEYBOARD_DESCRIPTOR);
     const node = await guestNode(join(directory, 'compiled'), tree);
@@ -98,65 +80,78 @@ export class GuestKiosk {
 . ${join(import.meta.dirname, 'set-up.sh')}
 cp -r /share/installed /tmp/kiosk-data
 cd /tmp
-exec ${node} ${join(import.meta.dirname, 'agent.ts')} '${node}' ${tree}
+UV_THREADPOOL_SIZE=16 ${node} ${join(import.meta.dirname, 'agent.ts')} '${node}' ${tree} /tmp/status
+exit $(cat /tmp/status)
 `,
       directory,
+      exports: { udev: await unpackedPackages('amd64', UDEV, 'udev') },
       ports: ['orders', 'answers'],
-      wires: ['ftdi'],
-      devices: [...NETWORK, '-device', 'qemu-xhci', '-device', 'usb-serial,chardev=ftdi,always-plugged=on', '-device', 'usb-kbd'],
+      wires: ['ftdi', 'board'],
+      devices: [
+        ...NETWORK,
+        ...['-device', 'qemu-xhci', '-device', 'usb-kbd'],
+        ...['-device', 'usb-serial,chardev=ftdi,always-plugged=on,serial=scanner'],
+      ],
       longestMs: LONGEST_MS,
     });
-    return new GuestKiosk(directory, venue, guest);
+    return new GuestKiosk(directory, venue, guest, patienceMs);
   }
 
-  order(order: Order): void {
-    this.guest.write('orders', `${JSON.stringify(order)}\n`);
+  /** Has the agent do something. @returns its answer, when it is done. */
+  async order(order: Order): Promise<Heard> {
+    this.#orders += 1;
+    const id = this.#orders;
+    this.guest.write('orders', `${JSON.stringify({ ...order, id })}\n`);
+    await this.until(() => this.#done.has(id), JSON.stringify(order));
+    return this.#done.get(id) as Heard;
   }
 
-  /** Resolves when a line came that fits. @throws Error when the guest ends before. */
-  async until(fits: (heard: Heard) => boolean): Promise<Heard> {
-    for (let at = 0; ; ) {
-      for (; at < this.heard.length; at++) {
-        const heard = this.heard[at];
-        if (heard !== undefined && fits(heard)) return heard;
-      }
-      await this.#more();
+  /** @throws Error that tells how far it came, when it takes too long, the guest ends, or the kiosk says what it should not. */
+  async until(isSo: () => boolean, what: string): Promise<void> {
+    const hopelessMs = performance.now() + this.#patienceMs;
+    while (!isSo()) {
+      const ending = await Promise.race([this.guest.ended, this.#change()]);
+      if (isSo()) return;
+      const why =
+        ending !== undefined
+          ? `the guest is gone: ${JSON.stringify(ending)}`
+          : (this.#faults[0] ?? (performance.now() > hopelessMs ? 'it takes too long' : undefined));
+      if (why !== undefined) throw this.#error(what, why);
     }
   }
 
-  /** Has the kiosk find so many devices. */
-  async untilOpened(count: number): Promise<void> {
-    const from = this.heard.length;
-    this.order({ order: 'until-opened', count });
-    await this.until((heard) => this.heard.indexOf(heard) >= from && heard.isOpened === count);
+  untilOpened(count: number): Promise<void> {
+    return this.until(() => this.opened.length === count, `${count} devices open`);
   }
 
-  /** Scans so many cards, each when there are few unanswered. */
+  /** Scans so many cards, each when there are few unanswered, and waits until all are answered for. */
   async scan(kind: ScannerKind, count: number): Promise<void> {
     for (let at = 0; at < count; at++) {
-      while (this.scanned.size - this.#answered >= MOST_UNANSWERED) await this.#more();
+      await this.until(() => this.scanned.size - this.answers.length < MOST_UNANSWERED, `${kind}: answers`);
       const { code, uuid } = this.venue.nextCard(kind.includes('keyboard'));
       const scanned: Scanned = { kind, card: uuid, sentAtMs: undefined };
       this.scanned.set(uuid, scanned);
       if (SCANNERS[kind] === 'agent') {
-        this.order({ order: 'scan', device: kind, code, id: uuid });
-        await this.until(({ scanned: id }) => id === uuid);
+        scanned.sentAtMs = (await this.order({ order: 'scan', device: kind, code })).at;
       } else {
-        if (kind === 'keyboard-usb') await typeOn(this.guest.qmp, `${code}\r`);
+        if (kind === 'keyboard-usb') await typeOn(this.guest.qmp, `${code}\r`, (ms) => this.order({ order: 'pause', ms }));
         else this.guest.write('ftdi', `${code}\r`);
         scanned.sentAtMs = performance.now();
       }
     }
+    await this.until(() => this.answers.length === this.scanned.size, `${kind}: all answered for`);
   }
 
-  /** Waits until every card was answered for. */
-  async untilAnswered(): Promise<void> {
-    while (this.#answered < this.scanned.size) await this.#more();
+  /** Types something on QEMU's keyboard that is no card, as much as it holds at once, and waits for the answer. */
+  async typeStranger(digits: string): Promise<void> {
+    this.#expectedStrangers += 1;
+    await typeAtOnce(this.guest.qmp, digits);
+    await this.until(() => this.strangers === this.#expectedStrangers, `an answer to ${digits}`);
   }
 
   /** Lets the kiosk hand over all it holds, and stops it and the gateway in order. */
   async end(): Promise<Ending> {
-    this.order({ order: 'end' });
+    await this.order({ order: 'end' });
     const ending = await this.guest.ended;
     await this.venue.close();
     return ending;
@@ -170,42 +165,38 @@ exec ${node} ${join(import.meta.dirname, 'agent.ts')} '${node}' ${tree}
   }
 
   #hear(heard: Heard): void {
-    this.heard.push(heard);
-    const { said, scanned, at } = heard;
-    const found = this.scanned.get(scanned ?? '');
-    if (found !== undefined) found.sentAtMs = at;
+    this.#heard.push(heard);
+    const { said, done, opened, failed, at } = heard;
+    if (done !== undefined) this.#done.set(done, heard);
+    if (opened !== undefined) this.opened = opened;
+    if (failed !== undefined) this.#faults.push(failed);
     if (said?.kind === 'welcome' && said.keyId !== undefined && said.seq !== undefined) {
       this.answers.push({ name: rowName(this.venue.kiosk, said.keyId, said.seq), hostMs: performance.now(), guestMs: at });
-      this.#answered += 1;
-    } else if (said?.kind !== undefined) this.refusals.push(said.kind);
+    } else if (said?.kind === 'thank-you') this.thanks += 1;
+    else if (said?.kind === 'not-a-card' && this.strangers < this.#expectedStrangers) this.strangers += 1;
+    else if (said?.kind !== undefined) this.#faults.push(`the kiosk answered ${said.kind}`);
     this.#wake();
   }
 
-  /** @throws Error that tells how far it came, when nothing comes for a while. */
-  async #more(): Promise<void> {
-    let isLate: () => void = () => {};
-    const late = new Promise<'late'>((resolve) => {
-      isLate = () => resolve('late');
+  /** Resolves when something was heard, or a moment has passed. */
+  #change(): Promise<undefined> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(undefined), LOOK_EVERY_MS);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve(undefined);
+      };
     });
-    const timer = setTimeout(isLate, LONGEST_SILENCE_MS);
-    const came = new Promise<undefined>((wake) => this.#waiting.add(() => wake(undefined)));
-    const ending = await Promise.race([this.guest.ended, came, late]);
-    clearTimeout(timer);
-    if (ending === undefined) return;
-    const last = this.heard.slice(-12).map((heard) => JSON.stringify(heard));
-    throw new Error(
+  }
+
+  #error(what: string, why: string): Error {
+    return new Error(
       [
-        `the guest is ${JSON.stringify(ending)}`,
-        `${this.scanned.size} scanned, ${this.#answered} promised`,
-        ...this.refusals,
-        ...last,
+        `${what}: ${why}`,
+        `${this.scanned.size} scanned, ${this.answers.length} promised, open: ${this.opened.join(', ')}`,
+        ...this.#heard.slice(-15).map((heard) => JSON.stringify(heard)),
         this.guest.console,
       ].join('\n'),
     );
-  }
-
-  #wake(): void {
-    for (const wake of this.#waiting) wake();
-    this.#waiting.clear();
   }
 }

@@ -1,16 +1,25 @@
 /** What the test tells its agent in the guest, and what it hears; lines of JSON. Times are milliseconds of the guest. */
 
 export type Order =
-  | { readonly order: 'scan'; readonly device: string; readonly code: string; readonly id: string }
+  | { readonly order: 'scan'; readonly device: string; readonly code: string }
+  /** Answered when that much of the guest's time has passed. */
+  | { readonly order: 'pause'; readonly ms: number }
   /** The USB gadget, as its cable. */
   | { readonly order: 'plug'; readonly isIn: boolean }
-  /** Answered when the kiosk has so many devices open. */
-  | { readonly order: 'until-opened'; readonly count: number }
   /** What the infrared thermometer sees, in steps of 0.02 K. */
   | { readonly order: 'object'; readonly raw: number }
+  /** Two Bluetooth controllers, unless they are there; a thermometer is near the first. */
+  | { readonly order: 'plug-radios' }
+  /** The Bluetooth thermometer is used; `value` is its characteristic's, hexadecimal. Answered when the kiosk has confirmed it. */
+  | { readonly order: 'measure'; readonly value: string }
+  /** Answered with how many the sniffer was given. */
   | { readonly order: 'advertise'; readonly count: number; readonly perSecond: number }
+  /** Answered with who else the keyboards type for. */
+  | { readonly order: 'eavesdrop' }
   /** When all is delivered, the kiosk is stopped, and the guest ends with the kiosk's exit status. */
   | { readonly order: 'end' };
+
+export type Numbered = Order & { readonly id: number };
 
 /** A line of the kiosk: `vestibule kiosk run --output json`. */
 export interface Said {
@@ -24,10 +33,17 @@ export interface Heard {
   readonly at: number;
   readonly said?: Said;
   readonly logged?: string;
-  readonly scanned?: string;
+  /** The number of an order that is done. */
+  readonly done?: number;
   readonly opened?: readonly string[];
-  readonly isOpened?: number;
   readonly heard?: number;
-  readonly typedForOthers?: number;
-  readonly exit?: number | string;
+  readonly overheard?: Overheard;
+  readonly failed?: string;
+}
+
+export interface Overheard {
+  /** Bytes that another reader of the keyboard got that is taken as an input device. */
+  readonly bytes: number;
+  /** Names of all input devices there are: a keyboard that is taken over USB has none. */
+  readonly inputs: readonly string[];
 }

@@ -34,3 +34,12 @@ done
 busybox i2cset -y $i2c 0x5a 0x06 14758 w
 busybox i2cset -y $i2c 0x5a 0x07 14758 w
 export I2C_BUS=$i2c
+
+# udev is not installed here, only unpacked. It hears of what is plugged in from now on, and is asked for the names of what is there.
+export LD_LIBRARY_PATH=/udev/usr/lib/x86_64-linux-gnu:/udev/lib/x86_64-linux-gnu
+mkdir -p /lib/udev
+cp -r /udev/lib/udev/* /lib/udev/
+for program in udevadm systemd-udevd; do ln -sf /udev/bin/udevadm /run/bin/$program; done
+systemd-udevd --daemon
+udevadm trigger --action=add --sysname-match='ttyUSB*'
+udevadm settle

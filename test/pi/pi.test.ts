@@ -22,6 +22,10 @@ const CONFIG = {
   page: { isOn: false },
 };
 
+/** An emulated processor that is busy asks late for what was typed. */
+const SLOWNESS = 4;
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms * SLOWNESS));
+
 const SCRIPT = `${TAKE_NETWORK}
 for module in xhci_pci usbhid hid_generic evdev; do busybox modprobe $module || echo "no module $module"; done
 cp -r /share/installed /tmp/kiosk-data
@@ -94,7 +98,7 @@ t.test('pi: an arm64 kiosk loads its native modules, reads a USB keyboard, and d
   for (let at = 1; at <= CODES; at++) {
     const { code, uuid } = venue.nextCard(true);
     cards.push(uuid);
-    await typeOn(guest.qmp, `${code}\r`);
+    await typeOn(guest.qmp, `${code}\r`, pause);
     await until(() => promised.length + refusals.length >= at);
   }
   lap(`${CODES} codes typed`);

@@ -3,7 +3,7 @@
  * Source: Bluetooth Core Specification 5.4, Vol 3, Part F, 3.4 (ATT); Vol 4, Part E, 5.4.2 (ACL data), 7.7.65.1; Health Thermometer Service 1.0.
  */
 import { commandStatus, eventPacket, metaEvent } from './hci-packets.ts';
-import type { HostCommand, VirtualController } from './virtual-controller.ts';
+import type { HostCommand } from './virtual-controller.ts';
 
 const LE_CREATE_CONNECTION = 0x200d;
 const DISCONNECT = 0x0406;
@@ -13,8 +13,15 @@ const VALUE_HANDLE = 0x0003;
 
 const hex = (digits: string): Buffer => Buffer.from(digits, 'hex');
 
+/** The controller of whoever connects, as much of it as a thermometer in the air needs. */
+export interface ThermometerRadio {
+  /** Answers a command in place of the controller, or a packet that is none (opcode 0). @returns whether it has. */
+  answer: (command: HostCommand, send: (packet: Uint8Array) => void) => boolean;
+  send(packet: Uint8Array): void;
+}
+
 export class VirtualThermometer {
-  readonly #controller: VirtualController;
+  readonly #controller: ThermometerRadio;
   readonly #address: Buffer;
   readonly #waiting = new Set<() => void>();
   #isAwake = true;
@@ -27,7 +34,7 @@ export class VirtualThermometer {
   isHung = false;
 
   /** @param address 6 bytes, the most significant first; public. */
-  constructor(controller: VirtualController, address: Uint8Array) {
+  constructor(controller: ThermometerRadio, address: Uint8Array) {
     this.#controller = controller;
     this.#address = Buffer.from(address);
     controller.answer = (command, send) => this.#answer(command, send);

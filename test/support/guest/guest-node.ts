@@ -3,6 +3,11 @@ import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { runCommand } from './run-command.ts';
 
+/** What a kiosk loads when it has the device. */
+const LATE = ['johnny-five', 'node-hid', 'noble/lib/hci-socket/hci.js', 'noble/lib/resolve-bindings.js']
+  .map((name) => `await import('${name.startsWith('noble') ? '@stoprocent/' : ''}${name}').catch(() => {});`)
+  .join('\n');
+
 const root = resolve(import.meta.dirname, '../../..');
 
 /**
@@ -16,5 +21,6 @@ export async function guestNode(directory: string, tree = root): Promise<string>
   const cache = `NODE_COMPILE_CACHE=${directory}`;
   await runCommand('env', [cache, node, join(tree, 'cli/main.ts'), 'kiosk', 'key', '--data', keyless]);
   rmSync(keyless, { recursive: true });
+  await runCommand('env', [cache, node, '--input-type=module', '--eval', LATE], { cwd: tree });
   return ['env', cache, node].join(' ');
 }

@@ -59,7 +59,7 @@ export async function needMachine(): Promise<Machine> {
     busybox: programs.busybox,
     setpriv: programs.setpriv,
     root: '/',
-    board: ['-M', 'q35', ...PROCESSOR],
+    board: ['-M', 'q35', ...PROCESSOR, ...TIME],
     console: 'ttyS0',
   };
 }
@@ -141,6 +141,11 @@ export class Guest {
     createInterface({ input: this.#port(port) }).on('line', hear);
   }
 
+  /** Tells of bytes that the guest writes to a port or wire, as they come. */
+  onBytes(port: string, hear: (bytes: Uint8Array) => void): void {
+    this.#port(port).on('data', hear);
+  }
+
   /** Writes to a port or wire. */
   write(port: string, bytes: string | Uint8Array): void {
     this.#port(port).write(bytes);
@@ -198,6 +203,12 @@ async function listen(path: string): Promise<{ readonly connection: Promise<Sock
   server.unref();
   return { connection };
 }
+
+/**
+ * A guest's time is what it has executed: a thousand instructions are a microsecond, on a machine that is busy as on one that is not; so no
+ * time limit of kernel or kiosk is passed because this machine has other work. While the guest waits, its time passes as ours does.
+ */
+const TIME = ['-icount', 'shift=0,sleep=on'];
 
 /**
  * One processor, and none that has AVX: with two of them, about one Node in five that started a thread ended at a check of V8's, or with a
