@@ -5,12 +5,13 @@ import { Command, Option } from 'commander';
 import { parseConfig } from '../kiosk/config.ts';
 import { openIdentity } from '../kiosk/kiosk-identity.ts';
 import { isEnrolled } from '../kiosk/papers.ts';
-import { runKiosk } from '../kiosk/run-kiosk.ts';
+import { type KioskReady, runKiosk } from '../kiosk/run-kiosk.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { dataPaths, readJsonFile } from './data-paths.ts';
 import { kioskDoors, type Output } from './kiosk-doors.ts';
 import { kioskEnrolCommand } from './kiosk-enrol-command.ts';
 import { LEVELS, type Level } from './log.ts';
+import { raisePriority } from './priority.ts';
 import { untilStopped } from './stopping.ts';
 
 interface RunOptions {
@@ -65,7 +66,11 @@ export function kioskCommand(): Command {
       const doors = kioskDoors(options.output, options.log, signal, ({ kiosk, pageUrl }) =>
         say(`kiosk ${kiosk} ready${pageUrl === undefined ? '' : `: ${pageUrl}`}`),
       );
-      await runKiosk(config, doors, signal);
+      const onReady = (ready: KioskReady) => {
+        doors.onReady?.(ready);
+        void raisePriority(process.pid).then((isRaised) => doors.log.info('kiosk.priority', { isRaised }));
+      };
+      await runKiosk(config, { ...doors, onReady }, signal);
     });
 
   kiosk

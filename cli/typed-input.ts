@@ -11,8 +11,16 @@ const CTRL_D = 0x04;
 /** A person's key stands so long alone; a scanner types the next one, its suffix at the latest, sooner. */
 const ALONE_MS = 100;
 
-export interface Keyboard extends AsyncIterable<unknown> {
+/** Chunks kept for a reader that is busy; more stay in the kernel. */
+const MOST_WAITING = 64;
+
+export interface Keyboard {
   readonly isTTY?: boolean;
+  on(event: 'data', listener: (chunk: Uint8Array) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'close' | 'end', listener: () => void): unknown;
+  pause(): unknown;
+  resume(): unknown;
   setRawMode(isRaw: boolean): unknown;
   destroy(): unknown;
 }
@@ -53,7 +61,7 @@ export async function* typedInput(
   signal.addEventListener('abort', end, { once: true });
   if (stdin.isTTY) stdin.setRawMode(true);
   try {
-    for await (const chunk of stdin as AsyncIterable<Uint8Array>) {
+    for await (const chunk of chunksOf(stdin)) {
       if (stdin.isTTY) yield* typed(chunk);
       else yield chunk;
     }
@@ -71,4 +79,37 @@ export async function* typedInput(
 function meaningOf(chunk: Uint8Array, interrupt: () => void, end: () => void): (() => void) | undefined {
   if (chunk.every((byte) => byte === CTRL_C)) return interrupt;
   return chunk.every((byte) => byte === CTRL_D) ? end : undefined;
+}
+
+/** As `for await` over the stream gives them, without its two turns of the event loop between a chunk's arrival and its reader. */
+async function* chunksOf(stdin: Keyboard): AsyncGenerator<Uint8Array, void> {
+  const waiting: Uint8Array[] = [];
+  let isOver = false;
+  let failure: Error | undefined;
+  let wake = () => {};
+  const over = (error?: Error) => {
+    isOver = true;
+    failure ??= error;
+    wake();
+  };
+  stdin.on('data', (chunk) => {
+    waiting.push(chunk);
+    if (waiting.length >= MOST_WAITING) stdin.pause();
+    wake();
+  });
+  stdin.on('error', over);
+  stdin.on('end', () => over());
+  stdin.on('close', () => over());
+  for (;;) {
+    const chunk = waiting.shift();
+    if (chunk !== undefined) yield chunk;
+    else if (failure !== undefined) throw failure;
+    else if (isOver) return;
+    else {
+      stdin.resume();
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  }
 }

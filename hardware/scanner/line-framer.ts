@@ -11,7 +11,8 @@ export type Frame =
 export const LINE_ENDS: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d]);
 
 export class LineFramer {
-  readonly #ends: ReadonlySet<number>;
+  /** 1 at each byte that ends a line: a look for each byte of a symbol is to be quick. */
+  readonly #isEnd = new Uint8Array(256);
   readonly #line: Uint8Array;
   #lengthBytes = 0;
   #isSkipping = false;
@@ -19,7 +20,7 @@ export class LineFramer {
 
   /** @param ends bytes that end a line; empty where only `flush` does. @param longestBytes a longer line is refused. */
   constructor(ends: ReadonlySet<number>, longestBytes: number) {
-    this.#ends = ends;
+    for (const end of ends) this.#isEnd[end] = 1;
     this.#line = new Uint8Array(longestBytes);
   }
 
@@ -40,7 +41,7 @@ export class LineFramer {
   push(bytes: Uint8Array): Frame[] {
     const frames: Frame[] = [];
     for (const byte of bytes) {
-      if (this.#ends.has(byte)) {
+      if (this.#isEnd[byte] === 1) {
         this.#hasSeenEnd = true;
         const frame = this.flush();
         if (frame !== undefined) frames.push(frame);

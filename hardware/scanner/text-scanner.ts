@@ -3,7 +3,6 @@
  */
 import { DeviceError } from '../../protocol/errors.ts';
 import type { DeviceReport } from '../supervise.ts';
-import { untilAbort } from '../until-abort.ts';
 import { type Frame, LINE_ENDS, LineFramer } from './line-framer.ts';
 import { LONGEST_SYMBOL_BYTES, type Scan, textOf } from './scan.ts';
 import type { PumpSettings } from './scan-pump.ts';
@@ -20,26 +19,33 @@ export async function* readTextScans(
 ): AsyncGenerator<Scan, void> {
   const lines = new LineFramer(LINE_ENDS, LONGEST_SYMBOL_BYTES);
   const chunks = input[Symbol.asyncIterator]();
-  const nextFrames = async (): Promise<{ frames: readonly Frame[]; isLast: boolean }> => {
-    const { done, value } = await chunks.next();
-    if (done !== true) return { frames: lines.push(Buffer.from(value)), isLast: false };
-    const rest = lines.flush();
-    return { frames: rest === undefined ? [] : [rest], isLast: true };
-  };
-  while (!signal.aborted) {
-    const next = await untilAbort(nextFrames(), signal).catch((cause: unknown) => {
-      throw new DeviceError('device.failed', `${device}: its input failed`, { cause });
+  // One listener for all waits: to add and remove one for each chunk would be in each scan's way.
+  let abandon = () => {};
+  const onAbort = () => abandon();
+  signal.addEventListener('abort', onAbort, { once: true });
+  const nextChunk = () =>
+    new Promise<IteratorResult<Uint8Array | string> | undefined>((resolve, reject) => {
+      abandon = () => resolve(undefined);
+      chunks.next().then(resolve, (cause: unknown) => reject(new DeviceError('device.failed', `${device}: its input failed`, { cause })));
     });
-    if (next === undefined) return;
-    const scannedAt = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
-    for (const frame of next.frames) {
-      if (signal.aborted) return;
-      const text = frame.kind === 'frame' ? textOf(frame.bytes) : '';
-      if (frame.kind === 'refused') onRefused(frame.why, frame.lengthBytes);
-      else if (text === '') onRefused('empty', frame.bytes.length);
-      else yield { text, scannedAt, device };
+  try {
+    while (!signal.aborted) {
+      const next = await nextChunk();
+      if (next === undefined) return;
+      const scannedAt = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
+      const rest = next.done === true ? lines.flush() : undefined;
+      const frames: readonly Frame[] = next.done === true ? (rest === undefined ? [] : [rest]) : lines.push(Buffer.from(next.value));
+      for (const frame of frames) {
+        if (signal.aborted) return;
+        const text = frame.kind === 'frame' ? textOf(frame.bytes) : '';
+        if (frame.kind === 'refused') onRefused(frame.why, frame.lengthBytes);
+        else if (text === '') onRefused('empty', frame.bytes.length);
+        else yield { text, scannedAt, device };
+      }
+      if (next.done === true) throw new DeviceError('device.gone', `${device}: its input ended`);
     }
-    if (next.isLast) throw new DeviceError('device.gone', `${device}: its input ended`);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

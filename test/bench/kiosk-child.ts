@@ -1,6 +1,8 @@
 /** A whole kiosk in a process of its own, as `vestibule kiosk run` wires it, for kiosk.bench.ts: tells when each answer was given. */
 import { fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { raisePriority } from '../../cli/priority.ts';
+import { typedInput } from '../../cli/typed-input.ts';
 import { parseConfig } from '../../kiosk/config.ts';
 import { runKiosk } from '../../kiosk/run-kiosk.ts';
 import { silentLog } from '../../protocol/log.ts';
@@ -17,7 +19,7 @@ export interface KioskChildOptions {
 export type ToKioskChild = { readonly kind: 'take-floor' | 'stop' };
 
 export type FromKioskChild =
-  | { readonly kind: 'ready'; readonly pageUrl: string }
+  | { readonly kind: 'ready'; readonly pageUrl: string; readonly hasPriority: boolean }
   /** Times of CLOCK_MONOTONIC, which all processes share; `readMs`: when the bytes were last read from standard input;
    * `syncedMs`: what the main thread has spent in fsync so far. */
   | { readonly kind: 'answer'; readonly feedback: string; readonly atMs: number; readonly readMs: number | null; readonly syncedMs: number }
@@ -46,12 +48,9 @@ process.on('message', (message: ToKioskChild) => {
 });
 
 let readMs: number | null = null;
-async function* standardInput(): AsyncGenerator<Buffer> {
-  for await (const chunk of process.stdin) {
-    readMs = nowMs();
-    yield chunk;
-  }
-}
+process.stdin.on('data', () => {
+  readMs = nowMs();
+});
 
 const config = parseConfig({
   dataDir,
@@ -67,7 +66,7 @@ await runKiosk(
   {
     clock: systemClock,
     log: silentLog,
-    input: standardInput(),
+    input: typedInput(stopping.signal),
     terminal: {
       hasColour: false,
       write: (text) => {
@@ -76,7 +75,9 @@ await runKiosk(
     },
     isClockSynced: () => true,
     onFeedback: ({ kind }) => send({ kind: 'answer', feedback: kind, atMs: nowMs(), readMs, syncedMs: spentMs() }),
-    onReady: ({ pageUrl }) => send({ kind: 'ready', pageUrl: pageUrl ?? '' }),
+    onReady: ({ pageUrl }) => {
+      void raisePriority(process.pid).then((hasPriority) => send({ kind: 'ready', pageUrl: pageUrl ?? '', hasPriority }));
+    },
   },
   stopping.signal,
 );

@@ -47,6 +47,8 @@ export interface RunResult {
   readonly fsyncMs: readonly number[];
   /** A bare process that is woken by the same bytes, writes, syncs and answers. */
   readonly bareMs: readonly number[];
+  /** Whether the kernel granted the kiosk's main thread real-time priority, as `vestibule kiosk run` asks for it. */
+  readonly hasPriority: boolean;
   readonly firstScanMs: number;
   readonly scanFsyncs: number;
   readonly otherFsyncs: number;
@@ -258,6 +260,7 @@ export async function runOnce(settings: RunSettings): Promise<RunResult> {
       strangers: [...kiosk.strangers],
       fsyncMs: [...kiosk.floors],
       bareMs: [...bare.tookMs],
+      hasPriority: kiosk.ready?.hasPriority === true,
       firstScanMs,
       scanFsyncs: counts.main - before.counts.main,
       otherFsyncs: counts.otherThreads - before.counts.otherThreads,

@@ -59,6 +59,7 @@ function figuresOf({ kept, strangers, fsyncMs, bareMs, ...rest }: RunResult): Re
     insideP99Ms: of(insideMs, 0.99),
     noStoreMedianMs: of(strangerMs, 0.5),
     noStoreP99Ms: of(strangerMs, 0.99),
+    hasPriority: rest.hasPriority ? 1 : 0,
     firstScanMs: rounded(rest.firstScanMs),
     fsyncsPerScan: rounded((rest.scanFsyncs + rest.otherFsyncs) / kept.length),
     waitedFsyncsPerScan: rounded(rest.scanFsyncs / kept.length),

@@ -81,7 +81,7 @@ export class Town {
 
   keep(rows: readonly TownRow[], now: { readonly firstDay: Day; readonly nowMs: number }): void {
     const events = rows.map((row) => placedRow(row, now.nowMs));
-    const opened: Opened = { events, flag: undefined, setAside: [] };
+    const opened: Opened = { events, setAside: [] };
     this.#keeper.keep([opened], { ...now, taken: 0 });
   }
 
