@@ -7,9 +7,8 @@
  */
 import { DecodeError, DeviceError, type ErrorCode } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
-import type { Sample } from '../thermometer/gy-mcu90614-codec.ts';
 import { NOTHING_PRESENTED, nextPresentation } from '../thermometer/presentation.ts';
-import type { Reading } from '../thermometer/reading.ts';
+import type { Reading, Sample } from '../thermometer/reading.ts';
 
 export const SAMPLE_EVERY_MS = 100;
 export const IDLE_EVERY_MS = 1_000;

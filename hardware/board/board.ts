@@ -7,7 +7,7 @@
 import { codeOf, DecodeError, DeviceError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { ByteLink, Closable, OpenLink } from '../byte-link.ts';
-import type { Sample } from '../thermometer/gy-mcu90614-codec.ts';
+import type { Sample } from '../thermometer/reading.ts';
 import { type Components, makeComponents } from './components.ts';
 import { FirmataFramer, type Frame, QUERY } from './firmata-frames.ts';
 import { FirmataPort } from './firmata-port.ts';

@@ -8,8 +8,8 @@
  */
 import { DeviceError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
-import type { Sample } from '../thermometer/gy-mcu90614-codec.ts';
 import { ANSWER_BYTES, decodeTemperature, type Quantity, READ_COMMAND } from '../thermometer/mlx90614-codec.ts';
+import type { Sample } from '../thermometer/reading.ts';
 import type { FirmataPort } from './firmata-port.ts';
 
 /** The component that this controller makes of a johnny-five Thermometer. */

@@ -1,5 +1,7 @@
-/** Finds frames of one length in a stream of bytes: for modules that send their samples again and again. Pure. */
+/** What modules share that send their samples again and again: frames of one length found in a stream, their sum, the sensor's range. Pure. */
 import { DecodeError } from '../../protocol/errors.ts';
+import type { CentiCelsius } from '../../protocol/units.ts';
+import type { Sample } from './reading.ts';
 
 export interface FixedFrame<Value> {
   /** How every frame begins. */
@@ -58,3 +60,19 @@ export class FixedFramer<Value> {
 
 /** @returns the low eight bits of the sum of `bytes`: the check byte of these modules. */
 export const sumOf = (bytes: Uint8Array): number => bytes.reduce((sum, byte) => (sum + byte) & 0xff, 0);
+
+/** The sensor behind them gives -70 to 380 °C and -40 to 125 °C of its own; what is above 327.67 °C their 16 bits can not say. */
+const OBJECT_RANGE = { lowest: -7_000, highest: 32_767 };
+const AMBIENT_RANGE = { lowest: -4_000, highest: 12_500 };
+
+/**
+ * @param object hundredths of a degree Celsius. @param ambient likewise.
+ * @throws DecodeError `decode.out_of_range` when one is none that an MLX90614 can give (family datasheet 3901090614, revision 13).
+ */
+export function sampleWithin(object: number, ambient: number): Sample {
+  if (object < OBJECT_RANGE.lowest || object > OBJECT_RANGE.highest)
+    throw new DecodeError('decode.out_of_range', 'thermometer frame: object outside the sensor’s range');
+  if (ambient < AMBIENT_RANGE.lowest || ambient > AMBIENT_RANGE.highest)
+    throw new DecodeError('decode.out_of_range', 'thermometer frame: ambient outside the sensor’s range');
+  return { objectRaw: object as CentiCelsius, ambientRaw: ambient as CentiCelsius };
+}

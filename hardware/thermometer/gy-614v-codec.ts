@@ -10,9 +10,8 @@
  * Melexis, MLX90614 family datasheet 3901090614, revision 13.
  */
 import { DecodeError } from '../../protocol/errors.ts';
-import type { CentiCelsius } from '../../protocol/units.ts';
-import { FixedFramer, sumOf } from './fixed-framer.ts';
-import type { Sample } from './gy-mcu90614-codec.ts';
+import { FixedFramer, sampleWithin, sumOf } from './fixed-framer.ts';
+import type { Sample } from './reading.ts';
 
 export const FRAME_BYTES = 12;
 const ADDRESS = 0xa4;
@@ -23,9 +22,7 @@ const FIRST_REGISTER = 0x07;
 const REGISTERS = 7;
 const START = [ADDRESS, READ, FIRST_REGISTER, REGISTERS];
 
-const OBJECT_RANGE = { lowest: -7_000, highest: 32_767 };
-const AMBIENT_RANGE = { lowest: -4_000, highest: 12_500 };
-const EMISSIVITY_RANGE = { lowest: 1, highest: 100 };
+const HIGHEST_EMISSIVITY = 100;
 
 const command = (register: number, value: number): number[] => {
   const bytes = [ADDRESS, WRITE, register, value];
@@ -55,10 +52,10 @@ export function decodeSample(frame: Uint8Array): Sample {
   if (view.getUint8(2) !== FIRST_REGISTER || view.getUint8(3) !== REGISTERS)
     throw new DecodeError('decode.unsupported', 'thermometer frame: not the registers of temperatures');
   if (view.getUint8(11) !== sumOf(frame.subarray(0, 11))) throw new DecodeError('decode.checksum', 'thermometer frame: its sum is wrong');
-  within('emissivity', view.getUint8(4), EMISSIVITY_RANGE);
-  const object = within('object', view.getInt16(5), OBJECT_RANGE);
-  const ambient = within('ambient', view.getInt16(7), AMBIENT_RANGE);
-  return { objectRaw: object as CentiCelsius, ambientRaw: ambient as CentiCelsius };
+  const emissivity = view.getUint8(4);
+  if (emissivity === 0 || emissivity > HIGHEST_EMISSIVITY)
+    throw new DecodeError('decode.out_of_range', 'thermometer frame: emissivity outside its range');
+  return sampleWithin(view.getInt16(5), view.getInt16(7));
 }
 
 /** The frame a module would send: for tests, the demo, and whoever builds a stand-in. */
@@ -78,9 +75,4 @@ export class SampleFramer extends FixedFramer<Sample> {
   constructor() {
     super({ start: START, lengthBytes: FRAME_BYTES, decode: decodeSample });
   }
-}
-
-function within(name: string, value: number, { lowest, highest }: { readonly lowest: number; readonly highest: number }): number {
-  if (value >= lowest && value <= highest) return value;
-  throw new DecodeError('decode.out_of_range', `thermometer frame: ${name} outside the sensor’s range`);
 }

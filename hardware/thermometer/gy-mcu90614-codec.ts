@@ -8,22 +8,13 @@
  * sample program reads them into a signed 16-bit integer. Ranges: Melexis, MLX90614 family datasheet 3901090614, revision 13.
  */
 import { DecodeError } from '../../protocol/errors.ts';
-import type { CentiCelsius } from '../../protocol/units.ts';
-import { FixedFramer, sumOf } from './fixed-framer.ts';
-
-export interface Sample {
-  readonly objectRaw: CentiCelsius;
-  readonly ambientRaw: CentiCelsius;
-}
+import { FixedFramer, sampleWithin, sumOf } from './fixed-framer.ts';
+import type { Sample } from './reading.ts';
 
 export const FRAME_BYTES = 9;
 const HEADER = 0x5a;
 const TYPE_TEMPERATURES = 0x45;
 const PAYLOAD_BYTES = 4;
-
-/** The sensor gives -70 to 380 °C and -40 to 125 °C of its own; what is above 327.67 °C the module's 16 bits can not say. */
-const OBJECT_RANGE = { lowest: -7_000, highest: 32_767 };
-const AMBIENT_RANGE = { lowest: -4_000, highest: 12_500 };
 
 /** Tells the module to send a frame 14 times a second (at 9,600 baud), until it is told otherwise or loses power. */
 export const SEND_CONTINUOUSLY = Uint8Array.of(0xa5, 0x45, 0xea);
@@ -40,12 +31,7 @@ export function decodeSample(frame: Uint8Array): Sample {
   if (view.getUint8(2) !== TYPE_TEMPERATURES || view.getUint8(3) !== PAYLOAD_BYTES)
     throw new DecodeError('decode.unsupported', 'thermometer frame: not one of temperatures');
   if (view.getUint8(8) !== sumOf(frame.subarray(0, 8))) throw new DecodeError('decode.checksum', 'thermometer frame: its sum is wrong');
-  const object = view.getInt16(4);
-  const ambient = view.getInt16(6);
-  if (!isWithin(object, OBJECT_RANGE)) throw new DecodeError('decode.out_of_range', 'thermometer frame: object outside the sensor’s range');
-  if (!isWithin(ambient, AMBIENT_RANGE))
-    throw new DecodeError('decode.out_of_range', 'thermometer frame: ambient outside the sensor’s range');
-  return { objectRaw: object as CentiCelsius, ambientRaw: ambient as CentiCelsius };
+  return sampleWithin(view.getInt16(4), view.getInt16(6));
 }
 
 /** The frame a module would send: for tests, the demo, and whoever builds a stand-in. */
@@ -65,5 +51,3 @@ export class SampleFramer extends FixedFramer<Sample> {
     super({ start: [HEADER, HEADER, TYPE_TEMPERATURES, PAYLOAD_BYTES], lengthBytes: FRAME_BYTES, decode: decodeSample });
   }
 }
-
-const isWithin = (value: number, { lowest, highest }: { lowest: number; highest: number }): boolean => value >= lowest && value <= highest;

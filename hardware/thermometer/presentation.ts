@@ -3,7 +3,7 @@
  */
 
 import type { CentiCelsius } from '../../protocol/units.ts';
-import type { Sample } from './gy-mcu90614-codec.ts';
+import type { Sample } from './reading.ts';
 
 /**
  * What skin can be: 31.0 to 35.6 °C on healthy foreheads (Ng et al., Am J Infect Control 2005;33:227-9), more in fever, less after a cold

@@ -7,9 +7,8 @@
 import { DecodeError, DeviceError, type ErrorCode } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { ByteLink } from '../byte-link.ts';
-import type { Sample } from './gy-mcu90614-codec.ts';
 import { NOTHING_PRESENTED, nextPresentation } from './presentation.ts';
-import type { Reading } from './reading.ts';
+import type { Reading, Sample } from './reading.ts';
 
 /** What one model of module needs. */
 export interface SendingModule {

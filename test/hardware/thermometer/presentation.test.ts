@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { Sample } from '../../../hardware/thermometer/gy-mcu90614-codec.ts';
 import {
   LEFT_SAMPLES,
   NOTHING_PRESENTED,
@@ -10,6 +9,7 @@ import {
   STEADY_SAMPLES,
   STEADY_SPAN,
 } from '../../../hardware/thermometer/presentation.ts';
+import type { Sample } from '../../../hardware/thermometer/reading.ts';
 import type { CentiCelsius } from '../../../protocol/units.ts';
 
 const SEED = Number(process.env.SEED ?? 20261121);
