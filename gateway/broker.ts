@@ -187,7 +187,7 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
         // Kept on the broker only when it can be read.
         if (report === undefined) packet.retain = false;
         else doors.onState(admitted.kiosk, report);
-        return guard.paceState(admitted.kiosk, answer);
+        return guard.paceState(connection.gate, admitted.kiosk, answer);
       }
       // Nothing of a batch is routed, whoever subscribed to what.
       packet.payload = Buffer.alloc(0);

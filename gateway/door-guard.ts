@@ -26,6 +26,11 @@ export type GuardLimits = FlowLimits & PaceLimits;
 const CONNECTS: Rate = { perSecond: 0.5, burst: 20 };
 /** A kiosk tells its state when it changes. Each is told on to every operator. */
 const STATES: Rate = { perSecond: 2, burst: 30 };
+/** Wrong ones, of one account. The machine's own account has a secret of 192 random bits: for that one, waiting would only shut its owner out. */
+const GUESSES: Rate = { perSecond: 0.1, burst: 30 };
+const UNGUESSABLE_ACCOUNT = 'operator';
+/** Looked at one after the other, at a third of a second each: whoever comes behind more of them is told to come later. */
+const MOST_GUESSES = 8;
 const FILTERS: Rate = { perSecond: 1, burst: 64 };
 const MOST_FILTERS = 64;
 /** Unanswered, of all clients: what is withheld for the gateway's own trouble is bounded below that, so that room is left. */
@@ -42,6 +47,8 @@ export class DoorGuard {
   readonly #paces: PaceMaker;
   readonly #connects = new Buckets(CONNECTS, MOST_NAMES);
   readonly #states = new Buckets(STATES, MOST_NAMES);
+  readonly #guesses = new Buckets(GUESSES, MOST_NAMES);
+  #guessesWaiting = 0;
   readonly #arrivals = new WeakMap<FlowGate, Arrival>();
   readonly #clients = new WeakMap<FlowGate, { readonly client: Client; readonly filters: Bucket }>();
   #nowMs: MonotonicMillis | undefined;
@@ -75,6 +82,21 @@ export class DoorGuard {
     return this.#connects.of(client.kiosk, this.#now()).takeOne(this.#now()) ? undefined : 'admission.too_often';
   }
 
+  /** @param look says whether account and secret are right. @returns why they are not, or not looked at now; `undefined` when they are. */
+  async refuseAccount(account: string | undefined, look: () => Promise<boolean>): Promise<ErrorCode | undefined> {
+    const tries = this.#guesses.of(account ?? '', this.#now());
+    const isTooOften = account !== UNGUESSABLE_ACCOUNT && tries.waitMs(this.#now()) > 0;
+    if (isTooOften || this.#guessesWaiting >= MOST_GUESSES) return 'admission.too_often';
+    this.#guessesWaiting += 1;
+    try {
+      if (await look()) return undefined;
+      tries.take(1, this.#now());
+      return 'admission.wrong_account';
+    } finally {
+      this.#guessesWaiting -= 1;
+    }
+  }
+
   /** From now on it is read as this client. @param name of an operator's program: its client id. */
   admit(gate: FlowGate, client: Client, name: string): void {
     const arrival = this.#arrivals.get(gate);
@@ -90,17 +112,23 @@ export class DoorGuard {
     return isAllowed ? undefined : 'admission.too_many_subscriptions';
   }
 
-  /** Calls `go` when the kiosk may tell its state: at once, unless it does so all the time. */
-  paceState(kiosk: KioskId, go: () => void): void {
+  /** Calls `go` when the kiosk may tell its state: at once, unless it does so all the time; never once its connection is closed. */
+  paceState(gate: FlowGate, kiosk: KioskId, go: () => void): void {
     const bucket = this.#states.of(kiosk, this.#now());
     const waitMs = bucket.waitMs(this.#now());
     bucket.take(1, this.#now());
-    if (waitMs === 0) {
+    // A Will comes when the connection is closed, and there is only one.
+    if (waitMs === 0 || gate.untilClosed.aborted) {
       go();
       return;
     }
     this.#reports.onWaits(kiosk, 'admission.too_fast');
-    this.#clock.after(waitMs, go);
+    const onClosed = () => cancel();
+    const cancel = this.#clock.after(waitMs, () => {
+      gate.untilClosed.removeEventListener('abort', onClosed);
+      go();
+    });
+    gate.untilClosed.addEventListener('abort', onClosed, { once: true });
   }
 
   /** The clock, asked once a turn of the event loop: it reads a file, and is asked for each packet. */
