@@ -4,14 +4,13 @@ import { Command } from 'commander';
 import { readCoreKeys } from '../core/keys.ts';
 import { answerOverlaps } from '../core/overlap-command.ts';
 import { coreStatus } from '../core/status.ts';
-import { readTextScans } from '../hardware/scanner/text-scanner.ts';
 import { decodeCode } from '../protocol/code.ts';
-import { CodeError, ConfigError, DeviceError } from '../protocol/errors.ts';
+import { CodeError, ConfigError } from '../protocol/errors.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
 import { silentLog } from '../protocol/log.ts';
 import { systemClock } from '../protocol/time.ts';
 import { dataPaths } from './data-paths.ts';
-import { typedInput } from './typed-input.ts';
+import { scanCode } from './scan-code.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -35,7 +34,7 @@ export function coreCommand(): Command {
       const keys = await readCoreKeys(paths.coreKeys);
       if (!(Number(options.minutes) > 0))
         throw new ConfigError('config.invalid', `--minutes: "${options.minutes}" is not a number above 0`);
-      const card = await scanCard();
+      const card = cardIn(await scanCode('Scan the card: '));
       const answer = answerOverlaps(
         { dir: paths.core, keys, clock: systemClock, log: silentLog },
         { card, minimumOverlapMs: Math.round(Number(options.minutes) * 60_000), who: userInfo().username, purpose: options.purpose },
@@ -78,23 +77,7 @@ export function coreCommand(): Command {
   return core;
 }
 
-/** The first scan on standard input; a terminal does not show it. @throws CodeError for whatever is not a card; DeviceError at its end. */
-async function scanCard(): Promise<VisitorUuid> {
-  const reading = new AbortController();
-  const settings = { device: 'standard input', clock: systemClock };
-  try {
-    const scan = readTextScans(typedInput(reading.signal), settings, reading.signal).next();
-    // Asked for only once the terminal shows nothing any more.
-    if (process.stdin.isTTY) process.stderr.write('Scan the card: ');
-    const { done, value } = await scan;
-    if (done === true) throw new DeviceError('device.gone', 'standard input: stopped');
-    return cardIn(value.text);
-  } finally {
-    reading.abort();
-    if (process.stdin.isTTY) process.stderr.write('\n');
-  }
-}
-
+/** @throws CodeError for whatever is not a card; DeviceError at the input's end. */
 function cardIn(text: string): VisitorUuid {
   const code = decodeCode(text.trim());
   if (code.kind !== 'visitor' && code.kind !== 'group' && code.kind !== 'unsigned')

@@ -48,7 +48,7 @@ export function enrolCommand(): Command {
     .command('give', { isDefault: true })
     .usage('[options]')
     .description('what `vestibule enrol` does by itself')
-    .option('--venue <id...>', 'where it hangs; see "vestibule gateway venue"')
+    .option('--venue <id...>', 'where it hangs; see "vestibule venue list"')
     .option('--entrance <id>', 'an existing entrance; a new one where it is left out')
     .addOption(new Option('--direction <door>', 'what the door is for').choices(['in', 'out', 'both']))
     .option('--replaces <kiosk>', 'take the place and entrance of this kiosk, which is revoked when the code is used')
@@ -119,7 +119,7 @@ function replacing(desk: CodeDesk, { replaces, venue, entrance }: GiveOptions, l
 
 function doorsOf({ venue: venues, entrance, direction, role, count }: GiveOptions): Door[] {
   if (venues === undefined)
-    throw new ConfigError('config.invalid', '--venue: where is it to hang? ("vestibule gateway venue" lists them; or --replaces)');
+    throw new ConfigError('config.invalid', '--venue: where is it to hang? ("vestibule venue list" tells them; or --replaces)');
   const many = wholeNumber('--count', count);
   if (entrance !== undefined && (many !== 1 || venues.length !== 1))
     throw new ConfigError('config.invalid', '--entrance: names one door; leave --count out and give one --venue');

@@ -2,16 +2,17 @@
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Direction } from '../core/intake.ts';
-import type { Registry } from '../gateway/registry.ts';
-import { dropQuarantine, gatewayStatus, openRegistry } from '../gateway/status.ts';
+import { dropQuarantine, gatewayStatus } from '../gateway/status.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { type EntranceId, isPlaceId, type KioskId, newPlaceId, type VenueId } from '../protocol/ids.ts';
+import { DWELL_MS } from '../protocol/policy.ts';
 import { systemClock } from '../protocol/time.ts';
 import { writeDeed } from './audit-desk.ts';
 import { dataPaths, gatewayIdentity, readJsonFile, refuseNoGateway } from './data-paths.ts';
 import { statusLines } from './gateway-status.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
 import { processDoor } from './process-door.ts';
+import { placeId, withRegistry } from './registry-access.ts';
 import { runGatewayAndCore } from './run-gateway-and-core.ts';
 import { untilStopped } from './stopping.ts';
 
@@ -25,7 +26,7 @@ Operators read over plain MQTT on this machine only, with the account in <data>/
 
 const ADMIT_HELP = `
 On the kiosk, "vestibule kiosk key" makes kiosk.json; it is public. Carry it here, and the gateway's trust.json there:
-  vestibule gateway venue --name "Town library"
+  vestibule venue add --name "Town library"
   vestibule gateway admit kiosk.json --venue <id> --direction in`;
 
 /** The public file that a kiosk makes of itself. */
@@ -74,57 +75,43 @@ export function gatewayCommand(): Command {
     );
 
   gateway
-    .command('venue')
-    .description('add a venue, or give one another name or time zone; without options, list them')
-    .option(...data)
-    .option('--name <name>', 'what operators call it')
-    .option('--timezone <zone>', 'such as Europe/Berlin; decides where its day ends', Intl.DateTimeFormat().resolvedOptions().timeZone)
-    .option('--id <id>', 'an existing venue')
-    .action(async (options: { data: string; name?: string; timezone: string; id?: string }) => {
-      if (options.name === undefined) refuseNoGateway(dataPaths(options.data));
-      await withRegistry(options.data, (registry) => {
-        if (options.name !== undefined) {
-          const id = options.id === undefined ? newPlaceId<VenueId>() : placeId<VenueId>('--id', options.id);
-          registry.putVenue({ id, name: options.name, timezone: options.timezone });
-        }
-        for (const venue of registry.venues()) say(`${venue.id}  ${venue.name}  (${venue.timezone})`);
-      });
-    });
-
-  gateway
     .command('admit')
     .argument('<kiosk.json>', 'the file that the kiosk made of itself')
     .description('let a kiosk connect, and say at which door it hangs')
-    .requiredOption('--venue <id>', 'see "vestibule gateway venue"')
+    .requiredOption('--venue <id>', 'see "vestibule venue list"')
     .option('--entrance <id>', 'an existing entrance (status --json tells it), when a kiosk takes the place of another')
     .addOption(
-      new Option('--direction <door>', 'what the door is for, as status shows it; the kiosk goes by its own --direction')
-        .choices(['in', 'out', 'both'])
-        .default('in'),
+      new Option('--direction <door>', 'what the entrance is for, told to the kiosk; left out, the kiosk goes by its own').choices([
+        'in',
+        'out',
+        'both',
+      ]),
     )
-    .option('--dwell-hours <hours>', 'how long a visit without a check-out is taken to last', '2')
+    .option('--dwell-hours <hours>', 'the usual stay at this kiosk, where it is another than its venue has')
     .option(...data)
     .addHelpText('after', ADMIT_HELP)
-    .action(async (path: string, options: { venue: string; entrance?: string; direction: Direction; dwellHours: string; data: string }) => {
-      const parsed = kioskFile.safeParse(readJsonFile(path));
-      if (!parsed.success) throw new ConfigError('config.invalid', `${path}: not a kiosk's public file (vestibule kiosk key makes one)`);
-      const dwellMs = Math.round(Number(options.dwellHours) * 3_600_000);
-      if (!(dwellMs >= 60_000 && dwellMs <= 48 * 3_600_000))
-        throw new ConfigError('config.invalid', `--dwell-hours: "${options.dwellHours}" of 0.02 to 48 hours`);
-      const entrance = options.entrance === undefined ? newPlaceId<EntranceId>() : placeId<EntranceId>('--entrance', options.entrance);
-      const admission = {
-        kiosk: parsed.data.kiosk as KioskId,
-        publicKey: new Uint8Array(Buffer.from(parsed.data.publicKey, 'base64url')),
-        venue: placeId<VenueId>('--venue', options.venue),
-        entrance,
-        direction: options.direction,
-        dwellMs,
-      };
-      refuseNoGateway(dataPaths(options.data));
-      await withRegistry(options.data, (registry) => registry.admit(admission, systemClock.wall()));
-      await writeDeed(options.data, { action: 'kiosk.admit', about: admission.kiosk, detail: `venue ${admission.venue}` });
-      say(`admitted kiosk ${admission.kiosk} at entrance ${entrance}`);
-    });
+    .action(
+      async (path: string, options: { venue: string; entrance?: string; direction?: Direction; dwellHours?: string; data: string }) => {
+        const parsed = kioskFile.safeParse(readJsonFile(path));
+        if (!parsed.success) throw new ConfigError('config.invalid', `${path}: not a kiosk's public file (vestibule kiosk key makes one)`);
+        const dwellMs = options.dwellHours === undefined ? undefined : Math.round(Number(options.dwellHours) * 3_600_000);
+        if (dwellMs !== undefined && !(dwellMs >= DWELL_MS.least && dwellMs <= DWELL_MS.most))
+          throw new ConfigError('config.invalid', `--dwell-hours: "${options.dwellHours}" of 0.02 to 48 hours`);
+        const entrance = options.entrance === undefined ? newPlaceId<EntranceId>() : placeId<EntranceId>('--entrance', options.entrance);
+        const admission = {
+          kiosk: parsed.data.kiosk as KioskId,
+          publicKey: new Uint8Array(Buffer.from(parsed.data.publicKey, 'base64url')),
+          venue: placeId<VenueId>('--venue', options.venue),
+          entrance,
+          ...(options.direction === undefined ? {} : { direction: options.direction, isDirectionTold: true }),
+          ...(dwellMs === undefined ? {} : { dwellMs }),
+        };
+        refuseNoGateway(dataPaths(options.data));
+        await withRegistry(options.data, (registry) => registry.admit(admission, systemClock.wall()));
+        await writeDeed(options.data, { action: 'kiosk.admit', about: admission.kiosk, detail: `venue ${admission.venue}` });
+        say(`admitted kiosk ${admission.kiosk} at entrance ${entrance}`);
+      },
+    );
 
   gateway
     .command('revoke')
@@ -171,20 +158,4 @@ export function gatewayCommand(): Command {
     });
 
   return gateway;
-}
-
-function placeId<T extends VenueId | EntranceId | KioskId>(subject: string, text: string): T {
-  if (!isPlaceId(text)) throw new ConfigError('config.invalid', `${subject}: expected 16 characters of 0-9 and a-z without i, l, o, u`);
-  return text as T;
-}
-
-async function withRegistry<T>(directory: string, use: (registry: Registry) => T): Promise<T> {
-  const paths = dataPaths(directory);
-  await gatewayIdentity(paths);
-  const registry = await openRegistry(paths.gateway);
-  try {
-    return use(registry);
-  } finally {
-    registry.close();
-  }
 }

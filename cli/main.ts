@@ -7,10 +7,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import('./start-command.ts')).startCommand(),
   kiosk: async () => (await import('./kiosk-command.ts')).kioskCommand(),
   enrol: async () => (await import('./enrol-command.ts')).enrolCommand(),
+  venue: async () => (await import('./venue-command.ts')).venueCommand(),
   gateway: async () => (await import('./gateway-command.ts')).gatewayCommand(),
   cards: async () => {
     const [{ cardsCommand }, { deploymentIn }] = await Promise.all([import('../cards/command.ts'), import('./data-paths.ts')]);
-    return cardsCommand({ out: (line) => process.stdout.write(`${line}\n`), dataDir: './data', deploymentIn });
+    const cards = cardsCommand({ out: (line) => process.stdout.write(`${line}\n`), dataDir: './data', deploymentIn });
+    for (const command of (await import('./lost-card-commands.ts')).lostCardCommands()) cards.addCommand(command);
+    return cards;
   },
   doctor: async () => (await import('./doctor-command.ts')).doctorCommand(),
   identify: async () => (await import('./identify-command.ts')).identifyCommand(),

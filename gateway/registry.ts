@@ -37,6 +37,8 @@ export interface Admission {
   readonly entrance: EntranceId;
   /** Left out, the entrance keeps its own; a new one is for coming in. */
   readonly direction?: Direction;
+  /** Whether a person chose that direction for the entrance, so that its kiosks are to go by it. */
+  readonly isDirectionTold?: boolean;
   /** How long a visit without a check-out is taken to last, where this kiosk hangs; left out, as long as at its venue. */
   readonly dwellMs?: number;
 }
@@ -92,7 +94,7 @@ export class Registry {
    * `admission.unknown_venue` when there is no such venue.
    */
   admit(admission: Admission, nowMs: EpochMillis): void {
-    const { kiosk, publicKey, venue, entrance, direction, dwellMs } = admission;
+    const { kiosk, publicKey, venue, entrance, direction, isDirectionTold = false, dwellMs } = admission;
     const others = [...this.kiosks()].filter((other) => other.kiosk === kiosk || isSame(other.publicKey, publicKey));
     if (others.some((other) => other.kiosk !== kiosk || !isSame(other.publicKey, publicKey)))
       throw new AdmissionError('admission.wrong_key', `kiosk ${kiosk}: id and key are admitted, but not with each other`);
@@ -100,6 +102,7 @@ export class Registry {
       throw new AdmissionError('admission.unknown_venue', `venue ${venue}: not registered`);
     this.#transact(() => {
       this.#putEntrance(entrance, venue, direction);
+      if (isDirectionTold) this.#db.prepare('UPDATE entrances SET is_told = 1 WHERE id = ?').run(entrance);
       this.#db
         .prepare(
           `INSERT INTO kiosks (kiosk, public_key, venue, entrance, dwell_ms, admitted_at_ms) VALUES (?, ?, ?, ?, ?, ?)

@@ -88,7 +88,7 @@ export class Enroller {
     const own = registry.kiosk(kiosk);
     // Between the code's binding and its being done an operator may have thought better of it.
     if (own !== undefined) refuseRevoked(own);
-    const door = { venue, entrance, ...(direction && { direction }), ...(dwellMs && { dwellMs }) };
+    const door = { venue, entrance, ...(direction && { direction, isDirectionTold: true }), ...(dwellMs && { dwellMs }) };
     registry.admit({ kiosk, publicKey, ...door }, clock.wall());
     log.debug('enrol.admitted');
     if (replaces !== undefined && replaces !== kiosk && registry.revoke(replaces, clock.wall()))

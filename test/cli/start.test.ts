@@ -81,7 +81,7 @@ t.test('cards: printed before the gateway first starts, they are for the gateway
   const data = join(t.testdir(), 'data');
   await VestibuleProcess.run(['cards', '--visitors', '1', '--out', join(data, 'card.pdf'), '--data', data]).catch(() => undefined);
   const issuer = JSON.parse(await VestibuleProcess.run(['cards', 'issuer', '--json', '--data', data])) as { deployment: string };
-  await VestibuleProcess.run(['gateway', 'venue', '--name', 'Library', '--data', data]);
+  await VestibuleProcess.run(['venue', 'add', '--name', 'Library', '--data', data]);
   t.equal(readFileSync(join(data, 'gateway', 'keys', 'deployment'), 'utf8').trim(), issuer.deployment);
   t.ok(existsSync(join(data, 'issuer', 'issuer.key')));
 });
@@ -92,7 +92,7 @@ t.test('gateway: a kiosk is admitted by its public file, shown, and revoked', as
   const file = join(data, 'kiosk', 'kiosk.json');
   const { kiosk } = JSON.parse(readFileSync(file, 'utf8')) as { kiosk: string };
   const [venue = ''] = (
-    await VestibuleProcess.run(['gateway', 'venue', '--name', 'Library', '--timezone', 'Europe/Berlin', '--data', data])
+    await VestibuleProcess.run(['venue', 'add', '--name', 'Library', '--timezone', 'Europe/Berlin', '--data', data])
   ).split(' ');
   await VestibuleProcess.run(['gateway', 'admit', file, '--venue', venue, '--direction', 'both', '--data', data]);
   t.match(await VestibuleProcess.run(['gateway', 'status', '--data', data]), new RegExp(`kiosk ${kiosk} admitted both at Library`));

@@ -85,7 +85,7 @@ export class Road {
     await VestibuleProcess.run(['kiosk', 'key', '--data', this.data]);
     const { kiosk } = JSON.parse(readFileSync(join(this.data, 'kiosk', 'kiosk.json'), 'utf8')) as { kiosk: string };
     this.#kioskId = kiosk;
-    const venues = await VestibuleProcess.run(['gateway', 'venue', '--name', 'Demo venue', '--timezone', 'UTC', '--data', this.data]);
+    const venues = await VestibuleProcess.run(['venue', 'add', '--name', 'Demo venue', '--timezone', 'UTC', '--data', this.data]);
     const [venue = ''] = venues.split(' ');
     const card = join(this.data, 'kiosk', 'kiosk.json');
     await VestibuleProcess.run(['gateway', 'admit', card, '--venue', venue, '--direction', 'both', '--data', this.data]);

@@ -1,0 +1,169 @@
+/** `vestibule venue`: what the venues of a gateway are and go by, and how far their kiosks are with it. */
+import { Command, Option } from 'commander';
+import { type Issued, isConfirmed } from '../gateway/policy/policy-book.ts';
+import { UNSIGNED_CARDS, VENUE_KINDS, type Venue } from '../gateway/policy/venue.ts';
+import type { VenueBook } from '../gateway/policy/venue-book.ts';
+import type { Registry } from '../gateway/registry.ts';
+import { ConfigError } from '../protocol/errors.ts';
+import type { VenueId } from '../protocol/ids.ts';
+import { writeDeed } from './audit-desk.ts';
+import { dataPaths, refuseNoGateway } from './data-paths.ts';
+import { placeId, withRegistry } from './registry-access.ts';
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+const HELP = `
+Examples:
+  vestibule venue add --name "Town library" --timezone Europe/Berlin --entrance "Main door=both"
+  vestibule venue edit 0123456789abcdef --threshold 37.8 --unsigned refused --entrance "Side door=out"
+  vestibule venue list
+
+A running gateway signs the change and sends it to the venue's kiosks within a second; "list" tells which of them go by it.
+An entrance's direction is what its kiosks go by, unless the staff there choose otherwise.`;
+
+interface RuleOptions {
+  readonly data: string;
+  readonly name?: string;
+  readonly organisation?: string;
+  readonly site?: string;
+  readonly region?: string;
+  readonly kind?: string;
+  readonly timezone?: string;
+  readonly dwellHours?: string;
+  readonly lingeringMinutes?: string;
+  readonly threshold?: string;
+  readonly unsigned?: string;
+  readonly entrance?: readonly string[];
+  readonly removeEntrance?: readonly string[];
+}
+
+export function venueCommand(): Command {
+  const venue = new Command('venue').description('venues: where they are, what their kiosks go by, which entrances they have');
+
+  withRules(venue.command('add').description('add a venue'))
+    .addHelpText('after', HELP)
+    .action(async (options: RuleOptions) => {
+      const timezone = options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+      const added = await withRegistry(options.data, ({ venueBook }) => {
+        const { id } = venueBook.add({ ...rulesOf(options), timezone });
+        return putEntrances(venueBook, id, options);
+      });
+      await writeDeed(options.data, { action: 'venue.add', about: added.id, detail: '' });
+      for (const line of venueLines(added)) say(line);
+    });
+
+  withRules(
+    venue.command('edit').argument('<id>', 'as "vestibule venue list" tells it').description('change what is named, and nothing else'),
+  )
+    .option('--remove-entrance <name>', 'by name or id; may be given again', collect)
+    .action(async (text: string, options: RuleOptions) => {
+      refuseNoGateway(dataPaths(options.data));
+      const id = placeId<VenueId>('venue', text);
+      const rules = rulesOf(options);
+      const changed = await withRegistry(options.data, ({ venueBook }) => {
+        venueBook.edit(id, rules);
+        return putEntrances(venueBook, id, options);
+      });
+      const { entrance = [], removeEntrance = [] } = options;
+      const what = [...Object.keys(rules), ...(entrance.length + removeEntrance.length > 0 ? ['entrances'] : [])];
+      await writeDeed(options.data, { action: 'venue.edit', about: id, detail: what.join(' ') });
+      for (const line of venueLines(changed)) say(line);
+    });
+
+  venue
+    .command('list')
+    .description('every venue, its rules and entrances, and how many of its kiosks have confirmed the newest')
+    .option('--json', 'all of it as one line of JSON')
+    .option('--data <dir>', 'data directory of the gateway', './data')
+    .action(async (options: { data: string; json?: true }) => {
+      refuseNoGateway(dataPaths(options.data));
+      await withRegistry(options.data, (registry) => {
+        if (options.json === true) return say(JSON.stringify(listJson(registry)));
+        const lines = registry.venues().flatMap((one) => [...venueLines(one), policyLine(registry, one)]);
+        const lost = registry.lostList.count();
+        // At once, so that a reader that has enough of it breaks nothing off.
+        say([...lines, ...(lost > 0 ? [`lost cards: ${lost}`] : [])].join('\n'));
+      });
+    });
+
+  return venue;
+}
+
+const withRules = (command: Command): Command =>
+  command
+    .option('--name <name>', 'what operators call it')
+    .option('--organisation <name>', 'who runs it')
+    .option('--site <name>', 'where it is')
+    .option('--region <name>', 'under whose health office')
+    .addOption(new Option('--kind <kind>', 'what it is').choices(VENUE_KINDS))
+    .option('--timezone <zone>', 'such as Europe/Berlin; decides where its day ends')
+    .option('--dwell-hours <hours>', 'the usual stay: how long a visit without a check-out is taken to last, 0.02 to 48')
+    .option('--lingering-minutes <minutes>', 'how long the air keeps what somebody left, 0 to 1440')
+    .option('--threshold <degrees>', 'a reading is high from here on, 35 to 42 °C; "own": as each kiosk is set')
+    .addOption(new Option('--unsigned <how>', 'cards that nobody signed').choices(UNSIGNED_CARDS))
+    .option('--entrance <name=direction>', 'in, out or both; adds one, or changes the one of that name or id; may be given again', collect)
+    .option('--data <dir>', 'data directory of the gateway', './data');
+
+const collect = (text: string, before: readonly string[] = []): string[] => [...before, text];
+
+function rulesOf(options: RuleOptions): Record<string, unknown> {
+  const { name, organisation, site, region, kind, timezone, dwellHours, lingeringMinutes, threshold, unsigned } = options;
+  const rules = {
+    name,
+    organisation,
+    site,
+    region,
+    kind,
+    timezone,
+    dwellMs: dwellHours === undefined ? undefined : Math.round(Number(dwellHours) * HOUR_MS),
+    lingeringMs: lingeringMinutes === undefined ? undefined : Math.round(Number(lingeringMinutes) * MINUTE_MS),
+    threshold: threshold === undefined ? undefined : threshold === 'own' ? null : Math.round(Number(threshold) * 100),
+    unsignedCards: unsigned,
+  };
+  return Object.fromEntries(Object.entries(rules).filter(([, value]) => value !== undefined));
+}
+
+function putEntrances(book: VenueBook, id: VenueId, { entrance = [], removeEntrance = [] }: RuleOptions): Venue {
+  for (const text of entrance) {
+    const [, name = '', direction = ''] = /^(.*)=(in|out|both)$/.exec(text) ?? [];
+    if (direction === '') throw new ConfigError('config.invalid', '--entrance: expected a name, "=" and in, out or both');
+    book.putEntrance(id, { name, direction });
+  }
+  for (const name of removeEntrance) book.removeEntrance(id, name);
+  return book.venue(id);
+}
+
+function venueLines(venue: Venue): string[] {
+  const { id, name, timezone, organisation, site, region, kind, dwellMs, lingeringMs, threshold, unsignedCards, entrances } = venue;
+  const where = [organisation, site, region].filter((part) => part !== '').join(', ');
+  const high = threshold === undefined ? 'high as each kiosk is set' : `high from ${(threshold / 100).toFixed(2)} °C`;
+  return [
+    `${id}  ${name}  (${timezone})`,
+    `  ${kind}${where === '' ? '' : `: ${where}`}`,
+    `  stay ${span(dwellMs)}, air ${span(lingeringMs)}, ${high}, unsigned cards ${unsignedCards}`,
+    ...entrances.map(
+      (one) => `  entrance ${one.id}  ${one.name === '' ? '-' : one.name}  ${one.direction}${one.isTold ? '' : ' (not told)'}`,
+    ),
+  ];
+}
+
+function policyLine(registry: Registry, { id }: Venue): string {
+  const kiosks = new Set(
+    [...registry.kiosks()].filter((one) => one.placement.venue === id && one.revokedAtMs === undefined).map((one) => one.kiosk),
+  );
+  const issued = registry.policyBook.all().filter(({ kiosk }) => kiosks.has(kiosk));
+  const refused = issued.flatMap(({ kiosk, refusedCode }) => (refusedCode === undefined ? [] : [`; ${kiosk} says ${refusedCode}`]));
+  return `  policy: confirmed by ${issued.filter(isConfirmed).length} of ${kiosks.size} kiosks${refused.join('')}`;
+}
+
+const listJson = (registry: Registry) => ({
+  venues: registry.venues(),
+  kiosks: registry.policyBook
+    .all()
+    .map(({ filterKey: _key, rulesDigest: _digest, ...told }: Issued) => ({ ...told, isConfirmed: isConfirmed(told) })),
+  lostCards: registry.lostList.count(),
+});
+
+const span = (ms: number): string => (ms % HOUR_MS === 0 ? `${ms / HOUR_MS} h` : `${Math.round((ms / MINUTE_MS) * 10) / 10} min`);

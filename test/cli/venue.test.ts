@@ -1,0 +1,38 @@
+import { join } from 'node:path';
+import t from 'tap';
+import { encodeCode } from '../../protocol/code.ts';
+import { newKeyCode } from '../../protocol/key-code.ts';
+import { deriveVisitor } from '../../protocol/visitor.ts';
+import { VestibuleProcess } from '../support/child.ts';
+
+const { run } = VestibuleProcess;
+
+t.test('venue: added, edited and listed; faults name the rule; each change is in the audit log', async (t) => {
+  const data = join(t.testdir(), 'data');
+  const where = ['--site', 'Market square', '--region', 'North', '--kind', 'culture', '--timezone', 'Europe/Berlin'];
+  const doors = ['--entrance', 'Main door=both', '--entrance', 'Exit=out'];
+  const added = await run(['venue', 'add', '--name', 'Library', ...where, ...doors, '--data', data]);
+  const [id = ''] = added.split(' ');
+  t.match(added, /Library {2}\(Europe\/Berlin\)\n {2}culture: Market square, North\n/);
+  t.match(added, /entrance \w{16} {2}Exit {2}out\n {2}entrance \w{16} {2}Main door {2}both/);
+  await run(['venue', 'edit', id, '--threshold', '37.8', '--unsigned', 'refused', '--remove-entrance', 'Exit', '--data', data]);
+  await t.rejects(run(['venue', 'edit', id, '--threshold', '50', '--data', data]), /threshold.*config\.invalid/s);
+  const { venues } = JSON.parse(await run(['venue', 'list', '--json', '--data', data]));
+  t.match(venues, [
+    { id, kind: 'culture', threshold: 3_780, unsignedCards: 'refused', entrances: [{ name: 'Main door', direction: 'both' }] },
+  ]);
+  const audit = await run(['audit', 'list', '--data', data]);
+  t.match(audit, new RegExp(`venue\\.add ${id}`));
+  t.match(audit, new RegExp(`venue\\.edit ${id} threshold unsignedCards entrances`));
+});
+
+t.test('cards: one is reported lost by the key on its stub, typed or scanned, or by the card; neither is kept or shown', async (t) => {
+  const data = join(t.testdir(), 'data');
+  await run(['venue', 'add', '--name', 'Library', '--data', data]);
+  const keyCode = newKeyCode();
+  const { card } = deriveVisitor(keyCode);
+  const key = encodeCode({ kind: 'key', keyCode });
+  const lost = await run(['cards', 'lost', '--data', data], `${key}\n${encodeCode({ kind: 'unsigned', card })}\n`);
+  t.equal(lost, 'reported lost\non the list already\n1 card is on the list');
+  t.equal(await run(['cards', 'found', '--data', data], `${key}\n`), 'taken off the list');
+});
