@@ -58,13 +58,13 @@ export function openKioskApi({ enroller, signTime, onRefused, onBug }: ApiDoors)
   let atOnce = 0;
 
   const answerTo = async (request: IncomingMessage): Promise<string> => {
-    const publicKey = keyOf(peers.get(request.socket));
+    const peer = peers.get(request.socket);
     const body = await readBody(request);
     switch (request.url) {
       case ENROL_PATH:
-        return formatPapers(await enroller.enrol(parseEnrolRequest(body), publicKey));
+        return formatPapers(await enroller.enrol(parseEnrolRequest(body), keyOf(peer)));
       case RENEW_PATH:
-        return formatPapers(await enroller.renew(publicKey));
+        return formatPapers(await enroller.renew(keyOf(peer)));
       default:
         return formatTimeAnswer(signTime(parseTimeRequest(body)));
     }
@@ -135,6 +135,8 @@ function statusOf(code: ErrorCode | undefined): number {
 
 /** One answer a connection: a kiosk asks seldom, and what is not open needs no bound. */
 function say(response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', connection: 'close' });
+  // A length, not chunks: whoever writes a kiosk by hand reads to the end and is done.
+  const length = { 'content-length': Buffer.byteLength(body) };
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', connection: 'close', ...length });
   response.end(body);
 }

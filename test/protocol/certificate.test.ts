@@ -1,8 +1,16 @@
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { connect, createServer } from 'node:tls';
 import t from 'tap';
-import { makeCertificate, rawKeyOfCertificate } from '../../protocol/certificate.ts';
+import {
+  datesOfCertificate,
+  issueCertificate,
+  keyHashOfCertificate,
+  makeCertificate,
+  rawKeyOfCertificate,
+  readIssued,
+} from '../../protocol/certificate.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
+import type { EpochMillis } from '../../protocol/units.ts';
 
 const pkcs8 = { type: 'pkcs8', format: 'pem' } as const;
 
@@ -75,4 +83,49 @@ for (const who of ['the pinned gateway', 'another gateway'] as const) {
 t.test('makeCertificate: a key that is not Ed25519 is not one of ours', async (t) => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   await t.rejects(makeCertificate(privateKey, 'x'));
+});
+
+t.test('issueCertificate: says for whom, by whom and until when; whoever did not sign it is not believed to have', async (t) => {
+  const [authority, stranger, kiosk] = [generateSigningKey(), generateSigningKey(), generateSigningKey()];
+  const signer = { privateKey: authority, certificatePem: await makeCertificate(authority, 'vestibule-ca') };
+  const subject = { commonName: 'k10sk00000000001', unit: 'kiosk', organisation: 'd3p10ym3nt000001' };
+  const [notBeforeMs, notAfterMs] = [Date.UTC(2026, 0, 1) as EpochMillis, Date.UTC(2026, 3, 1) as EpochMillis];
+  const pem = await issueCertificate({ publicKey: rawPublicKey(kiosk), subject, notBeforeMs, notAfterMs, use: { kind: 'client' } }, signer);
+  t.strictSame(readIssued(pem, rawPublicKey(authority)), { publicKey: rawPublicKey(kiosk), subject, notBeforeMs, notAfterMs });
+  t.equal(readIssued(pem, rawPublicKey(stranger)), undefined);
+  t.strictSame(datesOfCertificate(pem), { notBeforeMs, notAfterMs });
+  const x509 = new X509Certificate(pem);
+  t.equal(x509.ca, false);
+  t.ok(x509.checkIssued(new X509Certificate(signer.certificatePem)));
+  t.strictSame(
+    keyHashOfCertificate(pem),
+    new Uint8Array(
+      createHash('sha256')
+        .update(x509.publicKey.export({ type: 'spki', format: 'der' }))
+        .digest()
+        .subarray(0, 16),
+    ),
+  );
+});
+
+t.test('issueCertificate: a server’s is good for each name and address it is reached by, and for no other', async (t) => {
+  const authority = generateSigningKey();
+  const signer = { privateKey: authority, certificatePem: await makeCertificate(authority, 'vestibule-ca') };
+  const subject = { commonName: 'gateway.example', unit: 'gateway', organisation: 'd3p10ym3nt000001' };
+  const dates = { notBeforeMs: 0 as EpochMillis, notAfterMs: Date.UTC(2030, 0, 1) as EpochMillis };
+  const use = { kind: 'server', names: ['gateway.example', '127.0.0.1', '::1'] } as const;
+  const x509 = new X509Certificate(
+    await issueCertificate({ publicKey: rawPublicKey(generateSigningKey()), subject, ...dates, use }, signer),
+  );
+  t.ok(x509.checkHost('gateway.example') !== undefined && x509.checkIP('127.0.0.1') !== undefined && x509.checkIP('::1') !== undefined);
+  t.equal(x509.checkHost('elsewhere.example'), undefined);
+});
+
+t.test('readIssued: names that come twice, or line feeds in one, are no names', async (t) => {
+  const authority = generateSigningKey();
+  const signer = { privateKey: authority, certificatePem: await makeCertificate(authority, 'vestibule-ca') };
+  const subject = { commonName: 'x\nOU=clinic', unit: 'kiosk', organisation: 'd' };
+  const dates = { notBeforeMs: 0 as EpochMillis, notAfterMs: Date.UTC(2030, 0, 1) as EpochMillis };
+  const pem = await issueCertificate({ publicKey: rawPublicKey(generateSigningKey()), subject, ...dates, use: { kind: 'client' } }, signer);
+  t.not(readIssued(pem, rawPublicKey(authority))?.subject.unit, 'clinic');
 });

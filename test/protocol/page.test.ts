@@ -28,6 +28,7 @@ const vectors = {
   batch: readWireVectors('batch.json'),
   receipt: readWireVectors('receipt.json'),
   policy: readWireVectors('policy.json'),
+  time: readWireVectors('signed-time.json'),
 };
 const hexes = (list: readonly { hex: string }[]): string[] => list.map(({ hex }) => hex);
 
@@ -60,6 +61,8 @@ const MATCHES: readonly [string, readonly CborValue[]][] = [
   ['receipt-aad', [decoded(vectors.receipt.externalAad)]],
   ['policy-payload', hexes(vectors.policy.policies).map(payloadOf)],
   ['policy-aad', [decoded(vectors.policy.externalAad)]],
+  ['time-payload', hexes(vectors.time.times).map(payloadOf)],
+  ['time-aad', [decoded(vectors.time.externalAad)]],
 ];
 
 for (const [name, values] of MATCHES) {
@@ -86,7 +89,8 @@ t.test('page: the CDDL of an event refuses what the vectors say must be refused'
 
 t.test('page: every code that it names is one, and every topic of a kiosk is in its table', (t) => {
   const codes = readFileSync(join(root, 'protocol/errors.ts'), 'utf8');
-  for (const [, code] of page.matchAll(/`((?:decode|seal|ingest|policy(?!\.(?:json|why)))\.[a-z_]+)`/g)) t.match(codes, `'${code}'`);
+  for (const [, code] of page.matchAll(/`((?:decode|seal|ingest|enrol|admission|policy(?!\.(?:json|why)))\.[a-z_]+)`/g))
+    t.match(codes, `'${code}'`);
   for (const [leaf, { qos, retain }] of Object.entries(DELIVERY)) {
     const row = page.split('\n').find((line) => line.startsWith('| `vestibule/1/kiosk/<kiosk>/') && line.includes(leaf));
     t.match(row, `| ${qos} | ${retain ? 'yes' : 'no'} |`, leaf);

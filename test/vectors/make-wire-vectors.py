@@ -1,5 +1,5 @@
 """
-Writes event.json, row.json, key-record.json, batch.json, receipt.json and policy.json beside this file: a kiosk and a gateway written a second
+Writes event.json, row.json, key-record.json, batch.json, receipt.json, policy.json and signed-time.json beside this file: a kiosk and a gateway written a second
 time, in another language, from docs/protocol.md alone: own CBOR writer, own COSE, own HPKE.
 Needs Python 3 and its `cryptography` package (Ed25519, X25519, AES-GCM). Not part of the test run: the vectors are kept, so that a
 change of the code can not change what they expect.
@@ -409,6 +409,27 @@ REFUSED_POLICIES = [
     ("a rule that has to be known and is not", policy({**FULL, 63: 0}), "decode.unsupported"),
 ]
 
+# --- The time
+TIME_AAD = cbor(["vestibule-time-1", DEPLOYMENT])
+NONCE = fixed("nonce", 16)
+
+
+def signed_time(payload, key=receipt_key, aad=TIME_AAD):
+    return sign1(key, aad, cbor(payload))
+
+
+TIMES = [("a morning in 2026", 1795251600000), ("the beginning of 1970", 0), ("the end of 9999", 253402300799999)]
+REFUSED_TIMES = [
+    ("signed by another", signed_time([NONCE, 0], stranger_key), "seal.signature"),
+    ("signed for another deployment", signed_time([NONCE, 0], aad=cbor(["vestibule-time-1", KIOSK])), "seal.signature"),
+    ("for another nonce", signed_time([fixed("another nonce", 16), 0]), "seal.signature"),
+    ("a nonce of 15 bytes", signed_time([NONCE[:15], 0]), "decode.malformed"),
+    ("no nonce", signed_time([0]), "decode.malformed"),
+    ("before 1970", signed_time([NONCE, -1]), "decode.out_of_range"),
+    ("after 9999", signed_time([NONCE, 253402300800000]), "decode.out_of_range"),
+    ("more than a time", signed_time([NONCE, 0, 0]), "decode.malformed"),
+]
+
 
 def write(name, content):
     text = json.dumps({"source": SOURCE, **content}, indent=2, ensure_ascii=False)
@@ -477,4 +498,12 @@ write("policy.json", {
     "policies": [{"name": name, "policy": value, "payload": cbor(fields).hex(), "hex": policy(fields).hex()} for name, fields, value in POLICIES],
     "passable": {"name": "a rule from 64 on, which is passed over", "policy": FULL_JSON, "hex": policy({**FULL, 64: "later"}).hex()},
     "refused": refused(REFUSED_POLICIES),
+})
+write("signed-time.json", {
+    "deployment": DEPLOYMENT,
+    "receiptSeed": X(RECEIPT_SEED),
+    "receiptPublicKey": raw(receipt_key.public_key()).hex(),
+    "externalAad": TIME_AAD.hex(),
+    "times": [{"name": name, "nonce": NONCE.hex(), "atMs": at, "hex": signed_time([NONCE, at]).hex()} for name, at in TIMES],
+    "refused": refused(REFUSED_TIMES),
 })
