@@ -99,9 +99,10 @@ export class QuarantineDesk {
       // Thrown, so that what was taken out stays.
       if (decision.kind === 'refused') throw new IngestError('ingest.quarantine_full', `quarantine of ${kiosk.kiosk}: no room for a try`);
       if (decision.kind === 'quarantined') return decision.reason;
-      const bad = decision.ranges.find(({ outcome }) => outcome === 'quarantined' || outcome === 'conflict');
-      if (bad !== undefined) return (bad.reason ?? 'ingest.internal') as ErrorCode;
-      return { replayed: { outcome: 'taken', acceptedRows: decision.taken.length }, decided: { kiosk, message, decision } };
+      const bad = decision.taken.length > 0 ? undefined : decision.ranges.find(({ reason }) => reason !== undefined);
+      const decided = { kiosk, message, decision };
+      if (bad !== undefined) return { replayed: { outcome: 'quarantined', code: (bad.reason ?? 'ingest.internal') as ErrorCode }, decided };
+      return { replayed: { outcome: 'taken', acceptedRows: decision.taken.length }, decided };
     });
     this.#doors.onChanged(kiosk.kiosk);
     if (typeof answer === 'string') return { outcome: 'quarantined', code: answer };
