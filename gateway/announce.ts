@@ -8,6 +8,7 @@ import { encodeReceipt, type ReceiptRange } from '../protocol/receipt.ts';
 import { digestOf } from '../protocol/row.ts';
 import { DELIVERY, topicOf } from '../protocol/topics.ts';
 import type { Broker } from './broker.ts';
+import type { Doubt } from './doubts/doubts.ts';
 import type { Decided } from './ingest.ts';
 import type { OperatorEvents, OperatorMessage } from './operator-events.ts';
 import type { FlagChange } from './triage.ts';
@@ -50,6 +51,10 @@ export class Announcer {
       this.#publishEvents(events.ofRows(kiosk, decision.batch, decision.taken, decision.receivedAtMs));
       this.flags(decision.flagChanges);
     }
+  }
+
+  doubts(doubts: readonly Doubt[]): void {
+    if (this.#doors.hasListeners()) this.#publishEvents(doubts.map((doubt) => this.#doors.events.ofDoubt(doubt)));
   }
 
   flags(changes: readonly FlagChange[]): void {

@@ -3,7 +3,7 @@
  * (segments.ts), beside them an index of what was seen, quarantine, flags and cursors. A transaction commits the entries first and the index
  * behind them: what the index lacks after a crash between the two is made again from the entries.
  */
-import type { FlagEntry, LedgerEntry, Placement } from '../core/intake.ts';
+import type { DoubtEntry, FlagEntry, LedgerEntry, Placement } from '../core/intake.ts';
 import { listOf, matchRows } from '../protocol/batch.ts';
 import { IngestError } from '../protocol/errors.ts';
 import type { Epoch, KeyId, KioskId, Seq } from '../protocol/ids.ts';
@@ -142,6 +142,14 @@ export class Ledger {
     if (this.#segment === undefined && this.#isReplaying) return this.#lastPosition;
     const segment = this.#appendTo();
     segment.appendFlag(this.#lastPosition + 1, flag, nowMs);
+    this.#lastPosition += 1;
+    return this.#lastPosition;
+  }
+
+  /** Appends what triage doubts, behind the row it doubts. @returns the entry's position. */
+  appendDoubt(doubt: Omit<DoubtEntry, 'kind' | 'position'>): number {
+    const segment = this.#appendTo();
+    segment.appendDoubt(this.#lastPosition + 1, doubt);
     this.#lastPosition += 1;
     return this.#lastPosition;
   }

@@ -11,6 +11,7 @@ import type { VestibuleEvent } from '../protocol/event.ts';
 import type { DeploymentId, KeyId, KioskId, Seq } from '../protocol/ids.ts';
 import { eventTopic } from '../protocol/topics.ts';
 import type { EpochMillis } from '../protocol/units.ts';
+import type { Doubt } from './doubts/doubts.ts';
 import type { OpenedBatch, OpenedRow } from './open-batch.ts';
 import { operatorPseudonym, type VenueCalendar } from './pseudonym.ts';
 import type { Kiosk } from './registry.ts';
@@ -55,6 +56,18 @@ export class OperatorEvents {
           data: { kiosk: kiosk.kiosk, entrance, uncertaintyMs: when.uncertaintyMs, ...facts },
         }),
       ];
+    });
+  }
+
+  ofDoubt({ row, venue, reason, raisedAtMs }: Doubt): OperatorMessage {
+    const of = idOf(row.keyId, row.seq);
+    return this.#message('doubt', {
+      venue,
+      kiosk: row.kiosk,
+      id: `${of}-${reason}`,
+      atMs: raisedAtMs,
+      subject: undefined,
+      data: { kiosk: row.kiosk, of, reason },
     });
   }
 

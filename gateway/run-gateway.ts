@@ -12,6 +12,9 @@ import { Announcer } from './announce.ts';
 import { type Broker, openBroker } from './broker.ts';
 import type { GatewayConfig } from './config.ts';
 import { holdLock } from './database.ts';
+import { DoubtDesk } from './doubts/doubt-desk.ts';
+import { DOUBT_POLICY } from './doubts/doubt-rules.ts';
+import { Doubts } from './doubts/doubts.ts';
 import { openEnrolment } from './enrol/open-enrolment.ts';
 import { Forwarder } from './forward.ts';
 import { type Identity, openIdentity } from './identity.ts';
@@ -122,6 +125,7 @@ async function start(
     identity,
     registry,
     trust: () => trust,
+    ledger: db,
     clock,
     log,
     onRefused: (code) => board.refused(undefined, code),
@@ -174,6 +178,10 @@ async function start(
     onEventDropped: () => board.eventDropped(),
     onBug,
   });
+  const doubts = new DoubtDesk(new Doubts(DOUBT_POLICY, identity.indexPseudonymKey, calendar), ledger, (found) => {
+    for (const { row, reason } of found) board.doubted(row.kiosk, reason);
+    announcer.doubts(found);
+  });
   const forwarder = new Forwarder({ name: CORE, intake }, ledger, clock, log, ({ behindEntries, code, droppedEntries }) =>
     board.sink(CORE, { behindEntries, code, droppedEntries }),
   );
@@ -187,6 +195,7 @@ async function start(
     }
     watching.watch.decided(decided);
     announcer.decided(decided);
+    doubts.decided(decided);
     forwarder.wake();
   };
   const ingest = new Ingest(
@@ -215,7 +224,7 @@ async function start(
   const tick = () => {
     const changes = triage.sweep(clock.wall(), MOST_FLAGS_AT_ONCE);
     announcer.flags(changes);
-    if (changes.length > 0) forwarder.wake();
+    if (doubts.keep() || changes.length > 0) forwarder.wake();
   };
 
   const onDoorFault = () => log.warn('connection.not_taken');

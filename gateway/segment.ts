@@ -2,10 +2,10 @@
  * One file of the ledger: the entries of a day in their order, encrypted, and dropped whole when retention ends it. It needs no
  * other file to be read.
  */
-import type { FlagEntry, LedgerEntry, Placement } from '../core/intake.ts';
+import type { DoubtEntry, FlagEntry, LedgerEntry, Placement, RowIdentity } from '../core/intake.ts';
 import { decodeCbor, encodeCbor } from '../protocol/cbor.ts';
 import { readArray, readBytes } from '../protocol/cbor-read.ts';
-import type { Epoch, KeyId, KioskId, Seq } from '../protocol/ids.ts';
+import type { Epoch, KeyId, KioskId } from '../protocol/ids.ts';
 import { digestTextOf } from '../protocol/row.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { type Db, openDatabase } from './database.ts';
@@ -44,6 +44,8 @@ const STEPS: readonly string[] = [
      readings TEXT,
      flag TEXT
    ) STRICT;`,
+  `-- JSON, as a flag.
+   ALTER TABLE entries ADD COLUMN doubt TEXT;`,
 ];
 
 /** All rows of a batch, and the heads around them. */
@@ -60,6 +62,7 @@ interface EntryRow {
   rows: Uint8Array | null;
   readings: string | null;
   flag: string | null;
+  doubt: string | null;
 }
 
 interface Source {
@@ -81,7 +84,7 @@ export type KeptSource = Omit<ArrivedBatch, 'epoch' | 'keyId'> & Partial<Pick<Ar
 /** An entry as it is needed to make the index again. */
 export interface KeptBatch {
   readonly entry: LedgerEntry;
-  /** `undefined` for a flag, and for what an earlier layout kept. */
+  /** `undefined` for a flag or a doubt, and for what an earlier layout kept. */
   readonly key: { readonly epoch: Epoch; readonly keyId: KeyId } | undefined;
   readonly readings: readonly NotedReading[];
 }
@@ -133,8 +136,13 @@ export class Segment {
   }
 
   appendFlag(position: number, { reading, ...flag }: Omit<FlagEntry, 'kind' | 'position'>, nowMs: EpochMillis): void {
-    const text = JSON.stringify({ ...flag, reading: { ...reading, keyId: Buffer.from(reading.keyId).toString('hex') } });
+    const text = JSON.stringify({ ...flag, reading: rowText(reading) });
     this.db.prepare('INSERT INTO entries (position, received_at_ms, flag) VALUES (?, ?, ?)').run(position, nowMs, text);
+  }
+
+  appendDoubt(position: number, { row, ...doubt }: Omit<DoubtEntry, 'kind' | 'position'>): void {
+    const text = JSON.stringify({ ...doubt, row: rowText(row) });
+    this.db.prepare('INSERT INTO entries (position, received_at_ms, doubt) VALUES (?, ?, ?)').run(position, doubt.raisedAtMs, text);
   }
 
   /** Writes what was counted beside the entries. To be called before each commit. */
@@ -182,11 +190,12 @@ export class Segment {
   #keptOf(row: EntryRow): KeptBatch {
     const { position, received_at_ms: receivedAtMs } = row;
     if (row.flag !== null) {
-      const { reading, ...flag } = JSON.parse(row.flag) as Omit<FlagEntry, 'reading'> & {
-        reading: { kiosk: KioskId; keyId: string; seq: Seq };
-      };
-      const keyId = new Uint8Array(Buffer.from(reading.keyId, 'hex')) as KeyId;
-      return { entry: { ...flag, kind: 'flag', position, reading: { ...reading, keyId } }, key: undefined, readings: [] };
+      const { reading, ...flag } = JSON.parse(row.flag) as Omit<FlagEntry, 'reading'> & { reading: RowText };
+      return { entry: { ...flag, kind: 'flag', position, reading: rowOf(reading) }, key: undefined, readings: [] };
+    }
+    if (row.doubt !== null) {
+      const { row: about, ...doubt } = JSON.parse(row.doubt) as Omit<DoubtEntry, 'row'> & { row: RowText };
+      return { entry: { ...doubt, kind: 'doubt', position, row: rowOf(about) }, key: undefined, readings: [] };
     }
     const source = this.#sourceOf(row.source_no ?? 0);
     const { record, epoch, keyId } = this.#recordOf(row.record_no ?? 0);
@@ -264,6 +273,11 @@ export class Segment {
     return remember(this.#recordNos, name, Number(this.db.prepare(insert).run(keyRecord, epoch ?? null, keyId ?? null).lastInsertRowid));
   }
 }
+
+/** A row's name in JSON: the key id in hex. */
+type RowText = Omit<RowIdentity, 'keyId'> & { readonly keyId: string };
+const rowText = (row: RowIdentity): RowText => ({ ...row, keyId: Buffer.from(row.keyId).toString('hex') });
+const rowOf = (row: RowText): RowIdentity => ({ ...row, keyId: new Uint8Array(Buffer.from(row.keyId, 'hex')) as KeyId });
 
 /** At full load a log of 4 MiB, the default, is full three times a second, and each time it is synced twice. */
 const CHECKPOINT_PAGES = 4_000;

@@ -2,6 +2,7 @@
  * What an operator must see of the gateway, as one retained message: which kiosk has which problem, and whose turn it is.
  * Counts, codes and kiosk ids only.
  */
+import type { DoubtReason } from '../core/intake.ts';
 import { codeOf, type ErrorCode } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
@@ -18,6 +19,8 @@ export interface KioskProblems extends StoredTrouble {
   readonly withheld: { readonly batches: number; readonly code: ErrorCode; readonly sinceMs: EpochMillis } | undefined;
   /** Why its connection was closed last, until it connects again. */
   readonly cutOff: ErrorCode | undefined;
+  /** Events of it that can not be as they were told, since this gateway started, by reason. */
+  readonly doubts: Readonly<Partial<Record<DoubtReason, number>>>;
   /** How often a second connection took the place of a living one: a copy of the kiosk, or a link that flaps. */
   readonly takeovers: number;
 }
@@ -59,6 +62,7 @@ interface Live {
   withheld: KioskProblems['withheld'];
   cutOff: ErrorCode | undefined;
   takeovers: number;
+  readonly doubts: Partial<Record<DoubtReason, number>>;
   stored: StoredTrouble;
 }
 
@@ -118,6 +122,12 @@ export class StateBoard {
   cutOff(kiosk: KioskId, code: ErrorCode): void {
     this.#change(kiosk, (live) => {
       live.cutOff = code;
+    });
+  }
+
+  doubted(kiosk: KioskId, reason: DoubtReason): void {
+    this.#change(kiosk, ({ doubts }) => {
+      doubts[reason] = (doubts[reason] ?? 0) + 1;
     });
   }
 
@@ -234,6 +244,7 @@ export class StateBoard {
         withheld: undefined,
         cutOff: undefined,
         takeovers: 0,
+        doubts: {},
         stored: { isCloned: false, clonedRows: 0, missingRows: 0, quarantine: { items: 0, bytes: 0, reasons: {} } },
       };
       this.#kiosks.set(kiosk, live);
@@ -243,10 +254,11 @@ export class StateBoard {
   }
 }
 
-const hasProblem = ({ withheld, cutOff, takeovers, stored }: Live): boolean =>
+const hasProblem = ({ withheld, cutOff, takeovers, doubts, stored }: Live): boolean =>
   withheld !== undefined ||
   cutOff !== undefined ||
   takeovers > 0 ||
+  Object.keys(doubts).length > 0 ||
   stored.isCloned ||
   stored.missingRows > 0 ||
   stored.quarantine.items > 0;
@@ -254,10 +266,11 @@ const hasProblem = ({ withheld, cutOff, takeovers, stored }: Live): boolean =>
 /** Whether a person at the gateway must act for rows to go on. */
 const isOurTurn = ({ withheld, cutOff }: Live): boolean => withheld !== undefined || cutOff === 'ingest.quarantine_full';
 
-const problemsOf = ({ isConnected, withheld, cutOff, takeovers, stored }: Live): KioskProblems => ({
+const problemsOf = ({ isConnected, withheld, cutOff, takeovers, doubts, stored }: Live): KioskProblems => ({
   isConnected,
   withheld,
   cutOff,
   takeovers,
+  doubts: { ...doubts },
   ...stored,
 });

@@ -17,7 +17,8 @@ export interface Doubt {
   readonly row: RowIdentity;
   readonly venue: VenueId;
   readonly reason: DoubtReason;
-  readonly atMs: EpochMillis;
+  /** When the row came that made it so. */
+  readonly raisedAtMs: EpochMillis;
 }
 
 /** Cards remembered, some 100 bytes each. The way between two venues is short, so that few need to be. */
@@ -64,7 +65,7 @@ export class Doubts {
       const { atMs, uncertaintyMs } = correct({ stamp: event.stamp, sentAt: batch.sentAt, receivedAtMs });
       const identity: RowIdentity = { kiosk: kiosk.kiosk, keyId: batch.keyId, seq };
       const doubt = (reason: DoubtReason, about: RowIdentity = identity, at: VenueId = venue) =>
-        doubts.push({ row: about, venue: at, reason, atMs });
+        doubts.push({ row: about, venue: at, reason, raisedAtMs: receivedAtMs });
       if (event.stamp.clock === 'synced') {
         const boot = Buffer.from(event.stamp.bootId).toString('hex');
         const clock = { boot, offsetMs: event.stamp.wallMs - event.stamp.monotonicMs };

@@ -1,4 +1,5 @@
 /** What is wrong with one kiosk, in words, the gravest first. Pure: page and terminal say the same. */
+import type { DoubtReason } from '../../core/intake.ts';
 import type { Kiosk } from '../registry.ts';
 import type { KioskProblems } from '../state-board.ts';
 import type { KioskActivity } from '../watch.ts';
@@ -48,7 +49,7 @@ export function kioskWords(
 }
 
 /** What the gateway itself knows. */
-function ownTroubles({ withheld, cutOff, isCloned, quarantine, missingRows, takeovers }: KioskProblems, words: WordsFor): Found[] {
+function ownTroubles({ withheld, cutOff, isCloned, quarantine, missingRows, takeovers, doubts }: KioskProblems, words: WordsFor): Found[] {
   const found: Found[] = [];
   if (withheld !== undefined) {
     const { meaning, advice } = words(withheld.code);
@@ -91,8 +92,22 @@ function ownTroubles({ withheld, cutOff, isCloned, quarantine, missingRows, take
       text: `A second connection took the place of a living one ${plural(takeovers, 'time', 'times')}.`,
       advice: 'A link that flaps, or a copy of this kiosk: if it goes on, look for a second one.',
     });
+  for (const [reason, count = 0] of Object.entries(doubts) as [DoubtReason, number | undefined][])
+    found.push({
+      tone: 'look',
+      short: 'Doubtful',
+      text: `${plural(count, 'event is', 'events are')} doubtful: ${DOUBT_WORDS[reason].meaning}`,
+      advice: `${DOUBT_WORDS[reason].advice} Tracing weighs such events less, and leaves none out.`,
+    });
   return found;
 }
+
+const DOUBT_WORDS: Readonly<Record<DoubtReason, { readonly meaning: string; readonly advice: string }>> = {
+  'two-places': { meaning: 'one card was at two venues at the same time.', advice: 'Somebody copied a card.' },
+  'door-rate': { meaning: 'more came through this door than fit through it.', advice: 'Look who scans what at it.' },
+  'night-burst': { meaning: 'many came in at night.', advice: 'An event, or somebody who plays with the kiosk.' },
+  'clock-jump': { meaning: 'its clock jumped while it ran.', advice: 'Look at its time server.' },
+};
 
 /** What the kiosk said of itself. */
 function reportTroubles({ activity: { report } }: KioskFacts, words: WordsFor): Found[] {

@@ -47,7 +47,8 @@ export interface TestGateway {
   readonly venue: VenueId;
   /** The ledger's file, opened beside the running gateway to look into. */
   readonly ledger: Db;
-  admit(kiosk?: TestKiosk): TestKiosk;
+  /** @param where a venue of its own where it is not at the gateway's first. */
+  admit(kiosk?: TestKiosk, where?: VenueId): TestKiosk;
   operator(options?: IClientOptions): Promise<MqttClient>;
   stop(): Promise<void>;
 }
@@ -105,10 +106,10 @@ export async function startTestGateway(
     registry,
     venue,
     ledger,
-    admit(kiosk = new TestKiosk(running.trust, clock)) {
+    admit(kiosk = new TestKiosk(running.trust, clock), where = venue) {
       const entrance = newPlaceId<EntranceId>();
       const { kiosk: id, publicKey } = kiosk;
-      registry.admit({ kiosk: id, publicKey, venue, entrance, direction: 'both', dwellMs: 3_600_000 }, clock.wall());
+      registry.admit({ kiosk: id, publicKey, venue: where, entrance, direction: 'both', dwellMs: 3_600_000 }, clock.wall());
       return kiosk;
     },
     async operator(more = {}) {
