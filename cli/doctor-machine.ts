@@ -12,7 +12,7 @@ const LIBRARY_DIRS = ['/usr/lib', '/lib', '/usr/lib64', '/lib64', '/usr/local/li
 const TRIPLETS: Readonly<Record<string, string>> = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu', arm: 'arm-linux-gnueabihf' };
 
 /** @returns whether the loader will find it. */
-export const hasLibrary = (file: string, arch: string, root = '/'): boolean =>
+const hasLibrary = (file: string, arch: string, root = '/'): boolean =>
   LIBRARY_DIRS.some((dir) => [dir, join(dir, TRIPLETS[arch] ?? '')].some((place) => existsSync(join(root, place, file))));
 
 /** What node-hid's binaries are linked against. */

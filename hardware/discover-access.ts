@@ -35,10 +35,3 @@ async function nameIn(path: string, id: number): Promise<string> {
   const lines = (await readFile(path, 'utf8').catch(() => '')).split('\n').map((line) => line.split(':'));
   return lines.find(([, , number]) => number === String(id))?.[0] ?? String(id);
 }
-
-/** @returns the members that the system's file names; `undefined` when there is no such group. */
-export async function membersOf(group: string, etcDir = '/etc'): Promise<readonly string[] | undefined> {
-  const lines = (await readFile(`${etcDir}/group`, 'utf8').catch(() => '')).split('\n').map((line) => line.split(':'));
-  const found = lines.find(([name]) => name === group);
-  return found === undefined ? undefined : (found[3] ?? '').split(',').filter((name) => name !== '');
-}

@@ -49,7 +49,7 @@ export interface DevicePlaces {
   readonly deviceDir: string;
 }
 
-export const DEVICE_PLACES: DevicePlaces = { sysDir: '/sys', deviceDir: '/dev' };
+const DEVICE_PLACES: DevicePlaces = { sysDir: '/sys', deviceDir: '/dev' };
 
 interface Seen {
   readonly door: Door;

@@ -26,7 +26,7 @@ export interface Places {
   readonly linkDirs: readonly string[];
 }
 
-export const PLACES: Places = { deviceDir: '/dev', linkDirs: ['/dev/serial/by-id', '/dev/serial/by-path'] };
+const PLACES: Places = { deviceDir: '/dev', linkDirs: ['/dev/serial/by-id', '/dev/serial/by-path'] };
 
 export interface Discovery {
   /** Lists ports (serial-link.ts, listSerialPorts). Starts a program, so it is only called when something changed. */

@@ -24,7 +24,7 @@ export interface HealthThermometerSettings {
  * What a thermometer kept of earlier people comes in one row when it is switched on, the newest last (Health Thermometer Service 1.0, 3.1).
  * A measurement that none follows for this long is the newest. The radio speaks each second, so it takes a second more at most.
  */
-export const SETTLED_MS = 500;
+const SETTLED_MS = 500;
 
 /** @returns opens a radio that waits for the thermometer. It throws as openRadio. */
 export const openHealthThermometer =

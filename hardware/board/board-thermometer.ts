@@ -11,9 +11,9 @@ import { NOTHING_PRESENTED, nextPresentation } from '../thermometer/presentation
 import type { Reading, Sample } from '../thermometer/reading.ts';
 
 export const SAMPLE_EVERY_MS = 100;
-export const IDLE_EVERY_MS = 1_000;
+const IDLE_EVERY_MS = 1_000;
 /** Samples refused for so long are a fault, not noise. */
-export const LONGEST_REFUSAL_MS = 3_000;
+const LONGEST_REFUSAL_MS = 3_000;
 
 export interface BoardThermometer {
   readonly device: string;

@@ -13,7 +13,7 @@ import type { BoardLayout, Frame } from './firmata-frames.ts';
 import type { Greeting } from './greeting.ts';
 
 /** A Firmata round trip with one I2C read takes 3 ms at 57,600 baud. */
-export const I2C_LONGEST_MS = 500;
+const I2C_LONGEST_MS = 500;
 const NO_CHANNEL = 127;
 
 class Transport extends EventEmitter {

@@ -13,7 +13,7 @@ import { type BoardLayout, decodeLayout, decodeVersion, type FirmataFramer, type
 export const GREETING_LONGEST_MS = 8_000;
 const ASK_EVERY_MS = 500;
 /** The first in which a read without a stop before it (bit 6 of the mode byte) works, and with PULLUP as a mode of its own. */
-export const LEAST_VERSION = { major: 2, minor: 5 };
+const LEAST_VERSION = { major: 2, minor: 5 };
 
 export interface Greeting {
   readonly version: Frame;

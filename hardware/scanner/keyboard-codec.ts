@@ -6,8 +6,8 @@
  * (phantom state: 0x01 to 0x03 in the array say nothing of which keys are down).
  */
 
-export const ENTER = 0x28;
-export const LEFT_ALT = 0xe2;
+const ENTER = 0x28;
+const LEFT_ALT = 0xe2;
 const CAPS_LOCK = 0x39;
 const LEFT_CONTROL = 0xe0;
 const LEFT_SHIFT = 0xe1;
@@ -124,7 +124,7 @@ export class KeyboardCodec {
   }
 }
 
-export const isModifier = (usage: number): boolean => usage >= MODIFIERS.first && usage <= MODIFIERS.last;
+const isModifier = (usage: number): boolean => usage >= MODIFIERS.first && usage <= MODIFIERS.last;
 
 const isAlt = (usage: number): boolean => usage === LEFT_ALT || usage === RIGHT_ALT;
 

@@ -48,7 +48,7 @@ function setUp(t: Test, wiring: Wiring = WIRING) {
 /** Port 0, pin 7: down is low. */
 const DOWN = Buffer.from([0x90, 0x00, 0x00]);
 const UP = Buffer.from([0x90, 0x00, 0x01]);
-/** johnny-five waits 7 ms of the machine's own time until contacts have stopped bouncing. */
+/** johnny-five waits 7 ms by Node's own timers until contacts have stopped bouncing: a longer one that is set after it fires after it, however busy the machine. */
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 25));
 
 t.test('board: is greeted, told what its pins are for, and left dark and silent', async (t) => {
