@@ -14,6 +14,7 @@ import { parseConfig } from '../../kiosk/config.ts';
 import type { Feedback, FeedbackKind } from '../../kiosk/feedback.ts';
 import { runBoard } from '../../kiosk/run-board.ts';
 import type { CentiCelsius, EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
+import { Happenings } from '../support/happenings.ts';
 import { LogRecorder } from '../support/log-recorder.ts';
 import { suiteSize } from '../support/suite-size.ts';
 import { boardFirmware } from './firmware.ts';
@@ -27,21 +28,6 @@ const ROOM = 2_215 as CentiCelsius;
 const MOST_BYTES_A_PLUG = 8_000;
 /** What code that is compiled meanwhile may add in a whole run. */
 const NOISE_BYTES = 524_288;
-
-/** Things that happen, and waiting for them. */
-class Happenings<T> {
-  readonly all: T[] = [];
-  #waiting: (() => void)[] = [];
-
-  readonly add = (thing: T): void => {
-    this.all.push(thing);
-    for (const wake of this.#waiting.splice(0)) wake();
-  };
-
-  async until(isThere: (all: readonly T[]) => boolean): Promise<void> {
-    while (!isThere(this.all)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-}
 
 const answer = (kind: FeedbackKind): Feedback => ({
   kind,

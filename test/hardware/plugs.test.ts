@@ -9,26 +9,8 @@ import { openSerial } from '../../hardware/serial-link.ts';
 import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../../hardware/supervise.ts';
 import { silentLog } from '../../protocol/log.ts';
 import { systemClock } from '../../protocol/time.ts';
+import { Happenings } from '../support/happenings.ts';
 import { PtyDevice } from '../support/pty.ts';
-
-/** Things that happen, and waiting for them. */
-class Happenings<T> {
-  readonly all: T[] = [];
-  #wake: () => void = () => {};
-
-  readonly add = (thing: T): void => {
-    this.all.push(thing);
-    this.#wake();
-  };
-
-  async until(isThere: (all: readonly T[]) => boolean): Promise<void> {
-    while (!isThere(this.all)) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-}
 
 function superviseScanner(t: { testdir(): string; teardown(fn: () => Promise<void>): void }, name: string, dir = t.testdir()) {
   const device = new PtyDevice(join(dir, name));

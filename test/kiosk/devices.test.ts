@@ -7,26 +7,8 @@ import { runDevices } from '../../kiosk/devices.ts';
 import { silentLog } from '../../protocol/log.ts';
 import { systemClock } from '../../protocol/time.ts';
 import type { CentiCelsius } from '../../protocol/units.ts';
+import { Happenings } from '../support/happenings.ts';
 import { PtyDevice } from '../support/pty.ts';
-
-/** What happened, in order, and a way to wait for it. */
-class Diary {
-  readonly lines: string[] = [];
-  #wake = () => {};
-
-  note(line: string): void {
-    this.lines.push(line);
-    this.#wake();
-  }
-
-  async until(line: string): Promise<void> {
-    while (!this.lines.includes(line)) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-}
 
 t.test('runDevices: scanner, thermometer and input work side by side, and an unplugged scanner stops none of them', async (t) => {
   const dir = t.testdir();
@@ -34,7 +16,8 @@ t.test('runDevices: scanner, thermometer and input work side by side, and an unp
   const thermometer = new PtyDevice(join(dir, 'thermometer'));
   scanner.plug();
   thermometer.plug();
-  const diary = new Diary();
+  const diary = new Happenings<string>();
+  const noted = (line: string) => diary.until((all) => all.includes(line));
   const stopping = new AbortController();
   const config = parseConfig({
     dataDir: dir,
@@ -56,35 +39,35 @@ t.test('runDevices: scanner, thermometer and input work side by side, and an unp
       log: silentLog,
       random: () => 0.99,
       input: typed(),
-      onScan: ({ text, device }) => diary.note(`${device} scanned ${text}`),
-      onNoScan: (device) => diary.note(`${device} refused`),
-      onReading: ({ objectRaw, device }) => diary.note(`${device} read ${objectRaw}`),
+      onScan: ({ text, device }) => diary.add(`${device} scanned ${text}`),
+      onNoScan: (device) => diary.add(`${device} refused`),
+      onReading: ({ objectRaw, device }) => diary.add(`${device} read ${objectRaw}`),
       onOccupancy() {},
       answers: new Answers(),
       onButton: () => {},
-      onReport: ({ device, isUp }) => diary.note(`${device} ${isUp ? 'up' : 'down'}`),
+      onReport: ({ device, isUp }) => diary.add(`${device} ${isUp ? 'up' : 'down'}`),
     },
     stopping.signal,
   );
-  await diary.until('keyboard scanned TYPED');
-  await diary.until('door up');
+  await noted('keyboard scanned TYPED');
+  await noted('door up');
   await scanner.send('FIRST\r');
-  await diary.until('door scanned FIRST');
+  await noted('door scanned FIRST');
   await scanner.send('\u0001\u0002\r');
-  await diary.until('door refused');
+  await noted('door refused');
   await scanner.unplug();
-  await diary.until('door down');
+  await noted('door down');
   // What came before the port is open is thrown away; that it is, the command to send shows.
   await thermometer.receivedAtLeast(SEND_CONTINUOUSLY.length);
   const sample = encodeSample({ objectRaw: 3_512 as CentiCelsius, ambientRaw: 2_210 as CentiCelsius });
   for (let frames = 0; frames < 6; frames++) await thermometer.send(sample);
-  await diary.until('forehead up');
-  await diary.until('forehead read 3512');
-  diary.lines.length = 0;
+  await noted('forehead up');
+  await noted('forehead read 3512');
+  diary.all.length = 0;
   scanner.plug();
-  await diary.until('door up');
+  await noted('door up');
   await scanner.send('SECOND\r');
-  await diary.until('door scanned SECOND');
+  await noted('door scanned SECOND');
   stopping.abort();
   await running;
   await scanner.unplug();
