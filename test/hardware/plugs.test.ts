@@ -117,15 +117,18 @@ t.test('plugs: megabytes of noise are thrown away, and the next code is read', a
   const { device, scans, refused, isUp } = superviseScanner(t, 'scanner');
   device.plug();
   await isUp();
-  // Every byte there is but line ends.
+  // Every byte there is but line ends and text, of which a part could be a code where the machine stands still.
   const noise = Buffer.alloc(
     1_000_000,
-    Uint8Array.from({ length: 256 }, (_, index) => index).filter((byte) => ![9, 10, 13].includes(byte)),
+    Uint8Array.from({ length: 256 }, (_, index) => index)
+      .filter((byte) => byte < 0x20 || byte > 0x7e)
+      .filter((byte) => ![9, 10, 13].includes(byte)),
   );
   const before = process.memoryUsage().arrayBuffers;
   await device.send(noise);
   t.ok(process.memoryUsage().arrayBuffers - before < 16_000_000);
   await device.send('\rVCGOOD\r');
   await scans.until((all) => all.length > 0);
-  t.strictSame([scans.all, refused], [['VCGOOD'], ['unprintable']]);
+  // A machine that stands still for a tenth of a second makes a silence of its own: what comes after it is refused anew.
+  t.strictSame([scans.all, new Set(refused)], [['VCGOOD'], new Set(['unprintable'])]);
 });
