@@ -17,7 +17,7 @@ import { type DeploymentId, type EntranceId, type KioskId, newPlaceId, type Venu
 import { systemClock } from '../../protocol/time.ts';
 import { uuidOfPublicKey } from '../../protocol/visitor.ts';
 import { rowName } from '../support/audit-road.ts';
-import { countUnsent } from '../support/read-outbox.ts';
+import { countUnsent } from '../support/count-unsent.ts';
 import type { Death, Role } from './kill-plan.ts';
 import { Mortal, type Said } from './mortal.ts';
 

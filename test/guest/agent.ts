@@ -7,8 +7,8 @@ import { constants, createReadStream, openSync, readdirSync, readFileSync, readl
 import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { VirtualThermometer } from '../support/ble/virtual-thermometer.ts';
+import { countUnsent } from '../support/count-unsent.ts';
 import { HONEYWELL_FORMAT, posDescriptor, posReports } from '../support/pos-format.ts';
-import { countUnsent } from '../support/read-outbox.ts';
 import { bootReport, keysOf } from '../support/typing.ts';
 import type { Heard, Numbered, Overheard } from './orders.ts';
 import { advertise } from './radio.ts';
@@ -41,32 +41,37 @@ const keyboard = new Uhid({ name: 'Bench keys', vendorId: 0x0c2e, productId: 0x0
 const controller = readFileSync(UDC, 'utf8').trim();
 
 /** Writes to the gadget's end of a device, which waits until the kiosk's end has taken what came before. A replug makes it another file. */
-async function toGadget(path: string, chunks: readonly Uint8Array[]): Promise<void> {
+async function toGadget(path: string, chunks: readonly Uint8Array[]): Promise<number> {
   const file = await open(path, constants.O_WRONLY | constants.O_NOCTTY);
-  for (const chunk of chunks) await file.write(chunk);
+  let lastAtMs = 0;
+  for (const chunk of chunks) {
+    lastAtMs = performance.now();
+    await file.write(chunk);
+  }
   await file.close();
+  return lastAtMs;
 }
 
-async function scan(device: string, code: string): Promise<void> {
+/** @returns when the end of the code was handed to the device. */
+async function scan(device: string, code: string): Promise<number> {
+  let lastAtMs = performance.now();
   switch (device) {
     case 'hid-pos':
       for (const report of posReports(HONEYWELL_FORMAT, code)) pos.send(report);
-      break;
+      return lastAtMs;
     case 'keyboard-evdev':
       for (const keys of keysOf(`${code}\r`)) {
+        lastAtMs = performance.now();
         keyboard.send(bootReport(keys));
         await pause(REPORT_EVERY_MS);
       }
-      break;
+      return lastAtMs;
     case 'gadget-hid':
-      await toGadget('/dev/hidg0', posReports(HONEYWELL_FORMAT, code));
-      break;
+      return toGadget('/dev/hidg0', posReports(HONEYWELL_FORMAT, code));
     case 'gadget-serial':
-      await toGadget('/dev/ttyGS0', [Buffer.from(`${code}\r`)]);
-      break;
+      return toGadget('/dev/ttyGS0', [Buffer.from(`${code}\r`)]);
     case 'gadget-keyboard':
-      await toGadget('/dev/hidg1', keysOf(`${code}\r`).map(bootReport));
-      break;
+      return toGadget('/dev/hidg1', keysOf(`${code}\r`).map(bootReport));
     default:
       throw new Error(`no such device: ${device}`);
   }
@@ -159,8 +164,7 @@ async function measure(value: string): Promise<void> {
 async function obey(order: Numbered): Promise<Omit<Heard, 'at'>> {
   switch (order.order) {
     case 'scan':
-      await scan(order.device, order.code);
-      return {};
+      return { sentAt: await scan(order.device, order.code) };
     case 'pause':
       await pause(order.ms);
       return {};

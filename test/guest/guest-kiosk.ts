@@ -19,8 +19,6 @@ const UDEV = ['udev', 'libudev1', 'libkmod2', 'libcap2', 'libusb-1.0-0'];
 /** Cards that are scanned and not answered for, over all devices: people come one after the other. */
 const MOST_UNANSWERED = 3;
 const LONGEST_MS = 840_000;
-/** For one thing to happen, on a machine that has other work. */
-const PATIENCE_MS = 240_000;
 const LOOK_EVERY_MS = 100;
 
 export interface Scanned {
@@ -45,10 +43,11 @@ export class GuestKiosk {
   strangers = 0;
   /** Device nodes that the kiosk has open. */
   opened: readonly string[] = [];
+  /** How long one thing may take to happen, on a machine that has other work. */
+  patienceMs = 240_000;
   readonly venue: Venue;
   readonly guest: Guest;
   readonly #directory: string;
-  readonly #patienceMs: number;
   readonly #heard: Heard[] = [];
   /** What should not be. */
   readonly #faults: string[] = [];
@@ -57,16 +56,15 @@ export class GuestKiosk {
   #expectedStrangers = 0;
   #wake = () => {};
 
-  private constructor(directory: string, venue: Venue, guest: Guest, patienceMs: number) {
+  private constructor(directory: string, venue: Venue, guest: Guest) {
     this.#directory = directory;
-    this.#patienceMs = patienceMs;
     this.venue = venue;
     this.guest = guest;
     guest.onLine('answers', (line) => this.#hear(JSON.parse(line) as Heard));
   }
 
-  /** @param tree whose kiosk runs. @param patienceMs for one thing to happen. */
-  static async boot(machine: Machine, tree = root, patienceMs = PATIENCE_MS): Promise<GuestKiosk> {
+  /** @param tree whose kiosk runs. */
+  static async boot(machine: Machine, tree = root): Promise<GuestKiosk> {
     const directory = guestDirectory();
     const share = shareOf(directory);
     mkdirSync(share);
@@ -94,7 +92,7 @@ exit $(cat /tmp/status)
       ],
       longestMs: LONGEST_MS,
     });
-    return new GuestKiosk(directory, venue, guest, patienceMs);
+    return new GuestKiosk(directory, venue, guest);
   }
 
   /** Has the agent do something. @returns its answer, when it is done. */
@@ -108,7 +106,7 @@ exit $(cat /tmp/status)
 
   /** @throws Error that tells how far it came, when it takes too long, the guest ends, or the kiosk says what it should not. */
   async until(isSo: () => boolean, what: string): Promise<void> {
-    const hopelessMs = performance.now() + this.#patienceMs;
+    const hopelessMs = performance.now() + this.patienceMs;
     while (!isSo()) {
       const ending = await Promise.race([this.guest.ended, this.#change()]);
       if (isSo()) return;
@@ -132,11 +130,12 @@ exit $(cat /tmp/status)
       const scanned: Scanned = { kind, card: uuid, sentAtMs: undefined };
       this.scanned.set(uuid, scanned);
       if (SCANNERS[kind] === 'agent') {
-        scanned.sentAtMs = (await this.order({ order: 'scan', device: kind, code })).at;
+        scanned.sentAtMs = (await this.order({ order: 'scan', device: kind, code })).sentAt;
+      } else if (kind === 'keyboard-usb') {
+        scanned.sentAtMs = await typeOn(this.guest.qmp, `${code}\r`, (ms) => this.order({ order: 'pause', ms }));
       } else {
-        if (kind === 'keyboard-usb') await typeOn(this.guest.qmp, `${code}\r`, (ms) => this.order({ order: 'pause', ms }));
-        else this.guest.write('ftdi', `${code}\r`);
         scanned.sentAtMs = performance.now();
+        this.guest.write('ftdi', `${code}\r`);
       }
     }
     await this.until(() => this.answers.length === this.scanned.size, `${kind}: all answered for`);

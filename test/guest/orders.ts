@@ -35,6 +35,8 @@ export interface Heard {
   readonly logged?: string;
   /** The number of an order that is done. */
   readonly done?: number;
+  /** When the end of a code was handed to its device. */
+  readonly sentAt?: number;
   readonly opened?: readonly string[];
   readonly heard?: number;
   readonly overheard?: Overheard;

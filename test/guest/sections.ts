@@ -1,4 +1,7 @@
-/** What is done with each device in the guest. A section ends when the kiosk has answered for all of it, and throws when it does not. */
+/**
+ * What is done with each device in the guest. A section ends when the kiosk has answered for all of it, with what else there is to tell, and
+ * throws when it does not.
+ */
 import type { BoardOnWire } from './board-on-wire.ts';
 import type { GuestKiosk } from './guest-kiosk.ts';
 import { ALL_OPENED, OPENED_WITHOUT_GADGET } from './settings.ts';
@@ -87,6 +90,7 @@ export const SECTIONS = {
     }
     await board.end();
     if (board.lit === 0) throw new Error('board: its lamp was never lit');
+    return `${sensor.goodReads} reads of its sensor, ${sensor.badReads} bad ones; its lamp was lit ${board.lit} times`;
   },
 
   bluetooth: async ({ kiosk }, { visits }) => {
@@ -99,9 +103,11 @@ export const SECTIONS = {
   sniffer: async ({ kiosk }, { advertisements }) => {
     await kiosk.order({ order: 'plug-radios' });
     const { heard = 0 } = await kiosk.order({ order: 'advertise', count: advertisements, perSecond: ADVERTISEMENTS_PER_SECOND });
-    if (heard < advertisements * 0.9) throw new Error(`sniffer: heard ${heard} of ${advertisements}`);
+    const count = `${heard} of ${advertisements} advertisements heard`;
+    if (heard < advertisements * 0.9) throw new Error(`sniffer: ${count}`);
+    return count;
   },
-} as const satisfies Readonly<Record<string, (bench: Bench, sizes: Sizes) => Promise<void>>>;
+} as const satisfies Readonly<Record<string, (bench: Bench, sizes: Sizes) => Promise<unknown>>>;
 
 export type SectionName = keyof typeof SECTIONS;
 

@@ -49,14 +49,17 @@ function eventsOf(text: string): KeyEvent[] {
   return isShifted ? [...events, event('shift', false)] : events;
 }
 
-/** @param pause for that long of the guest's time. */
-export async function typeOn(qmp: Qmp, text: string, pause: (ms: number) => Promise<unknown>): Promise<void> {
+/** @param pause for that long of the guest's time. @returns when the last keys were handed over. */
+export async function typeOn(qmp: Qmp, text: string, pause: (ms: number) => Promise<unknown>): Promise<number> {
   const events = eventsOf(text);
+  let sentAtMs = 0;
   for (let at = 0; at < events.length; at += EVENTS_AT_ONCE) {
     const some = events.slice(at, at + EVENTS_AT_ONCE);
+    sentAtMs = performance.now();
     await qmp.execute('input-send-event', { events: some });
     await pause(some.length * REPORT_MS);
   }
+  return sentAtMs;
 }
 
 /** Types what fits into the keyboard's memory at once: up to seven keys and Enter. */

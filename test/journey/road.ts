@@ -26,7 +26,7 @@ import type { EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
 import { uuidOfPublicKey } from '../../protocol/visitor.ts';
 import { type RunningKiosk, startKiosk } from '../kiosk/running-kiosk.ts';
 import { auditRoad, type RoadAudit, rowName } from '../support/audit-road.ts';
-import { countUnsent } from '../support/read-outbox.ts';
+import { countUnsent } from '../support/count-unsent.ts';
 
 /** The machine's clock, some time ahead: waits take as long as they take. */
 export class AheadClock implements Clock {

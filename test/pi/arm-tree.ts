@@ -3,9 +3,9 @@
  * under the lockfile's digest; a change of the lockfile installs anew.
  */
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { cached } from '../support/guest/debian.ts';
+import { cached, needPrograms } from '../support/guest/debian.ts';
 import { runCommand } from '../support/guest/run-command.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -31,5 +31,21 @@ export async function armTree(directory: string): Promise<ArmTree> {
   mkdirSync(tree);
   for (const room of ROOMS) cpSync(join(root, room), join(tree, room), { recursive: true });
   symlinkSync('/packages/node_modules', join(tree, 'node_modules'));
+  await addAddon(tree);
   return { tree, packages };
+}
+
+const ADDON = 'hardware/native';
+
+/** Packs the addon for that processor, as `npm run native:pack -- arm64` does, and has the tree hold what is in the package, and no other. */
+async function addAddon(tree: string): Promise<void> {
+  const { tar } = await needPrograms(['aarch64-linux-gnu-g++', 'make', 'python3', 'tar']);
+  await runCommand(process.execPath, [join(root, ADDON, 'pack.js'), 'arm64']);
+  const packages = join(root, ADDON, 'prebuilt');
+  const [name = ''] = readdirSync(packages).filter((file) => file.endsWith('-arm64.tar.gz'));
+  const built = join(tree, ADDON, 'built');
+  rmSync(built, { recursive: true, force: true });
+  const place = join(built, 'napi-v8-linux-arm64');
+  mkdirSync(place, { recursive: true });
+  await runCommand(tar, ['-xzf', join(packages, name), '-C', place, '--strip-components=1']);
 }

@@ -1,6 +1,7 @@
 /** Run in the guest: loads every native module that the kiosk has, and writes a line for each: its name, and why it did not load. */
 import { writeFileSync } from 'node:fs';
 import { arch } from 'node:os';
+import { loadNative } from '../../hardware/native/native.ts';
 
 const MODULES: Readonly<Record<string, () => Promise<unknown>>> = {
   'better-sqlite3': async () => {
@@ -18,6 +19,16 @@ const MODULES: Readonly<Record<string, () => Promise<unknown>>> = {
   },
   'node-hid': async () => (await import('node-hid')).default.devicesAsync(),
   '@stoprocent/noble': async () => await import('@stoprocent/noble'),
+  'our addon': async () => {
+    const words = await loadNative()
+      .openEvents('/dev/none')
+      .then(
+        () => 'opened',
+        (error: Error & { readonly code?: string }) => error.code ?? error.message,
+      );
+    // As its own system call ended.
+    if (words !== 'ENOENT') throw new Error(words);
+  },
 };
 
 const lines: string[] = [];

@@ -10,15 +10,6 @@ export interface KeptRow {
   readonly isSettled: boolean;
 }
 
-export function countUnsent(path: string): number {
-  const db = new Database(path, { readonly: true });
-  try {
-    return db.prepare('SELECT count(*) FROM rows WHERE settled_run_ms IS NULL').pluck().get() as number;
-  } finally {
-    db.close();
-  }
-}
-
 export function readOutbox(path: string, kiosk: KioskId): KeptRow[] {
   const db = new Database(path, { readonly: true });
   try {

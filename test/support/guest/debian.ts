@@ -17,6 +17,10 @@ const PACKAGE_OF = {
   depmod: 'kmod',
   setpriv: 'util-linux',
   'mkfs.ext4': 'e2fsprogs',
+  'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
+  make: 'make',
+  python3: 'python3',
+  tar: 'tar',
 } as const;
 
 export type Program = keyof typeof PACKAGE_OF;

@@ -74,7 +74,7 @@ export async function needArmMachine(): Promise<Machine> {
     busybox: join(root, 'bin/busybox'),
     setpriv: programs.setpriv,
     root,
-    board: ['-M', 'virt', '-accel', 'tcg', '-cpu', 'cortex-a72', '-smp', '1', '-device', 'virtio-rng-pci'],
+    board: ['-M', 'virt', '-accel', 'tcg', '-cpu', 'cortex-a72', '-smp', '1', '-device', 'virtio-rng-pci', ...TIME],
     console: 'ttyAMA0',
   };
 }
