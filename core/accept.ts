@@ -5,6 +5,7 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { type BatchList, matchRows, verifyBatch } from '../protocol/batch.ts';
 import { correct } from '../protocol/clock-correction.ts';
+import { DOUBT_REASONS } from '../protocol/doubt.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
 import { codeOf, DecodeError, type ErrorCode, SealError } from '../protocol/errors.ts';
 import type { VestibuleEvent } from '../protocol/event.ts';
@@ -13,15 +14,7 @@ import { openContentKey, verifyKeyRecord } from '../protocol/key-record.ts';
 import { type Log, placeOf } from '../protocol/log.ts';
 import { openRow, type RowPlace } from '../protocol/row.ts';
 import { parseTopic } from '../protocol/topics.ts';
-import {
-  type BatchEntry,
-  DOUBT_REASONS,
-  type DoubtEntry,
-  type FlagEntry,
-  type LedgerEntry,
-  type Placement,
-  type RowIdentity,
-} from './intake.ts';
+import type { BatchEntry, DoubtEntry, FlagEntry, LedgerEntry, Placement, RowIdentity } from './intake.ts';
 import type { CoreKeys } from './keys.ts';
 import { LruMap } from './lru-map.ts';
 import type { SetAside } from './notes.ts';

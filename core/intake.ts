@@ -2,6 +2,7 @@
  * The one interface at which a gateway meets the tracing core. Values only, so that the core may run in the gateway's
  * process, on another machine, or behind a distributed log. Entries come in the order of the gateway's ledger.
  */
+import type { DoubtReason } from '../protocol/doubt.ts';
 import type { EntranceId, KeyId, KioskId, Seq, VenueId } from '../protocol/ids.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 
@@ -51,14 +52,6 @@ export interface FlagEntry {
   readonly raisedAtMs: EpochMillis;
   readonly expiresAtMs: EpochMillis;
 }
-
-/**
- * Why an event is doubtful. A doubt lowers its weight; it never takes the event away, and never says who.
- * `two-places`: one card was at two venues at times that can not both be. `night-burst`: more came in at night than anybody would.
- * `door-rate`: more came through one door than fit through it. `clock-jump`: the kiosk's clocks disagree with what they said before.
- */
-export const DOUBT_REASONS = ['two-places', 'night-burst', 'door-rate', 'clock-jump'] as const;
-export type DoubtReason = (typeof DOUBT_REASONS)[number];
 
 /** What the gateway's triage doubts about a row; doubts only add up. */
 export interface DoubtEntry {

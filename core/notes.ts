@@ -2,9 +2,10 @@
  * What the core notes about rows besides the scans themselves: which were taken back, which readings are flagged, and which rows it
  * could not take. All of it names rows and none of it names a card.
  */
+import type { DoubtReason } from '../protocol/doubt.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
-import type { DoubtReason, FlagEntry } from './intake.ts';
+import type { FlagEntry } from './intake.ts';
 import { type Db, inStore, type Statement } from './sqlite.ts';
 
 /** A row by its stream's number. */

@@ -8,7 +8,8 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 import { CloudEvent } from 'cloudevents';
 import { correct } from '../protocol/clock-correction.ts';
 import type { VestibuleEvent } from '../protocol/event.ts';
-import type { DeploymentId, KeyId, KioskId, Seq } from '../protocol/ids.ts';
+import type { DeploymentId, KeyId, KioskId, Seq, VenueId, VisitorUuid } from '../protocol/ids.ts';
+import type { OperatorEventData, OperatorEventType } from '../protocol/operator-event.ts';
 import { eventTopic } from '../protocol/topics.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import type { Doubt } from './doubts/doubts.ts';
@@ -22,7 +23,10 @@ export interface OperatorMessage {
   readonly payload: Uint8Array;
 }
 
-type Told = Readonly<Record<string, string | number | boolean | undefined>>;
+/** What is told of one row, besides its envelope. */
+type Told = {
+  readonly [Type in OperatorEventType]: { readonly type: Type; readonly subject?: string; readonly data: OperatorEventData<Type> };
+}[OperatorEventType];
 
 export class OperatorEvents {
   readonly #deployment: DeploymentId;
@@ -43,55 +47,30 @@ export class OperatorEvents {
       const { venue, entrance } = kiosk.placement;
       const when = correct({ stamp: row.event.stamp, sentAt: batch.sentAt, receivedAtMs });
       const day = this.#calendar.dayAt(kiosk.timezone, when.atMs);
-      const told = tell(row.event, (card) => operatorPseudonym(this.#pseudonymKey, venue, day, card));
+      const door = { kiosk: kiosk.kiosk, entrance, uncertaintyMs: when.uncertaintyMs };
+      const told = tell(row.event, door, (card) => operatorPseudonym(this.#pseudonymKey, venue, day, card));
       if (told === undefined) return [];
-      const { subject, ...facts } = told;
-      return [
-        this.#message(row.event.type, {
-          venue,
-          kiosk: kiosk.kiosk,
-          id: idOf(batch.keyId, row.seq),
-          atMs: when.atMs,
-          subject,
-          data: { kiosk: kiosk.kiosk, entrance, uncertaintyMs: when.uncertaintyMs, ...facts },
-        }),
-      ];
+      return [this.#message(told, { venue, kiosk: kiosk.kiosk, id: idOf(batch.keyId, row.seq), atMs: when.atMs })];
     });
   }
 
   ofDoubt({ row, venue, reason, raisedAtMs }: Doubt): OperatorMessage {
     const of = idOf(row.keyId, row.seq);
-    return this.#message('doubt', {
-      venue,
-      kiosk: row.kiosk,
-      id: `${of}-${reason}`,
-      atMs: raisedAtMs,
-      subject: undefined,
-      data: { kiosk: row.kiosk, of, reason },
-    });
+    const about = { venue, kiosk: row.kiosk, id: `${of}-${reason}`, atMs: raisedAtMs };
+    // Without the card's pseudonym: it would tie two venues together.
+    return this.#message({ type: 'doubt', data: { kiosk: row.kiosk, of, reason } }, about);
   }
 
   ofFlag({ reading, venue, entrance, subject, state, raisedAtMs, expiresAtMs }: FlagChange): OperatorMessage {
-    return this.#message('temperature-flag', {
-      venue,
-      kiosk: reading.kiosk,
-      id: `${idOf(reading.keyId, reading.seq)}-${state}`,
-      atMs: raisedAtMs,
-      subject,
-      data: { kiosk: reading.kiosk, entrance, state, expiresAt: new Date(expiresAtMs).toISOString() },
-    });
+    const { kiosk, keyId, seq } = reading;
+    const data = { kiosk, entrance, state, expiresAt: new Date(expiresAtMs).toISOString() };
+    const about = { venue, kiosk, id: `${idOf(keyId, seq)}-${state}`, atMs: raisedAtMs };
+    return this.#message({ type: 'temperature-flag', subject, data }, about);
   }
 
   #message(
-    type: string,
-    about: {
-      readonly venue: Kiosk['placement']['venue'];
-      readonly kiosk: KioskId;
-      readonly id: string;
-      readonly atMs: EpochMillis;
-      readonly subject: string | undefined;
-      readonly data: Told;
-    },
+    { type, subject, data }: Told,
+    about: { readonly venue: VenueId; readonly kiosk: KioskId; readonly id: string; readonly atMs: EpochMillis },
   ): OperatorMessage {
     const event = new CloudEvent({
       id: about.id,
@@ -99,8 +78,8 @@ export class OperatorEvents {
       type: `vestibule.${type}`,
       time: new Date(about.atMs).toISOString(),
       datacontenttype: 'application/json',
-      ...(about.subject === undefined ? {} : { subject: about.subject }),
-      data: about.data,
+      ...(subject === undefined ? {} : { subject }),
+      data,
     });
     return { topic: eventTopic(about.venue, type), payload: Buffer.from(JSON.stringify(event)) };
   }
@@ -110,23 +89,21 @@ export class OperatorEvents {
 const idOf = (keyId: KeyId, seq: Seq): string => `${Buffer.from(keyId).toString('hex')}-${seq}`;
 
 /** @returns what an operator may know of it; `undefined` for what is told in no way, or in another. */
-function tell(
-  event: VestibuleEvent,
-  subjectOf: (card: Extract<VestibuleEvent, { type: 'check-in' }>['card']) => string,
-): (Told & { readonly subject?: string }) | undefined {
-  switch (event.type) {
+function tell(event: VestibuleEvent, door: OperatorEventData<'check-out'>, subjectOf: (card: VisitorUuid) => string): Told | undefined {
+  const { type } = event;
+  switch (type) {
     case 'check-in':
-      return { subject: subjectOf(event.card), groupSize: event.groupSize, isSigned: event.isSigned };
+      return { type, subject: subjectOf(event.card), data: { ...door, groupSize: event.groupSize, isSigned: event.isSigned } };
     case 'check-out':
-      return { subject: subjectOf(event.card) };
+      return { type, subject: subjectOf(event.card), data: door };
     case 'undo':
-      return { undoes: idOf(event.of.keyId, event.of.seq) };
+      return { type, data: { ...door, undoes: idOf(event.of.keyId, event.of.seq) } };
     case 'occupancy':
-      return { slotMs: event.slotMs, tokens: event.tokens };
+      return { type, data: { ...door, slotMs: event.slotMs, tokens: event.tokens } };
     case 'device-state':
-      return { device: event.device, isUp: event.isUp, why: event.why };
+      return { type, data: { ...door, device: event.device, isUp: event.isUp, why: event.why } };
     case 'kiosk-state':
-      return { state: event.state, byMs: event.byMs };
+      return { type, data: { ...door, state: event.state, byMs: event.byMs } };
     // Triage tells of the flag, if there is one.
     case 'temperature':
     // Who was tested, and how it went, is for clinicians.

@@ -178,7 +178,7 @@ async function start(
     onEventDropped: () => board.eventDropped(),
     onBug,
   });
-  const doubts = new DoubtDesk(new Doubts(DOUBT_POLICY, identity.indexPseudonymKey, calendar), ledger, (found) => {
+  const doubts = new DoubtDesk(new Doubts(DOUBT_POLICY, calendar), ledger, (found) => {
     for (const { row, reason } of found) board.doubted(row.kiosk, reason);
     announcer.doubts(found);
   });

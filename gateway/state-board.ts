@@ -2,7 +2,7 @@
  * What an operator must see of the gateway, as one retained message: which kiosk has which problem, and whose turn it is.
  * Counts, codes and kiosk ids only.
  */
-import type { DoubtReason } from '../core/intake.ts';
+import type { DoubtReason } from '../protocol/doubt.ts';
 import { codeOf, type ErrorCode } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';

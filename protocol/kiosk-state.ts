@@ -10,7 +10,7 @@ export const LONGEST_KIOSK_STATE_BYTES = 8_192;
 
 const errorCode = z.string().regex(ERROR_CODE_FORM);
 
-const kioskStateReport = z.object({
+export const kioskStateReport = z.object({
   isUp: z.boolean(),
   state: z.enum(['up', 'degraded', 'down']),
   /** Rows that the gateway has not acknowledged. */

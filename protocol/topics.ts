@@ -32,6 +32,10 @@ export const OPERATOR_FILTERS = [`${ROOT}/events/#`, `${ROOT}/kiosk/+/state`, `$
 /** @returns `vestibule/1/kiosk/<kiosk>/<leaf>`. */
 export const topicOf = (kiosk: KioskId, leaf: KioskLeaf): string => `${ROOT}/kiosk/${kiosk}/${leaf}`;
 
+/** The same with a parameter in the kiosk's place, as RFC 6570 and AsyncAPI write it. */
+export const kioskAddress = (leaf: KioskLeaf): string => `${ROOT}/kiosk/{kiosk}/${leaf}`;
+export const eventsAddress = (type: string): string => `${ROOT}/events/{venue}/${type}`;
+
 /** @param type an event's type, of a-z, 0-9 and `-`. @returns `vestibule/1/events/<venue>/<type>`. */
 export const eventTopic = (venue: VenueId, type: string): string => `${ROOT}/events/${venue}/${type}`;
 

@@ -1,14 +1,14 @@
 /**
  * Finds doubtful events among those that were taken, after their commit: what it remembers is in RAM, bounded, and begins anew
- * with each start. Cards appear by their index pseudonym only.
+ * with each start. Cards appear by names that no other process gives them.
  */
-import { createSecretKey, type KeyObject } from 'node:crypto';
-import type { DoubtReason, RowIdentity } from '../../core/intake.ts';
+import type { RowIdentity } from '../../core/intake.ts';
 import { correct } from '../../protocol/clock-correction.ts';
-import type { KioskId, VenueId } from '../../protocol/ids.ts';
+import type { DoubtReason } from '../../protocol/doubt.ts';
+import type { BootId, KioskId, VenueId } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import type { OpenedBatch, OpenedRow } from '../open-batch.ts';
-import { indexPseudonym, type VenueCalendar } from '../pseudonym.ts';
+import { CardNames, type VenueCalendar } from '../pseudonym.ts';
 import type { Kiosk } from '../registry.ts';
 import { areTwoPlaces, type ClockBase, type DoubtPolicy, hasJumped, isNight, type Sighting } from './doubt-rules.ts';
 import { Tally } from './tally.ts';
@@ -42,16 +42,14 @@ const QUARTER_MS = 900_000;
 export class Doubts {
   readonly #policy: DoubtPolicy;
   readonly #calendar: VenueCalendar;
-  readonly #pseudonymKey: KeyObject;
+  readonly #names = new CardNames();
   /** Least lately seen first. */
   readonly #cards = new Map<string, Seen>();
   readonly #doors = new Map<KioskId, Door>();
 
-  /** @param indexPseudonymKey 32 bytes. */
-  constructor(policy: DoubtPolicy, indexPseudonymKey: Uint8Array, calendar: VenueCalendar) {
+  constructor(policy: DoubtPolicy, calendar: VenueCalendar) {
     this.#policy = policy;
     this.#calendar = calendar;
-    this.#pseudonymKey = createSecretKey(indexPseudonymKey);
   }
 
   /** @param taken rows of `batch` that were new. @returns what is doubtful about them, or about an earlier one. */
@@ -59,6 +57,7 @@ export class Doubts {
     const doubts: Doubt[] = [];
     const door = this.#doorOf(kiosk.kiosk);
     const { venue } = kiosk.placement;
+    const bootOf = bootNames();
     for (const row of taken) {
       if (!('event' in row)) continue;
       const { event, seq } = row;
@@ -67,15 +66,14 @@ export class Doubts {
       const doubt = (reason: DoubtReason, about: RowIdentity = identity, at: VenueId = venue) =>
         doubts.push({ row: about, venue: at, reason, raisedAtMs: receivedAtMs });
       if (event.stamp.clock === 'synced') {
-        const boot = Buffer.from(event.stamp.bootId).toString('hex');
-        const clock = { boot, offsetMs: event.stamp.wallMs - event.stamp.monotonicMs };
+        const clock = { boot: bootOf(event.stamp.bootId), offsetMs: event.stamp.wallMs - event.stamp.monotonicMs };
         if (hasJumped(door.clock, clock, this.#policy)) doubt('clock-jump');
         door.clock = clock;
       }
       if (event.type !== 'check-in') continue;
       if (door.visitors.add(atMs, 1) > this.#policy.mostInDoorWindow) doubt('door-rate');
       if (this.#isNightAt(kiosk, door, atMs) && door.atNight.add(atMs, 1) > this.#policy.mostInNightWindow) doubt('night-burst');
-      const name = Buffer.from(indexPseudonym(this.#pseudonymKey, event.card)).toString('latin1');
+      const name = this.#names.of(event.card);
       const seen: Seen = { venue, atMs, uncertaintyMs, row: identity };
       const before = this.#cards.get(name);
       if (before !== undefined && areTwoPlaces(before, seen, this.#policy)) {
@@ -98,7 +96,7 @@ export class Doubts {
     this.#cards.delete(name);
     this.#cards.set(name, seen);
     if (this.#cards.size <= MOST_CARDS) return;
-    const [oldest] = this.#cards.keys();
+    const oldest = this.#cards.keys().next().value;
     if (oldest !== undefined) this.#cards.delete(oldest);
   }
 
@@ -110,4 +108,13 @@ export class Doubts {
     this.#doors.set(kiosk, made);
     return made;
   }
+}
+
+/** @returns names boots in hex, those of one batch: they are nearly always the same one. */
+function bootNames(): (boot: BootId) => string {
+  let last: { readonly boot: BootId; readonly name: string } | undefined;
+  return (boot) => {
+    if (last === undefined || Buffer.compare(last.boot, boot) !== 0) last = { boot, name: Buffer.from(boot).toString('hex') };
+    return last.name;
+  };
 }

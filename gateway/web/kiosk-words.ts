@@ -1,5 +1,5 @@
 /** What is wrong with one kiosk, in words, the gravest first. Pure: page and terminal say the same. */
-import type { DoubtReason } from '../../core/intake.ts';
+import type { DoubtReason } from '../../protocol/doubt.ts';
 import type { Kiosk } from '../registry.ts';
 import type { KioskProblems } from '../state-board.ts';
 import type { KioskActivity } from '../watch.ts';

@@ -1,8 +1,9 @@
 /** A kiosk as the core sees one: seals real rows, key records and batches, and turns them into ledger entries. */
 import { type KeyObject, randomBytes } from 'node:crypto';
-import type { BatchEntry, DoubtEntry, DoubtReason, FlagEntry, Placement } from '../../core/intake.ts';
+import type { BatchEntry, DoubtEntry, FlagEntry, Placement } from '../../core/intake.ts';
 import type { CoreKeys } from '../../core/keys.ts';
 import { decodeBatch, sealBatch } from '../../protocol/batch.ts';
+import type { DoubtReason } from '../../protocol/doubt.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
 import type { ClockState, Happening, VestibuleEvent } from '../../protocol/event.ts';
 import {

@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap';
 import type { FlagEntry } from '../../core/intake.ts';
 import type { VisitorUuid } from '../../protocol/ids.ts';
+import { operatorEvent } from '../../protocol/operator-event.ts';
 import { Inbox } from '../support/inbox.ts';
 import { startTestGateway } from '../support/test-gateway.ts';
 import { checkIn, newCard, publishOrClose, type SealedRow, temperature } from '../support/test-kiosk.ts';
@@ -53,6 +54,7 @@ t.test('flags: two high readings confirm, in one entry behind both rows, and an 
     },
   ]);
   const event = await inbox.json(flagTopic);
+  t.strictSame(operatorEvent('temperature-flag').parse(event), event);
   t.match(event, { specversion: '1.0', type: 'vestibule.temperature-flag', subject: /^[0-9a-f]{16}$/, data: { state: 'confirmed' } });
   t.strictSame(Object.keys(event.data).toSorted(), ['entrance', 'expiresAt', 'kiosk', 'state']);
   await gateway.clock.advance(120_000);

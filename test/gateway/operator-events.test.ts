@@ -6,6 +6,7 @@ import { CloudEvent } from 'cloudevents';
 import t from 'tap';
 import { operatorPseudonym, VenueCalendar } from '../../gateway/pseudonym.ts';
 import type { VenueId } from '../../protocol/ids.ts';
+import { operatorEvent } from '../../protocol/operator-event.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import { Inbox } from '../support/inbox.ts';
 import { startTestGateway } from '../support/test-gateway.ts';
@@ -36,7 +37,10 @@ t.test('operator events: check-in, check-out and undo as CloudEvents, one pseudo
   await publishOrClose(client, kiosk.batchTopic, batch);
   await until(() => inbox.messages.length === 5);
   const events = inbox.messages.map(({ payload }) => JSON.parse(payload.toString()));
-  for (const event of events) new CloudEvent(event).validate();
+  for (const event of events) {
+    new CloudEvent(event).validate();
+    t.strictSame(operatorEvent(event.type.replace('vestibule.', '')).parse(event), event, 'as docs/asyncapi.json has it');
+  }
   t.match(events, [
     { type: 'vestibule.check-in', subject: /^[0-9a-f]{16}$/, time: new Date(gateway.clock.wall()).toISOString(), data: { groupSize: 1 } },
     { type: 'vestibule.check-out', data: { kiosk: kiosk.kiosk } },

@@ -2,6 +2,7 @@
 import t from 'tap';
 import type { DoubtEntry } from '../../../core/intake.ts';
 import { newPlaceId, type VenueId } from '../../../protocol/ids.ts';
+import { operatorEvent } from '../../../protocol/operator-event.ts';
 import { Inbox, watchState } from '../../support/inbox.ts';
 import { startTestGateway } from '../../support/test-gateway.ts';
 import { checkIn, newCard, publishOrClose } from '../../support/test-kiosk.ts';
@@ -28,6 +29,7 @@ t.test(
       rows.push({ kiosk: kiosk.kiosk, keyId: start.keyId, seq: row.seq });
     }
     const event = await inbox.json(`vestibule/1/events/${gateway.venue}/doubt`);
+    t.strictSame(operatorEvent('doubt').parse(event), event);
     t.match(event, { type: 'vestibule.doubt', data: { reason: 'two-places', kiosk: rows[0]?.kiosk } });
     t.notOk('subject' in event, 'a pseudonym would tie the two venues together');
     await gateway.clock.advance(2_000);

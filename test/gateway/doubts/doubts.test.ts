@@ -25,7 +25,7 @@ const NIGHT = Date.UTC(2026, 10, 22, 2, 30) as EpochMillis;
 
 /** A gateway's doubts, and kiosks in UTC that send one event a batch, received as it happens. */
 function atWork() {
-  const doubts = new Doubts(DOUBT_POLICY, randomBytes(32), new VenueCalendar());
+  const doubts = new Doubts(DOUBT_POLICY, new VenueCalendar());
   const newKiosk = (venue = newPlaceId<VenueId>()) => {
     const kiosk: Kiosk = {
       kiosk: newPlaceId<KioskId>(),

@@ -1,0 +1,40 @@
+/** docs/asyncapi.json is what topics and schemas are. `UPDATE_ASYNCAPI=1` writes it anew. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import t from 'tap';
+import { asyncApi } from '../../protocol/asyncapi.ts';
+import { type KioskId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
+import { DELIVERY, eventTopic, type KioskLeaf, topicOf } from '../../protocol/topics.ts';
+
+const path = resolve(import.meta.dirname, '../../docs/asyncapi.json');
+const { version } = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string };
+const made = `${JSON.stringify(asyncApi(version), null, 2)}\n`;
+
+interface Document {
+  readonly channels: Readonly<Record<string, { readonly address: string; readonly messages: object }>>;
+  readonly operations: Readonly<
+    Record<string, { readonly action: string; readonly channel: { readonly $ref: string }; readonly bindings: { readonly mqtt: object } }>
+  >;
+}
+const document = JSON.parse(made) as Document;
+
+t.test('asyncapi: the document is what topics and schemas are', async (t) => {
+  if (process.env.UPDATE_ASYNCAPI === '1') writeFileSync(path, made);
+  t.equal(readFileSync(path, 'utf8'), made, 'UPDATE_ASYNCAPI=1 tap test/protocol/asyncapi.test.ts writes it anew');
+});
+
+t.test('asyncapi: each topic of a kiosk is there, as it is published', async (t) => {
+  const kiosk = newPlaceId<KioskId>();
+  for (const leaf of Object.keys(DELIVERY) as KioskLeaf[]) {
+    t.equal(document.channels[leaf]?.address.replace('{kiosk}', kiosk), topicOf(kiosk, leaf));
+    const action = leaf === 'batch' || leaf === 'state' ? 'receive' : 'send';
+    t.match(document.operations[`${action}-${leaf}`]?.bindings.mqtt, DELIVERY[leaf]);
+  }
+  const venue = newPlaceId<VenueId>();
+  t.equal(document.channels['event-undo']?.address.replace('{venue}', venue), eventTopic(venue, 'undo'));
+});
+
+t.test('asyncapi: every operation leads to a channel, and every channel has one', async (t) => {
+  const led = Object.values(document.operations).map(({ channel }) => channel.$ref.replace('#/channels/', ''));
+  t.strictSame(led.toSorted(), Object.keys(document.channels).toSorted());
+});
