@@ -21,4 +21,5 @@ export const LONGEST_SYMBOL_BYTES = 4_296;
 const IDENTIFIER = /^\][A-Za-z][0-9A-Za-z]/;
 
 /** @param bytes printable ASCII only. @returns the text without its symbology identifier, where the scanner sends one; may be empty. */
-export const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1').replace(IDENTIFIER, '');
+export const textOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1').replace(IDENTIFIER, '');

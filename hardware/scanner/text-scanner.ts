@@ -34,7 +34,12 @@ export async function* readTextScans(
       if (next === undefined) return;
       const scannedAt = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
       const rest = next.done === true ? lines.flush() : undefined;
-      const frames: readonly Frame[] = next.done === true ? (rest === undefined ? [] : [rest]) : lines.push(Buffer.from(next.value));
+      const frames: readonly Frame[] =
+        next.done === true
+          ? rest === undefined
+            ? []
+            : [rest]
+          : lines.push(typeof next.value === 'string' ? Buffer.from(next.value) : next.value);
       for (const frame of frames) {
         if (signal.aborted) return;
         const text = frame.kind === 'frame' ? textOf(frame.bytes) : '';
