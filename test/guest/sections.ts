@@ -41,7 +41,7 @@ export const SECTIONS = {
 
   'keyboard-usb': async ({ kiosk }, { typed, strangers }) => {
     for (let at = 0; at < typed; at++) await kiosk.scan('keyboard-usb', 1);
-    for (let at = 0; at < strangers; at++) await kiosk.typeStranger(String(1_000_000 + at));
+    for (let at = 0; at < strangers; at++) await kiosk.typeStranger(String(100_000 + at));
     const { overheard } = await kiosk.order({ order: 'eavesdrop' });
     for (const name of TAKEN_OVER_USB)
       if (overheard?.inputs.includes(name) !== false) throw new Error(`keyboard-usb: ${name} also types into the console`);

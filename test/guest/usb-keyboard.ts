@@ -62,7 +62,7 @@ export async function typeOn(qmp: Qmp, text: string, pause: (ms: number) => Prom
   return sentAtMs;
 }
 
-/** Types what fits into the keyboard's memory at once: up to seven keys and Enter. */
+/** Types what fits into the keyboard's memory at once, where the last Enter may still be on its way up: up to six keys and Enter. */
 export async function typeAtOnce(qmp: Qmp, text: string): Promise<void> {
   await qmp.execute('input-send-event', { events: eventsOf(`${text}\r`) });
 }

