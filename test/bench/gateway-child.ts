@@ -1,108 +1,83 @@
-/**
- * What gateway.bench.ts loads, in a process of its own: a whole gateway, or the floor under it: aedes alone behind the same kind of
- * door, with an `authorizePublish` that does nothing.
- */
+/** The gateway that gateway.bench.ts loads, whole, in a process of its own. Its core takes what it is offered. */
 import { mkdirSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:tls';
-import { Aedes } from 'aedes';
 import { parseGatewayConfig } from '../../gateway/config.ts';
 import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
 import { Registry } from '../../gateway/registry.ts';
-import { runGateway } from '../../gateway/run-gateway.ts';
-import { makeCertificate } from '../../protocol/certificate.ts';
-import { generateSigningKey } from '../../protocol/ed25519.ts';
+import { type RunningGateway, runGateway } from '../../gateway/run-gateway.ts';
 import { type EntranceId, type KioskId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
-import { silentLog } from '../../protocol/log.ts';
+import { type Log, silentLog } from '../../protocol/log.ts';
 import { systemClock } from '../../protocol/time.ts';
-import { formatTrust } from '../../protocol/trust.ts';
+import type { Target } from './bench-kiosk.ts';
+import { answering, type Usage, usage } from './bench-process.ts';
 
-export interface GatewayChildOptions {
-  readonly directory: string;
-  readonly isFloor: boolean;
-}
+export type AdmittedKiosk = { readonly kiosk: string; readonly publicKey: string };
 
-export type ToGatewayChild =
-  | { readonly kind: 'admit'; readonly kiosks: readonly { readonly kiosk: string; readonly publicKey: string }[] }
-  | { readonly kind: 'tell-cpu' };
-
-export type FromGatewayChild =
-  /** @property trust the document's text; empty for the floor. */
-  | { readonly kind: 'ready'; readonly port: number; readonly trust: string }
-  | { readonly kind: 'admitted' }
-  /** User and system time of the process so far. */
-  | { readonly kind: 'cpu'; readonly us: number; readonly rssBytes: number };
-
-const { directory, isFloor } = JSON.parse(process.argv[2] ?? '{}') as GatewayChildOptions;
-const send = (message: FromGatewayChild): void => {
-  process.send?.(message);
+export type GatewayTalk = {
+  open: { ask: object; answer: { readonly port: number; readonly target: Target } };
+  admit: { ask: { readonly kiosks: readonly AdmittedKiosk[] }; answer: object };
+  usage: { ask: object; answer: Usage };
+  /** @property groups how many batches each commit had since the last question. */
+  groups: { ask: object; answer: { readonly groups: readonly number[]; readonly quarantined: number } };
+  collect: { ask: object; answer: Usage };
 };
-process.on('disconnect', () => process.exit(0));
 
-async function startFloor(): Promise<void> {
-  const key = generateSigningKey();
-  const broker = await Aedes.createBroker();
-  broker.authorizePublish = (_client, packet, done) => {
-    // As the gateway does: nothing of a batch is routed.
-    packet.payload = Buffer.alloc(0);
-    done(null);
+answering<GatewayTalk, { directory: string }>(({ directory }) => {
+  let groups: number[] = [];
+  let quarantined = 0;
+  let registry: Registry | undefined;
+  let running: RunningGateway | undefined;
+  const venue = newPlaceId<VenueId>();
+  const log: Log = {
+    ...silentLog,
+    debug: (event, fields) => {
+      if (event === 'batches.committed') groups.push(Number(fields?.().batches));
+    },
+    warn: (event) => {
+      if (event === 'batch.quarantined') quarantined += 1;
+    },
   };
-  const server = createServer(
-    {
-      key: key.export({ format: 'pem', type: 'pkcs8' }),
-      cert: await makeCertificate(key, 'floor'),
-      minVersion: 'TLSv1.3',
-      requestCert: true,
-      rejectUnauthorized: false,
+  return {
+    async open() {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      const config = parseGatewayConfig({
+        directory,
+        publicHost: '127.0.0.1',
+        tls: { host: '127.0.0.1', port: 0 },
+        tcp: { port: 0 },
+        // All kiosks come from one address, and some at once send what a kiosk has in weeks.
+        limits: {
+          packetsPerSecond: 1_000_000,
+          bytesPerSecond: 1_000_000_000,
+          connectionsPerSecond: 100_000,
+          waitingConnections: 10_000,
+          rowsPerDay: 1_000_000_000,
+        },
+      });
+      // The core is measured by core.bench.ts; what carries to it is in here.
+      const intake = { accept: () => Promise.resolve(), taken: () => Promise.resolve(Number.MAX_SAFE_INTEGER) };
+      running = await runGateway(config, { clock: systemClock, log, intake }, new AbortController().signal);
+      const { storeKey, recipient } = await openIdentity(directory);
+      registry = new Registry(gatewayPaths(directory).registry, storeKey);
+      registry.putVenue({ id: venue, name: 'Shop', timezone: 'Europe/Berlin' });
+      return { port: running.tlsPort, target: { deployment: running.trust.deployment, recipient } };
     },
-    (socket) => {
-      socket.setNoDelay(true);
-      broker.handle(socket);
-    },
-  );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  send({ kind: 'ready', port: (server.address() as AddressInfo).port, trust: '' });
-}
-
-/** As fast as it can: what the door lets one peer do by default is no measure of that. */
-const UNHURRIED = { packetsPerSecond: 1e6, bytesPerSecond: 1e9, connectionsPerSecond: 1e5, waitingConnections: 1e5, rowsPerDay: 1e12 };
-
-async function startGateway(): Promise<Registry> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const config = parseGatewayConfig({
-    directory,
-    publicHost: '127.0.0.1',
-    tls: { host: '127.0.0.1', port: 0 },
-    tcp: { port: 0 },
-    limits: UNHURRIED,
-  });
-  // The core is measured by core.bench.ts; what carries to it is in here.
-  const intake = { accept: () => Promise.resolve(), taken: () => Promise.resolve(Number.MAX_SAFE_INTEGER) };
-  const running = await runGateway(config, { clock: systemClock, log: silentLog, intake }, new AbortController().signal);
-  const { storeKey } = await openIdentity(directory);
-  const registry = new Registry(gatewayPaths(directory).registry, storeKey);
-  send({ kind: 'ready', port: running.tlsPort, trust: formatTrust(running.trust) });
-  return registry;
-}
-
-const registry = isFloor ? undefined : await startGateway();
-if (isFloor) await startFloor();
-const venue = newPlaceId<VenueId>();
-registry?.putVenue({ id: venue, name: 'Shop', timezone: 'Europe/Berlin' });
-
-process.on('message', (message: ToGatewayChild) => {
-  if (message.kind === 'admit') {
-    for (const { kiosk, publicKey } of message.kiosks) {
+    admit({ kiosks }) {
       const entrance = newPlaceId<EntranceId>();
-      registry?.admit(
-        { kiosk: kiosk as KioskId, publicKey: Buffer.from(publicKey, 'base64url'), venue, entrance, direction: 'both', dwellMs: 3_600_000 },
-        systemClock.wall(),
-      );
-    }
-    send({ kind: 'admitted' });
-  } else {
-    const { user, system } = process.cpuUsage();
-    send({ kind: 'cpu', us: user + system, rssBytes: process.memoryUsage.rss() });
-  }
+      const place = { venue, entrance, direction: 'both', dwellMs: 3_600_000 } as const;
+      for (const { kiosk, publicKey } of kiosks)
+        registry?.admit({ kiosk: kiosk as KioskId, publicKey: Buffer.from(publicKey, 'base64url'), ...place }, systemClock.wall());
+      return {};
+    },
+    usage: () => usage(),
+    groups() {
+      const told = { groups, quarantined };
+      groups = [];
+      return told;
+    },
+    collect() {
+      (globalThis as { gc?: () => void }).gc?.();
+      return usage();
+    },
+  };
 });

@@ -1,145 +1,169 @@
 /**
- * The gateway's door: batches taken in through TLS, verified, opened, committed and acknowledged, by 1, 10 and 50 kiosks whose packets
- * were encoded before; over the floor in the same run: aedes alone with the same packets. Medians of three runs, floor and gateway in turn.
- * Small: some thousand batches; --full: five times as many.
+ * Ingest at the gateway's door: kiosks that seal and sign live publish over mutual TLS, and each batch is verified, opened, deduplicated and
+ * committed before its PUBACK. CPU is counted for each process; the figures are rows in a second of the gateway's CPU, beside, in the same run,
+ * the floor (the same in a bare loop, with the group sizes that the gateway really had) and, at 10 rows a batch, two roads through Mosquitto.
+ * Small: seconds a pass, medians of three. --full: five passes, and five minutes at 69,444 rows a second.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { systemClock } from '../../protocol/time.ts';
-import { parseTrust } from '../../protocol/trust.ts';
-import { checkIn, type KioskStart, TestKiosk } from '../support/test-kiosk.ts';
-import { machine, makeDiskDirectory, median, quantile, rounded } from './figures.ts';
-import { buildFsyncLibrary } from './fsync-library.ts';
-import { LoadKiosk, publishPacket, ServerUnderTest } from './gateway-load.ts';
+import { BenchProcess } from './bench-process.ts';
+import { machine, makeDiskDirectory, median, rounded } from './figures.ts';
+import type { FloorTalk } from './floor-child.ts';
+import type { GatewayTalk } from './gateway-child.ts';
+import { idleKiosks } from './idle-kiosks.ts';
+import type { LoadFigures, LoadTalk } from './load-child.ts';
 import type { Bench } from './main.ts';
+import { findMosquitto, Mosquitto } from './mosquitto.ts';
+import type { PeerTalk } from './peer-child.ts';
 
-interface Shape {
-  readonly name: string;
-  readonly kiosks: number;
-  readonly rows: number;
-  /** Over all kiosks. */
-  readonly batches: number;
-  /** Of each kiosk; 8 is what a kiosk's uplink keeps unanswered. */
-  readonly window: number;
+const KIOSKS = 50;
+const WINDOW = 8;
+const SIZES = [1, 10, 64] as const;
+/** The mean of 6 billion a day. */
+const AIM_ROWS_PER_SECOND = 69_444;
+
+interface Pass extends LoadFigures {
+  /** Rows in a second of the gateway's CPU. */
+  readonly rowsPerCpuSecond: number;
+  readonly groups: readonly number[];
 }
-
-const SHAPES: readonly Shape[] = [
-  { name: 'alone1Row', kiosks: 1, rows: 1, batches: 500, window: 1 },
-  { name: 'kiosks1Rows1', kiosks: 1, rows: 1, batches: 2_000, window: 8 },
-  { name: 'kiosks1Rows64', kiosks: 1, rows: 64, batches: 400, window: 8 },
-  { name: 'kiosks10Rows1', kiosks: 10, rows: 1, batches: 4_000, window: 8 },
-  { name: 'kiosks10Rows64', kiosks: 10, rows: 64, batches: 600, window: 8 },
-  { name: 'kiosks50Rows1', kiosks: 50, rows: 1, batches: 5_000, window: 8 },
-  { name: 'kiosks50Rows16', kiosks: 50, rows: 16, batches: 2_000, window: 8 },
-  { name: 'kiosks50Rows64', kiosks: 50, rows: 64, batches: 800, window: 8 },
-];
-const RUNS = 3;
-const MOST_KIOSKS = 50;
-
-interface Source {
-  readonly kiosk: TestKiosk;
-  readonly start: KioskStart;
-  sent: number;
-}
-
-interface Pass {
-  readonly batchesPerSecond: number;
-  readonly cpuUsPerBatch: number;
-  readonly ackP50Ms: number;
-  readonly ackP99Ms: number;
-  readonly fsyncsPerBatch: number;
-}
-
-/** Packets of rows that no run has sent yet, one list a kiosk. */
-const encode = (sources: readonly Source[], { kiosks, rows, batches }: Shape): Buffer[][] =>
-  sources.slice(0, kiosks).map((source) =>
-    Array.from({ length: Math.ceil(batches / kiosks) }, () => {
-      const sealed = Array.from({ length: rows }, () => source.start.seal(checkIn()));
-      return publishPacket(source.kiosk.batchTopic, source.start.batch(sealed), source.sent++);
-    }),
-  );
-
-async function load(server: ServerUnderTest, clients: readonly LoadKiosk[], packets: readonly Buffer[][], window: number): Promise<Pass> {
-  const before = { cpu: await server.cpu(), fsyncs: server.watch.counts().main };
-  const startedMs = performance.now();
-  const tookMs = (await Promise.all(packets.map((own, index) => (clients[index] as LoadKiosk).publish(own, window)))).flat();
-  const lastedMs = performance.now() - startedMs;
-  const { us } = await server.cpu();
-  return {
-    batchesPerSecond: (tookMs.length * 1_000) / lastedMs,
-    cpuUsPerBatch: (us - before.cpu.us) / tookMs.length,
-    ackP50Ms: median(tookMs),
-    ackP99Ms: quantile(tookMs, 0.99),
-    fsyncsPerBatch: (server.watch.counts().main - before.fsyncs) / tookMs.length,
-  };
-}
-
-const medianOf = (passes: readonly Pass[], name: keyof Pass): number => median(passes.map((pass) => pass[name]));
 
 export const bench: Bench = async ({ isFull, say }) => {
   const root = makeDiskDirectory('gateway');
   const figures: Record<string, number | string> = machine();
-  const library = buildFsyncLibrary(root);
-  const gateway = new ServerUnderTest({ directory: join(root, 'gateway'), isFloor: false }, library, join(root, 'gateway-fsyncs.bin'));
-  const floor = new ServerUnderTest({ directory: root, isFloor: true }, library, join(root, 'floor-fsyncs.bin'));
+  const gateway = new BenchProcess<GatewayTalk>('gateway-child.ts', { directory: join(root, 'gateway') }, {}, ['--expose-gc']);
+  const floor = new BenchProcess<FloorTalk>('floor-child.ts', { directory: join(root, 'floor') });
+  const load = new BenchProcess<LoadTalk>('load-child.ts', {});
+  const seconds = isFull ? 10 : 3;
+  const rounds = isFull ? 5 : 3;
   try {
-    const { port, trust: trustText } = await gateway.heard('ready');
-    const { port: floorPort } = await floor.heard('ready');
-    const trust = parseTrust(trustText);
-    const sources: Source[] = await Promise.all(
-      Array.from({ length: MOST_KIOSKS }, async () => {
-        const kiosk = new TestKiosk(trust, systemClock);
-        return { kiosk, start: await kiosk.start(), sent: 0 };
-      }),
-    );
-    await gateway.admit(
-      sources.map(({ kiosk: { kiosk, publicKey } }) => ({ kiosk, publicKey: Buffer.from(publicKey).toString('base64url') })),
-    );
-    const connectAll = (to: number) => Promise.all(sources.map(({ kiosk }) => LoadKiosk.connect(to, kiosk.kiosk, kiosk.signingKey)));
-    const toGateway = await connectAll(port);
-    const toFloor = await connectAll(floorPort);
-    const chosen = process.env.VESTIBULE_BENCH_RUNS?.split(',');
-    for (const small of SHAPES.filter(({ name }) => chosen === undefined || chosen.includes(name))) {
-      const shape = isFull ? { ...small, batches: small.batches * 5 } : small;
+    const { port, target } = await gateway.ask('open', {});
+    await floor.ask('open', { kiosks: KIOSKS });
+    const { kiosks } = await load.ask('make', { kiosks: KIOSKS, target });
+    await gateway.ask('admit', { kiosks });
+    await load.ask('connect', { port, isOneCertificate: false });
+
+    const pass = async (rows: number, lasting: number, rowsPerSecond?: number): Promise<Pass> => {
+      await gateway.ask('groups', {});
+      const before = await gateway.ask('usage', {});
+      const ran = await load.ask('run', { rows, window: WINDOW, kiosks: KIOSKS, seconds: lasting, rowsPerSecond });
+      const after = await gateway.ask('usage', {});
+      const { groups, quarantined } = await gateway.ask('groups', {});
+      if (quarantined > 0) throw new Error(`bench: ${quarantined} batches were quarantined`);
+      return { ...ran, rowsPerCpuSecond: (ran.rows * 1e6) / (after.cpuUs - before.cpuUs), groups };
+    };
+
+    for (const rows of SIZES) await pass(rows, 1);
+    for (const rows of SIZES) {
       const passes: Pass[] = [];
-      const floors: Pass[] = [];
-      // The first one warms up and is not counted.
-      for (let run = 0; run <= RUNS; run++) {
-        const packets = encode(sources, shape);
-        floors.push(await load(floor, toFloor, packets, shape.window));
-        passes.push(await load(gateway, toGateway, packets, shape.window));
+      const floors: number[] = [];
+      for (let round = 0; round < rounds; round++) {
+        const one = await pass(rows, seconds);
+        passes.push(one);
+        const bare = await floor.ask('run', { rows, groups: one.groups });
+        floors.push((bare.rows * 1e6) / bare.cpuUs);
       }
-      passes.shift();
-      floors.shift();
-      const rate = medianOf(passes, 'batchesPerSecond');
-      const rates = passes.map(({ batchesPerSecond }) => batchesPerSecond);
-      const of: Record<string, number> = {
-        batchesPerSecond: Math.round(rate),
-        rowsPerSecond: Math.round(rate * shape.rows),
-        batchesPerSecondSpread: rounded((quantile(rates, 1) - quantile(rates, 0)) / rate, 2),
-        floorBatchesPerSecond: Math.round(medianOf(floors, 'batchesPerSecond')),
-        ofFloor: rounded(rate / medianOf(floors, 'batchesPerSecond'), 3),
-        cpuUsPerBatch: Math.round(medianOf(passes, 'cpuUsPerBatch')),
-        floorCpuUsPerBatch: Math.round(medianOf(floors, 'cpuUsPerBatch')),
-        ackP50Ms: rounded(medianOf(passes, 'ackP50Ms'), 2),
-        ackP99Ms: rounded(medianOf(passes, 'ackP99Ms'), 2),
-        floorAckP50Ms: rounded(medianOf(floors, 'ackP50Ms'), 2),
-        floorAckP99Ms: rounded(medianOf(floors, 'ackP99Ms'), 2),
-        fsyncsPerBatch: rounded(medianOf(passes, 'fsyncsPerBatch'), 2),
+      const ratios = passes.map(({ rowsPerCpuSecond }, index) => rowsPerCpuSecond / (floors[index] as number));
+      const of = {
+        eventsPerCoreSecond: Math.round(median(passes.map(({ rowsPerCpuSecond }) => rowsPerCpuSecond))),
+        floorPerCoreSecond: Math.round(median(floors)),
+        floorRatio: rounded(median(ratios)),
+        cpuUsPerBatch: Math.round(median(passes.map(({ rowsPerCpuSecond }) => (rows * 1e6) / rowsPerCpuSecond))),
+        eventsPerSecond: Math.round(median(passes.map(({ rows: taken, lastedMs }) => (taken * 1_000) / lastedMs))),
+        batchesPerCommit: rounded(median(passes.map(({ batches, groups }) => batches / Math.max(1, groups.length))), 1),
+        p50AckMs: rounded(median(passes.map(({ ackP50Ms }) => ackP50Ms)), 2),
+        p99AckMs: rounded(median(passes.map(({ ackP99Ms }) => ackP99Ms)), 2),
+        loadCpuUsPerBatch: Math.round(median(passes.map(({ cpuUs, batches }) => cpuUs / batches))),
       };
-      for (const [name, value] of Object.entries(of)) figures[`${shape.name}${name.charAt(0).toUpperCase()}${name.slice(1)}`] = value;
+      for (const [name, value] of Object.entries(of)) figures[`${name}${rows}`] = value;
       say(
-        `${shape.name}: ${of.batchesPerSecond} batches/s, ${of.rowsPerSecond} rows/s, ${of.ofFloor} of the floor; ` +
-          `${of.cpuUsPerBatch} us CPU a batch (floor ${of.floorCpuUsPerBatch}); PUBACK ${of.ackP50Ms} / ${of.ackP99Ms} ms; ` +
-          `${of.fsyncsPerBatch} fsyncs a batch`,
+        `${rows} a batch: ${of.eventsPerCoreSecond} events a core-second, ${of.floorRatio} of the floor's ${of.floorPerCoreSecond}; ${of.eventsPerSecond} a second, PUBACK ${of.p50AckMs} / ${of.p99AckMs} ms, ${of.batchesPerCommit} batches a commit`,
       );
     }
-    figures.gatewayMegabytes = Math.round((await gateway.cpu()).rssBytes / 1e6);
-    for (const client of [...toGateway, ...toFloor]) client.close();
-    return figures;
+
+    const lasting = isFull ? 300 : 10;
+    const before = await gateway.ask('usage', {});
+    const paced = [await pass(64, lasting / 2, AIM_ROWS_PER_SECOND)];
+    const half = await gateway.ask('usage', {});
+    paced.push(await pass(64, lasting / 2, AIM_ROWS_PER_SECOND));
+    const after = await gateway.ask('usage', {});
+    const pacedRows = paced.reduce((sum, { rows }) => sum + rows, 0);
+    figures.eventsPerSecond = Math.round((pacedRows * 1_000) / paced.reduce((sum, { lastedMs }) => sum + lastedMs, 0));
+    figures.ofAim = rounded(Number(figures.eventsPerSecond) / AIM_ROWS_PER_SECOND);
+    figures.p99AckMs = rounded(Math.max(...paced.map(({ ackP99Ms }) => ackP99Ms)), 1);
+    figures.sustainedSeconds = lasting;
+    figures.sustainedGatewayCores = rounded(
+      (after.cpuUs - before.cpuUs) / 1_000 / paced.reduce((sum, { lastedMs }) => sum + lastedMs, 0),
+      2,
+    );
+    figures.sustainedLoadCores = rounded(
+      paced.reduce((sum, { cpuUs }) => sum + cpuUs, 0) / 1_000 / paced.reduce((sum, { lastedMs }) => sum + lastedMs, 0),
+      2,
+    );
+    figures.rssMiB = Math.round(after.rssBytes / 1_048_576);
+    figures.rssGrowthMiB = Math.round((after.rssBytes - half.rssBytes) / 1_048_576);
+    say(
+      `paced at ${AIM_ROWS_PER_SECOND} for ${lasting} s: ${figures.eventsPerSecond} events/s, p99 ${figures.p99AckMs} ms, ${figures.rssMiB} MiB (${figures.rssGrowthMiB} more than at half time); ${figures.sustainedGatewayCores} cores, the load ${figures.sustainedLoadCores}`,
+    );
+
+    Object.assign(figures, await idleKiosks(gateway, load, port, isFull ? 5_000 : 1_000, say));
+    const peers = await peerFigures(root, load, { seconds, rounds }, Number(figures.eventsPerCoreSecond10), say);
+    return { ...figures, ...peers };
   } finally {
-    gateway.stop();
-    floor.stop();
+    for (const child of [gateway, floor, load]) child.stop();
     rmSync(root, { recursive: true, force: true });
   }
 };
+
+/** Two roads through Mosquitto, at the same load of 10 rows a batch; the CPU of broker and subscriber together. */
+export async function peerFigures(
+  root: string,
+  load: BenchProcess<LoadTalk>,
+  { seconds, rounds }: { readonly seconds: number; readonly rounds: number },
+  gatewayRows: number,
+  say: (line: string) => void,
+): Promise<Record<string, number | string>> {
+  const found = findMosquitto(say);
+  if ('why' in found) {
+    say(found.why);
+    return { peers: found.why };
+  }
+  const { pem } = await load.ask('certificate', {});
+  const rates: Record<'json' | 'batches', number> = { json: 0, batches: 0 };
+  for (const kind of ['json', 'batches'] as const) {
+    const mosquitto = await Mosquitto.start(found.path, join(root, `mosquitto-${kind}`), pem);
+    const peer = new BenchProcess<PeerTalk>('peer-child.ts', { directory: root, kind });
+    try {
+      const { target } = await peer.ask('open', {});
+      const { kiosks } = await load.ask('make', { kiosks: KIOSKS, target });
+      await peer.ask('admit', { kiosks });
+      await peer.ask('connect', { port: mosquitto.tcpPort });
+      await load.ask('connect', { port: mosquitto.tlsPort, isOneCertificate: true });
+      const runs: number[] = [];
+      let sent = 0;
+      // The first one warms up and is not counted.
+      for (let round = 0; round <= rounds; round++) {
+        const before = (await peer.ask('usage', {})).cpuUs + mosquitto.cpuUs();
+        const ran = await load.ask('run', {
+          rows: kind === 'json' ? 0 : 10,
+          window: WINDOW,
+          kiosks: KIOSKS,
+          seconds,
+          rowsPerSecond: undefined,
+        });
+        sent += ran.rows;
+        const after = (await peer.ask('drained', { rows: sent })).cpuUs + mosquitto.cpuUs();
+        if (round > 0) runs.push((ran.rows * 1e6) / (after - before));
+      }
+      rates[kind] = median(runs);
+    } finally {
+      peer.stop();
+      mosquitto.stop();
+    }
+  }
+  const ratios = { peerRatio10: rounded(gatewayRows / rates.json, 2), sameBatchPeerRatio10: rounded(gatewayRows / rates.batches, 2) };
+  say(
+    `of Mosquitto with signed JSON ${Math.round(rates.json)} events a core-second: ${ratios.peerRatio10} times; with the same batches ${Math.round(rates.batches)}: ${ratios.sameBatchPeerRatio10} times`,
+  );
+  return { ...ratios, peerPerCoreSecond10: Math.round(rates.json), sameBatchPeerPerCoreSecond10: Math.round(rates.batches) };
+}
