@@ -175,7 +175,7 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
       if (refusal !== undefined || admitted.role !== 'kiosk') {
         return callback(refuse(client?.id ?? '', refusal ?? 'admission.wrong_topic'));
       }
-      const message = Buffer.from(packet.payload);
+      const message = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
       // A Will has no length of its own and was never counted.
       const answer = (error?: AdmissionError) => {
         if (packet.length !== undefined) connection.gate.release(packet.length);

@@ -158,14 +158,16 @@ export class Registry {
     return done;
   }
 
+  #readDataVersion = (): unknown => this.#db.prepare('PRAGMA data_version').pluck().get();
+
   #refresh(): void {
     // Steps when another connection has committed; asking costs about a microsecond, so that each batch can ask.
-    if (translating('registry', () => this.#db.pragma('data_version')) !== this.#dataVersion) this.#read();
+    if (translating('registry', () => this.#readDataVersion()) !== this.#dataVersion) this.#read();
   }
 
   #read(): void {
     translating('registry', () => {
-      this.#dataVersion = this.#db.pragma('data_version');
+      this.#dataVersion = this.#readDataVersion();
       const rows = this.#db.prepare(KIOSKS).all() as KioskRow[];
       this.#revision += 1;
       this.#known = new Map(rows.map((row) => [row.kiosk as KioskId, kioskOf(row)]));

@@ -3,8 +3,9 @@
  * other file to be read.
  */
 import type { DoubtEntry, FlagEntry, LedgerEntry, Placement, RowIdentity } from '../core/intake.ts';
-import { decodeCbor, encodeCbor } from '../protocol/cbor.ts';
-import { readArray, readBytes } from '../protocol/cbor-read.ts';
+import { encodeCbor } from '../protocol/cbor.ts';
+import { CborCursor } from '../protocol/cbor-cursor.ts';
+import { DecodeError } from '../protocol/errors.ts';
 import type { Epoch, KeyId, KioskId } from '../protocol/ids.ts';
 import { digestTextOf } from '../protocol/row.ts';
 import type { EpochMillis } from '../protocol/units.ts';
@@ -48,8 +49,6 @@ const STEPS: readonly string[] = [
    ALTER TABLE entries ADD COLUMN doubt TEXT;`,
 ];
 
-/** All rows of a batch, and the heads around them. */
-const LONGEST_ROWS_BYTES = 131_072;
 const LONGEST_ROW_BYTES = 65_536;
 const MOST_ROWS = 1_024;
 
@@ -199,7 +198,6 @@ export class Segment {
     }
     const source = this.#sourceOf(row.source_no ?? 0);
     const { record, epoch, keyId } = this.#recordOf(row.record_no ?? 0);
-    const rows = readArray(decodeCbor(row.rows ?? new Uint8Array(), 'ledger rows', LONGEST_ROWS_BYTES), 'ledger rows', 0, MOST_ROWS);
     return {
       entry: {
         kind: 'batch',
@@ -207,7 +205,7 @@ export class Segment {
         ...source,
         keyRecord: record,
         sign1: new Uint8Array(row.sign1 ?? []),
-        rows: rows.map((one) => readBytes(one, 'ledger row', 1, LONGEST_ROW_BYTES)),
+        rows: rowsOf(row.rows ?? new Uint8Array()),
         receivedAtMs,
       },
       key: epoch === undefined || keyId === undefined ? undefined : { epoch, keyId },
@@ -272,6 +270,14 @@ export class Segment {
     const insert = 'INSERT INTO key_records (record, epoch, key_id) VALUES (?, ?, ?)';
     return remember(this.#recordNos, name, Number(this.db.prepare(insert).run(keyRecord, epoch ?? null, keyId ?? null).lastInsertRowid));
   }
+}
+
+/** @returns the rows of a batch as views. @throws DecodeError when they are not what was written. */
+function rowsOf(bytes: Uint8Array): Uint8Array[] {
+  const cursor = new CborCursor(bytes);
+  const rows = Array.from({ length: cursor.array(0, MOST_ROWS) }, () => cursor.bytes(1, LONGEST_ROW_BYTES));
+  if (!cursor.isDone) throw new DecodeError('decode.malformed', 'ledger rows: not an array of rows');
+  return rows;
 }
 
 /** A row's name in JSON: the key id in hex. */

@@ -21,6 +21,40 @@ t.test('bootClock: counts what a suspended machine slept, and takes no coarsenes
   t.equal(now(), 61_512 + 15 * 3_600_000);
 });
 
+t.test('bootClock: does not ask for the uptime while the wall clock goes along, and asks as soon as it does not', async (t) => {
+  let runningMs = 60_000;
+  let uptimeMs = 60_000;
+  let wallMs = 1e12;
+  let asked = 0;
+  const now = bootClock(
+    () => runningMs,
+    () => {
+      asked += 1;
+      return uptimeMs;
+    },
+    () => wallMs,
+  );
+  const pass = (ms: number) => {
+    runningMs += ms;
+    uptimeMs += ms;
+    wallMs += ms;
+  };
+  for (let i = 0; i < 100; i++) {
+    t.equal(now(), runningMs);
+    pass(9);
+  }
+  t.equal(asked, 1);
+  uptimeMs += 3_600_000;
+  wallMs += 3_600_000;
+  t.equal(now(), runningMs + 3_600_000, 'at once after a sleep');
+  wallMs -= 86_400_000;
+  pass(1);
+  t.equal(now(), runningMs + 3_600_000, 'a clock that is set is no sleep');
+  pass(1_000);
+  uptimeMs += 2_000;
+  t.equal(now(), runningMs + 3_602_000, 'now and then in any case');
+});
+
 t.test('bootClock: where a container counts from its own start, that is not asked', async (t) => {
   const now = bootClock(
     () => 9_000_000,
