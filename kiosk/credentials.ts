@@ -5,7 +5,16 @@
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { makeCertificate } from '../protocol/certificate.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
-import { formatTimeRequest, NONCE_BYTES, type Papers, parsePapers, parseTimeAnswer, RENEW_PATH, TIME_PATH } from '../protocol/enrol.ts';
+import {
+  formatTimeRequest,
+  NONCE_BYTES,
+  type Papers,
+  parsePapers,
+  parseTimeAnswer,
+  RENEW_PATH,
+  type Seen,
+  TIME_PATH,
+} from '../protocol/enrol.ts';
 import { AdmissionError, DecodeError, LinkError, SealError, StoreError } from '../protocol/errors.ts';
 import type { Log } from '../protocol/log.ts';
 import { openTime } from '../protocol/signed-time.ts';
@@ -35,6 +44,8 @@ const LONGEST_ROUND_TRIP_MS = 10_000;
 
 export class Credentials {
   readonly identity: KioskIdentity;
+  /** Told, each time the gateway was asked for papers, how far it has this kiosk's rows. */
+  onSeen: (seen: readonly Seen[]) => void = () => {};
   readonly #parts: CredentialParts;
   #certificatePem: string;
   #trust: TrustDocument;
@@ -99,7 +110,9 @@ export class Credentials {
 
   async #renew(signal: AbortSignal): Promise<boolean> {
     const { dir, clock, log, identity } = this.#parts;
-    const papers = parsePapers(await askGateway(this.#address, RENEW_PATH, '{}', clock, signal));
+    const { seen, ...given } = parsePapers(await askGateway(this.#address, RENEW_PATH, '{}', clock, signal));
+    const papers = { ...given, seen: [] };
+    this.onSeen(seen);
     if (papers.trust.deployment !== this.#trust.deployment)
       throw new DecodeError('decode.malformed', 'renewal: papers of another deployment');
     if (this.#papers !== undefined && JSON.stringify(papers) === JSON.stringify(this.#papers)) return false;

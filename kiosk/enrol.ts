@@ -40,7 +40,7 @@ export async function enrol(enrolling: Enrolling, code: EnrolmentCode, signal: A
       log.debug('enrolment.code_kept');
       const papers = await askOnce(enrolling, code, signal);
       log.debug('enrolment.answered');
-      keepPapers(dir, papers, enrolling.identity);
+      keepPapers(dir, { ...papers, seen: [] }, enrolling.identity);
       log.debug('enrolment.papers_kept');
       erasePendingCode(dir);
       log.debug('enrolment.code_erased');

@@ -89,6 +89,11 @@ export class Outbox {
     return this.#path;
   }
 
+  /** What the next row will be numbered. */
+  get nextSeq(): Seq {
+    return this.#nextSeq;
+  }
+
   /** Rows promised and not settled. */
   get queued(): number {
     return this.#unsent;

@@ -3,6 +3,7 @@
  * failed: a damaged outbox is set aside, a store that refused is tried again every few seconds.
  */
 import { createPublicKey } from 'node:crypto';
+import type { Seen } from '../protocol/enrol.ts';
 import { codeOf, DecodeError, type ErrorCode, SealError, StoreError } from '../protocol/errors.ts';
 import type { Happening, RowRef, Stamp } from '../protocol/event.ts';
 import type { KeyId } from '../protocol/ids.ts';
@@ -145,6 +146,24 @@ export class Recorder {
     this.#ofDamaged = new Map(this.#key === undefined || this.#contentKey === undefined ? [] : [[this.#key, this.#contentKey]]);
     this.#letGo();
     this.#wake.abort();
+  }
+
+  /**
+   * Told how far the gateway has the rows of this kiosk's outboxes. One that is behind that is an older copy of itself, from an image or a
+   * backup: it is set aside as a damaged one is, its rows carried over, and numbers are counted anew in a new epoch.
+   */
+  heard(seen: readonly Seen[]): void {
+    const outbox = this.#outbox;
+    if (outbox === undefined) return;
+    try {
+      const { epoch, nextSeq } = outbox;
+      const lastSeq = seen.find((one) => Buffer.compare(one.epoch, epoch) === 0)?.seq ?? 0;
+      if (lastSeq < nextSeq) return;
+      this.#options.log.error('outbox.older_than_seen', { byRows: lastSeq - nextSeq + 1 });
+      throw new StoreError('store.corrupt', 'outbox: an older copy of itself');
+    } catch (error) {
+      this.failed(error);
+    }
   }
 
   /** Until abort: opens what is not open, and asks a store that refused whether it keeps again. */

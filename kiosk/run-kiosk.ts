@@ -219,6 +219,7 @@ class Kiosk {
       onStoreFailed: (error: StoreError) => this.#recorder.failed(error),
     };
     this.#tasks.add(keepHouse(house, signal));
+    this.#credentials.onSeen = (seen) => this.#recorder.heard(seen);
     this.#tasks.add(keepFresh({ credentials: this.#credentials, watch: this.#watch, clock, log, random: Math.random }, signal));
     this.#tasks.add(
       runDevices(

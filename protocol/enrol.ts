@@ -22,6 +22,9 @@ export const LONGEST_REQUEST_BYTES = 1_024;
 export const LONGEST_ANSWER_BYTES = 32_768;
 export const SECRET_BYTES = 16;
 export const NONCE_BYTES = 16;
+/** Epochs that papers tell of. */
+export const MOST_SEEN = 16;
+const EPOCH_BYTES = 8;
 
 /** What a kiosk may be used for; written in its certificate as OU. `clinic`: also links test stickers to cards. */
 export const ROLES = ['kiosk', 'clinic'] as const;
@@ -41,6 +44,14 @@ export interface Posting {
   readonly direction: 'in' | 'out' | 'both';
 }
 
+/** How far the gateway has the rows of one outbox. */
+export interface Seen {
+  /** 8 bytes. */
+  readonly epoch: Uint8Array;
+  /** The highest sequence number that came. */
+  readonly seq: number;
+}
+
 /** What enrolment and renewal answer with: all that a kiosk needs to go on. */
 export interface Papers {
   readonly kiosk: KioskId;
@@ -49,6 +60,8 @@ export interface Papers {
   readonly certificatePem: string;
   readonly trust: TrustDocument;
   readonly posting: Posting;
+  /** Of this kiosk's outboxes, the newest first; at most 16. Not kept. */
+  readonly seen: readonly Seen[];
 }
 
 const bytesOf = (length: number) =>
@@ -72,6 +85,10 @@ const papers = z.object({
   role: z.enum(ROLES),
   certificatePem: z.string().min(1).max(8_192),
   trust: z.unknown(),
+  seen: z
+    .array(z.object({ epoch: bytesOf(EPOCH_BYTES), seq: z.int().min(1) }))
+    .max(MOST_SEEN)
+    .default([]),
   posting: z.object({ venue: idOf<VenueId>(), entrance: idOf<EntranceId>(), direction: z.enum(['in', 'out', 'both']) }),
 });
 
@@ -100,7 +117,12 @@ export const formatRefusal = (code: string): string => JSON.stringify({ code });
 export const parseRefusal = (body: string): string => read(refusal, body, 'refusal').code;
 
 /** @returns JSON text that parsePapers reads back to the same values. */
-export const formatPapers = ({ trust, ...rest }: Papers): string => JSON.stringify({ ...rest, trust: JSON.parse(formatTrust(trust)) });
+export const formatPapers = ({ trust, seen, ...rest }: Papers): string =>
+  JSON.stringify({
+    ...rest,
+    trust: JSON.parse(formatTrust(trust)),
+    seen: seen.map(({ epoch, seq }) => ({ epoch: base64url(epoch), seq })),
+  });
 
 /** Keys that are not known are left out, those of the trust document refused. @throws DecodeError `decode.malformed`. */
 export function parsePapers(body: string): Papers {

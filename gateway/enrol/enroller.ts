@@ -5,7 +5,7 @@
  * kept; the answer.
  */
 import type { Placement } from '../../core/intake.ts';
-import type { EnrolRequest, Papers, Role } from '../../protocol/enrol.ts';
+import type { EnrolRequest, Papers, Role, Seen } from '../../protocol/enrol.ts';
 import { AdmissionError, EnrolError } from '../../protocol/errors.ts';
 import type { KioskId } from '../../protocol/ids.ts';
 import type { Log } from '../../protocol/log.ts';
@@ -21,6 +21,8 @@ export interface EnrollerParts {
   readonly registry: Registry;
   readonly authority: Authority;
   readonly trust: () => TrustDocument;
+  /** How far the rows of a kiosk's outboxes have come. @throws StoreError. */
+  readonly seen: (kiosk: KioskId) => readonly Seen[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -101,7 +103,7 @@ export class Enroller {
 
   async #papersOf({ kiosk, publicKey, placement }: Kiosk, role: Role): Promise<Papers> {
     const certificatePem = await this.#certificateFor(kiosk, publicKey, role);
-    return { kiosk, role, certificatePem, trust: this.#parts.trust(), posting: postingOf(placement) };
+    return { kiosk, role, certificatePem, trust: this.#parts.trust(), posting: postingOf(placement), seen: this.#parts.seen(kiosk) };
   }
 
   #certificateFor(kiosk: KioskId, publicKey: Uint8Array, role: Role): Promise<string> {

@@ -1,5 +1,6 @@
 /** Enrolment, wired: authority, codes, the API for kiosks, and what the broker asks of a certificate. For run-gateway.ts. */
 import { join } from 'node:path';
+import { MOST_SEEN, type Seen } from '../../protocol/enrol.ts';
 import { codeOf, type ErrorCode } from '../../protocol/errors.ts';
 import type { KioskId } from '../../protocol/ids.ts';
 import type { Log } from '../../protocol/log.ts';
@@ -9,6 +10,7 @@ import type { TrustDocument } from '../../protocol/trust.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import type { Peer } from '../admission.ts';
 import { type Authority, openAuthority } from '../authority.ts';
+import { type Db, translating } from '../database.ts';
 import type { Identity } from '../identity.ts';
 import { gatewayPaths } from '../paths.ts';
 import type { Registry } from '../registry.ts';
@@ -23,6 +25,8 @@ export interface EnrolmentParts {
   readonly registry: Registry;
   /** As the gateway writes it now. */
   readonly trust: () => TrustDocument;
+  /** The ledger's, where it says how far each kiosk's rows have come. */
+  readonly ledger: Db;
   readonly clock: Clock;
   readonly log: Log;
   readonly onRefused: (code: ErrorCode) => void;
@@ -46,11 +50,11 @@ const REMEMBER_CODES_MS = 60 * 86_400_000;
 
 /** @throws ConfigError as openAuthority, StoreError as openDatabase does. */
 export async function openEnrolment(parts: EnrolmentParts): Promise<Enrolment> {
-  const { directory, identity, registry, clock, log, trust, onRefused, onBug } = parts;
+  const { directory, identity, registry, clock, log, trust, ledger, onRefused, onBug } = parts;
   const authority = await openAuthority(join(directory, 'keys'), identity.deployment);
   const book = new CodeBook(gatewayPaths(directory).enrolment, identity.storeKey);
   book.forget((clock.wall() - REMEMBER_CODES_MS) as EpochMillis);
-  const enroller = new Enroller({ book, registry, authority, trust, clock, log });
+  const enroller = new Enroller({ book, registry, authority, trust, seen: (kiosk) => seenOf(ledger, kiosk), clock, log });
   const api = openKioskApi({
     enroller,
     signTime: (nonce) => signTime(clock.wall(), nonce, identity.deployment, identity.receiptKey),
@@ -97,6 +101,18 @@ function toBeEnded(registry: Registry, ends: Map<KioskId, EpochMillis>, nowMs: E
   const ended = [...ends].filter(([, notAfterMs]) => notAfterMs <= nowMs).map(([kiosk]) => kiosk);
   for (const kiosk of ended) ends.delete(kiosk);
   return [...revoked, ...ended];
+}
+
+function seenOf(ledger: Db, kiosk: KioskId): Seen[] {
+  const rows = translating('ledger', () =>
+    ledger
+      .prepare(
+        `SELECT epoch, max(last_seq) AS seq FROM epochs JOIN spans USING (epoch_no) WHERE kiosk = ?
+         GROUP BY epoch_no ORDER BY epoch_no DESC LIMIT ?`,
+      )
+      .all(kiosk, MOST_SEEN),
+  ) as Seen[];
+  return rows.map(({ epoch, seq }) => ({ epoch: new Uint8Array(epoch), seq }));
 }
 
 function issuedTo(authority: Authority, peer: Peer) {

@@ -35,6 +35,7 @@ const papers: Papers = {
     mayTakeUnsigned: false,
   },
   posting: { venue: newPlaceId<VenueId>(), entrance: newPlaceId<EntranceId>(), direction: 'both' },
+  seen: Array.from({ length: 16 }, (_, at) => ({ epoch: new Uint8Array(8).fill(at), seq: at + 1 })),
 };
 
 t.test('enrolment messages: what is written is read back, within its bound', (t) => {
@@ -71,6 +72,7 @@ t.test('papers: what is written is read back, also at their largest', (t) => {
 t.test('papers: each part that is missing or wrong is refused', (t) => {
   const json = JSON.parse(formatPapers(papers));
   for (const key of Object.keys(json)) {
+    if (key === 'seen') continue;
     t.equal(
       outcomeOf(() => parsePapers(JSON.stringify({ ...json, [key]: undefined }))),
       'decode.malformed',
