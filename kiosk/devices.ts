@@ -18,6 +18,7 @@ import { type BoardOptions, runBoard } from './run-board.ts';
 import { type HidScannerOptions, runHidScanners } from './run-hid-scanners.ts';
 import { runI2cThermometer } from './run-i2c-thermometer.ts';
 import { runSniffer, type SnifferOptions } from './run-sniffer.ts';
+import { seldom } from './seldom.ts';
 
 export interface DeviceOptions extends HidScannerOptions, Pick<BoardOptions, 'answers' | 'onButton'> {
   readonly config: Pick<KioskConfig, 'scanners' | 'thermometers' | 'sniffers' | 'boards'>;
@@ -27,7 +28,7 @@ export interface DeviceOptions extends HidScannerOptions, Pick<BoardOptions, 'an
   /** Standard input, for the scanner of that kind; it is left out where there is none. */
   readonly input: AsyncIterable<Uint8Array | string> | undefined;
   readonly onScan: (scan: Scan) => void;
-  /** A scanner gave bytes that make no scan. */
+  /** A scanner gave bytes that make no scan; told once a second at most of each. */
   readonly onNoScan: (device: string) => void;
   readonly onReading: (reading: Reading) => void;
   readonly onOccupancy: SnifferOptions['onOccupancy'];
@@ -46,7 +47,8 @@ interface SerialScanner {
 }
 
 /** Runs them until abort; every device is released when it resolves. */
-export async function runDevices(options: DeviceOptions, signal: AbortSignal): Promise<void> {
+export async function runDevices({ onNoScan, ...given }: DeviceOptions, signal: AbortSignal): Promise<void> {
+  const options = { ...given, onNoScan: seldom(given.clock, onNoScan) };
   const { scanners, thermometers, sniffers, boards } = options.config;
   await Promise.all([
     ...scanners.map((scanner) => runAnyScanner(options, scanner, signal)),
