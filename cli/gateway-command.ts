@@ -13,6 +13,7 @@ import { statusLines } from './gateway-status.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
 import { processDoor } from './process-door.ts';
 import { placeId, withRegistry } from './registry-access.ts';
+import { rotateCommand } from './rotate-command.ts';
 import { runGatewayAndCore } from './run-gateway-and-core.ts';
 import { untilStopped } from './stopping.ts';
 
@@ -116,7 +117,7 @@ export function gatewayCommand(): Command {
   gateway
     .command('revoke')
     .argument('<kiosk>', 'its id')
-    .description('stop admitting a kiosk; a running gateway cuts it off within a second')
+    .description('stop admitting a kiosk; a running gateway cuts it off at once')
     .option(...data)
     .action(async (kiosk: string, options: { data: string }) => {
       refuseNoGateway(dataPaths(options.data));
@@ -157,5 +158,6 @@ export function gatewayCommand(): Command {
       say(`dropped ${items} from quarantine`);
     });
 
+  gateway.addCommand(rotateCommand());
   return gateway;
 }

@@ -97,7 +97,7 @@ export async function openAuthority(keys: string, deployment: DeploymentId): Pro
   const [keyPath, certificatePath] = [join(keys, 'ca.key'), join(keys, 'ca.crt')];
   // The key comes first: a certificate without it is not a start cut short, and another key would be another authority.
   if (existsSync(certificatePath) && !existsSync(keyPath))
-    throw new ConfigError('config.invalid', `${keyPath}: is gone (put it back from the backup, or "vestibule gateway rotate authority")`);
+    throw new ConfigError('config.invalid', `${keyPath}: is gone (put it back from the backup, or finish with "vestibule gateway rotate authority")`);
   const keyPem = await readText(keyPath, () => generateSigningKey().export({ type: 'pkcs8', format: 'pem' }).toString());
   const privateKey = read(keyPath, () => createPrivateKey(keyPem));
   const certificatePem = await readText(certificatePath, () => makeCertificate(privateKey, `vestibule-ca ${deployment}`));
@@ -111,11 +111,12 @@ export async function openAuthority(keys: string, deployment: DeploymentId): Pro
  * @returns the name under which the old certificate lies; its key is gone from its place, too, under the same number.
  */
 export function retireAuthority(keys: string): string {
-  const number = readdirSync(keys).filter((name) => /^ca-\d+\.crt$/.test(name)).length + 1;
-  // The certificate first: a key without it is a start cut short, which the next completes with the same key.
-  renameSync(join(keys, 'ca.crt'), join(keys, `ca-${number}.crt`));
-  renameSync(join(keys, 'ca.key'), join(keys, `ca-${number}.key`));
-  return `ca-${number}.crt`;
+  const number = readdirSync(keys).filter((name) => /^ca-\d+\.key$/.test(name)).length + 1;
+  // The key first: cut short, a certificate without its key is refused at the next start, and this done again puts it aside, too.
+  if (existsSync(join(keys, 'ca.key'))) renameSync(join(keys, 'ca.key'), join(keys, `ca-${number}.key`));
+  const name = existsSync(join(keys, `ca-${number}.key`)) ? `ca-${number}.crt` : `ca-${number - 1}.crt`;
+  renameSync(join(keys, 'ca.crt'), join(keys, name));
+  return name;
 }
 
 async function readText(path: string, make: () => string | Promise<string>): Promise<string> {
