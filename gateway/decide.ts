@@ -139,6 +139,7 @@ function takeRows(deciders: Deciders, kiosk: Kiosk, batch: OpenedBatch, received
     sign1: batch.sign1,
     receivedAtMs,
   };
+  ledger.checkEpoch(arrived);
   const standings = ledger.stand(arrived, batch.rows, (row) => 'event' in row);
   const taken: OpenedRow[] = [];
   const ranges: ReceiptRange[] = [];

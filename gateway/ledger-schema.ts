@@ -164,4 +164,7 @@ export const LEDGER_STEPS: readonly string[] = [
      SELECT epoch_no, seq / 64, key_no, max(day), unhex(group_concat(printf('%02x', seq % 64) || substr(hex(digest), 1, 24), ''))
      FROM seen GROUP BY epoch_no, seq / 64, key_no ORDER BY max(day);
    DROP TABLE seen;`,
+  `-- Sequence numbers that never came, below a range that swallowed the gap they left.
+   ALTER TABLE epochs ADD COLUMN given_up INTEGER NOT NULL DEFAULT 0;
+   CREATE INDEX content_keys_by_epoch ON content_keys (epoch_no);`,
 ];

@@ -122,6 +122,12 @@ export class Ledger {
     return standings;
   }
 
+  /** @throws IngestError `ingest.too_many_epochs` when the kiosk begins one more than it may. To be called before `stand`. */
+  checkEpoch({ kiosk, epoch }: Pick<ArrivedBatch, 'kiosk' | 'epoch'>): void {
+    if (!this.#seen.hasRoomFor(kiosk, epoch))
+      throw new IngestError('ingest.too_many_epochs', 'batch: of one epoch more than a kiosk may have');
+  }
+
   /** Appends the rows of one batch as one entry. @param rows at least one. @param readings what triage is to make of them. @returns the entry's position. */
   appendBatch(batch: ArrivedBatch, rows: readonly ArrivedRow[], readings: readonly NotedReading[] = []): number {
     const segment = this.#appendTo();

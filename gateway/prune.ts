@@ -4,6 +4,7 @@
  */
 import type { EpochMillis } from '../protocol/units.ts';
 import type { Db } from './database.ts';
+import { forgetUnseen, type KeyOfEpoch } from './forget-epochs.ts';
 import { DAY_MS, type Ledger } from './ledger.ts';
 
 /**
@@ -62,8 +63,10 @@ function countUntaken(db: Db, ledger: Ledger, through: number): number {
  * Takes from the oldest lines only: what was seen first is forgotten first but for what came late, and that is found by a later step.
  */
 function forgetSeen(db: Db, beforeDay: number): void {
-  db.prepare('DELETE FROM seen_windows WHERE no IN (SELECT no FROM seen_windows ORDER BY no LIMIT ?) AND day < ?').run(
-    MOST_AT_ONCE,
-    beforeDay,
-  );
+  const dropped = db
+    .prepare(
+      'DELETE FROM seen_windows WHERE no IN (SELECT no FROM seen_windows ORDER BY no LIMIT ?) AND day < ? RETURNING epoch_no, key_no',
+    )
+    .all(MOST_AT_ONCE, beforeDay) as KeyOfEpoch[];
+  forgetUnseen(db, dropped);
 }

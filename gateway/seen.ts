@@ -17,6 +17,9 @@ const ENTRY_BYTES = 1 + KEPT_DIGEST_BYTES;
 /** Windows, epochs and keys held from one transaction to the next: a kiosk's next batch belongs to the last window of the one before. */
 const MOST_HELD = 10_000;
 
+/** Of one kiosk within the time that what was seen is remembered. A kiosk makes one with each new outbox. */
+const MOST_EPOCHS = 256;
+
 export type Seen = 'new' | 'cloned' | 'duplicate' | 'conflict';
 
 interface Window {
@@ -48,8 +51,15 @@ export class SeenRows {
     this.#spans = new SpanTails(db);
   }
 
+  /** @returns false for an epoch that did not come before, of a kiosk that has as many as one may have. */
+  hasRoomFor(kiosk: KioskId, epoch: Epoch): boolean {
+    if (this.#epochNos.has(nameOf(kiosk, epoch))) return true;
+    const find = 'SELECT count(*) FROM epochs WHERE kiosk = ? AND epoch <> ?';
+    return Number(this.#db.prepare(find).pluck().get(kiosk, epoch)) < MOST_EPOCHS;
+  }
+
   epochNo(kiosk: KioskId, epoch: Epoch): number {
-    const name = `${kiosk} ${Buffer.from(epoch).toString('latin1')}`;
+    const name = nameOf(kiosk, epoch);
     const known = this.#epochNos.get(name);
     if (known !== undefined) return known;
     const find = 'SELECT epoch_no FROM epochs WHERE kiosk = ? AND epoch = ?';
@@ -62,7 +72,7 @@ export class SeenRows {
 
   /** @returns the number of a content key; `undefined` when its id came with another epoch before. */
   keyNo(kiosk: KioskId, keyId: KeyId, epochNo: number): number | undefined {
-    const name = `${kiosk} ${Buffer.from(keyId).toString('latin1')}`;
+    const name = nameOf(kiosk, keyId);
     let key = this.#keyNos.get(name);
     if (key === undefined) {
       const find = 'SELECT key_no AS keyNo, epoch_no AS epochNo FROM content_keys WHERE kiosk = ? AND key_id = ?';
@@ -146,6 +156,8 @@ export class SeenRows {
     }
   }
 }
+
+const nameOf = (kiosk: KioskId, id: Uint8Array): string => `${kiosk} ${Buffer.from(id).toString('latin1')}`;
 
 /** For each row its offset in the window, a byte, and the beginning of its digest. */
 function encodeEntries(digests: ReadonlyMap<number, string>): Buffer {

@@ -100,6 +100,22 @@ function addSpan(db: Db, epochNo: number, first: number, last: number): void {
   const to = Math.max(last, Number(behind.pluck().get(epochNo, from, last + 1) ?? 0));
   db.prepare('DELETE FROM spans WHERE epoch_no = ? AND first_seq BETWEEN ? AND ?').run(epochNo, from, last + 1);
   db.prepare('INSERT INTO spans (epoch_no, first_seq, last_seq) VALUES (?, ?, ?)').run(epochNo, from, to);
+  boundSpans(db, epochNo);
+}
+
+/** Of one epoch. Two lanes leave a few; every second number left out leaves as many as there are rows. */
+const MOST_SPANS = 1_000;
+
+/** Past the bound the two lowest become one; what lay between them is counted, and is missing for good. */
+function boundSpans(db: Db, epochNo: number): void {
+  if (Number(db.prepare('SELECT count(*) FROM spans WHERE epoch_no = ?').pluck().get(epochNo)) <= MOST_SPANS) return;
+  const lowest = db.prepare('SELECT first_seq, last_seq FROM spans WHERE epoch_no = ? ORDER BY first_seq LIMIT 2').all(epochNo) as Span[];
+  const [first, second] = lowest;
+  if (first === undefined || second === undefined) return;
+  db.prepare('DELETE FROM spans WHERE epoch_no = ? AND first_seq = ?').run(epochNo, second.first_seq);
+  db.prepare('UPDATE spans SET last_seq = ? WHERE epoch_no = ? AND first_seq = ?').run(second.last_seq, epochNo, first.first_seq);
+  const given = second.first_seq - first.last_seq - 1;
+  db.prepare('UPDATE epochs SET given_up = given_up + ? WHERE epoch_no = ?').run(given, epochNo);
 }
 
 /** @returns how many sequence numbers below the highest that came are missing, over all epochs of a kiosk. */
@@ -108,7 +124,7 @@ export function missingOf(db: Db, kiosk: KioskId): number {
     db
       .prepare(
         `SELECT coalesce(sum(missing), 0) FROM (
-           SELECT max(last_seq) - sum(last_seq - first_seq + 1) AS missing
+           SELECT max(last_seq) - sum(last_seq - first_seq + 1) + max(given_up) AS missing
            FROM spans JOIN epochs USING (epoch_no) WHERE kiosk = ? GROUP BY epoch_no)`,
       )
       .pluck()

@@ -93,6 +93,7 @@ export type ErrorCode =
   | 'ingest.conflict'
   | 'ingest.quarantine_full'
   | 'ingest.internal'
+  | 'ingest.too_many_epochs'
   // ConfigError: a person corrects the file; all faults are listed; exit 78 (EX_CONFIG).
   | 'config.invalid'
   | 'config.locked';
