@@ -7,6 +7,7 @@
  * packet in each event a publication whose PUBACK is withheld stops none of those behind it.
  */
 import type { Socket } from 'node:net';
+import { nextTick } from 'node:process';
 import { Duplex } from 'node:stream';
 import { AdmissionError } from '../protocol/errors.ts';
 import type { Clock } from '../protocol/time.ts';
@@ -99,6 +100,7 @@ export class FlowGate extends Duplex {
     this.#unanswered -= 1;
     this.#unansweredBytes -= remainingBytes;
     this.#doors.budget.release(remainingBytes);
+    this.#gather();
     this.#offer();
   }
 
@@ -141,6 +143,13 @@ export class FlowGate extends Duplex {
       this.#socket.destroySoon();
     }
     done(error);
+  }
+
+  /** What one commit answers goes out as one piece: a TLS record and a system call each took longer than a row. */
+  #gather(): void {
+    if (this.writableCorked > 0) return;
+    this.cork();
+    nextTick(() => this.uncork());
   }
 
   #send(bytes: Buffer, done: Done): void {
