@@ -92,8 +92,13 @@ export class AttackedGateway {
   }
 
   async admit(kiosk = new TestKiosk(this.trust, systemClock)): Promise<TestKiosk> {
-    await this.#ask({ kind: 'admit', kiosk: kiosk.kiosk, publicKey: Buffer.from(kiosk.publicKey).toString('base64url') });
+    await this.admitKey(kiosk.kiosk, Buffer.from(kiosk.publicKey).toString('base64url'));
     return kiosk;
+  }
+
+  /** @param publicKey raw, in base64url, as in `kiosk.json`. */
+  admitKey(kiosk: string, publicKey: string): Promise<void> {
+    return this.#ask({ kind: 'admit', kiosk, publicKey });
   }
 
   revoke(kiosk: TestKiosk): Promise<void> {
