@@ -5,7 +5,8 @@ import { Browser, type Look, type Page } from '../support/browser.ts';
 import { addPerson, type BusyGateway, PASSWORD, startBusyGateway } from '../support/busy-gateway.ts';
 import { suiteSize } from '../support/suite-size.ts';
 
-const directory = process.env.VESTIBULE_PICTURES ?? (suiteSize().isFull ? resolve(import.meta.dirname, '../../docs/dashboard') : t.testdir());
+const directory =
+  process.env.VESTIBULE_PICTURES ?? (suiteSize().isFull ? resolve(import.meta.dirname, '../../docs/dashboard') : t.testdir());
 
 async function logIn(page: Page, { url }: Pick<BusyGateway, 'url'>): Promise<void> {
   await page.open(url);

@@ -169,11 +169,11 @@ export class Page {
     return (result as { value: T }).value;
   }
 
-  /** Waits until it holds; tap's time limit is the end of it. */
+  /** Waits until it holds, a promise of it included; tap's time limit is the end of it. */
   async until(condition: string): Promise<void> {
     for (;;) {
       // Between documents there is nothing to ask.
-      const isSo = await this.value<boolean>(`Boolean(${condition})`).catch(() => false);
+      const isSo = await this.value<boolean>(`Promise.resolve(${condition}).then(Boolean)`).catch(() => false);
       if (isSo) return;
       await this.value('new Promise((resolve) => requestAnimationFrame(resolve))').catch(() => undefined);
     }

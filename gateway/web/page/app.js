@@ -71,12 +71,7 @@ function bar() {
       { class: 'tools' },
       h('span', { class: 'pulse', 'data-live': live }, words[live]),
       h('button', { class: 'plain', 'data-action': 'theme', 'aria-label': `Colours: ${themeWord()}. Change` }, `◐ ${themeWord()}`),
-      h(
-        'button',
-        { class: 'plain', 'data-action': 'leave', 'aria-label': `Log out ${session.account}` },
-        h('span', { class: 'wide-only' }, `${session.account} · `),
-        'Log out',
-      ),
+      h('button', { class: 'plain', 'data-action': 'leave' }, h('span', { class: 'wide-only' }, `${session.account} · `), 'Log out'),
     ),
   );
 }
