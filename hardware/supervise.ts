@@ -9,7 +9,7 @@ import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { Closable } from './byte-link.ts';
 import { Outage } from './outage.ts';
-import { untilAbort } from './until-abort.ts';
+import { Ending, untilAbort } from './until-abort.ts';
 
 export type DeviceReport =
   | { readonly device: string; readonly isUp: true }
@@ -89,9 +89,7 @@ export interface Ended {
 /** Never rejects. Any link that was opened has been closed by then, or told to. */
 async function useOnce<Link extends Closable>(supervised: Supervised<Link>, outage: Outage, signal: AbortSignal): Promise<Ended> {
   const { device, use, isUpOnceOpen = true, clock } = supervised;
-  const ending = new AbortController();
-  const end = () => ending.abort();
-  signal.addEventListener('abort', end, { once: true });
+  const ending = new Ending(signal);
   let link: Link | undefined;
   try {
     link = await openWithin(supervised, ending.signal);
@@ -107,8 +105,8 @@ async function useOnce<Link extends Closable>(supervised: Supervised<Link>, outa
   } catch (error) {
     return { error, hadOpened: link !== undefined };
   } finally {
-    signal.removeEventListener('abort', end);
-    end();
+    ending.release();
+    ending.end();
     if (link !== undefined && !(await settles(link.close(), clock))) outage.note('device.close_hung');
   }
 }

@@ -29,3 +29,29 @@ export function untilAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise
     );
   });
 }
+
+/** A signal of one's own that aborts with others and by itself: for work that they end, and that may end before them. */
+export class Ending {
+  readonly #controller = new AbortController();
+  readonly #others: readonly AbortSignal[];
+  /** Aborts it; doing so again changes nothing. */
+  readonly end = (): void => this.#controller.abort();
+
+  /** Aborted from the start where one of them is. */
+  constructor(...others: readonly AbortSignal[]) {
+    this.#others = others;
+    for (const other of others) {
+      other.addEventListener('abort', this.end, { once: true });
+      if (other.aborted) this.end();
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Leaves nothing behind on the others. To be called when the work is over. */
+  release(): void {
+    for (const other of this.#others) other.removeEventListener('abort', this.end);
+  }
+}

@@ -6,6 +6,7 @@ import type { Closable } from '../hardware/byte-link.ts';
 import { openSerial } from '../hardware/serial-link.ts';
 import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../hardware/supervise.ts';
 import type { Reading } from '../hardware/thermometer/reading.ts';
+import { Ending } from '../hardware/until-abort.ts';
 import { DeviceError } from '../protocol/errors.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
@@ -80,17 +81,12 @@ async function runThermometer(options: BoardOptions, board: FirmataBoard, config
         return { boardEnded: session.ended, close: async () => {} };
       },
       use: async ({ boardEnded }, ending, markUp) => {
-        const stop = new AbortController();
-        const end = () => stop.abort();
-        ending.addEventListener('abort', end, { once: true });
-        boardEnded.addEventListener('abort', end, { once: true });
-        if (ending.aborted || boardEnded.aborted) end();
+        const either = new Ending(ending, boardEnded);
         const sensor = { device, clock, isNear: () => board.isNear, sample: (asked: AbortSignal) => board.sample(asked), onAlive: markUp };
         try {
-          for await (const reading of readBoardTemperatures(sensor, stop.signal)) onReading(reading);
+          for await (const reading of readBoardTemperatures(sensor, either.signal)) onReading(reading);
         } finally {
-          ending.removeEventListener('abort', end);
-          boardEnded.removeEventListener('abort', end);
+          either.release();
         }
       },
     },

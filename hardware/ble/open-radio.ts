@@ -15,7 +15,7 @@ import { DecodeError, DeviceError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { Closable } from '../byte-link.ts';
 import { type Backoff, HARDWARE_BACKOFF } from '../supervise.ts';
-import { untilAbort } from '../until-abort.ts';
+import { Ending, untilAbort } from '../until-abort.ts';
 import { decodeAnswer, encodeOrder, FrameReader, type RadioAnswer, type RadioFault, type RadioOrder } from './radio-frames.ts';
 
 export interface RadioLink extends Closable {
@@ -151,18 +151,15 @@ class RadioChild implements RadioLink {
 
   /** @returns `undefined` on abort. @throws DeviceError `device.timeout`. */
   async #chunkInTime(signal: AbortSignal): Promise<Buffer | undefined> {
-    const late = new AbortController();
-    const stop = () => late.abort();
-    const cancel = this.#clock.after(LONGEST_SILENCE_MS, stop);
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
+    const ending = new Ending(signal);
+    const cancel = this.#clock.after(LONGEST_SILENCE_MS, ending.end);
     try {
-      const chunk = await this.#chunk(late.signal);
+      const chunk = await this.#chunk(ending.signal);
       if (chunk === undefined && !signal.aborted) throw new DeviceError('device.timeout', `radio: silent for ${LONGEST_SILENCE_MS} ms`);
       return chunk;
     } finally {
       cancel();
-      signal.removeEventListener('abort', stop);
+      ending.release();
     }
   }
 

@@ -7,6 +7,7 @@
 import { DeviceError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { ByteLink } from '../byte-link.ts';
+import { Ending } from '../until-abort.ts';
 import { type BoardLayout, decodeLayout, decodeVersion, type FirmataFramer, type Frame, QUERY } from './firmata-frames.ts';
 
 /** Less than supervise waits for an open (OPEN_LONGEST_MS). */
@@ -34,16 +35,13 @@ export async function greet(
   { device, clock }: { readonly device: string; readonly clock: Clock },
   signal: AbortSignal,
 ): Promise<Greeting> {
-  const stop = new AbortController();
-  const end = () => stop.abort();
-  signal.addEventListener('abort', end, { once: true });
-  if (signal.aborted) end();
-  const cancelLimit = clock.after(GREETING_LONGEST_MS, end);
-  const asker = new Asker(link, clock, stop);
+  const ending = new Ending(signal);
+  const cancelLimit = clock.after(GREETING_LONGEST_MS, ending.end);
+  const asker = new Asker(link, clock, ending);
   const heard: { version?: Frame; firmware?: Frame; capabilities?: Frame } = {};
   try {
     asker.ask(QUERY.version, QUERY.firmware);
-    for await (const chunk of link.read(stop.signal)) {
+    for await (const chunk of link.read(ending.signal)) {
       const frames = framer.push(chunk).filter((found) => 'kind' in found);
       for (const [index, frame] of frames.entries()) {
         if (frame.kind === 'version') {
@@ -66,7 +64,7 @@ export async function greet(
     }
   } finally {
     cancelLimit();
-    signal.removeEventListener('abort', end);
+    ending.release();
     await asker.stop();
   }
   if (asker.error !== undefined) throw asker.error;
@@ -87,13 +85,13 @@ function checkVersion(device: string, frame: Frame): void {
 class Asker {
   readonly #link: ByteLink;
   readonly #clock: Clock;
-  readonly #ending: AbortController;
+  readonly #ending: Ending;
   #cancel: () => void = () => {};
   #writing: Promise<void> = Promise.resolve();
   /** Why nothing could be asked. */
   error: unknown;
 
-  constructor(link: ByteLink, clock: Clock, ending: AbortController) {
+  constructor(link: ByteLink, clock: Clock, ending: Ending) {
     this.#link = link;
     this.#clock = clock;
     this.#ending = ending;
@@ -116,7 +114,7 @@ class Asker {
       await this.#link.write(bytes, this.#ending.signal);
     } catch (error) {
       if (!this.#ending.signal.aborted) this.error = error;
-      this.#ending.abort();
+      this.#ending.end();
     }
   }
 }

@@ -7,6 +7,7 @@
 import { DecodeError, DeviceError, type ErrorCode } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { ByteLink } from '../byte-link.ts';
+import { Ending } from '../until-abort.ts';
 import { NOTHING_PRESENTED, nextPresentation } from './presentation.ts';
 import type { Reading, Sample } from './reading.ts';
 
@@ -40,16 +41,13 @@ export async function* readSending(
   { device, clock, onAlive = () => {}, onRefused = () => {} }: ThermometerSettings,
   signal: AbortSignal,
 ): AsyncGenerator<Reading, void> {
-  const stop = new AbortController();
-  const end = () => stop.abort();
-  signal.addEventListener('abort', end, { once: true });
-  if (signal.aborted) end();
-  let cancel = clock.after(LONGEST_SILENCE_MS, end);
+  const ending = new Ending(signal);
+  let cancel = clock.after(LONGEST_SILENCE_MS, ending.end);
   const framer = newFramer();
   let state = NOTHING_PRESENTED;
   try {
-    await link.write(command, stop.signal);
-    for await (const chunk of link.read(stop.signal)) {
+    await link.write(command, ending.signal);
+    for await (const chunk of link.read(ending.signal)) {
       const takenAt = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
       for (const found of framer.push(chunk)) {
         if (found instanceof DecodeError) {
@@ -62,14 +60,14 @@ export async function* readSending(
         // While the consumer works nothing is read: that is no silence of the device.
         cancel();
         if (next.steady !== undefined) yield { ...next.steady, takenAt, device };
-        cancel = clock.after(LONGEST_SILENCE_MS, end);
+        cancel = clock.after(LONGEST_SILENCE_MS, ending.end);
       }
     }
   } catch (error) {
-    if (!stop.signal.aborted) throw error;
+    if (!ending.signal.aborted) throw error;
   } finally {
     cancel();
-    signal.removeEventListener('abort', end);
+    ending.release();
   }
   if (!signal.aborted) throw new DeviceError('device.timeout', `${device}: no good frame for ${LONGEST_SILENCE_MS} ms`);
 }
