@@ -97,7 +97,10 @@ export async function openAuthority(keys: string, deployment: DeploymentId): Pro
   const [keyPath, certificatePath] = [join(keys, 'ca.key'), join(keys, 'ca.crt')];
   // The key comes first: a certificate without it is not a start cut short, and another key would be another authority.
   if (existsSync(certificatePath) && !existsSync(keyPath))
-    throw new ConfigError('config.invalid', `${keyPath}: is gone (put it back from the backup, or finish with "vestibule gateway rotate authority")`);
+    throw new ConfigError(
+      'config.invalid',
+      `${keyPath}: is gone (put it back from the backup, or finish with "vestibule gateway rotate authority")`,
+    );
   const keyPem = await readText(keyPath, () => generateSigningKey().export({ type: 'pkcs8', format: 'pem' }).toString());
   const privateKey = read(keyPath, () => createPrivateKey(keyPem));
   const certificatePem = await readText(certificatePath, () => makeCertificate(privateKey, `vestibule-ca ${deployment}`));

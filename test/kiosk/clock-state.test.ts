@@ -66,3 +66,19 @@ t.test('ClockWatch: a stamp carries both times, the boot and how far to believe 
   const at = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
   t.strictSame(watch.stamp(at), { ...at, bootId, clock: 'assumed' });
 });
+
+t.test('ClockWatch: what the gateway told counts while the system does not know better, through steps of the wall clock', async (t) => {
+  const clock = new ManualClock(0);
+  const { watch, os } = watching(clock);
+  const at = () => ({ wallMs: clock.wall(), monotonicMs: clock.monotonic() });
+  const toldMs = wall(Date.UTC(2027, 0, 1));
+  watch.tell({ wallMs: toldMs, atMs: clock.monotonic() });
+  await clock.advance(HOUR_MS);
+  clock.stepWall(5 * HOUR_MS);
+  t.match(watch.stamp(at()), { wallMs: toldMs + HOUR_MS, clock: 'assumed' });
+  t.equal(watch.clock.wall(), toldMs + HOUR_MS);
+  t.equal(watch.steadyWallMs, undefined, 'it judges nothing that is lost for good');
+  os.isSynced = true;
+  watch.look();
+  t.match(watch.stamp(at()), { wallMs: clock.wall(), clock: 'synced' });
+});
