@@ -18,9 +18,9 @@ export interface GatewayRoad {
   readonly version: string;
   readonly clock: Clock;
   readonly log: Log;
-  /** Rows that the gateway did not take as they were. */
   /** A policy document as it came, not checked yet. */
   readonly onPolicy: (bytes: Uint8Array) => void;
+  /** Rows that the gateway did not take as they were. */
   readonly onReceipt: (counts: { readonly conflicts: number; readonly quarantined: number }) => void;
 }
 

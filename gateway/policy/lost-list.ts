@@ -15,13 +15,14 @@ export class LostList {
     this.#onChange = onChange;
   }
 
-  /** @returns false when it was reported before. @throws ConfigError `config.invalid` when 10,000 are on the list already; StoreError. */
-  add(card: VisitorUuid, nowMs: EpochMillis): boolean {
+  /** Adds all of them, or none. @returns how many were not reported before. @throws ConfigError `config.invalid` past 10,000 in all; StoreError. */
+  add(cards: readonly VisitorUuid[], nowMs: EpochMillis): number {
     return this.#write(() => {
-      if (this.count() >= MOST_LOST_CARDS && !this.has(card))
-        throw new ConfigError('config.invalid', `lost cards: ${MOST_LOST_CARDS} are on the list already`);
-      const insert = 'INSERT INTO lost_cards (digest, reported_at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING';
-      return this.#db.prepare(insert).run(lostDigestOf(card), nowMs).changes > 0;
+      const insert = this.#db.prepare('INSERT INTO lost_cards (digest, reported_at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING');
+      const added = cards.reduce((sum, card) => sum + insert.run(lostDigestOf(card), nowMs).changes, 0);
+      if (this.count() > MOST_LOST_CARDS)
+        throw new ConfigError('config.invalid', `lost cards: more than ${MOST_LOST_CARDS} do not fit on the list`);
+      return added;
     });
   }
 

@@ -81,12 +81,14 @@ export class PolicyDesk {
     const revision = registry.revision();
     if (revision === this.#revision && clock.wall() < this.#renewAtMs && this.#ahead.size === 0) return;
     const rulesOf = this.#ruleMaker();
+    // One for all, so that one change has one version, however long the signing takes.
+    const nowMs = clock.wall();
     const kiosks = [...registry.kiosks()];
     let signed = 0;
     const slice = Math.max(1, Math.min(MOST_IN_SLICE, Math.floor(MARKS_IN_SLICE / Math.max(1, this.#lostCards))));
     for (let from = 0; from < kiosks.length; from += slice) {
       if (signal.aborted) return;
-      signed += this.#tell(kiosks.slice(from, from + slice), rulesOf);
+      signed += this.#tell(kiosks.slice(from, from + slice), rulesOf, nowMs);
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
     this.#admitted = kiosks.filter(({ revokedAtMs }) => revokedAtMs === undefined).length;
@@ -130,7 +132,7 @@ export class PolicyDesk {
   }
 
   /** Signs anew where it is needed, keeps that, and only then publishes it. @returns how many were signed anew. */
-  #tell(kiosks: readonly Kiosk[], rulesOf: (kiosk: Kiosk, filterKey: Uint8Array) => Rules): number {
+  #tell(kiosks: readonly Kiosk[], rulesOf: (kiosk: Kiosk, filterKey: Uint8Array) => Rules, nowMs: EpochMillis): number {
     const { registry, deployment, receiptKey, publish, onBug } = this.#doors;
     const signed: Issued[] = [];
     const ready: { readonly kiosk: KioskId; readonly policy: Policy }[] = [];
@@ -142,7 +144,7 @@ export class PolicyDesk {
       const before = this.#issued.get(kiosk.kiosk);
       const filterKey = before?.filterKey ?? new Uint8Array(randomBytes(FILTER_KEY_BYTES));
       const rules = rulesOf(kiosk, filterKey);
-      const issued = this.#issueFor(kiosk.kiosk, before, filterKey, rules);
+      const issued = this.#issueFor(kiosk.kiosk, before, { filterKey, rules, nowMs });
       if (issued !== before) signed.push(issued);
       const { version, issuedAtMs, expiresAtMs } = issued;
       if (this.#published.get(kiosk.kiosk) !== version)
@@ -161,8 +163,11 @@ export class PolicyDesk {
   }
 
   /** @returns `before` itself while it says the same and is good for long enough. */
-  #issueFor(kiosk: KioskId, before: Issued | undefined, filterKey: Uint8Array, rules: Rules): Issued {
-    const nowMs = this.#doors.clock.wall();
+  #issueFor(
+    kiosk: KioskId,
+    before: Issued | undefined,
+    { filterKey, rules, nowMs }: { readonly filterKey: Uint8Array; readonly rules: Rules; readonly nowMs: EpochMillis },
+  ): Issued {
     const rulesDigest = digestOf(rules);
     const isSame = before !== undefined && Buffer.compare(before.rulesDigest, rulesDigest) === 0;
     if (isSame && before.expiresAtMs - nowMs > RENEW_BEFORE_END_MS && !this.#ahead.has(kiosk)) return before;

@@ -82,8 +82,8 @@ t.test('policy desk: a lost card reaches every kiosk, under another key each, an
   const { gateway, at } = await open(t);
   const other = gateway.admit();
   const card = newCard();
-  t.equal(gateway.registry.lostList.add(card, gateway.clock.wall()), true);
-  t.equal(gateway.registry.lostList.add(card, gateway.clock.wall()), false);
+  t.equal(gateway.registry.lostList.add([card, card], gateway.clock.wall()), 1);
+  t.equal(gateway.registry.lostList.add([card], gateway.clock.wall()), 0);
   await look(gateway);
   const beside = await connect(gateway, other);
   await until(() => at.policies.length === 2 && beside.policies.length === 1);
@@ -247,4 +247,12 @@ t.test('venues: a venue and its entrances are added, changed and read back; faul
   t.throws(() => venueBook.edit(newPlaceId<VenueId>(), { name: 'x' }), { code: 'config.invalid' });
   t.throws(() => venueBook.add({ name: 'x' }), { code: 'config.invalid' });
   t.throws(() => venueBook.add({ name: 'x', timezone: 'Mars/Olympus' }), { code: 'config.invalid' });
+});
+
+t.test('lost cards: past 10,000 the list takes none, and keeps what it has', async (t) => {
+  const { gateway } = await open(t);
+  const { lostList } = gateway.registry;
+  t.equal(lostList.add(Array.from({ length: 10_000 }, newCard), gateway.clock.wall()), 10_000);
+  t.throws(() => lostList.add([newCard()], gateway.clock.wall()), { code: 'config.invalid' });
+  t.equal(lostList.count(), 10_000);
 });
