@@ -40,6 +40,10 @@ export class HonestKiosks {
     return honest;
   }
 
+  get kiosks(): readonly TestKiosk[] {
+    return this.#kiosks.map(({ kiosk }) => kiosk);
+  }
+
   get acknowledged(): number {
     return this.tookMs.length;
   }
