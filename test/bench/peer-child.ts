@@ -1,9 +1,11 @@
 /**
  * The subscribers that stand behind Mosquitto in gateway.bench.ts. `json`: verifies one signed JSON message an event and writes it to
- * SQLite. `batches`: the gateway's own verifying, opening, deciding and committing. Both acknowledge to the broker before they commit, which a
- * gateway must not, and commit what one turn of the event loop brings: it is cheaper so.
+ * SQLite. `batches`: the gateway's own verifying, opening, deciding and committing. Either commits each message before it acknowledges it, as the
+ * gateway does; MQTT.js hands over one at a time, so that nothing shares its commit. Or, `isAckedFirst`, it acknowledges at once and commits what
+ * one turn of the event loop brings: cheaper, and what a crash takes is lost.
  */
 import { type KeyObject, verify } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { connectAsync } from 'mqtt';
@@ -23,9 +25,15 @@ export type PeerTalk = {
   usage: { ask: object; answer: Usage };
 };
 
+export interface PeerOptions {
+  readonly directory: string;
+  readonly kind: 'json' | 'batches';
+  readonly isAckedFirst: boolean;
+}
+
 type Take = (group: readonly Arrived[]) => Promise<number>;
 
-answering<PeerTalk, { directory: string; kind: 'json' | 'batches' }>(({ directory, kind }) => {
+answering<PeerTalk, PeerOptions>(({ directory, kind, isAckedFirst }) => {
   const keys = new Map<string, KeyObject>();
   let ingest: BareIngest | undefined;
   let taken = 0;
@@ -33,6 +41,7 @@ answering<PeerTalk, { directory: string; kind: 'json' | 'batches' }>(({ director
   let waiting: Arrived[] = [];
   let last: Promise<void> = Promise.resolve();
 
+  mkdirSync(directory, { recursive: true });
   const takeJson = openJson(join(directory, `peer-${kind}.db`), keys);
   const take: Take = (group) => (kind === 'json' ? takeJson(group) : (ingest as BareIngest).take(group));
   const takeWaiting = () => {
@@ -61,9 +70,15 @@ answering<PeerTalk, { directory: string; kind: 'json' | 'batches' }>(({ director
     },
     async connect({ port }) {
       const client = await connectAsync({ host: '127.0.0.1', port, clientId: 'subscriber' });
-      client.on('message', (topic, message) => {
-        if (waiting.push({ kiosk: parseTopic(topic)?.kiosk ?? '', message }) === 1) setImmediate(takeWaiting);
-      });
+      client.handleMessage = ({ topic, payload }, done) => {
+        const isFirst = waiting.push({ kiosk: parseTopic(topic)?.kiosk ?? '', message: Buffer.from(payload) }) === 1;
+        if (isAckedFirst) {
+          if (isFirst) setImmediate(takeWaiting);
+          return done();
+        }
+        takeWaiting();
+        last.then(() => done(), done);
+      };
       await client.subscribeAsync('vestibule/1/kiosk/+/batch', { qos: 1 });
       return {};
     },
