@@ -30,6 +30,7 @@ import { DiskWatch } from './web/disk.ts';
 import { readErrorWords } from './web/error-words.ts';
 import { flagCounts } from './web/flags.ts';
 import { Live } from './web/live.ts';
+import { manageRoutesOf } from './web/manage-routes.ts';
 import { metricsText, type ProcessUse } from './web/metrics.ts';
 import { type LogLevelDoor, routesOf } from './web/routes.ts';
 import { WebServer } from './web/server.ts';
@@ -155,6 +156,7 @@ export class Watching {
       onDecided,
       onChanged: (kiosk) => board.stored(kiosk),
     });
+    const manage = manageRoutesOf({ directory: this.#config.directory, registry, clock });
     const routes = routesOf({
       overview: () => overviewOf(sources),
       registry,
@@ -176,12 +178,11 @@ export class Watching {
       tls,
       accounts,
       audit,
-      routes,
+      routes: [...routes, ...manage],
       live,
       assets: readAssets(),
       metrics: () => metricsText(overviewOf(sources), watch.tallies(), process.use()),
       notReady: () => notReady(registry.kiosks(), board),
-      abilities: { canEnrol: false, canEditVenues: false },
       controlToken,
       clock,
       log: this.#log,

@@ -59,6 +59,7 @@ export const venueView = z.object({
   timezone: z.string(),
   dwellMs: count.describe('how long a visit without a check-out is taken to last'),
   lingeringMs: count.describe('how long after somebody left others may still meet what they left in the air'),
+  thresholdCelsius: z.number().optional().describe('from which a reading is high; absent: each kiosk goes by its own settings'),
   unsignedCards: z.enum(['as-gateway', 'taken', 'refused']),
   entrances: z.array(z.object({ id: placeId, name: z.string(), direction: z.enum(['in', 'out', 'both']) })),
 });
@@ -157,8 +158,6 @@ export const sessionView = z.object({
   account: z.string(),
   role,
   csrf: z.string().describe('to be sent as x-vestibule-csrf with every change'),
-  canEnrol: z.boolean(),
-  canEditVenues: z.boolean(),
 });
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;

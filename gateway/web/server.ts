@@ -31,8 +31,6 @@ export interface WebServerOptions {
   readonly metrics: () => string;
   /** Why it can not take rows now; `undefined` when it can. */
   readonly notReady: () => ErrorCode | undefined;
-  /** What a session's page may offer besides. */
-  readonly abilities: { readonly canEnrol: boolean; readonly canEditVenues: boolean };
   readonly controlToken: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -155,11 +153,11 @@ export class WebServer {
       const token = this.#options.accounts.openSession(person.name, this.#options.clock.wall());
       const session = this.#options.accounts.session(token, this.#options.clock.wall());
       reply.header('set-cookie', this.#callers.cookie(token));
-      return { account: person.name, role: person.role, csrf: session?.csrf ?? '', ...this.#options.abilities };
+      return { account: person.name, role: person.role, csrf: session?.csrf ?? '' };
     });
     this.#app.get('/api/1/session', async (request) => {
       const { caller, session } = this.#identify(request);
-      return { account: caller.name, role: caller.role, csrf: session?.csrf ?? '', ...this.#options.abilities };
+      return { account: caller.name, role: caller.role, csrf: session?.csrf ?? '' };
     });
     this.#app.delete('/api/1/session', async (request, reply) => {
       const { caller, session } = this.#identify(request);

@@ -63,6 +63,7 @@ const venueViewOf = ({
   timezone,
   dwellMs,
   lingeringMs,
+  threshold,
   unsignedCards,
   entrances,
 }: Venue): VenueView => ({
@@ -75,6 +76,7 @@ const venueViewOf = ({
   timezone,
   dwellMs,
   lingeringMs,
+  ...(threshold === undefined ? {} : { thresholdCelsius: threshold / 100 }),
   unsignedCards,
   entrances: entrances.map((entrance) => ({ id: entrance.id, name: entrance.name, direction: entrance.direction })),
 });

@@ -2,13 +2,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import t from 'tap';
+import { type ManageSources, manageRoutesOf } from '../../gateway/web/manage-routes.ts';
 import { openApiOf } from '../../gateway/web/openapi.ts';
 import { type RouteSources, routesOf } from '../../gateway/web/routes.ts';
 
 const path = resolve(import.meta.dirname, '../../docs/openapi.json');
 const { version } = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string };
 // What a route does is not asked here, only what it is.
-const routes = routesOf({} as RouteSources);
+const routes = [...routesOf({} as RouteSources), ...manageRoutesOf({} as ManageSources)];
 const made = `${JSON.stringify(openApiOf(routes, version), null, 2)}\n`;
 
 t.test('openapi: the document is what the routes are', async (t) => {

@@ -4,6 +4,7 @@ import { Accounts } from '../../gateway/accounts.ts';
 import type { GatewayConfigInput } from '../../gateway/config.ts';
 import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
+import type { ProcessDoor } from '../../gateway/watching.ts';
 import { generateRecipient, recipientOf } from '../../protocol/hpke.ts';
 import { newPlaceId, type VenueId } from '../../protocol/ids.ts';
 import { encodeKioskState, type KioskStateReport } from '../../protocol/kiosk-state.ts';
@@ -24,6 +25,12 @@ export async function addPerson(gateway: TestGateway, name: string, role: 'read-
   await accounts.add(name, role, PASSWORD, gateway.clock.wall());
   accounts.close();
 }
+
+const PROCESS: ProcessDoor = {
+  version: '0.1.0',
+  logLevel: { get: () => 'info', set: () => {} },
+  use: () => ({ residentBytes: 0, cpuS: 0, loopDelayS: 0 }),
+};
 
 const DEVICES: KioskStateReport['devices'] = [
   { name: 'scanner', isUp: true },
@@ -60,7 +67,7 @@ const VENUES = [
 
 /** @param many further kiosks that are well, to fill a page. */
 export async function startBusyGateway(t: Teardown, many = 6): Promise<BusyGateway> {
-  const gateway = await startTestGateway(t, { config: WEB });
+  const gateway = await startTestGateway(t, { config: WEB, process: PROCESS });
   const { clock, registry, running } = gateway;
   const doors = VENUES.flatMap(([name, ...entrances]) => {
     const venue = newPlaceId<VenueId>();

@@ -3,6 +3,7 @@ import { ask, listen } from './api.js';
 import { h, show } from './dom.js';
 import { kioskPage } from './kiosk.js';
 import { auditPage, flagsPage, gatewayPage, quarantinePage, venuesPage } from './lists.js';
+import { editVenue, enrol } from './manage.js';
 import { overview } from './overview.js';
 import { isManager, store, takeAll, takeChange } from './store.js';
 import { kioskName, number } from './words.js';
@@ -219,6 +220,7 @@ async function resume() {
 /** @returns whether the person went on. `word`, where given, must be typed first. */
 function sure({ title, text, button, word }) {
   const dialog = of('ask');
+  dialog.replaceChildren();
   show(
     dialog,
     h(
@@ -266,6 +268,9 @@ const ACTIONS = {
     draw();
   },
   reload: load,
+  'close-dialog': () => of('ask').close('no'),
+  enrol: ({ venue, kiosk }) => tried(() => enrol(venue, kiosk)),
+  'edit-venue': ({ venue }) => tried(() => editVenue(venue)),
   revoke: async ({ kiosk: id }) => {
     const kiosk = store.kiosks.get(id);
     const venue = store.venues.find((other) => other.id === kiosk.venue);

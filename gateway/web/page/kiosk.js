@@ -92,7 +92,12 @@ export function kioskPage(id) {
           ['Software', kiosk.version ?? 'not told yet'],
         ]),
         isManager() && kiosk.standing === 'admitted'
-          ? h('p', {}, h('button', { class: 'grave', 'data-action': 'revoke', 'data-kiosk': kiosk.kiosk }, 'Revoke this kiosk …'))
+          ? h(
+              'div',
+              { class: 'row-actions' },
+              h('button', { 'data-action': 'enrol', 'data-kiosk': kiosk.kiosk }, 'Replace it …'),
+              h('button', { class: 'grave', 'data-action': 'revoke', 'data-kiosk': kiosk.kiosk }, 'Revoke this kiosk …'),
+            )
           : undefined,
       ),
     ),

@@ -145,15 +145,35 @@ export function venuesPage() {
         [
           `Stay ${span(venue.dwellMs)}`,
           venue.lingeringMs > 0 ? `, air ${span(venue.lingeringMs)}` : '',
+          venue.thresholdCelsius === undefined ? '' : `, high from ${venue.thresholdCelsius.toFixed(1)} °C`,
           h('br'),
           h('span', { class: 'quiet' }, unsignedWords(venue)),
         ],
         venue.timezone,
+        isManager()
+          ? h(
+              'div',
+              { class: 'row-actions' },
+              h(
+                'button',
+                { 'data-action': 'enrol', 'data-venue': venue.id },
+                'New kiosk …',
+                h('span', { class: 'unseen' }, ` at ${venue.name}`),
+              ),
+              h(
+                'button',
+                { class: 'plain', 'data-action': 'edit-venue', 'data-venue': venue.id },
+                'Edit …',
+                h('span', { class: 'unseen' }, ` ${venue.name}`),
+              ),
+            )
+          : '',
       ],
     };
   });
-  if (rows.length === 0) return [head('Venues'), empty('off', 'No venue yet: “vestibule venue add” makes one.')];
-  return [head('Venues'), table('venues', ['Venue', 'Doors', 'Kiosks', 'Rules', 'Time zone'], rows)];
+  const add = isManager() ? h('button', { 'data-action': 'edit-venue' }, 'Add a venue …') : undefined;
+  if (rows.length === 0) return [head('Venues', add), empty('off', 'No venue yet.')];
+  return [head('Venues', add), table('venues', ['Venue', 'Doors', 'Kiosks', 'Rules', 'Time zone', ''], rows)];
 }
 
 const UNSIGNED = {

@@ -97,7 +97,7 @@ function needs(gateway, kiosks) {
 const MOST_NEEDS = 12;
 
 export function troubleItem(trouble, where, href, key) {
-  const since = trouble.sinceMs === undefined ? '' : ` Since ${ago(trouble.sinceMs, store.gateway.atMs)}.`;
+  const since = trouble.sinceMs === undefined ? '' : ` For ${span(store.gateway.atMs - trouble.sinceMs)}.`;
   return h(
     'li',
     { class: 'trouble', 'data-tone': trouble.tone, 'data-key': key },

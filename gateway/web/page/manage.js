@@ -1,0 +1,144 @@
+// Dialogs of who sets venues and kiosks up: a code for a new kiosk, and a venue's rules.
+import { ask } from './api.js';
+import { h, show } from './dom.js';
+import { store } from './store.js';
+import { DIRECTION, when } from './words.js';
+
+const HOUR = 3_600_000;
+const KINDS = ['shop', 'restaurant', 'office', 'school', 'health', 'care', 'worship', 'culture', 'sport', 'transport', 'event', 'other'];
+const UNSIGNED = { 'as-gateway': 'as the gateway says', taken: 'taken', refused: 'refused' };
+
+/** Shows a form in the dialog. @returns what was filled in; `undefined` when it was closed. */
+function fillIn(title, fields, button, more) {
+  const dialog = document.getElementById('ask');
+  dialog.replaceChildren();
+  show(
+    dialog,
+    h(
+      'form',
+      { method: 'dialog', 'data-key': title },
+      h('h2', { id: 'ask-title' }, title),
+      more,
+      fields,
+      h(
+        'div',
+        { class: 'row-actions' },
+        h('button', { type: 'button', 'data-action': 'close-dialog' }, button === undefined ? 'Close' : 'Cancel'),
+        button === undefined ? undefined : h('button', { value: 'yes', class: 'first' }, button),
+      ),
+    ),
+  );
+  const form = dialog.querySelector('form');
+  form.reset();
+  dialog.returnValue = 'no';
+  dialog.showModal();
+  return new Promise((resolve) =>
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes' ? Object.fromEntries(new FormData(form)) : undefined), {
+      once: true,
+    }),
+  );
+}
+
+const field = (name, label, value, more = {}) => [
+  h('label', { for: `f-${name}` }, label),
+  h('input', { id: `f-${name}`, name, value, autocomplete: 'off', ...more }),
+];
+const choice = (name, label, options, value) => [
+  h('label', { for: `f-${name}` }, label),
+  h(
+    'select',
+    { id: `f-${name}`, name },
+    Object.entries(options).map(([key, words]) => h('option', { value: key, selected: key === value }, words)),
+  ),
+];
+
+/** @param replaces a kiosk whose place the new one takes. */
+export async function enrol(venueId, replaces) {
+  const venue = store.venues.find(({ id }) => id === venueId);
+  let order = { replaces };
+  if (replaces === undefined) {
+    const doors = Object.fromEntries([
+      ['', 'a new door'],
+      ...venue.entrances.map(({ id, name, direction }) => [id, `${name || 'Door'} (${DIRECTION[direction]})`]),
+    ]);
+    const filled = await fillIn(
+      `A new kiosk at ${venue.name}`,
+      [choice('entrance', 'Which door', doors, ''), choice('direction', 'What the door is for', DIRECTION, 'both')],
+      'Make a code',
+    );
+    if (filled === undefined) return;
+    order = { venue: venueId, direction: filled.direction, ...(filled.entrance === '' ? {} : { entrance: filled.entrance }) };
+  }
+  const code = await ask('POST', '/api/1/codes', order);
+  const side = code.symbol.length;
+  const dark = code.symbol.flatMap((row, y) => [...row].map((module, x) => (module === '1' ? `M${x} ${y}h1v1h-1z` : ''))).join('');
+  await fillIn(`Code ${code.number} for ${code.venueName}`, undefined, undefined, [
+    h('p', {}, 'Show it to the new kiosk’s scanner, or type it there: ', h('code', {}, 'vestibule kiosk enrol'), ' …'),
+    h(
+      'svg',
+      {
+        class: 'symbol',
+        viewBox: `-4 -4 ${side + 8} ${side + 8}`,
+        role: 'img',
+        'aria-label': 'The code as a QR symbol',
+        'shape-rendering': 'crispEdges',
+      },
+      h('rect', { x: -4, y: -4, width: side + 8, height: side + 8, fill: '#fff' }),
+      h('path', { d: dark, fill: '#000' }),
+    ),
+    h('p', {}, h('code', { class: 'code-text' }, code.text)),
+    h('p', { class: 'quiet' }, `Good for one kiosk, until ${when(code.expiresAtMs)}. It is a secret until then, and is not shown again.`),
+  ]);
+}
+
+/** Changes a venue's rules, or adds one. Only what was changed is sent. */
+export async function editVenue(venueId) {
+  const venue = store.venues.find(({ id }) => id === venueId);
+  const before = venue ?? {
+    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    kind: 'other',
+    dwellMs: 2 * HOUR,
+    lingeringMs: 0,
+    unsignedCards: 'as-gateway',
+  };
+  const filled = await fillIn(
+    venue === undefined ? 'A new venue' : venue.name,
+    [
+      field('name', 'Name', before.name ?? '', { required: true, maxlength: 100 }),
+      field('organisation', 'Organisation', before.organisation ?? '', { maxlength: 100 }),
+      field('site', 'Site', before.site ?? '', { maxlength: 100 }),
+      field('region', 'Region', before.region ?? '', { maxlength: 100 }),
+      choice('kind', 'Kind', Object.fromEntries(KINDS.map((kind) => [kind, kind])), before.kind),
+      field('timezone', 'Time zone', before.timezone, { required: true, maxlength: 64 }),
+      field('dwell', 'Usual stay, hours', before.dwellMs / HOUR, { type: 'number', min: 0.1, max: 48, step: 'any', required: true }),
+      field('lingering', 'Air lingers after somebody left, minutes', before.lingeringMs / 60_000, {
+        type: 'number',
+        min: 0,
+        max: 1_440,
+        step: 'any',
+        required: true,
+      }),
+      field('threshold', 'A reading is high from, °C (empty: as each kiosk is set)', before.thresholdCelsius ?? '', {
+        type: 'number',
+        min: 35,
+        max: 42,
+        step: '0.01',
+      }),
+      choice('unsignedCards', 'Cards that nobody signed', UNSIGNED, before.unsignedCards),
+    ],
+    venue === undefined ? 'Add' : 'Save',
+  );
+  if (filled === undefined) return;
+  const { dwell, lingering, threshold, ...texts } = filled;
+  const wanted = {
+    ...texts,
+    dwellMs: Math.round(Number(dwell) * HOUR),
+    lingeringMs: Math.round(Number(lingering) * 60_000),
+    thresholdCelsius: threshold === '' ? null : Number(threshold),
+  };
+  const changed = Object.fromEntries(
+    Object.entries(wanted).filter(([name, value]) => value !== (before[name] ?? (name === 'thresholdCelsius' ? null : ''))),
+  );
+  if (venue === undefined) await ask('POST', '/api/1/venues', wanted);
+  else if (Object.keys(changed).length > 0) await ask('PUT', `/api/1/venues/${venueId}`, changed);
+}
