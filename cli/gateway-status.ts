@@ -17,6 +17,9 @@ export function statusLines(status: GatewayStatus, nowMs: number): string[] {
     ...(isRunning ? (lastState?.refused ?? []) : []).map(
       ({ kiosk, code, count }) => `  refused ${count} times: ${kiosk ?? 'somebody'} [${code}]`,
     ),
+    ...(isRunning ? (lastState?.door?.addresses ?? []) : []).map(
+      ({ address, code, count }) => `  held off ${count} times: ${address} [${code}]`,
+    ),
   ];
 }
 
@@ -26,11 +29,13 @@ function kioskLine(kiosk: KioskStatus, { isRunning, lastState, venues }: Gateway
   const venue = venues.find(({ id }) => id === admission?.placement.venue);
   const standing = admission === undefined ? 'unknown' : admission.revokedAtMs === undefined ? 'admitted' : 'REVOKED';
   const withheld = live?.withheld;
+  const waiting = isRunning ? lastState?.door?.waiting[kiosk.kiosk] : undefined;
   const troubles = [
     isCloned ? 'CLONED: its sequence numbers come twice' : undefined,
     missingRows > 0 ? `${missingRows} rows missing` : undefined,
     quarantine.items > 0 ? `${quarantine.items} in quarantine [${Object.keys(quarantine.reasons).join(', ')}]` : undefined,
     withheld === undefined ? undefined : `${withheld.batches} batches withheld [${withheld.code}]`,
+    waiting === undefined ? undefined : `made to wait [${waiting.code}]`,
     live?.cutOff === undefined ? undefined : `CUT OFF [${live.cutOff}]`,
   ].filter((trouble) => trouble !== undefined);
   const last = lastReceivedAtMs === undefined ? 'nothing received yet' : `${rows} rows, last ${age(nowMs - lastReceivedAtMs)} ago`;

@@ -33,8 +33,8 @@ export interface GatewayStatus {
   readonly entries: number;
   readonly sinks: readonly { readonly name: string; readonly behindEntries: number; readonly droppedEntries: number }[];
   readonly flags: Readonly<Partial<Record<'pending' | 'confirmed' | 'unconfirmed' | 'cleared', number>>>;
-  /** What the running gateway said last; only it knows of connections and of batches withheld. */
-  readonly lastState: GatewayState | undefined;
+  /** What the running gateway said last; only it knows of connections and of batches withheld. One of an earlier release says nothing of its door. */
+  readonly lastState: (Omit<GatewayState, 'door'> & Partial<Pick<GatewayState, 'door'>>) | undefined;
 }
 
 /** @param directory the gateway's. @throws ConfigError and StoreError as openIdentity and openDatabase do. */
