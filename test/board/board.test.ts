@@ -159,15 +159,15 @@ t.test('board: no two different answers look alike without colour', async (t) =>
   t.strictSame(
     [...rhythms.values()].map((kinds) => kinds.join(' ')),
     [
-      'welcome thank-you',
-      'already-in already-out undone nothing-to-undo staff-menu',
+      'welcome thank-you enrolled',
+      'already-in already-out undone nothing-to-undo staff-menu enrolling',
       'goodbye',
       'door-in',
       'door-out',
       'door-both',
-      'please-measure-again',
+      'please-measure-again enrol-unreached',
       'please-see-staff',
-      'not-a-card card-refused keep-at-home refused-full refused-store',
+      'not-a-card card-refused card-withdrawn keep-at-home not-enrolled enrol-refused refused-full refused-store',
     ],
   );
 });
