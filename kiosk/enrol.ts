@@ -34,9 +34,11 @@ const LONGEST_WAIT_MS = 30_000;
  */
 export async function enrol(enrolling: Enrolling, code: EnrolmentCode, signal: AbortSignal): Promise<Papers | undefined> {
   const { dir, clock, log, random, onUnreached } = enrolling;
+  let isKept = false;
   for (let failures = 0; !signal.aborted; failures++) {
     try {
-      keepPendingCode(dir, code);
+      if (!isKept) keepPendingCode(dir, code);
+      isKept = true;
       log.debug('enrolment.code_kept');
       const papers = await askOnce(enrolling, code, signal);
       log.debug('enrolment.answered');

@@ -67,7 +67,6 @@ export async function openEnrolment(parts: EnrolmentParts): Promise<Enrolment> {
     authority,
     accept: api.accept,
     refuse(peer, kiosk) {
-      ends.delete(kiosk);
       if (book.certificateOf(kiosk) === undefined) return undefined;
       const issued = issuedTo(authority, peer);
       if (issued?.kiosk !== kiosk) return 'admission.uncertified';
