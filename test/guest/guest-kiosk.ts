@@ -105,7 +105,7 @@ exit $(cat /tmp/status)
   }
 
   /** @throws Error that tells how far it came, when it takes too long, the guest ends, or the kiosk says what it should not. */
-  async until(isSo: () => boolean, what: string): Promise<void> {
+  async until(isSo: () => boolean, what: string | (() => string)): Promise<void> {
     const hopelessMs = performance.now() + this.patienceMs;
     while (!isSo()) {
       const ending = await Promise.race([this.guest.ended, this.#change()]);
@@ -114,7 +114,7 @@ exit $(cat /tmp/status)
         ending !== undefined
           ? `the guest is gone: ${JSON.stringify(ending)}`
           : (this.#faults[0] ?? (performance.now() > hopelessMs ? 'it takes too long' : undefined));
-      if (why !== undefined) throw this.#error(what, why);
+      if (why !== undefined) throw this.#error(typeof what === 'string' ? what : what(), why);
     }
   }
 

@@ -78,7 +78,10 @@ export const SECTIONS = {
     const { sensor } = board;
     const samples = async () => {
       const from = sensor.goodReads;
-      await kiosk.until(() => sensor.goodReads >= from + 10, `board: samples after ${from}, and ${sensor.badReads} refused`);
+      await kiosk.until(
+        () => sensor.goodReads >= from + 10,
+        () => `board: ${sensor.goodReads} good and ${sensor.badReads} bad reads of its sensor`,
+      );
     };
     await samples();
     for (let visit = 0; visit < visits; visit++) {
