@@ -13,7 +13,7 @@ mount -t 9p -o $by9p,ro,cache=loose host /host || { echo 'init: no root'; powero
 mount -t tmpfs writes /writes
 mkdir /writes/upper /writes/work
 mount -t overlay -o lowerdir=/host,upperdir=/writes/upper,workdir=/writes/work overlay /root
-mkdir -p /root/proc /root/sys /root/dev /root/run /root/share
+mkdir -p /root/proc /root/sys /root/dev /root/run /root/share /root/tmp
 mount --move /dev /root/dev
 mount -t proc proc /root/proc
 mount -t sysfs sys /root/sys
