@@ -9,7 +9,6 @@ import { runInNewContext } from 'node:vm';
 import t, { type Test } from 'tap';
 import type { Reading } from '../../hardware/thermometer/reading.ts';
 import { Answers } from '../../kiosk/answers.ts';
-import { BOARD_SIGNALS } from '../../kiosk/board-signals.ts';
 import { parseConfig } from '../../kiosk/config.ts';
 import type { Feedback, FeedbackKind } from '../../kiosk/feedback.ts';
 import { runBoard } from '../../kiosk/run-board.ts';
@@ -148,28 +147,6 @@ t.test('board: each answer is a rhythm at the lamps and at the buzzer', async (t
   answers.tell(answer('welcome'));
   await replaced;
   t.notOk(board.uno.isHigh(PINS.yellow), 'a new answer replaces the one that is playing');
-});
-
-t.test('board: no two different answers look alike without colour', async (t) => {
-  const rhythms = new Map<string, FeedbackKind[]>();
-  for (const [kind, signal] of Object.entries(BOARD_SIGNALS)) {
-    const key = signal.map(({ light, forMs }) => `${light === undefined ? '-' : '+'}${forMs}`).join('');
-    rhythms.set(key, [...(rhythms.get(key) ?? []), kind as FeedbackKind]);
-  }
-  t.strictSame(
-    [...rhythms.values()].map((kinds) => kinds.join(' ')),
-    [
-      'welcome thank-you enrolled',
-      'already-in already-out undone nothing-to-undo staff-menu enrolling',
-      'goodbye',
-      'door-in',
-      'door-out',
-      'door-both',
-      'please-measure-again enrol-unreached',
-      'please-see-staff',
-      'not-a-card card-refused card-withdrawn keep-at-home not-enrolled enrol-refused refused-full refused-store',
-    ],
-  );
 });
 
 t.test('board: a light of one housing pulses its three pins', async (t) => {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { BOARD_SIGNALS } from '../../kiosk/board-signals.ts';
 import { parseConfig } from '../../kiosk/config.ts';
+import type { FeedbackKind } from '../../kiosk/feedback.ts';
 
 const withBoard = (board: Record<string, unknown>, more: Record<string, unknown> = {}) =>
   parseConfig({ dataDir: 'd', trustPath: 't', boards: [{ kind: 'firmata', name: 'board', path: '/dev/board', ...board }], ...more })
@@ -36,4 +37,26 @@ t.test('board signals: none lasts longer than a person waits, and none is empty'
       kind,
     );
   }
+});
+
+t.test('board signals: no two different answers look alike without colour', async (t) => {
+  const rhythms = new Map<string, FeedbackKind[]>();
+  for (const [kind, signal] of Object.entries(BOARD_SIGNALS)) {
+    const key = signal.map(({ light, forMs }) => `${light === undefined ? '-' : '+'}${forMs}`).join('');
+    rhythms.set(key, [...(rhythms.get(key) ?? []), kind as FeedbackKind]);
+  }
+  t.strictSame(
+    [...rhythms.values()].map((kinds) => kinds.join(' ')),
+    [
+      'welcome thank-you enrolled',
+      'already-in already-out undone nothing-to-undo staff-menu enrolling',
+      'goodbye',
+      'door-in',
+      'door-out',
+      'door-both',
+      'please-measure-again enrol-unreached',
+      'please-see-staff',
+      'not-a-card card-refused card-withdrawn keep-at-home not-enrolled enrol-refused refused-full refused-store',
+    ],
+  );
 });
