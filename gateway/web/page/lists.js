@@ -147,9 +147,8 @@ export function venuesPage() {
           venue.lingeringMs > 0 ? `, air ${span(venue.lingeringMs)}` : '',
           venue.thresholdCelsius === undefined ? '' : `, high from ${venue.thresholdCelsius.toFixed(1)} °C`,
           h('br'),
-          h('span', { class: 'quiet' }, unsignedWords(venue)),
+          h('span', { class: 'quiet' }, `${venue.timezone}, ${unsignedWords(venue)}`),
         ],
-        venue.timezone,
         isManager()
           ? h(
               'div',
@@ -173,7 +172,7 @@ export function venuesPage() {
   });
   const add = isManager() ? h('button', { 'data-action': 'edit-venue' }, 'Add a venue …') : undefined;
   if (rows.length === 0) return [head('Venues', add), empty('off', 'No venue yet.')];
-  return [head('Venues', add), table('venues', ['Venue', 'Doors', 'Kiosks', 'Rules', 'Time zone', ''], rows)];
+  return [head('Venues', add), table('venues', ['Venue', 'Doors', 'Kiosks', 'Rules', ''], rows)];
 }
 
 const UNSIGNED = {

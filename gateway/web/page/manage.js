@@ -19,7 +19,7 @@ function fillIn(title, fields, button, more) {
       { method: 'dialog', 'data-key': title },
       h('h2', { id: 'ask-title' }, title),
       more,
-      fields,
+      fields === undefined ? undefined : h('div', { class: 'fields' }, fields),
       h(
         'div',
         { class: 'row-actions' },
@@ -39,18 +39,19 @@ function fillIn(title, fields, button, more) {
   );
 }
 
-const field = (name, label, value, more = {}) => [
-  h('label', { for: `f-${name}` }, label),
-  h('input', { id: `f-${name}`, name, value, autocomplete: 'off', ...more }),
-];
-const choice = (name, label, options, value) => [
-  h('label', { for: `f-${name}` }, label),
+const field = (name, label, value, more = {}) =>
+  h('div', {}, h('label', { for: `f-${name}` }, label), h('input', { id: `f-${name}`, name, value, autocomplete: 'off', ...more }));
+const choice = (name, label, options, value) =>
   h(
-    'select',
-    { id: `f-${name}`, name },
-    Object.entries(options).map(([key, words]) => h('option', { value: key, selected: key === value }, words)),
-  ),
-];
+    'div',
+    {},
+    h('label', { for: `f-${name}` }, label),
+    h(
+      'select',
+      { id: `f-${name}`, name },
+      Object.entries(options).map(([key, words]) => h('option', { value: key, selected: key === value }, words)),
+    ),
+  );
 
 /** @param replaces a kiosk whose place the new one takes. */
 export async function enrol(venueId, replaces) {
@@ -111,14 +112,14 @@ export async function editVenue(venueId) {
       choice('kind', 'Kind', Object.fromEntries(KINDS.map((kind) => [kind, kind])), before.kind),
       field('timezone', 'Time zone', before.timezone, { required: true, maxlength: 64 }),
       field('dwell', 'Usual stay, hours', before.dwellMs / HOUR, { type: 'number', min: 0.1, max: 48, step: 'any', required: true }),
-      field('lingering', 'Air lingers after somebody left, minutes', before.lingeringMs / 60_000, {
+      field('lingering', 'Air lingers, minutes', before.lingeringMs / 60_000, {
         type: 'number',
         min: 0,
         max: 1_440,
         step: 'any',
         required: true,
       }),
-      field('threshold', 'A reading is high from, °C (empty: as each kiosk is set)', before.thresholdCelsius ?? '', {
+      field('threshold', 'High from, °C (empty: as kiosks are set)', before.thresholdCelsius ?? '', {
         type: 'number',
         min: 35,
         max: 42,
