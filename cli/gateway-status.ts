@@ -1,4 +1,5 @@
 /** What `vestibule gateway status` prints: kiosks a line each, then what is wrong, in words. Pure. */
+import type { GatewayState } from '../gateway/state-board.ts';
 import type { GatewayStatus, KioskStatus } from '../gateway/status.ts';
 
 /** @param nowMs by the machine's wall clock. */
@@ -13,6 +14,7 @@ export function statusLines(status: GatewayStatus, nowMs: number): string[] {
       const code = isRunning ? lastState?.sinks[name]?.code : undefined;
       return `  sink ${name}: ${behindEntries} behind${droppedEntries > 0 ? `, ${droppedEntries} DROPPED past retention` : ''}${code === undefined ? '' : ` [${code}]`}`;
     }),
+    ...(isRunning && lastState?.policies !== undefined ? [`  ${policyLine(lastState.policies)}`] : []),
     `  flags: ${standing} standing (${flags.confirmed ?? 0} confirmed, ${flags.unconfirmed ?? 0} unconfirmed), ${flags.pending ?? 0} waiting for a second reading`,
     ...(isRunning ? (lastState?.refused ?? []) : []).map(
       ({ kiosk, code, count }) => `  refused ${count} times: ${kiosk ?? 'somebody'} [${code}]`,
@@ -21,6 +23,11 @@ export function statusLines(status: GatewayStatus, nowMs: number): string[] {
       ({ address, code, count }) => `  held off ${count} times: ${address} [${code}]`,
     ),
   ];
+}
+
+function policyLine({ kiosks, confirmed, refused, lostCards }: NonNullable<GatewayState['policies']>): string {
+  const refusals = Object.entries(refused).map(([code, count]) => `; refused by ${count} [${code}]`);
+  return `policy: confirmed by ${confirmed} of ${kiosks} kiosks, ${lostCards} lost cards${refusals.join('')}`;
 }
 
 function kioskLine(kiosk: KioskStatus, { isRunning, lastState, venues }: GatewayStatus, nowMs: number): string {
