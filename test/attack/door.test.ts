@@ -10,15 +10,16 @@ import { RawClient } from './raw-client.ts';
 /** What an honest kiosk may wait for a PUBACK while others attack, on a machine that may be busy with other things too. */
 const UNHARMED_MS = 5_000;
 
+/** More than an address may open at once and in the time that a busy gateway takes to look at them. */
+const CROWD = 800;
+
 const gateway = await AttackedGateway.start(t.testdir());
 const honest = await HonestKiosks.start(gateway);
 
 t.test('connections: an address that opens them as fast as it can is held off, and others come in', async (t) => {
-  const crowd = await Promise.all(Array.from({ length: 400 }, () => RawClient.tcp(gateway.tlsPort, { localAddress: '127.0.0.70' })));
+  const crowd = await Promise.all(Array.from({ length: CROWD }, () => RawClient.tcp(gateway.tlsPort, { localAddress: '127.0.0.70' })));
   await gateway.counted('admission.too_often');
-  await eventually('most of them closed', () => crowd.filter(({ isClosed }) => isClosed).length >= 300);
-  const open = crowd.filter(({ isClosed }) => !isClosed).length;
-  t.ok(open <= 64, `${open} of 400 wait to be admitted`);
+  await eventually('all but 64 closed', () => crowd.filter(({ isClosed }) => !isClosed).length <= 64);
   const { door } = await gateway.state((state) => state.door.addresses.some(({ address }) => address === '127.0.0.70'));
   t.ok(door.addresses.length <= 16);
   const newcomer = await gateway.admit();
@@ -64,14 +65,14 @@ t.test('flapping and duplicate ids: whoever connects again and again is told to 
   const kiosk = await gateway.admit();
   const codes: (number | undefined)[] = [];
   let last: RawClient | undefined;
-  for (let i = 0; i < 30; i++) {
+  // As many as it takes: on a busy machine each takes its time, and one in two seconds is let in.
+  while (!codes.includes(3) && codes.length < 200) {
     const client = await RawClient.tls(gateway.tlsPort, { key: kiosk.signingKey }, { localAddress: '127.0.0.74' });
     codes.push(await client.connack(mqtt.connect(kiosk.kiosk)));
     if (codes.at(-1) === 0) last = client;
   }
   const admitted = codes.filter((code) => code === 0).length;
-  t.ok(admitted >= 20 && admitted < 30, `${admitted} of 30 admitted`);
-  t.ok(codes.includes(3), 'the others are told: later');
+  t.ok(admitted >= 20 && codes.includes(3), `${admitted} admitted, then told: later`);
   t.equal(last?.isClosed, false, 'the one that is there was not thrown out by those');
   const state = await gateway.state(({ kiosks }) => (kiosks[kiosk.kiosk]?.takeovers ?? 0) >= 19);
   t.ok(state.refused.some((refused) => refused.kiosk === kiosk.kiosk && refused.code === 'admission.too_often'));
