@@ -27,7 +27,7 @@ export function statusLines(status: GatewayStatus, nowMs: number): string[] {
 
 function policyLine({ kiosks, confirmed, refused, lostCards }: NonNullable<GatewayState['policies']>): string {
   const refusals = Object.entries(refused).map(([code, count]) => `; refused by ${count} [${code}]`);
-  return `policy: confirmed by ${confirmed} of ${kiosks} kiosks, ${lostCards} lost cards${refusals.join('')}`;
+  return `policy: confirmed by ${confirmed} of ${kiosks} kiosks, ${lostCards} lost ${lostCards === 1 ? 'card' : 'cards'}${refusals.join('')}`;
 }
 
 function kioskLine(kiosk: KioskStatus, { isRunning, lastState, venues }: GatewayStatus, nowMs: number): string {

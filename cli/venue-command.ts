@@ -10,6 +10,7 @@ import { writeDeed } from './audit-desk.ts';
 import { dataPaths, refuseNoGateway } from './data-paths.ts';
 import { placeId, withRegistry } from './registry-access.ts';
 
+/** All lines at once: a reader that has enough after the first (`| head -1`) breaks nothing off. */
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -51,7 +52,7 @@ export function venueCommand(): Command {
         return putEntrances(venueBook, id, options);
       });
       await writeDeed(options.data, { action: 'venue.add', about: added.id, detail: '' });
-      for (const line of venueLines(added)) say(line);
+      say(venueLines(added).join('\n'));
     });
 
   withRules(
@@ -69,7 +70,7 @@ export function venueCommand(): Command {
       const { entrance = [], removeEntrance = [] } = options;
       const what = [...Object.keys(rules), ...(entrance.length + removeEntrance.length > 0 ? ['entrances'] : [])];
       await writeDeed(options.data, { action: 'venue.edit', about: id, detail: what.join(' ') });
-      for (const line of venueLines(changed)) say(line);
+      say(venueLines(changed).join('\n'));
     });
 
   venue
@@ -83,7 +84,6 @@ export function venueCommand(): Command {
         if (options.json === true) return say(JSON.stringify(listJson(registry)));
         const lines = registry.venues().flatMap((one) => [...venueLines(one), policyLine(registry, one)]);
         const lost = registry.lostList.count();
-        // At once, so that a reader that has enough of it breaks nothing off.
         say([...lines, ...(lost > 0 ? [`lost cards: ${lost}`] : [])].join('\n'));
       });
     });
