@@ -4,6 +4,7 @@ import { release, userInfo } from 'node:os';
 import { Command } from 'commander';
 import { accessOf } from '../hardware/discover-access.ts';
 import { discoverDevices, type FoundDevice } from '../hardware/discover-devices.ts';
+import { listKeyboards } from '../hardware/evdev/keyboards.ts';
 import { type HidDevice, listHid } from '../hardware/hid/hid-devices.ts';
 import { FINGERPRINTS, fingerprintOf } from '../hardware/scanner/fingerprints.ts';
 import { rulesText } from '../hardware/udev/rules.ts';
@@ -85,9 +86,9 @@ async function examine(config: KioskConfig, mayDeliver: boolean, signal: AbortSi
 }
 
 async function examineDevices(config: KioskConfig, now: KioskNow | undefined): Promise<Finding[]> {
-  const [seen, hid] = await Promise.all([discoverDevices(), listHid()]);
+  const [seen, hid, keyboards] = await Promise.all([discoverDevices(), listHid(), listKeyboards()]);
   const devices = seen.map((device) => withTakenDoors(device, hid));
-  const uses = usesOf(config, hid, (path) => (existsSync(path) ? realpathSync(path) : undefined));
+  const uses = usesOf(config, { hid, keyboards }, (path) => (existsSync(path) ? realpathSync(path) : undefined));
   const used = devices.flatMap((device) => device.doors.map((door) => uses.of(device, door)));
   const paths = new Set([
     ...devices.flatMap(({ doors }) => doors.map(({ path }) => path)),

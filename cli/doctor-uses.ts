@@ -1,6 +1,7 @@
 /** Which of the devices here a kiosk uses, by its settings and by its own rules for devices that nobody named. Pure. */
 import { mayBeScanner, nameOf } from '../hardware/discover.ts';
 import type { Door, FoundDevice } from '../hardware/discover-devices.ts';
+import type { KeyboardDevice } from '../hardware/evdev/keyboards.ts';
 import { type HidDevice, hidNameOf } from '../hardware/hid/hid-devices.ts';
 import { isScanner, kindOf } from '../hardware/hid/hid-scanners.ts';
 import type { KioskConfig } from '../kiosk/config.ts';
@@ -45,10 +46,16 @@ export interface Uses {
   readonly radios: readonly Radio[];
 }
 
+/** What the kernel shows of devices that no file names by itself. */
+export interface Shown {
+  readonly hid: readonly HidDevice[];
+  readonly keyboards: readonly KeyboardDevice[];
+}
+
 /** @param realPathOf where a path leads now, or `undefined`. */
-export function usesOf(config: KioskConfig, hid: readonly HidDevice[], realPathOf: (path: string) => string | undefined): Uses {
+export function usesOf(config: KioskConfig, { hid, keyboards }: Shown, realPathOf: (path: string) => string | undefined): Uses {
   const byPath = namedByPath(config, realPathOf);
-  const { uses: hidUses, named: hidNamed } = usesOfHid(config, hid);
+  const { uses: hidUses, eventUses, named: hidNamed } = usesOfHid(config, hid, keyboards);
   const radios = radiosOf(config);
   const nodes = new Map(hid.flatMap((device) => nodesOf(device).map((node) => [node, device] as const)));
   return {
@@ -64,7 +71,7 @@ export function usesOf(config: KioskConfig, hid: readonly HidDevice[], realPathO
         case 'usb':
           return ofHid(config, device, nodes.get(door.path), hidUses);
         case 'keyboard':
-          return { whyNot: 'it types; the kiosk reads what types by its HID door.' };
+          return eventUses.get(door.path) ?? { whyNot: 'it types; the kiosk reads what types by its HID door.' };
         case 'bluetooth':
           return ofBluetooth(radios, door);
         case 'i2c':
@@ -99,17 +106,23 @@ function ofSerial(config: KioskConfig, device: FoundDevice, door: Door): Use | U
 }
 
 /** As kiosk/run-hid-scanners.ts chooses: the settings first, then what is known to be a scanner, the second of two alike under a name of its own. */
-function usesOfHid(config: KioskConfig, hid: readonly HidDevice[]): { uses: ReadonlyMap<HidDevice, Use>; named: Named[] } {
+function usesOfHid(config: KioskConfig, hid: readonly HidDevice[], keyboards: readonly KeyboardDevice[]) {
   const uses = new Map<HidDevice, Use>();
+  /** By path, of what is not on USB, or is to be taken as an input device. */
+  const eventUses = new Map<string, Use>();
   const configured = config.scanners.flatMap((scanner) => (scanner.kind === 'hid-pos' || scanner.kind === 'keyboard' ? [scanner] : []));
   const named = configured.map((scanner): Named => {
     const wanted = scanner.kind === 'hid-pos' ? 'pos' : 'keyboard';
     const found = hid.find((device) => !uses.has(device) && isMeant(scanner, device) && kindOf(device).kind === wanted);
     const node = found && nodeFor(found, wanted, scanner.kind !== 'keyboard' || scanner.isExclusive);
-    if (found !== undefined && node !== undefined) uses.set(found, { name: scanner.name, role: 'scanner', isNamed: true, nodes: [node] });
-    return { name: scanner.name, role: 'scanner', realPath: undefined, isThere: found !== undefined };
+    const use = (...nodes: string[]): Use => ({ name: scanner.name, role: 'scanner', isNamed: true, nodes });
+    if (found !== undefined && node !== undefined) uses.set(found, use(node));
+    const mayTakeEvents = node === undefined && scanner.kind === 'keyboard' && scanner.isExclusive && scanner.via !== 'usb';
+    const typing = mayTakeEvents ? keyboards.find((keyboard) => isMeant(scanner, keyboard)) : undefined;
+    if (typing !== undefined) eventUses.set(typing.path, use(typing.path));
+    return { name: scanner.name, role: 'scanner', realPath: undefined, isThere: found !== undefined || typing !== undefined };
   });
-  if (!config.scanners.some(({ kind }) => kind === 'auto-hid')) return { uses, named };
+  if (!config.scanners.some(({ kind }) => kind === 'auto-hid')) return { uses, eventUses, named };
   const ordinals = new Map<string, number>();
   for (const device of hid) {
     if (!isScanner(device) || configured.some((scanner) => isMeant(scanner, device))) continue;
@@ -118,7 +131,7 @@ function usesOfHid(config: KioskConfig, hid: readonly HidDevice[]): { uses: Read
     const node = nodeFor(device, kindOf(device).kind, true);
     if (node !== undefined) uses.set(device, { name: hidNameOf(device, ordinal), role: 'scanner', isNamed: false, nodes: [node] });
   }
-  return { uses, named };
+  return { uses, eventUses, named };
 }
 
 const nodeFor = ({ hidraw, libusb }: HidDevice, kind: string, isExclusive: boolean): string | undefined =>

@@ -8,6 +8,7 @@ import { usesOf } from '../../cli/doctor-uses.ts';
 import { nameOf } from '../../hardware/discover.ts';
 import type { Access } from '../../hardware/discover-access.ts';
 import { discoverDevices } from '../../hardware/discover-devices.ts';
+import { listKeyboards } from '../../hardware/evdev/keyboards.ts';
 import { listHid } from '../../hardware/hid/hid-devices.ts';
 import { BOOT_KEYBOARD_DESCRIPTOR } from '../../hardware/scanner/keyboard-reports.ts';
 import { parseConfig } from '../../kiosk/config.ts';
@@ -35,11 +36,15 @@ async function examine(
   isThere: (path: string) => boolean = () => true,
 ) {
   const [devices, hid] = await Promise.all([discoverDevices(sys.places), listHid(sys.hidPlaces)]);
+  const keyboards = await listKeyboards({
+    classDir: join(sys.places.sysDir, 'class/input'),
+    deviceDir: join(sys.places.deviceDir, 'input'),
+  });
   const config = parseConfig({ dataDir: '/d', trustPath: '/t', ...json });
   const paths = devices.flatMap(({ doors }) => doors.map(({ path }) => path));
   return deviceFindings(devices, {
     access: new Map(paths.map((path) => [path, OPEN])),
-    uses: usesOf(config, hid, (path) => (isThere(path) ? path : undefined)),
+    uses: usesOf(config, { hid, keyboards }, (path) => (isThere(path) ? path : undefined)),
     known: () => undefined,
     holders: new Map(),
     now: undefined,
@@ -139,6 +144,22 @@ t.test("doctor: a board's thermometer that does not work is told by the running 
   t.match(said, [
     { subject: 'thermometer forehead', state: 'wrong', code: 'device.absent' },
     { state: 'fine', says: /board board, and it works/ },
+  ]);
+});
+
+t.test('doctor: a named scanner that types and is not on USB is told by its input device, unless USB was asked for', async (t) => {
+  const sys = new FakeSys(t.testdir());
+  const path = sys.ps2('event2', 'AT Translated Set 2 keyboard', '0001:0001');
+  const scanner = { kind: 'keyboard', name: 'counter', vendorId: '0001', productId: '0001' };
+  for (const via of ['auto', 'evdev'])
+    t.match(
+      await examine(sys, { scanners: [{ ...scanner, via }] }),
+      [{ state: 'fine', says: "is the kiosk's scanner counter.", doors: [{ path }] }],
+      via,
+    );
+  t.match(await examine(sys, { scanners: [{ ...scanner, via: 'usb' }] }), [
+    { subject: 'scanner counter', state: 'wrong', code: 'device.absent' },
+    { state: 'fine', says: /left alone/ },
   ]);
 });
 

@@ -84,6 +84,18 @@ export class FakeSys {
     return this.#node(`input/${name}`);
   }
 
+  /** A keyboard that is not on USB. @param ids as the kernel writes them. */
+  ps2(name: string, title: string, ids: string): string {
+    const [vendor = '', product = ''] = ids.split(':');
+    const input = join('sys/devices/platform/i8042/serio0/input', `input-${name}`);
+    this.#files(input, { name: title, uniq: '', phys: 'isa0060/serio0/input0', 'capabilities/key': KEYBOARD_KEYS });
+    this.#files(join(input, 'id'), { vendor, product });
+    this.#files(join(input, name), {});
+    this.#link(join(input, name, 'device'), input);
+    this.#link(`sys/class/input/${name}`, join(input, name));
+    return this.#node(`input/${name}`);
+  }
+
   /** A port of the board itself. @param type as the serial core tells it; 0 where nothing is behind it. */
   builtIn(name: string, type: string): string {
     const dir = join('sys/devices/platform/serial8250/tty', name);
