@@ -6,6 +6,7 @@ import { randomBytes, X509Certificate } from 'node:crypto';
 import { makeCertificate } from '../protocol/certificate.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
 import {
+  formatPapers,
   formatTimeRequest,
   NONCE_BYTES,
   type Papers,
@@ -115,7 +116,7 @@ export class Credentials {
     this.onSeen(seen);
     if (papers.trust.deployment !== this.#trust.deployment)
       throw new DecodeError('decode.malformed', 'renewal: papers of another deployment');
-    if (this.#papers !== undefined && JSON.stringify(papers) === JSON.stringify(this.#papers)) return false;
+    if (this.#papers !== undefined && formatPapers(papers) === formatPapers(this.#papers)) return false;
     try {
       keepPapers(dir, papers, identity);
     } catch (error) {

@@ -32,6 +32,8 @@ export interface ApiDoors {
 export interface KioskApi {
   /** Takes over a connection. */
   accept(socket: Socket, peer: Peer): void;
+  /** Ends every connection; nothing is asked of the stores any more when it resolves. */
+  close(): Promise<void>;
 }
 
 /** One request and its answer; a connection that takes longer is held by somebody who has no use for it. */
@@ -55,7 +57,9 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
 
 export function openKioskApi({ enroller, signTime, onRefused, onBug }: ApiDoors): KioskApi {
   const peers = new WeakMap<Socket, Peer>();
-  let atOnce = 0;
+  const sockets = new Set<Socket>();
+  const answering = new Set<Promise<void>>();
+  let isClosing = false;
 
   const answerTo = async (request: IncomingMessage): Promise<string> => {
     const peer = peers.get(request.socket);
@@ -80,16 +84,18 @@ export function openKioskApi({ enroller, signTime, onRefused, onBug }: ApiDoors)
     (request, response) => {
       if (![ENROL_PATH, RENEW_PATH, TIME_PATH].includes(request.url ?? '')) return say(response, 404, '');
       if (request.method !== 'POST') return say(response, 405, '');
-      answerTo(request).then(
+      const answered = answerTo(request).then(
         (answer) => say(response, 200, answer),
         (error: unknown) => {
-          if (request.destroyed && !request.complete) return;
+          if (isClosing || (request.destroyed && !request.complete)) return;
           const code = codeOf(error);
           if (code === undefined) onBug(error);
           else onRefused(code);
           say(response, statusOf(code), code === undefined ? '' : formatRefusal(code));
         },
       );
+      answering.add(answered);
+      answered.finally(() => answering.delete(answered)).catch(onBug);
     },
   );
   // A peer that speaks no HTTP is told nothing.
@@ -97,17 +103,20 @@ export function openKioskApi({ enroller, signTime, onRefused, onBug }: ApiDoors)
 
   return {
     accept(socket, peer) {
-      if (atOnce >= MOST_AT_ONCE) {
+      if (isClosing || sockets.size >= MOST_AT_ONCE) {
         socket.destroy();
         return;
       }
-      atOnce += 1;
-      socket.once('close', () => {
-        atOnce -= 1;
-      });
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
       socket.setTimeout(LONGEST_EXCHANGE_MS, () => socket.destroy());
       peers.set(socket, peer);
       server.emit('connection', socket);
+    },
+    async close() {
+      isClosing = true;
+      for (const socket of sockets) socket.destroy();
+      await Promise.allSettled(answering);
     },
   };
 }

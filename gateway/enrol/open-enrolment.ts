@@ -42,7 +42,6 @@ export interface Enrolment extends KioskApi {
   refuse(peer: Peer, kiosk: KioskId): ErrorCode | undefined;
   /** Until abort: ends, within a tenth of a second, the sessions of the revoked, and of those whose certificate has ended since they connected. */
   keepOut(end: (kiosk: KioskId) => void, signal: AbortSignal): Promise<void>;
-  close(): void;
 }
 
 /** Codes that were used or have expired are shown to operators for so long. */
@@ -88,7 +87,10 @@ export async function openEnrolment(parts: EnrolmentParts): Promise<Enrolment> {
         await clock.sleep(LOOK_EVERY_MS, signal);
       }
     },
-    close: () => book.close(),
+    close: async () => {
+      await api.close();
+      book.close();
+    },
   };
 }
 

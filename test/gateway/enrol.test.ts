@@ -276,3 +276,13 @@ t.test('privacy: no secret of a code is in a log line or a file, nor a key', asy
   t.equal(searchBytes('planted', Buffer.from(`x ${given.text} y`), secrets).length, 1, 'what is looked for can be found');
   t.notMatch(readFileSync(join(gateway.directory, 'enrolment.db'), 'latin1'), gateway.venue, 'the book is encrypted');
 });
+
+t.test('kiosk API: a gateway that stops while it is asked ends in order', async (t) => {
+  const gateway = await startTestGateway(t);
+  const code = await codeFrom(gateway);
+  const asking = Array.from({ length: 20 }, () => new Candidate().enrol(code).catch(() => {}));
+  await until(() => gateway.log.of('kiosk.enrolled').length > 0);
+  await gateway.stop();
+  await Promise.all(asking);
+  t.equal(gateway.log.of('certificate.issued').length, 1, 'what was begun is done before the stores are closed');
+});
