@@ -10,7 +10,8 @@ import type { EpochMillis } from '../../protocol/units.ts';
 import type { OpenedBatch, OpenedRow } from '../open-batch.ts';
 import { CardNames, type VenueCalendar } from '../pseudonym.ts';
 import type { Kiosk } from '../registry.ts';
-import { areTwoPlaces, type ClockBase, type DoubtPolicy, hasJumped, isNight, type Sighting } from './doubt-rules.ts';
+import { CardTable } from './card-table.ts';
+import { areTwoPlaces, type ClockBase, type DoubtPolicy, hasJumped, isNight } from './doubt-rules.ts';
 import { Tally } from './tally.ts';
 
 export interface Doubt {
@@ -21,12 +22,8 @@ export interface Doubt {
   readonly raisedAtMs: EpochMillis;
 }
 
-/** Cards remembered, some 100 bytes each. The way between two venues is short, so that few need to be. */
+/** Cards remembered, some 40 bytes each. The way between two venues is short, so that few need to be. */
 const MOST_CARDS = 100_000;
-
-interface Seen extends Sighting {
-  readonly row: RowIdentity;
-}
 
 interface Door {
   readonly visitors: Tally;
@@ -43,8 +40,7 @@ export class Doubts {
   readonly #policy: DoubtPolicy;
   readonly #calendar: VenueCalendar;
   readonly #names = new CardNames();
-  /** Least lately seen first. */
-  readonly #cards = new Map<string, Seen>();
+  readonly #cards = new CardTable(MOST_CARDS);
   readonly #doors = new Map<KioskId, Door>();
 
   constructor(policy: DoubtPolicy, calendar: VenueCalendar) {
@@ -58,6 +54,7 @@ export class Doubts {
     const door = this.#doorOf(kiosk.kiosk);
     const { venue } = kiosk.placement;
     const bootOf = bootNames();
+    const source = { kiosk: kiosk.kiosk, keyId: batch.keyId, venue };
     for (const row of taken) {
       if (!('event' in row)) continue;
       const { event, seq } = row;
@@ -73,15 +70,12 @@ export class Doubts {
       if (event.type !== 'check-in') continue;
       if (door.visitors.add(atMs, 1) > this.#policy.mostInDoorWindow) doubt('door-rate');
       if (this.#isNightAt(kiosk, door, atMs) && door.atNight.add(atMs, 1) > this.#policy.mostInNightWindow) doubt('night-burst');
-      const name = this.#names.of(event.card);
-      const seen: Seen = { venue, atMs, uncertaintyMs, row: identity };
-      const before = this.#cards.get(name);
-      if (before !== undefined && areTwoPlaces(before, seen, this.#policy)) {
+      const before = this.#cards.see(this.#names.of(event.card), { source, seq, atMs, uncertaintyMs });
+      if (before !== undefined && areTwoPlaces({ ...before, venue: before.source.venue }, { venue, atMs, uncertaintyMs }, this.#policy)) {
         doubt('two-places');
         // Which of the two is the copy nobody can tell.
-        doubt('two-places', before.row, before.venue);
+        doubt('two-places', { kiosk: before.source.kiosk, keyId: before.source.keyId, seq: before.seq }, before.source.venue);
       }
-      this.#remember(name, seen);
     }
     return doubts;
   }
@@ -90,14 +84,6 @@ export class Doubts {
     const number = Math.floor(atMs / QUARTER_MS);
     if (door.quarter?.number !== number) door.quarter = { number, isAtNight: isNight(this.#calendar.hourAt(timezone, atMs), this.#policy) };
     return door.quarter.isAtNight;
-  }
-
-  #remember(name: string, seen: Seen): void {
-    this.#cards.delete(name);
-    this.#cards.set(name, seen);
-    if (this.#cards.size <= MOST_CARDS) return;
-    const oldest = this.#cards.keys().next().value;
-    if (oldest !== undefined) this.#cards.delete(oldest);
   }
 
   #doorOf(kiosk: KioskId): Door {
