@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { CERTIFICATE_DAYS } from '../../gateway/authority.ts';
 import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
@@ -39,8 +39,22 @@ const kiosksOf = (road: Road): Promise<Kiosk[]> => withRegistry(road, (registry)
 const admittedTo = async (road: Road): Promise<KioskId[]> =>
   (await kiosksOf(road)).filter(({ revokedAtMs }) => revokedAtMs === undefined).map(({ kiosk }) => kiosk);
 
-async function openRoad(t: Parameters<typeof Road.open>[0]): Promise<Road> {
+/** What runs, to be stopped before the test's directory goes, in the opposite order. */
+const stops: (() => Promise<void>)[] = [];
+
+function journey(title: string, run: (t: Test) => Promise<void>): void {
+  t.test(title, async (t) => {
+    try {
+      await run(t);
+    } finally {
+      for (const stop of stops.splice(0).reverse()) await stop();
+    }
+  });
+}
+
+async function openRoad(t: Test): Promise<Road> {
   const road = await Road.open(t);
+  stops.push(() => road.close());
   await withRegistry(road, (registry) => registry.putVenue({ id: road.venue, name: 'Shop', timezone: 'UTC' }));
   return road;
 }
@@ -57,11 +71,11 @@ async function serves(road: Road, name: string, kiosk: WaitingKiosk, card: numbe
   await road.delivered(name);
 }
 
-t.test('enrolment: a kiosk without identity takes no card, then its code from its own scanner, then cards', async (t) => {
+journey('enrolment: a kiosk without identity takes no card, then its code from its own scanner, then cards', async (t) => {
   const road = await openRoad(t);
   const dir = road.dirOf('kiosk');
   const kiosk = startWaitingKiosk(dir, { clock: road.clock });
-  t.teardown(() => kiosk.stop());
+  stops.push(() => kiosk.stop());
   await until(() => kiosk.said.includes('not-enrolled'));
   t.equal(await kiosk.scan(road.textOf(cardOf(1))), 'not-enrolled');
   t.equal(await kiosk.scan('4006381333931'), 'not-a-card');
@@ -73,10 +87,10 @@ t.test('enrolment: a kiosk without identity takes no card, then its code from it
   t.strictSame(await admittedTo(road), [(await kiosk.ready).kiosk]);
 });
 
-t.test('enrolment: what is scanned while the gateway is asked is not lost, and a refused code leaves the kiosk waiting', async (t) => {
+journey('enrolment: what is scanned while the gateway is asked is not lost, and a refused code leaves the kiosk waiting', async (t) => {
   const road = await openRoad(t);
   const kiosk = startWaitingKiosk(road.dirOf('kiosk'), { clock: road.clock });
-  t.teardown(() => kiosk.stop());
+  stops.push(() => kiosk.stop());
   const code = await codeFor(road);
   kiosk.type(encodeCode({ ...enrolmentCodeOf(code), secret: new Uint8Array(16) }));
   await until(() => kiosk.said.includes('enrol-refused'));
@@ -88,7 +102,7 @@ t.test('enrolment: what is scanned while the gateway is asked is not lost, and a
 });
 
 for (const point of KIOSK_POINTS) {
-  t.test(`enrolment: the kiosk dies at ${point}; started again it is a kiosk without being asked, and the only one`, async (t) => {
+  journey(`enrolment: the kiosk dies at ${point}; started again it is a kiosk without being asked, and the only one`, async (t) => {
     const road = await openRoad(t);
     const { log, hasDied } = deadlyLog(point);
     const first = startWaitingKiosk(road.dirOf('kiosk'), { clock: road.clock, log });
@@ -96,7 +110,7 @@ for (const point of KIOSK_POINTS) {
     await t.rejects(first.ended, { message: `killed at ${point}` });
     t.ok(hasDied());
     const second = startWaitingKiosk(road.dirOf('kiosk'), { clock: road.clock });
-    t.teardown(() => second.stop());
+    stops.push(() => second.stop());
     await serves(road, 'kiosk', second, 1);
     t.strictSame(await admittedTo(road), [(await second.ready).kiosk]);
     t.equal(existsSync(join(road.dirOf('kiosk'), 'enrolment.code')), false);
@@ -104,10 +118,10 @@ for (const point of KIOSK_POINTS) {
 }
 
 for (const point of GATEWAY_POINTS) {
-  t.test(`enrolment: the gateway dies at ${point}; started again it finishes the swap when the kiosk asks again`, async (t) => {
+  journey(`enrolment: the gateway dies at ${point}; started again it finishes the swap when the kiosk asks again`, async (t) => {
     const road = await openRoad(t);
     const old = startWaitingKiosk(road.dirOf('old'), { clock: road.clock });
-    t.teardown(() => old.stop());
+    stops.push(() => old.stop());
     old.type((await codeFor(road)).text);
     const { kiosk: oldId } = await old.ready;
     await road.stopGateway();
@@ -115,7 +129,7 @@ for (const point of GATEWAY_POINTS) {
     await road.startGateway(log);
     const code = await giveCodeInPlaceOf(road.gatewayDir, oldId, road.clock.wall());
     const fresh = startWaitingKiosk(road.dirOf('fresh'), { clock: road.clock });
-    t.teardown(() => fresh.stop());
+    stops.push(() => fresh.stop());
     fresh.type(code.text);
     await road.gatewayDied();
     t.ok(hasDied());
@@ -128,12 +142,12 @@ for (const point of GATEWAY_POINTS) {
   });
 }
 
-t.test('enrolment: the reply is lost, again and again; the kiosk gets the certificate that was issued the first time', async (t) => {
+journey('enrolment: the reply is lost, again and again; the kiosk gets the certificate that was issued the first time', async (t) => {
   const road = await openRoad(t);
   await road.stopGateway();
   let losses = 3;
   const link = await openCuttableLink(() => road.gateway.tlsPort);
-  t.teardown(() => link.close());
+  stops.push(() => link.close());
   const issued: string[] = [];
   const debug = (event: string) => {
     // All is done and nothing is said yet.
@@ -145,7 +159,7 @@ t.test('enrolment: the reply is lost, again and again; the kiosk gets the certif
   await road.startGateway({ ...silentLog, debug, info: (event) => void (event === 'certificate.issued' && issued.push(event)) });
   const code = { ...enrolmentCodeOf(await codeFor(road)), port: link.port };
   const kiosk = startWaitingKiosk(road.dirOf('kiosk'), { clock: road.clock });
-  t.teardown(() => kiosk.stop());
+  stops.push(() => kiosk.stop());
   kiosk.type(encodeCode(code));
   await serves(road, 'kiosk', kiosk, 1);
   t.equal(losses, 0);
@@ -163,12 +177,12 @@ async function switchedOff(road: Road): Promise<string> {
   return certificateIn(road.dirOf('kiosk'));
 }
 
-t.test('return: a kiosk that was off past its certificate’s end comes back by itself', async (t) => {
+journey('return: a kiosk that was off past its certificate’s end comes back by itself', async (t) => {
   const road = await openRoad(t);
   const before = await switchedOff(road);
   road.clock.pass(2 * CERTIFICATE_DAYS * DAY_MS);
   const kiosk = startWaitingKiosk(road.dirOf('kiosk'), { clock: road.clock, isClockSynced: () => true });
-  t.teardown(() => kiosk.stop());
+  stops.push(() => kiosk.stop());
   await serves(road, 'kiosk', kiosk, 2);
   t.not(certificateIn(road.dirOf('kiosk')), before);
   await until(() => /online/.test(kiosk.shown.join('')));
@@ -191,14 +205,14 @@ class UnsetClock implements Clock {
   wall = (): EpochMillis => (this.#clock.monotonic() % DAY_MS) as EpochMillis;
 }
 
-t.test('return: one whose clock is in 1970 and whose certificate has ended comes back, and knows the time from its gateway', async (t) => {
+journey('return: one whose clock is in 1970 and whose certificate has ended comes back, and knows the time from its gateway', async (t) => {
   const road = await openRoad(t);
   const before = await switchedOff(road);
   road.clock.pass(CERTIFICATE_DAYS * DAY_MS);
   const told: string[] = [];
   const log = { ...silentLog, info: (event: string) => void told.push(event) };
   const kiosk = startWaitingKiosk(road.dirOf('kiosk'), { clock: new UnsetClock(road.clock), isClockSynced: () => false, log });
-  t.teardown(() => kiosk.stop());
+  stops.push(() => kiosk.stop());
   await kiosk.ready;
   await until(() => told.includes('clock.told'));
   await serves(road, 'kiosk', kiosk, 2);
@@ -212,19 +226,19 @@ t.test('return: one whose clock is in 1970 and whose certificate has ended comes
   t.ok(Math.abs((last?.wallMs ?? 0) - road.clock.wall()) < 60_000, 'the scan bears the gateway’s time');
 });
 
-t.test('return: one with its clock in 1970 enrols', async (t) => {
+journey('return: one with its clock in 1970 enrols', async (t) => {
   const road = await openRoad(t);
   const kiosk = startWaitingKiosk(road.dirOf('kiosk'), { clock: new UnsetClock(road.clock), isClockSynced: () => false });
-  t.teardown(() => kiosk.stop());
+  stops.push(() => kiosk.stop());
   kiosk.type((await codeFor(road)).text);
   await serves(road, 'kiosk', kiosk, 1);
 });
 
-t.test('return: a kiosk that is online when its certificate ends goes on with another, and loses no scan', async (t) => {
+journey('return: a kiosk that is online when its certificate ends goes on with another, and loses no scan', async (t) => {
   const road = await openRoad(t);
   const dir = road.dirOf('kiosk');
   const kiosk = startWaitingKiosk(dir, { clock: road.clock });
-  t.teardown(() => kiosk.stop());
+  stops.push(() => kiosk.stop());
   kiosk.type((await codeFor(road)).text);
   await serves(road, 'kiosk', kiosk, 1);
   const before = certificateIn(dir);
@@ -233,7 +247,7 @@ t.test('return: a kiosk that is online when its certificate ends goes on with an
   await serves(road, 'kiosk', kiosk, 2);
 });
 
-t.test(
+journey(
   'swap of a card: a kiosk from an older image starts a new epoch when the gateway tells it, and nothing is lost or counted twice',
   async (t) => {
     const road = await openRoad(t);
@@ -248,7 +262,7 @@ t.test(
     // So that the gateway is asked at once, and not within a day.
     road.clock.pass(CERTIFICATE_DAYS * DAY_MS);
     const restored = startWaitingKiosk(road.dirOf('image'), { clock: road.clock, log });
-    t.teardown(() => restored.stop());
+    stops.push(() => restored.stop());
     await restored.ready;
     await until(() => events.includes('outbox.set_aside') && events.includes('store.recovered'));
     t.ok(events.includes('outbox.older_than_seen'));
@@ -262,10 +276,10 @@ t.test(
   },
 );
 
-t.test('revocation: a revoked kiosk says so at the door, and keeps what it is given', async (t) => {
+journey('revocation: a revoked kiosk says so at the door, and keeps what it is given', async (t) => {
   const road = await openRoad(t);
   const kiosk = startWaitingKiosk(road.dirOf('kiosk'), { clock: road.clock });
-  t.teardown(() => kiosk.stop());
+  stops.push(() => kiosk.stop());
   kiosk.type((await codeFor(road)).text);
   await serves(road, 'kiosk', kiosk, 1);
   const { kiosk: id } = await kiosk.ready;
