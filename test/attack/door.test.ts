@@ -8,7 +8,7 @@ import * as mqtt from './packets.ts';
 import { RawClient } from './raw-client.ts';
 
 /** What an honest kiosk may wait for a PUBACK while others attack, on a machine that may be busy with other things too. */
-const UNHARMED_MS = 5_000;
+const UNHARMED_MS = 15_000;
 
 /** More than an address may open at once and in the time that a busy gateway takes to look at them. */
 const CROWD = 800;
@@ -74,8 +74,8 @@ t.test('flapping and duplicate ids: whoever connects again and again is told to 
   const admitted = codes.filter((code) => code === 0).length;
   t.ok(admitted >= 20 && codes.includes(3), `${admitted} admitted, then told: later`);
   t.equal(last?.isClosed, false, 'the one that is there was not thrown out by those');
-  const state = await gateway.state(({ kiosks }) => (kiosks[kiosk.kiosk]?.takeovers ?? 0) >= 19);
-  t.ok(state.refused.some((refused) => refused.kiosk === kiosk.kiosk && refused.code === 'admission.too_often'));
+  await gateway.state(({ kiosks }) => (kiosks[kiosk.kiosk]?.takeovers ?? 0) >= 19);
+  await gateway.state(({ refused }) => refused.some((one) => one.kiosk === kiosk.kiosk && one.code === 'admission.too_often'));
   last?.end();
 });
 

@@ -22,7 +22,7 @@ t.comment(`seed ${seed}`);
 const LASTS_MS = isFull ? 600_000 : 20_000;
 const WARM_UP_MS = isFull ? 60_000 : 6_000;
 const WORKERS = 6;
-const UNHARMED_MS = 5_000;
+const UNHARMED_MS = 15_000;
 const MIB = 1_048_576;
 /** A kiosk that is fuzzed fills its quarantine, and one that comes too often is told to come later: another takes its place. */
 const CONNECTIONS_A_KIOSK = 15;

@@ -15,7 +15,7 @@ import { HonestKiosks } from './honest-kiosks.ts';
 import * as mqtt from './packets.ts';
 import { RawClient } from './raw-client.ts';
 
-const UNHARMED_MS = 5_000;
+const UNHARMED_MS = 15_000;
 const NOT_AUTHORISED = 5;
 
 const gateway = await AttackedGateway.start(t.testdir());

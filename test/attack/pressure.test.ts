@@ -10,7 +10,7 @@ import { HonestKiosks } from './honest-kiosks.ts';
 import * as mqtt from './packets.ts';
 import { RawClient } from './raw-client.ts';
 
-const UNHARMED_MS = 5_000;
+const UNHARMED_MS = 15_000;
 const MIB = 1_048_576;
 
 const gateway = await AttackedGateway.start(t.testdir());

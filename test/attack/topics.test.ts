@@ -15,7 +15,7 @@ const { seed } = suiteSize();
 const random = seededRandom(seed);
 t.comment(`seed ${seed}`);
 
-const UNHARMED_MS = 5_000;
+const UNHARMED_MS = 15_000;
 const OPERATORS = /^vestibule\/1\/(events\/|gateway\/|kiosk\/[0-9a-z]{16}\/state$)|^\$SYS\//;
 const OPERATORS_FILTER = /^(vestibule\/1\/(events|gateway)|\$SYS)(\/|$)|^vestibule\/1\/kiosk\/(\+|[0-9a-z]{16})\/state$/;
 
