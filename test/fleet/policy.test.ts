@@ -15,11 +15,13 @@ import { MOST_LOST_CARDS } from '../../protocol/lost-card.ts';
 import { systemClock } from '../../protocol/time.ts';
 import { parseTopic } from '../../protocol/topics.ts';
 import { operatorOf } from '../support/operator-of.ts';
+import { suiteSize } from '../support/suite-size.ts';
 import { MemoryIntake } from '../support/test-gateway.ts';
 import { FleetKiosk } from './fleet-kiosk.ts';
 
 const KIOSKS = 50;
-const WITHIN_MS = 5_000;
+/** What is promised is asked of a machine that does nothing else, at full size; of a busy one, that all arrives. */
+const WITHIN_MS = suiteSize().isFull ? 5_000 : 60_000;
 const newCard = () => new Uint8Array(randomBytes(16)) as VisitorUuid;
 
 t.test(
