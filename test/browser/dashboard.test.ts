@@ -18,7 +18,7 @@ async function logIn(page: Page, url: string, account = 'ann'): Promise<void> {
 
 /** The words of the control that has the focus. */
 const focused = (page: Page): Promise<string> =>
-  page.value("(({ activeElement: at }) => (at.matches('a, button, input, select') ? at.textContent.trim() || at.id : ''))(document)");
+  page.value("(({ activeElement: at }) => (at.matches('a, button, input, select') ? at.textContent.trim() + ' #' + at.id : ''))(document)");
 
 /** Presses Tab until something with these words has the focus. */
 async function tabTo(page: Page, words: string): Promise<void> {
@@ -102,8 +102,8 @@ t.test('dashboard: by keyboard alone from logging in to revoking a kiosk, which 
   await page.press('Enter');
   await page.until("document.querySelector('dialog[open]')");
   await page.type(kiosk.slice(-4));
-  await tabTo(page, 'Keep as it is');
-  await page.press('Tab');
+  await page.until("!document.querySelector('#sure').disabled");
+  await tabTo(page, '#sure');
   await page.press('Enter');
   await page.until(`fetch('/api/1/kiosks/${kiosk}').then((reply) => reply.json()).then(({ standing }) => standing === 'revoked')`);
   await busy.gateway.clock.advance(1_000);
