@@ -1,6 +1,6 @@
 // The frame: session, pages by address, live changes, and what a click does.
 import { ask, listen } from './api.js';
-import { h, show } from './dom.js';
+import { h, opened, show } from './dom.js';
 import { kioskPage } from './kiosk.js';
 import { auditPage, flagsPage, gatewayPage, quarantinePage, venuesPage } from './lists.js';
 import { editVenue, enrol } from './manage.js';
@@ -243,9 +243,7 @@ function sure({ title, text, button, word }) {
     ),
   );
   if (of('word')) of('word').value = '';
-  dialog.returnValue = 'no';
-  dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true }));
+  return opened(dialog);
 }
 
 const ACTIONS = {

@@ -89,3 +89,23 @@ export function spark(values, label, isLarge = false) {
     h('path', { class: 'line', d: `M${points.join(' L')}` }),
   );
 }
+
+let openings = 0;
+
+/**
+ * Opens a dialog. @returns whether it was closed by its button that says yes. A browser tells of a closing a moment later: by then whoever is
+ * quick has opened it again, and this must not be taken for the end of that.
+ */
+export function opened(dialog) {
+  const opening = ++openings;
+  dialog.returnValue = 'no';
+  dialog.showModal();
+  return new Promise((resolve) => {
+    const onClose = () => {
+      if (opening === openings && dialog.open) return;
+      dialog.removeEventListener('close', onClose);
+      resolve(opening === openings && dialog.returnValue === 'yes');
+    };
+    dialog.addEventListener('close', onClose);
+  });
+}

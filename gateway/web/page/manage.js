@@ -1,6 +1,6 @@
 // Dialogs of who sets venues and kiosks up: a code for a new kiosk, and a venue's rules.
 import { ask } from './api.js';
-import { h, show } from './dom.js';
+import { h, opened, show } from './dom.js';
 import { store } from './store.js';
 import { DIRECTION, when } from './words.js';
 
@@ -9,7 +9,7 @@ const KINDS = ['shop', 'restaurant', 'office', 'school', 'health', 'care', 'wors
 const UNSIGNED = { 'as-gateway': 'as the gateway says', taken: 'taken', refused: 'refused' };
 
 /** Shows a form in the dialog. @returns what was filled in; `undefined` when it was closed. */
-function fillIn(title, fields, button, more) {
+async function fillIn(title, fields, button, more) {
   const dialog = document.getElementById('ask');
   dialog.replaceChildren();
   show(
@@ -30,13 +30,7 @@ function fillIn(title, fields, button, more) {
   );
   const form = dialog.querySelector('form');
   form.reset();
-  dialog.returnValue = 'no';
-  dialog.showModal();
-  return new Promise((resolve) =>
-    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes' ? Object.fromEntries(new FormData(form)) : undefined), {
-      once: true,
-    }),
-  );
+  return (await opened(dialog)) ? Object.fromEntries(new FormData(form)) : undefined;
 }
 
 const field = (name, label, value, more = {}) =>
