@@ -27,6 +27,7 @@ import { uuidOfPublicKey } from '../../protocol/visitor.ts';
 import { type RunningKiosk, startKiosk } from '../kiosk/running-kiosk.ts';
 import { auditRoad, type RoadAudit, rowName } from '../support/audit-road.ts';
 import { countUnsent } from '../support/count-unsent.ts';
+import { tellIfLong, telling } from '../support/until.ts';
 
 /** The machine's clock, some time ahead: waits take as long as they take. */
 export class AheadClock implements Clock {
@@ -169,13 +170,15 @@ export class Road {
 
   /** Waits until the gateway has all that a kiosk holds. */
   async delivered(name: string): Promise<void> {
-    while (countUnsent(join(this.dirOf(name), 'outbox.db')) > 0) await pause();
+    const told = telling(`what ${name} holds is delivered`);
+    for (; countUnsent(join(this.dirOf(name), 'outbox.db')) > 0; told()) await pause();
   }
 
   /** Waits until the core has all that the gateway holds, and the gateway says what is asked for of its state. */
   async state(isIt: (state: GatewayState) => boolean = () => true): Promise<GatewayState> {
     const path = gatewayPaths(join(this.#data, 'gateway')).state;
-    for (;;) {
+    const told = telling(`the gateway's state: ${isIt}`);
+    for (; ; told()) {
       const state = JSON.parse(readFileSync(path, 'utf8')) as GatewayState;
       if (state.sinks.core?.behindEntries === 0 && isIt(state)) return state;
       await pause();
@@ -190,7 +193,7 @@ export class Road {
 
   async stopGateway(): Promise<void> {
     this.#stopping.abort();
-    await this.#gateway?.done;
+    await tellIfLong('the gateway to stop', this.#gateway?.done ?? Promise.resolve());
     this.#core?.close();
   }
 

@@ -5,6 +5,7 @@ import type { Feedback, FeedbackKind } from '../../kiosk/feedback.ts';
 import { type KioskReady, type RunKioskOptions, runKiosk } from '../../kiosk/run-kiosk.ts';
 import { silentLog } from '../../protocol/log.ts';
 import { systemClock } from '../../protocol/time.ts';
+import { tellIfLong } from '../support/until.ts';
 
 export interface RunningKiosk {
   readonly ready: KioskReady;
@@ -58,12 +59,12 @@ export async function startKiosk(json: Record<string, unknown>, options: Partial
         told = resolve;
       });
       input.write(`${text}\n`);
-      await answered;
+      await tellIfLong('the answer to a scan', answered);
       return feedback[before]?.kind;
     },
     stop: async () => {
       stopping.abort();
-      await running;
+      await tellIfLong('the kiosk to stop', running);
       input.destroy();
     },
   };
