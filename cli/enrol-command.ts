@@ -10,6 +10,7 @@ import { ConfigError } from '../protocol/errors.ts';
 import { type EntranceId, isPlaceId, type KioskId, type VenueId } from '../protocol/ids.ts';
 import { systemClock } from '../protocol/time.ts';
 import type { EpochMillis } from '../protocol/units.ts';
+import { writeDeed } from './audit-desk.ts';
 import { dataPaths, gatewayIdentity } from './data-paths.ts';
 
 type Direction = 'in' | 'out' | 'both';
@@ -82,9 +83,10 @@ export function enrolCommand(): Command {
     .description('take codes back that nobody has used')
     .option(...data)
     .action((numbers: readonly string[], options: { data: string }) =>
-      withDesk(options.data, ({ book }) => {
+      withDesk(options.data, async ({ book }) => {
         for (const number of numbers) {
           const isBack = book.withdraw(wholeNumber('number', number), systemClock.wall());
+          if (isBack) await writeDeed(options.data, { action: 'code.withdraw', about: number, detail: '' });
           say(isBack ? `code ${number} withdrawn` : `code ${number}: not there, or used or withdrawn already`);
         }
       }),
@@ -100,6 +102,12 @@ async function giveCodes(desk: CodeDesk, options: GiveOptions): Promise<void> {
   if (out !== undefined) refuseTaken(out, force === true);
   const codes =
     options.replaces === undefined ? desk.give(doorsOf(options), lifeMs, systemClock.wall()) : [replacing(desk, options, lifeMs)];
+  // Before anybody sees a code: one that is not written down as given is shown to nobody.
+  await writeDeed(options.data, {
+    action: 'code.give',
+    about: numbersOf(codes),
+    detail: options.replaces === undefined ? '' : `in place of ${options.replaces}`,
+  });
   if (out !== undefined) {
     const sheets = await printLabels(codes.map(labelOf), out, force === true);
     say(`${out}: ${plural(codes.length, 'label')} on ${plural(sheets, 'sheet')}, good until ${timeOf(codes[0]?.expiresAtMs)}`);
@@ -163,6 +171,9 @@ function stateOf({ bound, withdrawnAtMs, expiresAtMs }: GivenCode, nowMs: EpochM
 
 /** In UTC, so that a label means the same at every door. */
 const timeOf = (atMs: number | undefined): string => `${new Date(atMs ?? 0).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+/** `7`, or `7-56`: codes of one call are numbered in one go. */
+const numbersOf = (codes: readonly NewCode[]): string => [...new Set([codes[0]?.number, codes.at(-1)?.number])].join('-');
 
 const plural = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Argument, Command } from 'commander';
 import { retireAuthority } from '../gateway/authority.ts';
 import { ConfigError } from '../protocol/errors.ts';
+import { writeDeed } from './audit-desk.ts';
 import { dataPaths } from './data-paths.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -19,13 +20,14 @@ export function rotateCommand(): Command {
     .description('put a key aside, so that the next start of the gateway makes another')
     .option('--data <dir>', 'data directory of the gateway', './data')
     .addHelpText('after', HELP)
-    .action((_what: 'authority', options: { data: string }) => {
+    .action(async (what: 'authority', options: { data: string }) => {
       const keys = join(dataPaths(options.data).gateway, 'keys');
       if (!existsSync(join(keys, 'ca.crt')))
         throw new ConfigError(
           'config.invalid',
           `${keys}: holds no authority (--data names the data directory of the gateway; it is made at its first start)`,
         );
+      await writeDeed(options.data, { action: 'key.rotate', about: what, detail: '' });
       say(`the authority is put aside as ${join(keys, retireAuthority(keys))}; restart the gateway, then erase its key`);
     });
 }

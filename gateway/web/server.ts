@@ -10,6 +10,7 @@ import { type Log, placeOf } from '../../protocol/log.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { Accounts } from '../accounts.ts';
 import type { AuditLog, Deed } from '../audit.ts';
+import { Buckets, type Rate } from '../door-bucket.ts';
 import type { Asset } from './assets.ts';
 import { Callers, type Identified } from './callers.ts';
 import type { Live } from './live.ts';
@@ -40,9 +41,13 @@ const LONGEST_BODY_BYTES = 16_384;
 const MOST_CONNECTIONS = 512;
 const REQUEST_MS = 15_000;
 const MOST_WAITING_GUESSES = 8;
+/** Of one address: twenty pages opened at once, then some looked at all the time. Each answer about the kiosks costs milliseconds that they wait. */
+const REQUESTS: Rate = { perSecond: 30, burst: 300 };
+const MOST_ADDRESSES = 4_096;
 const CONTENT_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
+  'admission.too_often': 429,
   'admission.too_many_tries': 429,
   'admission.not_allowed': 403,
   'admission.wrong_account': 401,
@@ -56,6 +61,7 @@ export class WebServer {
   readonly #app: FastifyInstance;
   readonly #callers: Callers;
   readonly #gate: LoginGate;
+  readonly #rates = new Buckets(REQUESTS, MOST_ADDRESSES);
   #port = 0;
 
   constructor(options: WebServerOptions) {
@@ -117,6 +123,7 @@ export class WebServer {
         'x-content-type-options': 'nosniff',
         'x-frame-options': 'DENY',
       });
+      this.#refuseHaste(addressOf(request.ip), reply);
       if (!this.#callers.isFromHere(request.method, request.url, request.headers))
         throw new AdmissionError('admission.not_allowed', 'request: not from a page of this gateway');
     });
@@ -220,6 +227,14 @@ export class WebServer {
     if (identified === undefined)
       throw new AdmissionError('admission.wrong_account', 'request: without a session or a token that is known here');
     return identified;
+  }
+
+  #refuseHaste(address: string, reply: FastifyReply): void {
+    const nowMs = this.#options.clock.monotonic();
+    const bucket = this.#rates.of(address, nowMs);
+    if (bucket.takeOne(nowMs)) return;
+    reply.header('retry-after', Math.ceil(bucket.waitMs(nowMs) / 1_000));
+    throw new AdmissionError('admission.too_often', 'request: this address asks too often');
   }
 
   async #refuseGuessing(address: string, account: string, reply: FastifyReply): Promise<void> {

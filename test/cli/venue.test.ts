@@ -36,3 +36,21 @@ t.test('cards: one is reported lost by the key on its stub, typed or scanned, or
   t.equal(lost, 'reported lost\non the list already\n1 card is on the list');
   t.equal(await run(['cards', 'found', '--data', data], `${key}\n`), 'taken off the list');
 });
+
+t.test('enrol: who gave out codes and took them back is in the audit log, and no code is', async (t) => {
+  const data = join(t.testdir(), 'data');
+  // Its first start says where kiosks reach it.
+  const gateway = new VestibuleProcess(['gateway', 'run', '--data', data, '--tls-port', '0', '--tcp-port', '0', '--web-port', '0']);
+  await gateway.line((line) => line.startsWith('gateway ready'));
+  await gateway.end('SIGTERM');
+  const [venue = ''] = (await run(['venue', 'add', '--name', 'Library', '--data', data])).split(' ');
+  const code = (await run(['enrol', '--venue', venue, '--data', data])).split('\n').at(-1) ?? '';
+  await run(['enrol', '--venue', venue, '--count', '3', '--out', join(data, 'labels.pdf'), '--data', data]);
+  await run(['enrol', 'withdraw', '2', '--data', data]);
+  const audit = await run(['audit', 'list', '--data', data]);
+  t.match(audit, /code\.give 1\n/);
+  t.match(audit, /code\.give 2-4\n/);
+  t.match(audit, /code\.withdraw 2/);
+  t.match(code, /^V/);
+  t.notMatch(audit, code);
+});

@@ -297,6 +297,20 @@ t.test('web: no body and no number of bytes ends it, and no answer is a stack', 
   t.equal((await ann.ask('GET', '/api/1/overview')).status, 200);
 });
 
+t.test('web: an address that asks without end is told to wait, and is answered again later', async (t) => {
+  const gateway = await startTestGateway(t, { config: WEB });
+  const ask = () => fetch(`${urlOf(gateway)}/healthz`);
+  const replies = await Promise.all(Array.from({ length: 400 }, ask));
+  const refused = replies.filter(({ status }) => status !== 200);
+  t.ok(refused.length > 0);
+  t.equal(refused.length, 100, 'a burst of 300 is answered');
+  t.equal(refused[0]?.status, 429);
+  t.ok(Number(refused[0]?.headers.get('retry-after')) >= 1);
+  t.match(await refused[0]?.json(), { code: 'admission.too_often' });
+  await gateway.clock.advance(10_000);
+  t.equal((await ask()).status, 200);
+});
+
 t.test('web: the command line finds it by a file that only its owner reads, which goes with it', async (t) => {
   const gateway = await startTestGateway(t, { config: WEB });
   const path = join(gateway.directory, 'control.json');
