@@ -35,6 +35,7 @@ for (const kind of KINDS.filter((one) => one !== 'standard-input')) {
       const kiosk = await SoakedKiosk.start(dir, { scanners: [scanner.settings] }, scanner.options);
       await kiosk.untilDoor(true);
       const returnsMs: number[] = [];
+      const openedMs: number[] = [];
       const scan = async (card: number): Promise<void> => {
         for (const piece of scanner.pieces(kiosk.code(card), random)) await scanner.send(piece);
       };
@@ -49,6 +50,7 @@ for (const kind of KINDS.filter((one) => one !== 'standard-input')) {
         const pluggedAtMs = performance.now();
         scanner.plug(random);
         await kiosk.untilDoor(true);
+        openedMs.push(performance.now() - pluggedAtMs);
         await scan(card);
         await kiosk.untilKept(due);
         returnsMs.push(performance.now() - pluggedAtMs);
@@ -62,19 +64,27 @@ for (const kind of KINDS.filter((one) => one !== 'standard-input')) {
       const grewBytes = after.heapBytes - before.heapBytes;
       const bytesARound = grewBytes / REPLUGS;
       t.ok(grewBytes < NOISE_BYTES + REPLUGS * MOST_BYTES_A_ROUND, `${Math.round(bytesARound)} bytes a round`);
-      // On a machine that stands still for a second some return is late by that; a wait that is too long makes half of them late.
-      const inOrderMs = returnsMs.toSorted((a, b) => a - b);
-      const [medianMs = 0, longestMs = 0] = [inOrderMs[returnsMs.length >> 1], inOrderMs.at(-1)];
-      t.ok(medianMs < LONGEST_RETURN_MS, `read again after ${medianMs.toFixed(0)} ms (median)`);
+      // On a machine that stands still for a second some return is late by that; a wait that is too long makes more than a tenth of them late.
+      const mostMs = quantile(returnsMs, 0.9);
+      t.ok(mostMs < LONGEST_RETURN_MS, `nine in ten read again within ${mostMs.toFixed(0)} ms`);
       await kiosk.stop();
       await scanner.unplug();
       t.equal((await kiosk.checkIns(WARM_UP + REPLUGS)).length, WARM_UP + REPLUGS, 'each code after a return is kept once');
       t.comment(
-        `${kind}: return ${medianMs.toFixed(0)} ms (median), ${longestMs.toFixed(0)} ms (longest), ${Math.round(bytesARound)} bytes a round; seed ${seed}`,
+        `${kind}: from the plug to ready ${spread(openedMs)}, to the answer to a code ${spread(returnsMs)}; ${Math.round(bytesARound)} bytes a round; seed ${seed}`,
       );
     },
   );
 }
+
+const quantile = (times: readonly number[], part: number): number =>
+  times.toSorted((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * part))] ?? Number.NaN;
+
+const spread = (times: readonly number[]): string =>
+  [0.5, 0.9, 0.99, 1]
+    .map((part) => quantile(times, part).toFixed(0))
+    .join(' / ')
+    .concat(' ms (median, p90, p99, longest)');
 
 async function left(kiosk: SoakedKiosk): Promise<{ descriptors: number; listeners: number; heapBytes: number }> {
   let heapBytes = Number.POSITIVE_INFINITY;
