@@ -66,13 +66,35 @@ export function openEncrypted(path: string, options: OpenOptions): Db {
   });
 }
 
+/**
+ * Writes the database as it is at one moment into a new file, under the same key; whoever writes to it goes on meanwhile.
+ * @param to not there yet. @throws as openEncrypted.
+ */
+export function copyEncrypted(
+  path: string,
+  { subject, key, ifUnreadable }: Pick<OpenOptions, 'subject' | 'key' | 'ifUnreadable'>,
+  to: string,
+): void {
+  inStore(subject, () => {
+    const db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_WAIT_MS });
+    try {
+      db.pragma(`cipher = 'aegis'`);
+      db.pragma(`key = "x'${Buffer.from(key).toString('hex')}'"`);
+      unlock(db, { subject, ifUnreadable });
+      db.prepare('VACUUM INTO ?').run(to);
+    } finally {
+      db.close();
+    }
+  });
+}
+
 /** Gives a file that many rows go into 16 MB of cache: with less, its random index pages are read and decrypted again and again. */
 export function widenCache(db: Db): void {
   db.pragma('cache_size = -16384');
 }
 
 /** The first read is where a wrong key shows. */
-function unlock(db: Db, { subject, ifUnreadable }: OpenOptions): void {
+function unlock(db: Db, { subject, ifUnreadable }: Pick<OpenOptions, 'subject' | 'ifUnreadable'>): void {
   try {
     db.pragma('user_version', { simple: true });
   } catch (cause) {

@@ -107,6 +107,23 @@ export function openDatabase({ path, key, steps, isReadOnly = false }: OpenDatab
   });
 }
 
+/**
+ * Writes the database as it is at one moment into a new file, under the same key; whoever writes to it goes on meanwhile.
+ * @param to not there yet. @throws StoreError as openDatabase does, and `store.disk_full`.
+ */
+export function copyDatabase(path: string, key: Uint8Array, to: string): void {
+  translating(path, () => {
+    const db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_WAIT_MS });
+    try {
+      db.pragma("cipher = 'aegis'");
+      db.pragma(`key = "x'${Buffer.from(key).toString('hex')}'"`);
+      db.prepare('VACUUM INTO ?').run(to);
+    } finally {
+      db.close();
+    }
+  });
+}
+
 function setDurable(db: Database.Database, path: string): void {
   const mode = db.pragma('journal_mode = WAL', { simple: true });
   // better-sqlite3 is built with WAL_SYNCHRONOUS=1 (NORMAL): a power cut could then take back what a PUBACK has promised.

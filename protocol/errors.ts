@@ -94,6 +94,24 @@ export type ErrorCode =
   | 'ingest.quarantine_full'
   | 'ingest.internal'
   | 'ingest.too_many_epochs'
+  // SinkError: whoever the ledger is forwarded to. Its cursor stays and it is tried again; only an entry that it refuses for itself is set aside.
+  | 'sink.entry_refused'
+  | 'sink.refuses_all'
+  | 'sink.too_large'
+  | 'sink.unavailable'
+  | 'sink.unexpected'
+  | 'sink.other_ledger'
+  | 'sink.gap'
+  | 'sink.quarantine_full'
+  // BackupError: a backup that can not be made of this, opened with this, or restored here. Nothing was changed; the operator acts.
+  | 'backup.not_one'
+  | 'backup.version'
+  | 'backup.wrong_key'
+  | 'backup.truncated'
+  | 'backup.altered'
+  | 'backup.weak_passphrase'
+  | 'backup.exists'
+  | 'backup.not_empty'
   // ConfigError: a person corrects the file; all faults are listed; exit 78 (EX_CONFIG).
   | 'config.invalid'
   | 'config.locked';
@@ -120,7 +138,25 @@ export class PolicyError extends ExpectedError {}
 export class AdmissionError extends ExpectedError {}
 export class EnrolError extends ExpectedError {}
 export class IngestError extends ExpectedError {}
+export class BackupError extends ExpectedError {}
 export class ConfigError extends ExpectedError {}
+
+/** What a sink says of an offer. */
+export class SinkError extends ExpectedError {
+  /** Before which it does not want to be asked again, ms from now; `undefined` where it did not say. */
+  readonly retryAfterMs: number | undefined;
+  /** Of the one entry that it names as wrong in itself. */
+  readonly position: number | undefined;
+  constructor(
+    code: Extract<ErrorCode, `sink.${string}`>,
+    message: string,
+    more: { readonly retryAfterMs?: number | undefined; readonly position?: number | undefined; readonly cause?: unknown } = {},
+  ) {
+    super(code, message, more);
+    this.retryAfterMs = more.retryAfterMs;
+    this.position = more.position;
+  }
+}
 
 /** @returns the code of an expected error; `undefined` for a bug. */
 export const codeOf = (error: unknown): ErrorCode | undefined => (error instanceof ExpectedError ? error.code : undefined);
