@@ -31,3 +31,25 @@ t.test('silence: a code that comes while this process stands still is not cut in
   await clock.advance(GAP_MS);
   t.strictSame(got, ['VCBBDDEE']);
 });
+
+t.test(
+  'silence: a code that comes while the machine stands still, runs for a moment and stands still again is not cut in two',
+  async (t) => {
+    for (const framing of ['line', 'gap', 'auto'] as const) {
+      const clock = new ManualClock();
+      const got: string[] = [];
+      const framer = new GapFramer(framing, clock, (frame) =>
+        got.push(frame.kind === 'frame' ? Buffer.from(frame.bytes).toString() : frame.why),
+      );
+      framer.push(Buffer.from('VCBB'));
+      // A guest whose host is busy, a kiosk that swaps: whoever reads the device does not get his turn in the moment between.
+      await clock.leap(1_000);
+      await clock.advance(5);
+      await clock.leap(60);
+      await clock.leap(2_000);
+      framer.push(Buffer.from(framing === 'gap' ? 'DDEE' : 'DDEE\r'));
+      await clock.advance(GAP_MS);
+      t.strictSame(got, ['VCBBDDEE'], framing);
+    }
+  },
+);
