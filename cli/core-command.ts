@@ -9,6 +9,7 @@ import { CodeError, ConfigError } from '../protocol/errors.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
 import { silentLog } from '../protocol/log.ts';
 import { systemClock } from '../protocol/time.ts';
+import { coreServeCommand } from './core-serve-command.ts';
 import { dataPaths } from './data-paths.ts';
 import { scanCode } from './scan-code.ts';
 
@@ -20,7 +21,7 @@ history would see it. The answer names nobody: contacts are numbered anew at eac
 Who asked, when, and for what purpose goes into the audit log, which shows if it is altered.`;
 
 export function coreCommand(): Command {
-  const core = new Command('core').description('ask the tracing core; for health officers');
+  const core = new Command('core').description('ask the tracing core, for health officers; or run one by itself');
   core
     .command('overlaps')
     .description('who was at the same place at the same time as the holder of one card')
@@ -74,6 +75,7 @@ export function coreCommand(): Command {
       say(setAside === 0 ? 'nothing set aside' : `${setAside} SET ASIDE: not traced, still in the gateway's ledger`);
       for (const { kiosk, reason, count } of setAsideBy) say(`  kiosk ${kiosk}: ${count} [${reason}]`);
     });
+  core.addCommand(coreServeCommand());
   return core;
 }
 

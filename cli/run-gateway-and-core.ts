@@ -15,7 +15,8 @@ import { type DataPaths, gatewayIdentity } from './data-paths.ts';
 
 export interface GatewayAndCore {
   readonly gateway: RunningGateway;
-  readonly core: Core;
+  /** `undefined` where the configuration forwards to cores elsewhere alone. */
+  readonly core: Core | undefined;
   /** Resolves once both are closed after the signal's abort; rejects with the bug that ended the gateway. */
   readonly done: Promise<void>;
 }
@@ -40,16 +41,17 @@ export async function runGatewayAndCore(
     publicHost: given.publicHost ?? '127.0.0.1',
     issuers: [...issuersHere(paths, deployment), ...(given.issuers ?? [])],
   });
+  const doors = { clock, log, ...(process && { process }) };
+  if (!config.sinks.some(({ kind }) => kind === 'core')) {
+    const gateway = await runGateway(config, doors, signal);
+    return { gateway, core: undefined, done: gateway.done };
+  }
   // Another key in a lost one's place would go unnoticed: no earlier visit would be found any more.
   const hasCore = existsSync(join(paths.core, 'core.db'));
   const keys = await (hasCore ? readCoreKeys : makeCoreKeys)(paths.coreKeys);
   const core = await openCore({ dir: paths.core, deployment, keys, clock, log, retentionDays: config.retentionDays });
   try {
-    const gateway = await runGateway(
-      config,
-      { clock, log, intake: core, recipients: [keys.recipient], ...(process && { process }) },
-      signal,
-    );
+    const gateway = await runGateway(config, { ...doors, intake: core, recipients: [keys.recipient] }, signal);
     return { gateway, core, done: gateway.done.finally(() => core.close()) };
   } catch (error) {
     core.close();

@@ -15,7 +15,7 @@ import { type Day, firstKeptDay, startOfDay } from './day.ts';
 import type { DayCounts } from './day-file.ts';
 import { DayKeys } from './day-keys.ts';
 import { DayStore } from './day-store.ts';
-import type { Intake, LedgerEntry } from './intake.ts';
+import type { Intake, LedgerEntry, Offer } from './intake.ts';
 import { Keeper } from './keep.ts';
 import type { CoreKeys } from './keys.ts';
 import { lockCore } from './lock.ts';
@@ -122,7 +122,7 @@ export class Core implements Intake {
     this.#sweepLater();
   }
 
-  async accept(entries: readonly LedgerEntry[]): Promise<void> {
+  async accept(entries: readonly LedgerEntry[], { isReplay = false }: Offer = {}): Promise<void> {
     for (let start = 0; start < entries.length; start += ENTRIES_AT_A_TIME) {
       const opened: Opened[] = [];
       const some = entries.slice(start, start + ENTRIES_AT_A_TIME);
@@ -131,7 +131,7 @@ export class Core implements Intake {
       if (this.#sweptFor !== this.#firstDay()) this.dropExpired();
       // Written down with what comes next, so that it costs no sync of its own: it lags, and is never ahead of a day's file.
       this.#keeper.keep(opened, { firstDay: this.#firstDay(), nowMs: this.#clock.wall(), taken: this.#taken });
-      this.#taken = some.at(-1)?.position ?? this.#taken;
+      if (!isReplay) this.#taken = some.at(-1)?.position ?? this.#taken;
     }
   }
 

@@ -2,79 +2,28 @@
  * The one interface at which a gateway meets the tracing core. Values only, so that the core may run in the gateway's
  * process, on another machine, or behind a distributed log. Entries come in the order of the gateway's ledger.
  */
-import type { DoubtReason } from '../protocol/doubt.ts';
-import type { EntranceId, KeyId, KioskId, Seq, VenueId } from '../protocol/ids.ts';
-import type { EpochMillis } from '../protocol/units.ts';
+import type { LedgerEntry } from '../protocol/ledger-entry.ts';
 
-export type Direction = 'in' | 'out' | 'both';
+export type { BatchEntry, Direction, DoubtEntry, FlagEntry, LedgerEntry, Placement, RowIdentity } from '../protocol/ledger-entry.ts';
 
-/** Where a kiosk hung when the gateway took its rows. */
-export interface Placement {
-  readonly venue: VenueId;
-  readonly entrance: EntranceId;
-  readonly direction: Direction;
-  /** How long a visit without a check-out is taken to last. */
-  readonly dwellMs: number;
+export interface Offer {
+  /** Entries that were set aside before and are tried again: they come out of order, and what `taken` says is not moved by them. */
+  readonly isReplay?: boolean;
 }
-
-/** Names one row for ever. */
-export interface RowIdentity {
-  readonly kiosk: KioskId;
-  readonly keyId: KeyId;
-  readonly seq: Seq;
-}
-
-/** Rows as they came, with what is needed to verify and open them again without trusting the gateway's reading of them. */
-export interface BatchEntry {
-  readonly kind: 'batch';
-  /** Steps up by one or more for each entry of one ledger. */
-  readonly position: number;
-  readonly kiosk: KioskId;
-  /** Raw Ed25519, 32 bytes. */
-  readonly kioskPublicKey: Uint8Array;
-  readonly placement: Placement;
-  readonly topic: string;
-  readonly keyRecord: Uint8Array;
-  /** The signed list of the whole batch. */
-  readonly sign1: Uint8Array;
-  /** The rows that the ledger took: all of the batch, or less where some were duplicates. */
-  readonly rows: readonly Uint8Array[];
-  readonly receivedAtMs: EpochMillis;
-}
-
-/** What the gateway's triage says of a high reading; a later entry for the same reading replaces an earlier one. */
-export interface FlagEntry {
-  readonly kind: 'flag';
-  readonly position: number;
-  /** The first high reading. The card is not named: the core knows it from that row. */
-  readonly reading: RowIdentity;
-  readonly state: 'confirmed' | 'unconfirmed' | 'cleared';
-  readonly raisedAtMs: EpochMillis;
-  readonly expiresAtMs: EpochMillis;
-}
-
-/** What the gateway's triage doubts about a row; doubts only add up. */
-export interface DoubtEntry {
-  readonly kind: 'doubt';
-  readonly position: number;
-  readonly row: RowIdentity;
-  readonly reason: DoubtReason;
-  readonly raisedAtMs: EpochMillis;
-}
-
-export type LedgerEntry = BatchEntry | FlagEntry | DoubtEntry;
 
 export interface Intake {
   /**
    * Takes entries of one ledger, in its order. When the promise resolves they are durable; taking an entry twice changes nothing.
    * An entry that is wrong in itself is set aside with its reason and does not stop those behind it.
-   * @throws StoreError when the core can not keep anything now; the caller offers the same entries again later.
+   * @throws StoreError, LinkError or SinkError when nothing can be taken now; the caller offers the same entries again later. Only SinkError
+   * `sink.entry_refused` and `sink.too_large` speak of the entries: one of them, or their number, will not be taken however often it is tried.
    */
-  accept(entries: readonly LedgerEntry[]): Promise<void>;
+  accept(entries: readonly LedgerEntry[], offer?: Offer): Promise<void>;
   /**
    * @returns the position up to which everything was taken, or one before it; 0 when nothing was. One that lies before the gateway's own
-   * cursor says that the core was brought back from a backup: it is to be offered what is behind that position again.
-   * @throws StoreError.
+   * cursor says that the core was brought back from a backup: it is to be offered what is behind that position again. `undefined` from one
+   * that can not know.
+   * @throws StoreError, LinkError, SinkError.
    */
-  taken(): Promise<number>;
+  taken(): Promise<number | undefined>;
 }

@@ -1,6 +1,7 @@
 /** The gateway's configuration: one JSON file, every fault listed at once. */
 import { z } from 'zod';
 import { ConfigError } from '../protocol/errors.ts';
+import { sinksSchema } from './sinks/sink-config.ts';
 
 const MOST_RETENTION_DAYS = 21;
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
@@ -58,6 +59,8 @@ const schema = z.strictObject({
         .default(172_800_000),
     })
     .prefault({}),
+  /** To whom the ledger is forwarded, each at its own pace; left out: the core in this process. */
+  sinks: sinksSchema,
   /** Of each kiosk. */
   limits: z
     .strictObject({

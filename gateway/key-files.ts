@@ -42,6 +42,17 @@ export async function readOrMakeSecret(path: string, make: () => Uint8Array | Pr
   return new Uint8Array(readFileSync(path));
 }
 
+/** Reads a secret that a person put there. @throws ConfigError `config.invalid` when it can not be read, or others than the owner may read it. */
+export function readSecret(path: string): Uint8Array {
+  try {
+    refuseOpenToOthers(path);
+    return new Uint8Array(readFileSync(path));
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
+    throw new ConfigError('config.invalid', `${path}: can not be read`, { cause });
+  }
+}
+
 /** Writes a file that either is not there or is whole, also after a power cut. A file already there is left as it is. */
 export function writeOnce(path: string, content: Uint8Array, mode: number): void {
   const draft = join(dirname(path), `.${randomBytes(6).toString('hex')}.draft`);

@@ -167,4 +167,14 @@ export const LEDGER_STEPS: readonly string[] = [
   `-- Sequence numbers that never came, below a range that swallowed the gap they left.
    ALTER TABLE epochs ADD COLUMN given_up INTEGER NOT NULL DEFAULT 0;
    CREATE INDEX content_keys_by_epoch ON content_keys (epoch_no);`,
+  `-- Entries that one sink refuses for what they are, by their place in the ledger, which has them as long as retention lets it.
+   CREATE TABLE set_aside (
+     sink TEXT NOT NULL,
+     position INTEGER NOT NULL,
+     kiosk TEXT NOT NULL,
+     kind TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     set_aside_at_ms INTEGER NOT NULL,
+     PRIMARY KEY (sink, position)
+   ) STRICT, WITHOUT ROWID;`,
 ];

@@ -179,6 +179,12 @@ export class Ledger {
     return Math.max(0, this.#lastPosition - Math.max(position, first - 1));
   }
 
+  /** When the entry behind `position` came, or was made; `undefined` when there is none. @throws StoreError. */
+  receivedAfter(position: number): EpochMillis | undefined {
+    const entry = this.entriesAfter(position, 1, 1)[0];
+    return entry?.kind === 'batch' ? entry.receivedAtMs : entry?.raisedAtMs;
+  }
+
   /** How far a sink has taken the log; 0 for one that is new. */
   cursorOf(sink: string): number {
     const position = translating('ledger', () => this.#db.prepare('SELECT position FROM sinks WHERE name = ?').pluck().get(sink));

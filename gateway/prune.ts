@@ -47,12 +47,13 @@ export function pruneSome(db: Db, ledger: Ledger, retentionDays: number, nowMs: 
   return pruned;
 }
 
-/** Counts against each sink what of the entries up to `through` it had not taken. */
+/** Counts against each sink what of the entries up to `through` it had not taken, be it behind or what it refused. */
 function countUntaken(db: Db, ledger: Ledger, through: number): number {
   const before = (ledger.segments.firstPosition ?? through + 1) - 1;
   let untaken = 0;
   for (const { name, position } of db.prepare('SELECT name, position FROM sinks').all() as { name: string; position: number }[]) {
-    const n = Math.max(0, through - Math.max(position, before));
+    const refused = db.prepare('DELETE FROM set_aside WHERE sink = ? AND position <= ?').run(name, through).changes;
+    const n = Math.max(0, through - Math.max(position, before)) + refused;
     if (n > 0) db.prepare('UPDATE sinks SET dropped_entries = dropped_entries + ? WHERE name = ?').run(n, name);
     untaken += n;
   }

@@ -16,7 +16,6 @@ import { DoubtDesk } from './doubts/doubt-desk.ts';
 import { DOUBT_POLICY } from './doubts/doubt-rules.ts';
 import { Doubts } from './doubts/doubts.ts';
 import { openEnrolment } from './enrol/open-enrolment.ts';
-import { Forwarder } from './forward.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import { type Decided, Ingest } from './ingest.ts';
 import { replaceFile } from './key-files.ts';
@@ -31,6 +30,7 @@ import { pruneSome } from './prune.ts';
 import { VenueCalendar } from './pseudonym.ts';
 import { Quarantine } from './quarantine.ts';
 import { Registry } from './registry.ts';
+import { openSinks, recipientsOf } from './sinks/sinks.ts';
 import { StateBoard } from './state-board.ts';
 import { kiosksSeen, storedTroubleOf } from './stored-trouble.ts';
 import { Triage } from './triage.ts';
@@ -40,8 +40,8 @@ import { type ProcessDoor, Watching } from './watching.ts';
 export interface GatewayDoors {
   readonly clock: Clock;
   readonly log: Log;
-  /** The tracing core, or what carries to it. */
-  readonly intake: Intake;
+  /** The tracing core in this process; needed where the configuration has a sink of the kind `core`. */
+  readonly intake?: Intake;
   /** Whom kiosks seal for besides this gateway: a core that opens rows with a key of its own. */
   readonly recipients?: readonly Recipient[];
   /** What only the process can tell or change, for the operators' page and metrics. */
@@ -60,7 +60,6 @@ export interface RunningGateway {
 }
 
 const MOST_FLAGS_AT_ONCE = 500;
-const CORE = 'core';
 
 /**
  * Starts a gateway on `config.directory`, making keys and stores at the first start. When it returns, kiosks can connect.
@@ -115,7 +114,6 @@ async function start(
   const quarantine = new Quarantine(db, { mostItems: config.limits.quarantineItems, mostBytes: config.limits.quarantineBytes });
   const triage = new Triage(db, ledger, config.flags, identity, calendar);
   ledger.recover((readings, receivedAtMs) => triage.take(readings, receivedAtMs));
-  ledger.addSink(CORE);
   const events = new OperatorEvents(deployment, identity.operatorPseudonymKey, calendar);
   const board = new StateBoard(clock, log, (kiosk) => storedTroubleOf(db, kiosk));
   for (const kiosk of kiosksSeen(db)) board.stored(kiosk);
@@ -182,9 +180,17 @@ async function start(
     for (const { row, reason } of found) board.doubted(row.kiosk, reason);
     announcer.doubts(found);
   });
-  const forwarder = new Forwarder({ name: CORE, intake }, ledger, clock, log, ({ behindEntries, code, droppedEntries }) =>
-    board.sink(CORE, { behindEntries, code, droppedEntries }),
-  );
+  const sinks = openSinks({
+    sinks: config.sinks,
+    deployment,
+    intake,
+    ledger,
+    db,
+    clock,
+    log,
+    onProgress: (sink, progress) => board.sink(sink, progress),
+    signal: stopping.signal,
+  });
   const deciders = { ledger, quarantine, triage };
   const onDecided = (decided: readonly Decided[]) => {
     for (const { kiosk, decision } of decided) {
@@ -196,7 +202,7 @@ async function start(
     watching.watch.decided(decided);
     announcer.decided(decided);
     doubts.decided(decided);
-    forwarder.wake();
+    sinks.wake();
   };
   const ingest = new Ingest(
     new BatchOpener(deployment, { id: identity.recipient.id, privateKey: identity.recipientPrivateKey }),
@@ -224,7 +230,8 @@ async function start(
   const tick = () => {
     const changes = triage.sweep(clock.wall(), MOST_FLAGS_AT_ONCE);
     announcer.flags(changes);
-    if (doubts.keep() || changes.length > 0) forwarder.wake();
+    if (doubts.keep() || changes.length > 0) sinks.wake();
+    sinks.look();
   };
 
   const onDoorFault = () => log.warn('connection.not_taken');
@@ -232,21 +239,21 @@ async function start(
   listeners.push(tls);
   const tcp = await listenTcp(config.tcp, door.keeper, broker.accept, onDoorFault);
   listeners.push(tcp);
-  const web = await watching.listen({ registry, db, board, deciders, onDecided, broker }, process);
+  const web = await watching.listen({ registry, db, board, deciders, sinks: sinks.desk, onDecided, broker }, process);
   listeners.push(web);
 
   const trust: TrustDocument = {
     deployment,
     gateway: { host: config.publicHost, port: tls.port, certificatePem: identity.tls.certificatePem },
     receiptKey: rawPublicKey(receiptKey),
-    recipients: [identity.recipient, ...recipients].map(({ id, publicKey }) => ({ id, publicKey })),
+    recipients: [identity.recipient, ...recipients, ...recipientsOf(config.sinks)].map(({ id, publicKey }) => ({ id, publicKey })),
     issuers,
     mayTakeUnsigned,
   };
   replaceFile(paths.trust, Buffer.from(formatTrust(trust)), 0o644);
 
   loops = Promise.all([
-    forwarder.run(stopping.signal),
+    sinks.run(stopping.signal),
     // The state apart from the rest: it must be told when the store fails.
     everySecond(publishState, clock, log, stopping.signal),
     everySecond(tick, clock, log, stopping.signal),

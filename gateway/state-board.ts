@@ -38,6 +38,10 @@ export interface SinkState {
   readonly code: ErrorCode | undefined;
   /** Entries that retention ended before the sink had taken them. */
   readonly droppedEntries: number;
+  /** When the oldest of them was received; `undefined` when it has everything. */
+  readonly waitingSinceMs: EpochMillis | undefined;
+  /** Entries that it refused for what they are. */
+  readonly setAsideEntries: number;
 }
 
 export interface GatewayState {
@@ -152,8 +156,7 @@ export class StateBoard {
 
   sink(name: string, state: SinkState): void {
     const before = this.#sinks.get(name);
-    if (before?.behindEntries === state.behindEntries && before.code === state.code && before.droppedEntries === state.droppedEntries)
-      return;
+    if (before !== undefined && JSON.stringify(before) === JSON.stringify(state)) return;
     this.#sinks.set(name, state);
     this.#hasChanged = true;
   }

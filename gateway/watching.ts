@@ -21,6 +21,7 @@ import { BatchOpener } from './open-batch.ts';
 import { gatewayPaths } from './paths.ts';
 import { QuarantineDesk } from './quarantine-desk.ts';
 import type { Registry } from './registry.ts';
+import type { SinkDesk } from './sinks/sink-desk.ts';
 import type { StateBoard } from './state-board.ts';
 import { publishSystemTopics } from './system-topics.ts';
 import { Watch } from './watch.ts';
@@ -49,6 +50,7 @@ export interface WatchedParts {
   readonly db: Db;
   readonly board: StateBoard;
   readonly deciders: Deciders;
+  readonly sinks: SinkDesk;
   /** Told of what a replay took. */
   readonly onDecided: (decided: readonly Decided[]) => void;
   readonly broker: Pick<Broker, 'cutOff' | 'publish'>;

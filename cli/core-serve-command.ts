@@ -1,0 +1,117 @@
+/** `vestibule core serve`: a tracing core on a machine of its own, that takes a gateway's ledger over HTTPS. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { openCore } from '../core/core.ts';
+import { type HttpFiles, openHttpFiles } from '../core/http-files.ts';
+import { openHttpIntake } from '../core/http-intake.ts';
+import { makeCoreKeys, readCoreKeys } from '../core/keys.ts';
+import { ConfigError } from '../protocol/errors.ts';
+import { systemClock } from '../protocol/time.ts';
+import { parseTrust } from '../protocol/trust.ts';
+import { dataPaths } from './data-paths.ts';
+import { LEVELS, type Level, openLog } from './log.ts';
+import { untilStopped } from './stopping.ts';
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const HELP = `
+At the first start --trust names the trust.json of the gateway whose ledger it is to take. Every key and the token are made then, and what
+the gateway's configuration has to say is printed at each start. Carry the token's file to the gateway, readable by its owner only.`;
+
+interface Options {
+  readonly trust?: string;
+  readonly listen: string;
+  readonly port: string;
+  readonly url?: string;
+  readonly certificate?: string;
+  readonly key?: string;
+  readonly clientPin: readonly string[];
+  readonly log: Level;
+  readonly data: string;
+}
+
+export function coreServeCommand(): Command {
+  return new Command('serve')
+    .description('run the tracing core by itself, for a gateway on another machine, until stopped')
+    .option('--trust <file>', "the gateway's trust.json; needed at the first start")
+    .option('--listen <address>', 'address to listen on', '0.0.0.0')
+    .option('--port <port>', 'port to listen on; 0 takes any that is free', '8444')
+    .option('--url <url>', 'how the gateway reaches it, for what is printed')
+    .option('--certificate <file>', 'PEM made elsewhere, with --key; left out: one of its own, known by its pin')
+    .option('--key <file>', 'its key')
+    .option('--client-pin <pin>', 'lets in a gateway by the key of its certificate; may be given again', collect, [])
+    .addOption(new Option('--log <level>', 'least level of log lines on standard error').choices(LEVELS).default('info'))
+    .option('--data <dir>', 'data directory; the core is in its "core" folder', './data')
+    .addHelpText('after', HELP)
+    .action(async (options: Options) => {
+      const paths = dataPaths(options.data);
+      const files = await openHttpFiles(join(paths.core, 'http'), deploymentIn(options.trust));
+      const own = certificateOf(options);
+      const log = openLog(options.log);
+      // Another key in a lost one's place would go unnoticed: no earlier visit would be found any more.
+      const keys = await (existsSync(join(paths.core, 'core.db')) ? readCoreKeys : makeCoreKeys)(paths.coreKeys);
+      const core = await openCore({ dir: paths.core, deployment: files.deployment, keys, clock: systemClock, log });
+      try {
+        const stopped = untilStopped();
+        const served = await openHttpIntake({
+          intake: core,
+          deployment: files.deployment,
+          binding: { host: options.listen, port: portOf(options.port) },
+          tls: own ?? files.tls,
+          token: files.token,
+          clientPins: options.clientPin.map(pinOf),
+          log,
+        });
+        say(`core ready on port ${served.port}; the gateway's configuration:`);
+        say(configurationFor(options.url ?? `https://HOST:${served.port}`, files, keys.recipient.publicKey, own === undefined));
+        say(`token: ${files.tokenPath}`);
+        if (!stopped.aborted) await new Promise((resolve) => stopped.addEventListener('abort', resolve, { once: true }));
+        await served.close();
+      } finally {
+        core.close();
+      }
+    });
+}
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+function deploymentIn(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : parseTrust(readText(path)).deployment;
+}
+
+function certificateOf({ certificate, key }: Options): HttpFiles['tls'] | undefined {
+  if ((certificate === undefined) !== (key === undefined)) throw new ConfigError('config.invalid', '--certificate and --key go together');
+  if (certificate === undefined || key === undefined) return undefined;
+  return { certificatePem: readText(certificate), keyPem: readText(key) };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new ConfigError('config.invalid', `${path}: can not be read`, { cause });
+  }
+}
+
+function portOf(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw new ConfigError('config.invalid', `--port: "${text}" is no port`);
+}
+
+function pinOf(text: string): Uint8Array {
+  if (/^[A-Za-z0-9_-]{43}$/.test(text)) return new Uint8Array(Buffer.from(text, 'base64url'));
+  throw new ConfigError('config.invalid', '--client-pin: expected SHA-256 of a public key in base64url, 43 characters');
+}
+
+function configurationFor(url: string, { pin }: HttpFiles, recipient: Uint8Array, isPinned: boolean): string {
+  const sink = {
+    kind: 'http',
+    name: 'far-core',
+    url,
+    ...(isPinned ? { pin } : {}),
+    tokenPath: '/etc/vestibule/far-core.token',
+    recipient: Buffer.from(recipient).toString('base64url'),
+  };
+  return JSON.stringify({ sinks: [sink] }, null, 2);
+}

@@ -1,0 +1,224 @@
+/**
+ * The core's intake over HTTPS, for a gateway on another machine: authenticates, bounds, reads, and hands to the core, one offer after the
+ * other. What is offered again changes nothing. The only importer of fastify in this room.
+ * Source: docs/protocol.md, "Ledger entries"; RFC 9457 (problem details); RFC 6750 (bearer tokens); draft-ietf-httpapi-idempotency-key-header-07.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import {
+  AFTER_HEADER,
+  BATCH_TYPE,
+  decodeEvents,
+  ENTRIES_PATH,
+  idempotencyKeyOf,
+  LONGEST_EVENTS_BYTES,
+  REPLAY_HEADER,
+  TAKEN_PATH,
+} from '../protocol/entry-event.ts';
+import { AdmissionError, ConfigError, codeOf, DecodeError, type ErrorCode, ExpectedError, SinkError } from '../protocol/errors.ts';
+import type { DeploymentId } from '../protocol/ids.ts';
+import { type Log, placeOf } from '../protocol/log.ts';
+import type { Intake } from './intake.ts';
+
+export interface HttpIntakeOptions {
+  readonly intake: Intake;
+  /** Whose ledger it takes; that of another gateway is refused. */
+  readonly deployment: DeploymentId;
+  readonly binding: { readonly host: string; readonly port: number };
+  readonly tls: { readonly keyPem: string; readonly certificatePem: string };
+  /** What the gateway shows; `undefined` where only certificates let in. */
+  readonly token: string | undefined;
+  /** SHA-256 of the public keys (SubjectPublicKeyInfo) of client certificates that let in, 32 bytes each. */
+  readonly clientPins: readonly Uint8Array[];
+  readonly log: Log;
+}
+
+export interface HttpIntake {
+  readonly port: number;
+  /** Ends every connection; nothing is asked of the core any more when it resolves. */
+  close(): Promise<void>;
+}
+
+const MOST_CONNECTIONS = 64;
+const REQUEST_MS = 30_000;
+const HANDSHAKE_MS = 10_000;
+/** Offers whose answers are remembered: a gateway asks again for its last one. */
+const MOST_REMEMBERED = 32;
+const RETRY_AFTER_S = 5;
+const POSITION_FORM = /^(0|[1-9]\d{0,15})$/;
+
+/**
+ * Listens until closed. @throws ConfigError `config.invalid` when the address can not be bound, or nobody could be let in.
+ */
+export async function openHttpIntake(options: HttpIntakeOptions): Promise<HttpIntake> {
+  const { binding, tls, token, clientPins } = options;
+  if (token === undefined && clientPins.length === 0)
+    throw new ConfigError('config.invalid', 'core: neither a token nor a certificate lets anybody in');
+  const app = Fastify({
+    bodyLimit: LONGEST_EVENTS_BYTES,
+    forceCloseConnections: true,
+    requestTimeout: REQUEST_MS,
+    return503OnClosing: false,
+    https: {
+      key: tls.keyPem,
+      cert: tls.certificatePem,
+      minVersion: 'TLSv1.3',
+      handshakeTimeout: HANDSHAKE_MS,
+      requestCert: clientPins.length > 0,
+      // Known by its key: no authority is asked, and a date says nothing.
+      rejectUnauthorized: false,
+    },
+  }) as unknown as FastifyInstance;
+  new Routes(app, options).add();
+  app.server.maxConnections = MOST_CONNECTIONS;
+  try {
+    await app.listen(binding);
+  } catch (cause) {
+    const isTaken = cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE';
+    const why = isTaken ? 'another program has it' : 'can not be bound';
+    throw new ConfigError('config.invalid', `core: ${binding.host} port ${binding.port}: ${why}`, { cause });
+  }
+  return { port: (app.server.address() as AddressInfo).port, close: () => app.close() };
+}
+
+class Routes {
+  readonly #app: FastifyInstance;
+  readonly #options: HttpIntakeOptions;
+  /** The answers of offers that were taken, by their key. */
+  readonly #answers = new Map<string, object>();
+  readonly #underWay = new Set<string>();
+  /** One offer after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(app: FastifyInstance, options: HttpIntakeOptions) {
+    this.#app = app;
+    this.#options = options;
+  }
+
+  add(): void {
+    const app = this.#app;
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser(BATCH_TYPE, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    app.addHook('onRequest', async (request, reply) => {
+      reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+      if (request.url !== '/healthz') this.#admit(request);
+    });
+    app.setErrorHandler((error, _request, reply) => this.#answerError(error, reply));
+    app.setNotFoundHandler((_request, reply) => problem(reply, 404, { title: 'nothing is here' }));
+    app.get('/healthz', async () => ({ state: 'up' }));
+    app.get(TAKEN_PATH, async () => this.#answer());
+    app.post(ENTRIES_PATH, (request) => this.#take(request));
+  }
+
+  /** Before a byte of the body is read. @throws AdmissionError `admission.wrong_account`. */
+  #admit(request: FastifyRequest): void {
+    const { token, clientPins } = this.#options;
+    const shown = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1];
+    if (token !== undefined && shown !== undefined && timingSafeEqual(sha256(shown), sha256(token))) return;
+    const key = (request.raw.socket as TLSSocket).getPeerX509Certificate?.()?.publicKey;
+    const pin = key && sha256(key.export({ type: 'spki', format: 'der' }));
+    if (pin !== undefined && clientPins.some((known) => pin.equals(known))) return;
+    throw new AdmissionError('admission.wrong_account', 'neither a token nor a certificate that is known here');
+  }
+
+  async #take(request: FastifyRequest): Promise<object> {
+    const body = request.body instanceof Buffer ? request.body : Buffer.alloc(0);
+    const { deployment, entries, bad } = decodeEvents(body);
+    if (deployment !== undefined && deployment !== this.#options.deployment)
+      throw new SinkError('sink.other_ledger', 'the ledger of another gateway is kept here');
+    if (bad !== undefined) throw new BadEntry(bad.code, bad.position);
+    const key = request.headers['idempotency-key'];
+    if (key === undefined) throw new DecodeError('decode.malformed', 'no Idempotency-Key');
+    if (key !== idempotencyKeyOf(this.#options.deployment, entries, body))
+      throw new DecodeError('decode.checksum', 'the key is not of these entries');
+    if (this.#underWay.has(key)) throw new SinkError('sink.unavailable', 'the same entries are being taken');
+    const known = this.#answers.get(key);
+    const isReplay = request.headers[REPLAY_HEADER] === '?1';
+    if (known !== undefined && !isReplay) return known;
+    this.#underWay.add(key);
+    try {
+      return await this.#inTurn(async () => {
+        if (!isReplay) await this.#refuseGap(request.headers[AFTER_HEADER]);
+        await this.#options.intake.accept(entries, { isReplay });
+        const answer = await this.#answer();
+        if (!isReplay) this.#remember(key, answer);
+        return answer;
+      });
+    } finally {
+      this.#underWay.delete(key);
+    }
+  }
+
+  /** @throws SinkError `sink.gap` when the sender goes by more than is here: this core was brought back from a backup. */
+  async #refuseGap(after: unknown): Promise<void> {
+    if (after === undefined) return;
+    if (typeof after !== 'string' || !POSITION_FORM.test(after)) throw new DecodeError('decode.malformed', `${AFTER_HEADER}: no position`);
+    const taken = (await this.#options.intake.taken()) ?? 0;
+    if (taken < Number(after)) throw new SinkError('sink.gap', `taken until ${taken}, not ${after}: ask for ${TAKEN_PATH}`);
+  }
+
+  async #answer(): Promise<object> {
+    return { deployment: this.#options.deployment, taken: (await this.#options.intake.taken()) ?? 0 };
+  }
+
+  #remember(key: string, answer: object): void {
+    this.#answers.set(key, answer);
+    const oldest = this.#answers.size > MOST_REMEMBERED ? this.#answers.keys().next().value : undefined;
+    if (oldest !== undefined) this.#answers.delete(oldest);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  #answerError(error: unknown, reply: FastifyReply): FastifyReply {
+    if (error instanceof BadEntry) {
+      const { code, position } = error;
+      return problem(reply, 422, { title: 'an entry is wrong in itself', code, ...(position === undefined ? {} : { position }) });
+    }
+    const code = codeOf(error);
+    if (code !== undefined) {
+      const status = statusOf(code);
+      if (status === 503) reply.header('retry-after', RETRY_AFTER_S);
+      if (status === 401) reply.header('www-authenticate', 'Bearer');
+      this.#options.log.warn('intake.refused', { code, status });
+      return problem(reply, status, { title: (error as ExpectedError).message, code });
+    }
+    const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+    if (status < 500) return problem(reply, status, { title: 'not a request that is understood here' });
+    this.#options.log.error('intake.internal', { ...placeOf(error) });
+    return problem(reply, 500, { title: 'a fault of the core' });
+  }
+}
+
+/** One entry of a batch that can not be read. */
+class BadEntry extends ExpectedError {
+  readonly position: number | undefined;
+
+  constructor(code: ErrorCode, position: number | undefined) {
+    super(code, 'an entry is wrong in itself');
+    this.position = position;
+  }
+}
+
+function statusOf(code: ErrorCode): number {
+  if (code === 'admission.wrong_account') return 401;
+  if (code === 'sink.other_ledger') return 403;
+  if (code === 'sink.gap' || code === 'sink.unavailable') return 409;
+  if (code === 'decode.overlong') return 413;
+  if (code === 'decode.checksum') return 422;
+  return code.startsWith('decode.') ? 400 : 503;
+}
+
+function problem(reply: FastifyReply, status: number, about: Readonly<Record<string, string | number>>): FastifyReply {
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .send({ ...about, status });
+}
+
+const sha256 = (bytes: string | Uint8Array): Buffer => createHash('sha256').update(bytes).digest();

@@ -1,0 +1,203 @@
+/**
+ * Another broker, as an intake: each entry a CloudEvent of its own, at QoS 1, a bounded window of them at a time. Taken is what PUBACK says.
+ * What was sent and not acknowledged is sent again: its readers tell it by the event's source and id. The only importer of mqtt in this room.
+ * Source: MQTT 3.1.1, section 4.3.2; CloudEvents MQTT protocol binding 1.0.2, section 3.2 (structured content mode).
+ */
+import { ErrorWithReasonCode, MqttClient } from 'mqtt';
+import type { Intake, LedgerEntry } from '../../core/intake.ts';
+import { encodeEvent } from '../../protocol/entry-event.ts';
+import { ConfigError, LinkError, SinkError } from '../../protocol/errors.ts';
+import type { DeploymentId } from '../../protocol/ids.ts';
+import type { Clock } from '../../protocol/time.ts';
+import { readSecret } from '../key-files.ts';
+import { type Dial, dialOf, linkErrorOf } from './dial.ts';
+import type { MqttSinkConfig } from './sink-config.ts';
+
+const KEEPALIVE_S = 30;
+/** MQTT 3.1.1, table 3.1: of the return codes of CONNACK only this one means "later". */
+const SERVER_UNAVAILABLE = 3;
+/** A broker of MQTT 3.1.1 can refuse a message only by closing. So often, with this one alone on its way, is said of the message. */
+const MOST_LOSSES = 3;
+
+interface Connection {
+  readonly no: number;
+  readonly client: MqttClient;
+  /** Told why it is closed; what is put in later than that is not. Not a promise: it would remember each of a month's publishes. */
+  readonly onClosed: Set<(why: LinkError) => void>;
+}
+
+export class MqttSink implements Intake {
+  readonly #config: MqttSinkConfig;
+  readonly #deployment: DeploymentId;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #dial: Dial;
+  readonly #password: Buffer | undefined;
+  #connection: Promise<Connection> | undefined;
+  /** Of the connection that was begun last: one that closes late does not take its successor's place. */
+  #no = 0;
+  /** The message at which the connection broke last, and how often in a row. */
+  #suspect = { position: 0, losses: 0 };
+
+  /** @throws ConfigError `config.invalid` for files that can not be read, or are open to others. */
+  constructor(config: MqttSinkConfig, deployment: DeploymentId, clock: Clock, signal: AbortSignal) {
+    const { username, passwordPath } = config;
+    if (passwordPath !== undefined && username === undefined)
+      throw new ConfigError('config.invalid', `sink ${config.name}: a password without a username`);
+    this.#config = config;
+    this.#deployment = deployment;
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#dial = dialOf(config);
+    this.#password = passwordPath === undefined ? undefined : Buffer.from(Buffer.from(readSecret(passwordPath)).toString('utf8').trim());
+    signal.addEventListener('abort', () => this.#end(), { once: true });
+  }
+
+  async accept(entries: readonly LedgerEntry[]): Promise<void> {
+    const connection = await this.#connected();
+    for (let start = 0; start < entries.length; ) {
+      // Alone, so that what happens next is said of it and of no other.
+      const isSuspected = entries[start]?.position === this.#suspect.position;
+      const some = entries.slice(start, start + (isSuspected ? 1 : this.#config.window));
+      await this.#publish(connection, some);
+      start += some.length;
+    }
+  }
+
+  /** A broker hands on, and does not say what it was given. */
+  taken(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  /** @throws LinkError; SinkError `sink.entry_refused`. */
+  async #publish(connection: Connection, entries: readonly LedgerEntry[]): Promise<void> {
+    const { prefix, timeoutMs } = this.#config;
+    const { no, client, onClosed } = connection;
+    const waiting = new Set(entries.map(({ position }) => position));
+    const failed = Promise.withResolvers<never>();
+    const fail = (why: LinkError) => failed.reject(why);
+    onClosed.add(fail);
+    const cancel = this.#clock.after(timeoutMs, () => fail(new LinkError('link.timeout', `sink: no PUBACK for ${timeoutMs} ms`)));
+    const sent = entries.map(
+      (entry) =>
+        new Promise<void>((resolve, reject) => {
+          // While not connected MQTT.js would keep it for later.
+          if (!client.connected) return reject(new LinkError('link.lost', 'sink: not connected'));
+          const payload = Buffer.from(encodeEvent(this.#deployment, entry));
+          client.publish(`${prefix}/${entry.kind}`, payload, { qos: 1 }, (error) => {
+            if (error !== undefined && error !== null) return reject(error);
+            waiting.delete(entry.position);
+            resolve();
+          });
+        }),
+    );
+    try {
+      await Promise.race([Promise.all(sent), failed.promise]);
+      this.#suspect = { position: 0, losses: 0 };
+    } catch (error) {
+      client.end(true);
+      this.#forget(no);
+      const why = error instanceof LinkError ? error : linkErrorOf(error);
+      throw this.#suspected(why, Math.min(...waiting), entries.length === 1);
+    } finally {
+      cancel();
+      onClosed.delete(fail);
+    }
+  }
+
+  /** @param position the first that was not acknowledged. */
+  #suspected(why: LinkError, position: number, isAlone: boolean): LinkError | SinkError {
+    if (this.#signal.aborted || why.code !== 'link.lost') return why;
+    const isAgain = this.#suspect.position === position;
+    this.#suspect = { position, losses: isAgain && isAlone ? this.#suspect.losses + 1 : 0 };
+    if (this.#suspect.losses < MOST_LOSSES) return why;
+    this.#suspect = { position: 0, losses: 0 };
+    return new SinkError('sink.entry_refused', `sink: the broker closes whenever it is given this entry`, { position, cause: why });
+  }
+
+  #forget(no: number): void {
+    if (no === this.#no) this.#connection = undefined;
+  }
+
+  #end(): void {
+    this.#connection?.then(
+      ({ client }) => client.end(true),
+      () => {},
+    );
+  }
+
+  /** Those who ask while it is being made get the same one: of two with one client id a broker would cut off the first. */
+  #connected(): Promise<Connection> {
+    this.#connection ??= this.#connect().catch((error: unknown) => {
+      this.#connection = undefined;
+      throw error;
+    });
+    return this.#connection;
+  }
+
+  /** One client for one connection: what MQTT.js keeps and replays is not ours to count. @throws LinkError. */
+  async #connect(): Promise<Connection> {
+    const { timeoutMs, username, name, clientId = `vestibule-${this.#deployment}-${name}` } = this.#config;
+    const no = ++this.#no;
+    const late = new AbortController();
+    const cancel = this.#clock.after(timeoutMs, () => late.abort());
+    const either = AbortSignal.any([this.#signal, late.signal]);
+    try {
+      const stream = await this.#dial(either);
+      const client = new MqttClient(() => stream, {
+        protocolVersion: 4,
+        clientId,
+        clean: true,
+        keepalive: KEEPALIVE_S,
+        reconnectPeriod: 0,
+        connectTimeout: timeoutMs,
+        resubscribe: false,
+        queueQoSZero: false,
+        manualConnect: true,
+        ...(username === undefined ? {} : { username }),
+        ...(this.#password === undefined ? {} : { password: this.#password }),
+      });
+      let why: LinkError | undefined;
+      client.on('error', (error) => {
+        why ??= meaningOf(error);
+      });
+      const onClosed = new Set<(why: LinkError) => void>();
+      client.once('close', () => {
+        this.#forget(no);
+        for (const tell of onClosed) tell(why ?? new LinkError('link.lost', 'sink: connection closed'));
+      });
+      const stop = () => stream.destroy();
+      either.addEventListener('abort', stop, { once: true });
+      try {
+        await new Promise<void>((resolve, reject) => {
+          client.once('connect', () => resolve());
+          onClosed.add(reject);
+          client.connect();
+        });
+        onClosed.clear();
+      } catch (error) {
+        client.end(true);
+        stream.destroy();
+        throw error;
+      } finally {
+        either.removeEventListener('abort', stop);
+      }
+      return { no, client, onClosed };
+    } catch (error) {
+      if (late.signal.aborted) throw new LinkError('link.timeout', `sink: no answer for ${timeoutMs} ms`, { cause: error });
+      throw error instanceof LinkError ? error : linkErrorOf(error);
+    } finally {
+      cancel();
+    }
+  }
+}
+
+function meaningOf(error: unknown): LinkError {
+  if (error instanceof ErrorWithReasonCode) {
+    const code = error.code === SERVER_UNAVAILABLE ? 'link.refused' : 'link.unauthorised';
+    return new LinkError(code, `sink: answered with ${error.code}`, { cause: error });
+  }
+  const known = error instanceof Error ? error : new Error('unknown');
+  if (/keepalive|connack timeout/i.test(known.message)) return new LinkError('link.timeout', 'sink: no answer', { cause: error });
+  return linkErrorOf(known);
+}

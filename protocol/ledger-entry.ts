@@ -1,0 +1,64 @@
+/**
+ * What a gateway's ledger holds, as it is handed to sinks: batches as they came from kiosks, and what triage says of single rows.
+ */
+import type { DoubtReason } from './doubt.ts';
+import type { EntranceId, KeyId, KioskId, Seq, VenueId } from './ids.ts';
+import type { EpochMillis } from './units.ts';
+
+export type Direction = 'in' | 'out' | 'both';
+
+/** Where a kiosk hung when the gateway took its rows. */
+export interface Placement {
+  readonly venue: VenueId;
+  readonly entrance: EntranceId;
+  readonly direction: Direction;
+  /** How long a visit without a check-out is taken to last. */
+  readonly dwellMs: number;
+}
+
+/** Names one row for ever. */
+export interface RowIdentity {
+  readonly kiosk: KioskId;
+  readonly keyId: KeyId;
+  readonly seq: Seq;
+}
+
+/** Rows as they came, with what is needed to verify and open them again without trusting the gateway's reading of them. */
+export interface BatchEntry {
+  readonly kind: 'batch';
+  /** Steps up by one or more for each entry of one ledger. */
+  readonly position: number;
+  readonly kiosk: KioskId;
+  /** Raw Ed25519, 32 bytes. */
+  readonly kioskPublicKey: Uint8Array;
+  readonly placement: Placement;
+  readonly topic: string;
+  readonly keyRecord: Uint8Array;
+  /** The signed list of the whole batch. */
+  readonly sign1: Uint8Array;
+  /** The rows that the ledger took: all of the batch, or less where some were duplicates. */
+  readonly rows: readonly Uint8Array[];
+  readonly receivedAtMs: EpochMillis;
+}
+
+/** What the gateway's triage says of a high reading; a later entry for the same reading replaces an earlier one. */
+export interface FlagEntry {
+  readonly kind: 'flag';
+  readonly position: number;
+  /** The first high reading. The card is not named: the core knows it from that row. */
+  readonly reading: RowIdentity;
+  readonly state: 'confirmed' | 'unconfirmed' | 'cleared';
+  readonly raisedAtMs: EpochMillis;
+  readonly expiresAtMs: EpochMillis;
+}
+
+/** What the gateway's triage doubts about a row; doubts only add up. */
+export interface DoubtEntry {
+  readonly kind: 'doubt';
+  readonly position: number;
+  readonly row: RowIdentity;
+  readonly reason: DoubtReason;
+  readonly raisedAtMs: EpochMillis;
+}
+
+export type LedgerEntry = BatchEntry | FlagEntry | DoubtEntry;
