@@ -4,7 +4,9 @@ import { type EventLink, openEvents } from '../../../hardware/evdev/event-link.t
 import { readEventScans } from '../../../hardware/evdev/event-scanner.ts';
 import { encodeInputEvents, type InputEvent } from '../../../hardware/evdev/input-event.ts';
 import { STALE_MS } from '../../../hardware/scanner/gap-framer.ts';
+import { decodeCode, encodeCode } from '../../../protocol/code.ts';
 import { codeOf } from '../../../protocol/errors.ts';
+import { uuidOfPublicKey } from '../../../protocol/visitor.ts';
 import { FakeNative } from '../../support/fake-native.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { key, OVERRUN, TYPED_CHARACTERS, typed } from '../../support/type-events.ts';
@@ -13,6 +15,8 @@ const SEED = Number(process.env.SEED ?? 20261122);
 const PATH = '/dev/input/event7';
 const never = new AbortController().signal;
 const LEFTSHIFT = 42;
+/** Events up to and with the first key: before it comes the keyboard's own number of it. */
+const FIRST_KEY = 2;
 
 /** A keyboard that is read: what it typed, what was refused, and how it ended. */
 class Bench {
@@ -77,6 +81,25 @@ t.test('event scanner: a code that is cut by unplugging is refused, and what cam
   t.equal(await bench.unplug(), 'device.gone');
   t.strictSame([bench.scans, bench.refused], [['WHOLE'], ['cut']]);
 });
+
+t.test(
+  'event scanner: a code that began before the device was open is refused, wherever it began, and the next one is whole',
+  async (t) => {
+    const [early, whole] = ['early', 'whole'].map((name) => encodeCode({ kind: 'unsigned', card: uuidOfPublicKey(Buffer.from(name)) }));
+    const events = typed(`${early}\r`);
+    for (let missed = FIRST_KEY; missed < events.length; missed++) {
+      const bench = new Bench();
+      await bench.plug();
+      await bench.feed(events.slice(missed), typed(`${whole}\r`));
+      const [scan, ...others] = bench.scans.toReversed();
+      t.equal(scan, whole);
+      t.ok(others.length <= 1, 'one answer to it at most: its visitor has to scan again');
+      // Shift alone may be missed: the first letter is then a small one, and small and capital letters make no code.
+      for (const part of others) t.throws(() => decodeCode(part), { name: 'CodeError' }, `${missed} events missed`);
+      await bench.unplug();
+    }
+  },
+);
 
 t.test('event scanner: repeats of a key that is held are no characters', async (t) => {
   const bench = new Bench();

@@ -4,6 +4,8 @@ import { parseReportDescriptor } from '../../../hardware/hid/report-descriptor.t
 import { GAP_MS } from '../../../hardware/scanner/gap-framer.ts';
 import { bootKeyboardLayout, type KeyboardLayout, keyboardLayoutOf, PressedKeys } from '../../../hardware/scanner/keyboard-reports.ts';
 import { type KeyboardScannerSettings, readTypedScans } from '../../../hardware/scanner/keyboard-scanner.ts';
+import { decodeCode, encodeCode } from '../../../protocol/code.ts';
+import { uuidOfPublicKey } from '../../../protocol/visitor.ts';
 import { FakeLink } from '../../support/fake-link.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { posDescriptor } from '../../support/pos-format.ts';
@@ -69,6 +71,24 @@ t.test('keyboard scanner: one that types slowly, and holds each key for a while,
   await end();
   t.strictSame(texts, ['VCSLOW']);
 });
+
+t.test(
+  'keyboard scanner: a code that began before the device was open is refused, wherever it began, and the next one is whole',
+  async (t) => {
+    const [early, whole] = ['early', 'whole'].map((name) => encodeCode({ kind: 'unsigned', card: uuidOfPublicKey(Buffer.from(name)) }));
+    const reports = keysOf(`${early}\r`).map(bootReport);
+    for (let missed = 1; missed < reports.length; missed++) {
+      const { link, texts, type, end } = setUp();
+      for (const report of reports.slice(missed)) link.feed(report);
+      type(`${whole}\r`);
+      await end();
+      const [text, ...others] = texts.toReversed();
+      t.equal(text, whole);
+      t.ok(others.length <= 1, 'one answer to it at most: its visitor has to scan again');
+      for (const part of others) t.throws(() => decodeCode(part), { name: 'CodeError' }, `${missed} reports missed`);
+    }
+  },
+);
 
 t.test('keyboard scanner: prefix and suffix are taken off where they are there, and nothing else is', async (t) => {
   const { texts, refused, type, end } = setUp(BOOT, { prefix: '~A', suffix: '##' });
