@@ -8,7 +8,6 @@ import { type EntranceId, isPlaceId, type KioskId, newPlaceId, type VenueId } fr
 import { DWELL_MS } from '../protocol/policy.ts';
 import { systemClock } from '../protocol/time.ts';
 import { writeDeed } from './audit-desk.ts';
-import { backupCommands } from './backup-command.ts';
 import { dataPaths, gatewayIdentity, readJsonFile, refuseNoGateway } from './data-paths.ts';
 import { statusLines } from './gateway-status.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
@@ -16,7 +15,7 @@ import { processDoor } from './process-door.ts';
 import { placeId, withRegistry } from './registry-access.ts';
 import { rotateCommand } from './rotate-command.ts';
 import { runGatewayAndCore } from './run-gateway-and-core.ts';
-import { serve } from './service.ts';
+import { notifySettings, serve } from './service.ts';
 import { untilStopped } from './stopping.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -74,7 +73,7 @@ export function gatewayCommand(): Command {
         const running = await runGatewayAndCore(paths, settings, doors, stopped);
         const { tlsPort, tcpPort, webUrl } = running.gateway;
         say(`gateway ready: kiosks on TLS port ${tlsPort}, operators on ${webUrl ?? 'no page'} and MQTT 127.0.0.1:${tcpPort}`);
-        await serve(running.done, log, stopped);
+        await serve(notifySettings(), running.done, log, stopped);
       },
     );
 
@@ -162,6 +161,5 @@ export function gatewayCommand(): Command {
     });
 
   gateway.addCommand(rotateCommand());
-  for (const command of backupCommands()) gateway.addCommand(command);
   return gateway;
 }

@@ -3,6 +3,7 @@ import type { Feedback } from '../kiosk/feedback.ts';
 import type { KioskReady, RunKioskOptions } from '../kiosk/run-kiosk.ts';
 import { systemClock } from '../protocol/time.ts';
 import { type Level, openLog } from './log.ts';
+import { notifySettings } from './service.ts';
 import { typedInput } from './typed-input.ts';
 import { VERSION } from './version.ts';
 
@@ -13,7 +14,7 @@ export type Output = 'text' | 'json';
  * then `{"kind":…,"isStoredOffline":…,"keyId":hex,"seq":…}` for each answer given.
  */
 export function kioskDoors(output: Output, level: Level, signal: AbortSignal, onReady?: (ready: KioskReady) => void): RunKioskOptions {
-  const { NOTIFY_SOCKET, WATCHDOG_USEC, NO_COLOR } = process.env;
+  const { NO_COLOR } = process.env;
   const line = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
   const forPeople = {
     terminal: { write: (text: string) => void process.stdout.write(text), hasColour: process.stdout.isTTY === true && !NO_COLOR },
@@ -24,13 +25,13 @@ export function kioskDoors(output: Output, level: Level, signal: AbortSignal, on
       line({ kind, isStoredOffline, keyId: keyId && Buffer.from(keyId).toString('hex'), seq }),
     onReady: (ready: KioskReady) => line({ ready }),
   };
-  const watchdogUs = WATCHDOG_USEC === undefined ? undefined : Number(WATCHDOG_USEC);
+  const notify = notifySettings();
   return {
     clock: systemClock,
     log: openLog(level),
     input: typedInput(signal),
     version: VERSION,
-    ...(NOTIFY_SOCKET === undefined ? {} : { notify: { socket: NOTIFY_SOCKET, watchdogUs } }),
+    ...(notify && { notify }),
     ...(output === 'text' ? forPeople : forPrograms),
   };
 }

@@ -97,7 +97,7 @@ export class Road {
 
   async startGateway(): Promise<void> {
     const config = join(this.data, 'gateway.json');
-    const ports = ['--tls-port', String(this.#tlsPort), '--tcp-port', String(this.#tcpPort)];
+    const ports = ['--tls-port', String(this.#tlsPort), '--tcp-port', String(this.#tcpPort), '--web-port', '0'];
     this.#gateway = this.#spawn(['gateway', 'run', '--data', this.data, '--config', config, ...ports, '--log', 'debug'], () => {});
     await this.#gateway.line((line) => line.startsWith('gateway ready'));
   }

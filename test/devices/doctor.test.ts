@@ -40,7 +40,7 @@ t.test(
     t.match(finding(alone.told, 'test event'), { state: 'wrong', says: /kept here/ });
     t.equal(alone.isWell, false);
     // On whatever port is free: it writes it into the trust document, from which the doctor takes it.
-    const gateway = new VestibuleProcess(['gateway', 'run', '--data', data, '--tls-port', '0', '--tcp-port', '0']);
+    const gateway = new VestibuleProcess(['gateway', 'run', '--data', data, '--tls-port', '0', '--tcp-port', '0', '--web-port', '0']);
     await gateway.line((line) => line.includes('gateway ready'));
     const bySelf = await doctor(['--data', data]);
     t.match(finding(bySelf.told, 'test event'), { state: 'fine' });
