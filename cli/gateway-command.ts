@@ -8,6 +8,7 @@ import { type EntranceId, isPlaceId, type KioskId, newPlaceId, type VenueId } fr
 import { DWELL_MS } from '../protocol/policy.ts';
 import { systemClock } from '../protocol/time.ts';
 import { writeDeed } from './audit-desk.ts';
+import { backupCommands } from './backup-command.ts';
 import { dataPaths, gatewayIdentity, readJsonFile, refuseNoGateway } from './data-paths.ts';
 import { statusLines } from './gateway-status.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
@@ -161,5 +162,6 @@ export function gatewayCommand(): Command {
     });
 
   gateway.addCommand(rotateCommand());
+  for (const command of backupCommands()) gateway.addCommand(command);
   return gateway;
 }
