@@ -19,7 +19,7 @@ export function overviewLines({ gateway, venues, kiosks }: Overview, width: numb
   return [
     `${SIGN[gateway.tone]} ${gateway.headline}`,
     `  ${gateway.connectedKiosks} of ${gateway.admittedKiosks} kiosks connected, ${lastMinute} rows in the last minute, ${gateway.queued} waiting at kiosks`,
-    `  ${diskWords(gateway.disk)}; ${gateway.sinks.map(({ name, behindEntries }) => `${name} ${behindEntries} behind`).join(', ') || 'no sink'}`,
+    `  ${diskWords(gateway.disk)}; ${gateway.sinks.map(sinkWords).join(', ') || 'no sink'}`,
     `  flags: ${gateway.flags.confirmed} confirmed, ${gateway.flags.unconfirmed} unconfirmed, ${gateway.flags.pending} waiting; ${gateway.quarantined} in quarantine`,
     ...needs.flatMap(({ where, trouble }) => ['', `${SIGN[trouble.tone]} ${where}`, ...troubleLines(trouble, width)]),
     '',
@@ -46,6 +46,9 @@ function kioskFacts({ queued = 0, clock, devices }: KioskView): string {
   ].filter((fact) => fact !== '');
   return facts.length === 0 ? '' : `: ${facts.join(', ')}`;
 }
+
+const sinkWords = ({ name, behindEntries, setAsideEntries, code }: Overview['gateway']['sinks'][number]): string =>
+  `${name} ${behindEntries} behind${setAsideEntries > 0 ? `, ${setAsideEntries} refused` : ''}${code === undefined ? '' : ` [${code}]`}`;
 
 function diskWords({ freeBytes, growthBytesPerDay, daysLeft }: Overview['gateway']['disk']): string {
   const free = `${Math.floor(freeBytes / 1_048_576).toLocaleString('en')} MiB free`;

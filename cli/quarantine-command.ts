@@ -1,23 +1,33 @@
-/** `vestibule quarantine`: what was wrong in itself, why, and another try once that is mended. Needs a gateway that runs. */
+/**
+ * `vestibule quarantine`: what was wrong in itself, why, and another try once that is mended; with --sink, what a sink refused. Needs a gateway
+ * that runs.
+ */
 import { Command } from 'commander';
 import type { QuarantineView, ReplayAnswer } from '../gateway/web/schema.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { askGateway } from './ask-gateway.ts';
 import { dataPaths } from './data-paths.ts';
+import { dropSetAside, listSetAside, replaySetAside } from './set-aside.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const ofSink = ['--sink <name>', 'of what this sink refused; numbers are then places in the ledger'] as const;
 const data = ['--data <dir>', 'data directory of the gateway', './data'] as const;
 
 export function quarantineCommand(): Command {
-  const quarantine = new Command('quarantine').description('what came from a kiosk and was wrong in itself');
+  const quarantine = new Command('quarantine').description(
+    'what came from a kiosk and was wrong in itself, or went to a sink and was refused',
+  );
 
   quarantine
     .command('list')
     .description('show what is there and why, the newest first')
     .option('--kiosk <id>', 'only of this one')
+    .option(...ofSink)
     .option('--json', 'one JSON object a line')
     .option(...data)
-    .action(async (options: { kiosk?: string; json?: true; data: string }) => {
+    .action(async (options: { kiosk?: string; sink?: string; json?: true; data: string }) => {
+      refuseBoth(options);
+      if (options.sink !== undefined) return await listSetAside(dataPaths(options.data), options.sink, options.json === true, say);
       for (const item of await itemsOf(options.data, options.kiosk)) {
         const { no, kiosk, receivedAtMs, seq, sizeBytes, meaning, advice, code } = item;
         if (options.json) say(JSON.stringify(item));
@@ -33,10 +43,17 @@ export function quarantineCommand(): Command {
   quarantine
     .command('replay')
     .argument('[number]', 'as the list shows it')
-    .description('try one again, or all of a kiosk; what is taken leaves quarantine')
+    .description('try one again, or all of a kiosk or a sink; what is taken leaves quarantine')
     .option('--kiosk <id>', 'all of this one')
+    .option(...ofSink)
     .option(...data)
-    .action(async (number: string | undefined, options: { kiosk?: string; data: string }) => {
+    .action(async (number: string | undefined, options: { kiosk?: string; sink?: string; data: string }) => {
+      refuseBoth(options);
+      if (options.sink !== undefined) {
+        const only = number === undefined ? undefined : numberOf(number);
+        if ((await replaySetAside(dataPaths(options.data), options.sink, only, say)) > 0) process.exitCode = 1;
+        return;
+      }
       const numbers = await numbersOf(number, options);
       let left = 0;
       for (const no of numbers) {
@@ -54,13 +71,19 @@ export function quarantineCommand(): Command {
     .command('drop')
     .argument('<number>', 'as the list shows it')
     .description('throw one away for good')
+    .option(...ofSink)
     .option(...data)
-    .action(async (number: string, options: { data: string }) => {
+    .action(async (number: string, options: { sink?: string; data: string }) => {
+      if (options.sink !== undefined) return await dropSetAside(dataPaths(options.data), options.sink, numberOf(number), say);
       await askGateway(dataPaths(options.data), 'DELETE', `/api/1/quarantine/${numberOf(number)}`);
       say(`dropped ${number}`);
     });
 
   return quarantine;
+}
+
+function refuseBoth({ kiosk, sink }: { readonly kiosk?: string; readonly sink?: string }): void {
+  if (kiosk !== undefined && sink !== undefined) throw new ConfigError('config.invalid', 'quarantine: either --kiosk or --sink');
 }
 
 async function itemsOf(directory: string, kiosk: string | undefined): Promise<QuarantineView[]> {
@@ -70,7 +93,7 @@ async function itemsOf(directory: string, kiosk: string | undefined): Promise<Qu
 
 async function numbersOf(number: string | undefined, { kiosk, data: directory }: { kiosk?: string; data: string }): Promise<number[]> {
   if (number !== undefined) return [numberOf(number)];
-  if (kiosk === undefined) throw new ConfigError('config.invalid', 'quarantine: a number, or --kiosk');
+  if (kiosk === undefined) throw new ConfigError('config.invalid', 'quarantine: a number, or --kiosk, or --sink');
   return (await itemsOf(directory, kiosk)).filter(({ mayReplay }) => mayReplay).map(({ no }) => no);
 }
 

@@ -15,7 +15,7 @@ export interface Intake {
   /**
    * Takes entries of one ledger, in its order. When the promise resolves they are durable; taking an entry twice changes nothing.
    * An entry that is wrong in itself is set aside with its reason and does not stop those behind it.
-   * @throws StoreError, LinkError or SinkError when nothing can be taken now; the caller offers the same entries again later. Only SinkError
+   * @throws StoreError or SinkError when nothing can be taken now; the caller offers the same entries again later. Only SinkError
    * `sink.entry_refused` and `sink.too_large` speak of the entries: one of them, or their number, will not be taken however often it is tried.
    */
   accept(entries: readonly LedgerEntry[], offer?: Offer): Promise<void>;
@@ -23,7 +23,7 @@ export interface Intake {
    * @returns the position up to which everything was taken, or one before it; 0 when nothing was. One that lies before the gateway's own
    * cursor says that the core was brought back from a backup: it is to be offered what is behind that position again. `undefined` from one
    * that can not know.
-   * @throws StoreError, LinkError, SinkError.
+   * @throws StoreError, SinkError.
    */
   taken(): Promise<number | undefined>;
 }

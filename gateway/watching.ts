@@ -35,6 +35,7 @@ import { manageRoutesOf } from './web/manage-routes.ts';
 import { metricsText, type ProcessUse } from './web/metrics.ts';
 import { type LogLevelDoor, routesOf } from './web/routes.ts';
 import { WebServer } from './web/server.ts';
+import { sinkRoutesOf } from './web/sink-routes.ts';
 import { overviewOf, type ViewSources } from './web/view.ts';
 
 /** What only the process itself can tell or change. */
@@ -130,7 +131,7 @@ export class Watching {
   /** Opens the operators' listener, where the configuration asks for one. @throws ConfigError `config.invalid` when it can not be bound. */
   async listen(parts: WatchedParts, process: ProcessDoor = NO_PROCESS): Promise<WebListener> {
     const { web } = this.#config;
-    const { registry, db, board, deciders, onDecided, broker } = parts;
+    const { registry, db, board, deciders, sinks, onDecided, broker } = parts;
     const { accounts, audit, watch } = this;
     const clock = this.#clock;
     const disk = new DiskWatch(this.#config.directory, accounts, clock);
@@ -180,7 +181,7 @@ export class Watching {
       tls,
       accounts,
       audit,
-      routes: [...routes, ...manage],
+      routes: [...routes, ...manage, ...sinkRoutesOf({ sinks, words: sources.words })],
       live,
       assets: readAssets(),
       metrics: () => metricsText(overviewOf(sources), watch.tallies(), process.use()),

@@ -95,6 +95,11 @@ export type ErrorCode =
   | 'ingest.internal'
   | 'ingest.too_many_epochs'
   // SinkError: whoever the ledger is forwarded to. Its cursor stays and it is tried again; only an entry that it refuses for itself is set aside.
+  | 'sink.not_reached'
+  | 'sink.not_trusted'
+  | 'sink.not_admitted'
+  | 'sink.silent'
+  | 'sink.lost'
   | 'sink.entry_refused'
   | 'sink.refuses_all'
   | 'sink.too_large'

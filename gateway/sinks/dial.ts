@@ -6,7 +6,7 @@ import { createHash, type X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { ConfigError, LinkError } from '../../protocol/errors.ts';
+import { ConfigError, SinkError } from '../../protocol/errors.ts';
 import { readSecret } from '../key-files.ts';
 
 export interface DialOptions {
@@ -20,7 +20,7 @@ export interface DialOptions {
   readonly keyPath?: string | undefined;
 }
 
-/** @throws LinkError link.refused, link.pin, link.lost; on abort link.lost. */
+/** @throws SinkError sink.not_reached, sink.not_trusted, sink.lost; on abort sink.lost. */
 export type Dial = (signal: AbortSignal) => Promise<Socket>;
 
 /** @returns dials, with what its files held now. @throws ConfigError `config.invalid` when one can not be read, or its secret is open to others. */
@@ -33,7 +33,7 @@ export function dialOf(options: DialOptions): Dial {
       : { cert: readText(certificatePath), key: Buffer.from(readSecret(keyPath)) };
   return (signal) =>
     new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(new LinkError('link.lost', 'sink: stopped'));
+      if (signal.aborted) return reject(new SinkError('sink.lost', 'sink: stopped'));
       const socket = isPlain
         ? connectPlain({ host, port })
         : connectTls({
@@ -50,10 +50,10 @@ export function dialOf(options: DialOptions): Dial {
         signal.removeEventListener('abort', stop);
         socket.off('error', fail);
       };
-      const stop = () => socket.destroy(new LinkError('link.lost', 'sink: stopped'));
+      const stop = () => socket.destroy(new SinkError('sink.lost', 'sink: stopped'));
       const fail = (error: Error) => {
         end();
-        reject(linkErrorOf(error));
+        reject(sinkErrorOf(error));
       };
       signal.addEventListener('abort', stop, { once: true });
       socket.once('error', fail);
@@ -63,7 +63,7 @@ export function dialOf(options: DialOptions): Dial {
         if (isPlain || pin === undefined || (peer !== undefined && pinOf(peer).equals(pin))) return resolve(socket);
         socket.on('error', () => {});
         socket.destroy();
-        reject(new LinkError('link.pin', 'sink: its key is not the pinned one'));
+        reject(new SinkError('sink.not_trusted', 'sink: its key is not the pinned one'));
       });
     });
 }
@@ -85,13 +85,14 @@ function readText(path: string): string {
 const UNTRUSTED = /SELF_SIGNED|UNABLE_TO|CERT_|ERR_TLS_CERT|DEPTH_ZERO|ERR_SSL_.*(CERTIFICATE|VERIFY)/;
 const UNREACHED = /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EADDRNOTAVAIL/;
 
-/** @returns the LinkError that an error of a socket means. */
-export function linkErrorOf(error: unknown): LinkError {
-  if (error instanceof LinkError) return error;
+/** @returns the SinkError that an error of a socket means. */
+export function sinkErrorOf(error: unknown): SinkError {
+  if (error instanceof SinkError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   // Node tries several addresses and gathers their errors.
   const codes = error instanceof AggregateError ? error.errors.map((one) => String(one.code)).join(' ') : code;
-  if (UNTRUSTED.test(codes)) return new LinkError('link.pin', `sink: its certificate is not to be trusted (${codes})`, { cause: error });
-  if (UNREACHED.test(codes)) return new LinkError('link.refused', `sink: not reached (${codes})`, { cause: error });
-  return new LinkError('link.lost', `sink: connection lost (${codes || 'closed'})`, { cause: error });
+  if (UNTRUSTED.test(codes))
+    return new SinkError('sink.not_trusted', `sink: its certificate is not to be trusted (${codes})`, { cause: error });
+  if (UNREACHED.test(codes)) return new SinkError('sink.not_reached', `sink: not reached (${codes})`, { cause: error });
+  return new SinkError('sink.lost', `sink: connection lost (${codes || 'closed'})`, { cause: error });
 }

@@ -4,9 +4,9 @@
  */
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { LinkError, SinkError } from '../../protocol/errors.ts';
+import { SinkError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
-import { type Dial, linkErrorOf } from './dial.ts';
+import { type Dial, sinkErrorOf } from './dial.ts';
 
 export interface ExchangeOptions {
   readonly host: string;
@@ -14,7 +14,7 @@ export interface ExchangeOptions {
   readonly dial: Dial;
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** Its abort ends what is under way, with link.lost. */
+  /** Its abort ends what is under way, with sink.lost. */
   readonly signal: AbortSignal;
 }
 
@@ -45,7 +45,7 @@ export class HttpExchange {
     this.#agent = new DialAgent(options);
   }
 
-  /** @throws LinkError as the dial does, link.timeout, link.lost; SinkError `sink.unexpected` for an answer that is too long. */
+  /** @throws SinkError as the dial does, sink.silent, sink.lost; SinkError `sink.unexpected` for an answer that is too long. */
   async ask(asked: Asked): Promise<Reply> {
     const { clock, timeoutMs, signal } = this.#options;
     const late = new AbortController();
@@ -54,9 +54,9 @@ export class HttpExchange {
     try {
       return await this.#try(asked, either, true);
     } catch (error) {
-      if (late.signal.aborted) throw new LinkError('link.timeout', `sink: no answer for ${timeoutMs} ms`, { cause: error });
+      if (late.signal.aborted) throw new SinkError('sink.silent', `sink: no answer for ${timeoutMs} ms`, { cause: error });
       if (error instanceof SinkError) throw error;
-      throw linkErrorOf(error);
+      throw sinkErrorOf(error);
     } finally {
       cancel();
     }
@@ -107,7 +107,7 @@ export class HttpExchange {
       }
       chunks.push(chunk);
     }
-    if (!reply.complete || signal.aborted) throw new LinkError('link.lost', 'sink: connection lost within its answer');
+    if (!reply.complete || signal.aborted) throw new SinkError('sink.lost', 'sink: connection lost within its answer');
     const retryAfterMs = retryAfterOf(reply.headers['retry-after'], this.#options.clock.wall());
     return { status: reply.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8'), retryAfterMs };
   }

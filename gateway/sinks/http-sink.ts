@@ -14,7 +14,7 @@ import {
   REPLAY_HEADER,
   TAKEN_PATH,
 } from '../../protocol/entry-event.ts';
-import { ConfigError, LinkError, SinkError } from '../../protocol/errors.ts';
+import { ConfigError, SinkError } from '../../protocol/errors.ts';
 import type { DeploymentId } from '../../protocol/ids.ts';
 import type { Clock } from '../../protocol/time.ts';
 import { readSecret } from '../key-files.ts';
@@ -92,13 +92,13 @@ export class HttpSink implements Intake {
 }
 
 /** What a status says, and the code that comes with it where it is one of ours. */
-function refusalOf({ status, text, retryAfterMs }: Reply): SinkError | LinkError {
+function refusalOf({ status, text, retryAfterMs }: Reply): SinkError {
   const said = problem.safeParse(jsonOf(text));
   const { code, position } = said.success ? said.data : {};
   const what = `sink: answers ${status}${code !== undefined && /^[a-z_.]{1,48}$/.test(code) ? ` ${code}` : ''}`;
-  if (status === 401 || (status === 403 && code !== 'sink.other_ledger')) return new LinkError('link.unauthorised', what);
+  if (status === 401 || (status === 403 && code !== 'sink.other_ledger')) return new SinkError('sink.not_admitted', what);
   if (status === 403) return new SinkError('sink.other_ledger', what);
-  if (status === 408) return new LinkError('link.timeout', what);
+  if (status === 408) return new SinkError('sink.silent', what);
   if (status === 409 && code === 'sink.gap') return new SinkError('sink.gap', what);
   if (status === 413) return new SinkError('sink.too_large', what);
   if (status === 400 || status === 422) return new SinkError('sink.entry_refused', what, { position });

@@ -6,11 +6,11 @@
 import { ErrorWithReasonCode, MqttClient } from 'mqtt';
 import type { Intake, LedgerEntry } from '../../core/intake.ts';
 import { encodeEvent } from '../../protocol/entry-event.ts';
-import { ConfigError, LinkError, SinkError } from '../../protocol/errors.ts';
+import { ConfigError, SinkError } from '../../protocol/errors.ts';
 import type { DeploymentId } from '../../protocol/ids.ts';
 import type { Clock } from '../../protocol/time.ts';
 import { readSecret } from '../key-files.ts';
-import { type Dial, dialOf, linkErrorOf } from './dial.ts';
+import { type Dial, dialOf, sinkErrorOf } from './dial.ts';
 import type { MqttSinkConfig } from './sink-config.ts';
 
 const KEEPALIVE_S = 30;
@@ -23,7 +23,7 @@ interface Connection {
   readonly no: number;
   readonly client: MqttClient;
   /** Told why it is closed; what is put in later than that is not. Not a promise: it would remember each of a month's publishes. */
-  readonly onClosed: Set<(why: LinkError) => void>;
+  readonly onClosed: Set<(why: SinkError) => void>;
 }
 
 export class MqttSink implements Intake {
@@ -69,20 +69,20 @@ export class MqttSink implements Intake {
     return Promise.resolve(undefined);
   }
 
-  /** @throws LinkError; SinkError `sink.entry_refused`. */
+  /** @throws SinkError; SinkError `sink.entry_refused`. */
   async #publish(connection: Connection, entries: readonly LedgerEntry[]): Promise<void> {
     const { prefix, timeoutMs } = this.#config;
     const { no, client, onClosed } = connection;
     const waiting = new Set(entries.map(({ position }) => position));
     const failed = Promise.withResolvers<never>();
-    const fail = (why: LinkError) => failed.reject(why);
+    const fail = (why: SinkError) => failed.reject(why);
     onClosed.add(fail);
-    const cancel = this.#clock.after(timeoutMs, () => fail(new LinkError('link.timeout', `sink: no PUBACK for ${timeoutMs} ms`)));
+    const cancel = this.#clock.after(timeoutMs, () => fail(new SinkError('sink.silent', `sink: no PUBACK for ${timeoutMs} ms`)));
     const sent = entries.map(
       (entry) =>
         new Promise<void>((resolve, reject) => {
           // While not connected MQTT.js would keep it for later.
-          if (!client.connected) return reject(new LinkError('link.lost', 'sink: not connected'));
+          if (!client.connected) return reject(new SinkError('sink.lost', 'sink: not connected'));
           const payload = Buffer.from(encodeEvent(this.#deployment, entry));
           client.publish(`${prefix}/${entry.kind}`, payload, { qos: 1 }, (error) => {
             if (error !== undefined && error !== null) return reject(error);
@@ -97,7 +97,7 @@ export class MqttSink implements Intake {
     } catch (error) {
       client.end(true);
       this.#forget(no);
-      const why = error instanceof LinkError ? error : linkErrorOf(error);
+      const why = error instanceof SinkError ? error : sinkErrorOf(error);
       throw this.#suspected(why, Math.min(...waiting), entries.length === 1);
     } finally {
       cancel();
@@ -106,8 +106,8 @@ export class MqttSink implements Intake {
   }
 
   /** @param position the first that was not acknowledged. */
-  #suspected(why: LinkError, position: number, isAlone: boolean): LinkError | SinkError {
-    if (this.#signal.aborted || why.code !== 'link.lost') return why;
+  #suspected(why: SinkError, position: number, isAlone: boolean): SinkError {
+    if (this.#signal.aborted || why.code !== 'sink.lost') return why;
     const isAgain = this.#suspect.position === position;
     this.#suspect = { position, losses: isAgain && isAlone ? this.#suspect.losses + 1 : 0 };
     if (this.#suspect.losses < MOST_LOSSES) return why;
@@ -135,7 +135,7 @@ export class MqttSink implements Intake {
     return this.#connection;
   }
 
-  /** One client for one connection: what MQTT.js keeps and replays is not ours to count. @throws LinkError. */
+  /** One client for one connection: what MQTT.js keeps and replays is not ours to count. @throws SinkError. */
   async #connect(): Promise<Connection> {
     const { timeoutMs, username, name, clientId = `vestibule-${this.#deployment}-${name}` } = this.#config;
     const no = ++this.#no;
@@ -157,14 +157,14 @@ export class MqttSink implements Intake {
         ...(username === undefined ? {} : { username }),
         ...(this.#password === undefined ? {} : { password: this.#password }),
       });
-      let why: LinkError | undefined;
+      let why: SinkError | undefined;
       client.on('error', (error) => {
         why ??= meaningOf(error);
       });
-      const onClosed = new Set<(why: LinkError) => void>();
+      const onClosed = new Set<(why: SinkError) => void>();
       client.once('close', () => {
         this.#forget(no);
-        for (const tell of onClosed) tell(why ?? new LinkError('link.lost', 'sink: connection closed'));
+        for (const tell of onClosed) tell(why ?? new SinkError('sink.lost', 'sink: connection closed'));
       });
       const stop = () => stream.destroy();
       either.addEventListener('abort', stop, { once: true });
@@ -184,20 +184,20 @@ export class MqttSink implements Intake {
       }
       return { no, client, onClosed };
     } catch (error) {
-      if (late.signal.aborted) throw new LinkError('link.timeout', `sink: no answer for ${timeoutMs} ms`, { cause: error });
-      throw error instanceof LinkError ? error : linkErrorOf(error);
+      if (late.signal.aborted) throw new SinkError('sink.silent', `sink: no answer for ${timeoutMs} ms`, { cause: error });
+      throw error instanceof SinkError ? error : sinkErrorOf(error);
     } finally {
       cancel();
     }
   }
 }
 
-function meaningOf(error: unknown): LinkError {
+function meaningOf(error: unknown): SinkError {
   if (error instanceof ErrorWithReasonCode) {
-    const code = error.code === SERVER_UNAVAILABLE ? 'link.refused' : 'link.unauthorised';
-    return new LinkError(code, `sink: answered with ${error.code}`, { cause: error });
+    const code = error.code === SERVER_UNAVAILABLE ? 'sink.not_reached' : 'sink.not_admitted';
+    return new SinkError(code, `sink: answered with ${error.code}`, { cause: error });
   }
   const known = error instanceof Error ? error : new Error('unknown');
-  if (/keepalive|connack timeout/i.test(known.message)) return new LinkError('link.timeout', 'sink: no answer', { cause: error });
-  return linkErrorOf(known);
+  if (/keepalive|connack timeout/i.test(known.message)) return new SinkError('sink.silent', 'sink: no answer', { cause: error });
+  return sinkErrorOf(known);
 }

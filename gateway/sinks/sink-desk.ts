@@ -35,7 +35,7 @@ export class SinkDesk {
 
   /**
    * Offers one entry again, apart from those that go their way meanwhile.
-   * @returns `undefined` when it is not set aside there. @throws LinkError, SinkError, StoreError when the sink can take nothing now.
+   * @returns `undefined` when it is not set aside there. @throws SinkError, StoreError when the sink can take nothing now.
    */
   async replay(sink: string, position: number): Promise<Reoffered | undefined> {
     const { ledger, setAside, intakes, clock, onChanged } = this.#doors;

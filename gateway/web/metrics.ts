@@ -41,6 +41,8 @@ export const METRICS = {
   vestibule_kiosk_quarantined: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Messages and rows in quarantine.' },
   vestibule_kiosk_missing_rows: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Sequence numbers that have not come.' },
   vestibule_sink_behind_entries: { type: 'gauge', labels: ['sink'], help: 'Entries of the ledger that a sink has not taken.' },
+  vestibule_sink_oldest_waiting_seconds: { type: 'gauge', labels: ['sink'], help: 'How long ago the oldest of them was received.' },
+  vestibule_sink_set_aside_entries: { type: 'gauge', labels: ['sink'], help: 'Entries that a sink refuses for what they are.' },
   vestibule_sink_failing: { type: 'gauge', labels: ['sink'], help: 'Whether its last offer failed.' },
   vestibule_sink_dropped_entries_total: {
     type: 'counter',
@@ -114,8 +116,11 @@ export function metricsText({ gateway, kiosks }: Overview, tallies: Tallies, use
   const tones: readonly Tone[] = ['act', 'look', 'good', 'off'];
   for (const tone of tones) out.add('vestibule_kiosks', kiosks.filter((kiosk) => kiosk.tone === tone).length, { tone });
   for (const kiosk of kiosks) if (kiosk.standing === 'admitted') addKiosk(out, kiosk);
-  for (const { name, behindEntries, code, droppedEntries } of gateway.sinks) {
+  for (const { name, behindEntries, waitingSinceMs, setAsideEntries, code, droppedEntries } of gateway.sinks) {
     out.add('vestibule_sink_behind_entries', behindEntries, { sink: name });
+    const waitedMs = waitingSinceMs === undefined ? 0 : Math.max(0, gateway.atMs - waitingSinceMs);
+    out.add('vestibule_sink_oldest_waiting_seconds', waitedMs / 1_000, { sink: name });
+    out.add('vestibule_sink_set_aside_entries', setAsideEntries, { sink: name });
     out.add('vestibule_sink_failing', code === undefined ? 0 : 1, { sink: name });
     out.add('vestibule_sink_dropped_entries_total', droppedEntries, { sink: name });
   }

@@ -68,6 +68,8 @@ export type VenueView = z.infer<typeof venueView>;
 export const sinkView = z.object({
   name: z.string(),
   behindEntries: count,
+  waitingSinceMs: epochMs.optional().describe('when the oldest of them was received; absent when it has everything'),
+  setAsideEntries: count.describe('that it refuses for what they are; /api/1/sinks/{sink}/set-aside lists them'),
   droppedEntries: count.describe('that retention ended before the sink had taken them'),
   why: z.string().optional().describe('why the last offer failed, in words'),
   code: z.string().optional(),
@@ -133,6 +135,24 @@ export const quarantineView = z.object({
   mayReplay: z.boolean().describe('a row that stands against another one is to be looked at, not taken'),
 });
 export type QuarantineView = z.infer<typeof quarantineView>;
+
+export const setAsideView = z.object({
+  position: count.describe('in the ledger'),
+  kiosk: placeId,
+  kind: z.enum(['batch', 'flag', 'doubt']),
+  setAsideAtMs: epochMs,
+  code: z.string(),
+  meaning: z.string(),
+  advice: z.string(),
+});
+export type SetAsideView = z.infer<typeof setAsideView>;
+
+export const reofferAnswer = z.object({
+  outcome: z.enum(['taken', 'refused']),
+  code: z.string().optional().describe('why it is still set aside'),
+  meaning: z.string().optional(),
+});
+export type ReofferAnswer = z.infer<typeof reofferAnswer>;
 
 export const replayAnswer = z.object({
   outcome: z.enum(['taken', 'quarantined']),

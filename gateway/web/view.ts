@@ -7,6 +7,7 @@ import { ACK_BOUNDS_S, type Histogram, type Watch } from '../watch.ts';
 import type { WordsFor } from './error-words.ts';
 import { kioskWords, plural } from './kiosk-words.ts';
 import type { GatewayView, KioskView, Overview, Tone, Trouble, VenueView } from './schema.ts';
+import { sinkTroubles } from './sink-words.ts';
 
 export interface DiskUse {
   readonly freeBytes: number;
@@ -37,8 +38,6 @@ export interface ViewSources {
 }
 
 const RANK: Readonly<Record<Tone, number>> = { act: 0, look: 1, good: 2, off: 3 };
-/** Sinks this far behind are told as a trouble; fewer are on their way. */
-const SINK_BEHIND = 10_000;
 const FEW_DAYS = 14;
 
 /** @throws StoreError when the registry can not be read. */
@@ -125,13 +124,15 @@ function kioskViewOf(sources: ViewSources, kiosk: KioskId, admission: Kiosk | un
 function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs: number): GatewayView {
   const { board, watch, words } = sources;
   const disk = sources.disk();
-  const sinks = [...board.sinks].map(([name, { behindEntries, droppedEntries, code }]) => ({
+  const sinks = [...board.sinks].map(([name, { behindEntries, waitingSinceMs, setAsideEntries, droppedEntries, code }]) => ({
     name,
     behindEntries,
+    setAsideEntries,
     droppedEntries,
+    ...(waitingSinceMs === undefined ? {} : { waitingSinceMs }),
     ...(code === undefined ? {} : { code, why: words(code).meaning }),
   }));
-  const troubles = [...sinkTroubles(sinks, words), ...diskTroubles(disk)];
+  const troubles = [...sinkTroubles(sinks, words, nowMs), ...diskTroubles(disk)];
   const admitted = kiosks.filter(({ standing }) => standing === 'admitted');
   const acting = admitted.filter(({ tone }) => tone === 'act').length;
   const looking = admitted.filter(({ tone }) => tone === 'look').length;
@@ -166,29 +167,6 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
     auditEntries: sources.auditEntries(),
     logLevel: sources.logLevel(),
   };
-}
-
-function sinkTroubles(sinks: GatewayView['sinks'], words: WordsFor): Trouble[] {
-  return sinks.flatMap(({ name, code, behindEntries, droppedEntries }): Trouble[] => {
-    const found: Trouble[] = [];
-    if (code !== undefined) {
-      const { meaning, advice } = words(code);
-      const text = `${name} takes nothing now, ${plural(behindEntries, 'entry waits', 'entries wait')}: ${meaning}`;
-      found.push({ tone: 'act', text, advice, code });
-    } else if (behindEntries > SINK_BEHIND)
-      found.push({
-        tone: 'look',
-        text: `${name} is ${behindEntries.toLocaleString('en')} entries behind.`,
-        advice: 'It catches up by itself.',
-      });
-    if (droppedEntries > 0)
-      found.push({
-        tone: 'act',
-        text: `${plural(droppedEntries, 'entry', 'entries')} reached their retention before ${name} had taken them.`,
-        advice: 'They are gone. Find out why it was behind for so long.',
-      });
-    return found;
-  });
 }
 
 function diskTroubles({ daysLeft, freeBytes }: DiskUse): Trouble[] {

@@ -105,7 +105,7 @@ t.test('status: the gravest first, what to do below it, no line wider than the t
     rowsPerMinute: [4, 0],
     queued: 3,
     disk: { freeBytes: 2 ** 30, usedBytes: 0, growthBytesPerDay: 2 ** 28, daysLeft: 4.2 },
-    sinks: [{ name: 'core', behindEntries: 5, droppedEntries: 0 }],
+    sinks: [{ name: 'core', behindEntries: 5, setAsideEntries: 0, droppedEntries: 0 }],
     flags: { confirmed: 1, unconfirmed: 0, pending: 0 },
     quarantined: 0,
     refused: [],

@@ -5,11 +5,12 @@ import t from 'tap';
 import { type ManageSources, manageRoutesOf } from '../../gateway/web/manage-routes.ts';
 import { openApiOf } from '../../gateway/web/openapi.ts';
 import { type RouteSources, routesOf } from '../../gateway/web/routes.ts';
+import { type SinkSources, sinkRoutesOf } from '../../gateway/web/sink-routes.ts';
 
 const path = resolve(import.meta.dirname, '../../docs/openapi.json');
 const { version } = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string };
 // What a route does is not asked here, only what it is.
-const routes = [...routesOf({} as RouteSources), ...manageRoutesOf({} as ManageSources)];
+const routes = [...routesOf({} as RouteSources), ...manageRoutesOf({} as ManageSources), ...sinkRoutesOf({} as SinkSources)];
 const made = `${JSON.stringify(openApiOf(routes, version), null, 2)}\n`;
 
 t.test('openapi: the document is what the routes are', async (t) => {

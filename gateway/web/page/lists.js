@@ -238,10 +238,15 @@ export function gatewayPage() {
         gateway.sinks.length === 0
           ? h('p', { class: 'quiet' }, 'No sink.')
           : facts(
-              gateway.sinks.map(({ name, behindEntries, why, droppedEntries }) => [
+              gateway.sinks.map(({ name, behindEntries, waitingSinceMs, setAsideEntries, why, droppedEntries }) => [
                 name,
                 [
                   why ?? (behindEntries === 0 ? 'has everything' : `${number(behindEntries)} behind`),
+                  why !== undefined && behindEntries > 0 ? ` ${number(behindEntries)} behind` : '',
+                  waitingSinceMs !== undefined && gateway.atMs - waitingSinceMs > 60_000
+                    ? `, the oldest for ${span(gateway.atMs - waitingSinceMs)}`
+                    : '',
+                  setAsideEntries > 0 ? `, ${number(setAsideEntries)} refused and set aside` : '',
                   droppedEntries > 0 ? `, ${number(droppedEntries)} lost to retention` : '',
                 ],
               ]),
