@@ -60,7 +60,12 @@ export function backupCommands(): Command[] {
     .option(...key)
     .option(...data)
     .action(async (options: { from: string; key?: string; data: string }) => {
-      const inspected = await restoreData(options.from, await openingOf(options.key, 'Passphrase of the backup: '), options.data);
+      const inspected = await restoreData(
+        options.from,
+        await openingOf(options.key, 'Passphrase of the backup: '),
+        options.data,
+        systemClock,
+      );
       await writeDeed(options.data, { action: 'gateway.restore', about: '', detail: timeOf(inspected.contents.createdAtMs) });
       for (const line of linesOf(inspected)) say(line);
       say(`restored into ${dataPaths(options.data).root}`);

@@ -177,4 +177,6 @@ export const LEDGER_STEPS: readonly string[] = [
      set_aside_at_ms INTEGER NOT NULL,
      PRIMARY KEY (sink, position)
    ) STRICT, WITHOUT ROWID;`,
+  `-- Positions that were passed over before its first: after a restore, to go on above all that was ever given out.
+   ALTER TABLE segments ADD COLUMN skipped INTEGER NOT NULL DEFAULT 0;`,
 ];

@@ -17,7 +17,7 @@ export const ledgerTotals = (db: Db, directory: string, key: Uint8Array): Ledger
     const segments = new Segments(db, directory, key, true);
     try {
       const last = Number(db.prepare('SELECT position FROM applied').pluck().get());
-      const countAfter = (position: number) => Math.max(0, last - Math.max(position, (segments.firstPosition ?? last + 1) - 1));
+      const countAfter = (position: number) => segments.countBetween(position, last);
       const sinks = db.prepare('SELECT name, position, dropped_entries AS droppedEntries FROM sinks ORDER BY name').all() as {
         name: string;
         position: number;

@@ -175,14 +175,26 @@ export class Ledger {
 
   /** How many entries there are behind `position`. */
   countAfter(position: number): number {
-    const first = this.segments.firstPosition ?? this.#lastPosition + 1;
-    return Math.max(0, this.#lastPosition - Math.max(position, first - 1));
+    return this.segments.countBetween(position, this.#lastPosition);
   }
 
   /** When the entry behind `position` came, or was made; `undefined` when there is none. @throws StoreError. */
   receivedAfter(position: number): EpochMillis | undefined {
     const entry = this.entriesAfter(position, 1, 1)[0];
     return entry?.kind === 'batch' ? entry.receivedAtMs : entry?.raisedAtMs;
+  }
+
+  /** Goes on counting behind `position`, if it is not there yet, in a file of its own. To be called after `recover`. @throws StoreError. */
+  skipTo(position: number): void {
+    if (position <= this.#lastPosition) return;
+    translating('ledger', () =>
+      this.#db.transact(() => {
+        this.segments.beginBehind(position, this.#lastPosition, this.#clock.wall());
+        this.#db.prepare('UPDATE applied SET position = ?').run(position);
+      }),
+    );
+    this.segments.lookAnew();
+    this.#lastPosition = this.#readLastPosition();
   }
 
   /** How far a sink has taken the log; 0 for one that is new. */

@@ -30,7 +30,7 @@ export function pruneSome(db: Db, ledger: Ledger, retentionDays: number, nowMs: 
   const beforeMs = (nowMs - retentionDays * DAY_MS) as EpochMillis;
   // A file is dropped whole, when its first entry is past its time: none is kept longer, and the last of a day is kept a day less.
   const past = ledger.segments.begunBefore(beforeMs, ledger.lastPosition);
-  const entries = past === undefined ? 0 : past.through - (ledger.segments.firstPosition ?? past.through + 1) + 1;
+  const entries = past === undefined ? 0 : ledger.segments.countBetween(0, past.through);
   const pruned = ledger.transact(() => {
     const untaken = past === undefined ? 0 : countUntaken(db, ledger, past.through);
     if (past !== undefined) ledger.segments.drop(past.nos);
@@ -49,11 +49,10 @@ export function pruneSome(db: Db, ledger: Ledger, retentionDays: number, nowMs: 
 
 /** Counts against each sink what of the entries up to `through` it had not taken, be it behind or what it refused. */
 function countUntaken(db: Db, ledger: Ledger, through: number): number {
-  const before = (ledger.segments.firstPosition ?? through + 1) - 1;
   let untaken = 0;
   for (const { name, position } of db.prepare('SELECT name, position FROM sinks').all() as { name: string; position: number }[]) {
     const refused = db.prepare('DELETE FROM set_aside WHERE sink = ? AND position <= ?').run(name, through).changes;
-    const n = Math.max(0, through - Math.max(position, before)) + refused;
+    const n = ledger.segments.countBetween(position, through) + refused;
     if (n > 0) db.prepare('UPDATE sinks SET dropped_entries = dropped_entries + ? WHERE name = ?').run(n, name);
     untaken += n;
   }

@@ -57,4 +57,13 @@ export const REGISTRY_STEPS = [
      held_at_ms INTEGER,
      refused_code TEXT
    ) STRICT;`,
+  // When this gateway was brought back from a backup, and which kiosks have sent again what it lacked. The version is what kiosks are told.
+  `CREATE TABLE restores (
+     version INTEGER PRIMARY KEY CHECK (version > 0),
+     backup_at_ms INTEGER NOT NULL,
+     restored_at_ms INTEGER NOT NULL,
+     -- The ledger goes on counting behind this.
+     skip_to INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE sent_again (kiosk TEXT PRIMARY KEY, version INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;`,
 ];

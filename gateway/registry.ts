@@ -6,6 +6,7 @@ import type { Direction, Placement } from '../core/intake.ts';
 import { AdmissionError, ConfigError } from '../protocol/errors.ts';
 import type { EntranceId, KioskId, VenueId } from '../protocol/ids.ts';
 import type { EpochMillis } from '../protocol/units.ts';
+import { RestoreBook } from './backup/restore-book.ts';
 import { type Db, openDatabase, translating } from './database.ts';
 import { LostList } from './policy/lost-list.ts';
 import { PolicyBook } from './policy/policy-book.ts';
@@ -64,6 +65,7 @@ export class Registry {
   readonly venueBook: VenueBook;
   readonly lostList: LostList;
   readonly policyBook: PolicyBook;
+  readonly restoreBook: RestoreBook;
   readonly #db: Db;
   #known = new Map<KioskId, Kiosk>();
   #dataVersion: unknown;
@@ -75,6 +77,7 @@ export class Registry {
     this.venueBook = new VenueBook(this.#db, () => this.#read());
     this.lostList = new LostList(this.#db, () => this.#read());
     this.policyBook = new PolicyBook(this.#db);
+    this.restoreBook = new RestoreBook(this.#db);
     this.#read();
   }
 

@@ -9,6 +9,7 @@ import type { Clock } from '../protocol/time.ts';
 import { GATEWAY_STATE_TOPIC } from '../protocol/topics.ts';
 import { formatTrust, type TrustDocument } from '../protocol/trust.ts';
 import { Announcer } from './announce.ts';
+import { ResendDesk } from './backup/resend-desk.ts';
 import { type Broker, openBroker } from './broker.ts';
 import type { GatewayConfig } from './config.ts';
 import { holdLock } from './database.ts';
@@ -114,6 +115,7 @@ async function start(
   const quarantine = new Quarantine(db, { mostItems: config.limits.quarantineItems, mostBytes: config.limits.quarantineBytes });
   const triage = new Triage(db, ledger, config.flags, identity, calendar);
   ledger.recover((readings, receivedAtMs) => triage.take(readings, receivedAtMs));
+  ledger.skipTo(registry.restoreBook.newest()?.skipTo ?? 0);
   const events = new OperatorEvents(deployment, identity.operatorPseudonymKey, calendar);
   const board = new StateBoard(clock, log, (kiosk) => storedTroubleOf(db, kiosk));
   for (const kiosk of kiosksSeen(db)) board.stored(kiosk);
@@ -137,7 +139,10 @@ async function start(
       refuseCertificate: (peer, kiosk) => enrolment.refuse(peer, kiosk),
       isOperator: identity.operator.isAllowed,
       onBatch: (kiosk, message, untilClosed) => door.quota.whenFree(kiosk, untilClosed, () => ingest.take(kiosk, message, untilClosed)),
-      onState: (kiosk, report) => policies.heard(kiosk, report),
+      onState: (kiosk, report) => {
+        policies.heard(kiosk, report);
+        resends.heard(kiosk, report);
+      },
       onConnected: (kiosk, { hasTakenOver }) => {
         door.log.tell('info', 'kiosk.connected', kiosk, { kiosk, hasTakenOver });
         board.connected(kiosk, hasTakenOver);
@@ -167,6 +172,7 @@ async function start(
     log,
     onBug,
   });
+  const resends = new ResendDesk({ registry, ledger: db, deployment, receiptKey, publish: broker.publish, clock, log, onBug });
   const announcer = new Announcer({
     publish: broker.publish,
     hasListeners: broker.hasListeners,
@@ -258,6 +264,7 @@ async function start(
     everySecond(publishState, clock, log, stopping.signal),
     everySecond(tick, clock, log, stopping.signal),
     everySecond(() => policies.look(stopping.signal).then(() => board.policies(policies.summary())), clock, log, stopping.signal),
+    everySecond(() => resends.look(stopping.signal), clock, log, stopping.signal),
     everySecond(web.tick, clock, log, stopping.signal),
     enrolment.keepOut(broker.cutOff, stopping.signal),
     pruneHourly((nowMs) => pruneSome(db, ledger, config.retentionDays, nowMs), clock, log, stopping.signal),

@@ -7,7 +7,7 @@ import type { Epoch, KeyId, KioskId } from '../protocol/ids.ts';
 import type { Db } from './database.ts';
 import { SpanTails } from './spans.ts';
 
-const WINDOW_SIZE = 64;
+export const WINDOW_SIZE = 64;
 /**
  * Of each digest: nobody finds a second row to the first 96 bits of another's SHA-256, and a window of 64 stays below the 1,000 bytes or
  * so from which on SQLite would take a page more.
@@ -171,7 +171,8 @@ function encodeEntries(digests: ReadonlyMap<number, string>): Buffer {
   return entries;
 }
 
-function decodeEntries(entries: Buffer): Map<number, string> {
+/** @returns by offset in the window, the kept part of the digest. */
+export function decodeEntries(entries: Buffer): Map<number, string> {
   const digests = new Map<number, string>();
   for (let at = 0; at < entries.length; at += ENTRY_BYTES)
     digests.set(entries[at] ?? 0, entries.toString('latin1', at + 1, at + ENTRY_BYTES));

@@ -15,6 +15,8 @@ interface Place {
   readonly day: number;
   readonly startedAtMs: EpochMillis;
   readonly firstPosition: number;
+  /** Positions that were passed over right before it. */
+  readonly skipped: number;
 }
 
 /** Old ones open at a time: a sink that is days behind reads one after the other. */
@@ -70,10 +72,32 @@ export class Segments {
     this.#index.transact(() =>
       this.#index.prepare('INSERT INTO segments (day, started_at_ms, first_position) VALUES (?, ?, ?)').run(day, nowMs, firstPosition),
     );
-    newest?.close();
+    this.lookAnew();
+    return this.newest as Segment;
+  }
+
+  /** How many entries there are behind `after`, up to `through`. */
+  countBetween(after: number, through: number): number {
+    const from = Math.max(after, (this.firstPosition ?? through + 1) - 1);
+    const skipped = this.#places.reduce(
+      (sum, place) =>
+        sum + Math.max(0, Math.min(through, place.firstPosition - 1) - Math.max(from, place.firstPosition - 1 - place.skipped)),
+      0,
+    );
+    return Math.max(0, through - from - skipped);
+  }
+
+  /** Begins a new file whose first entry comes behind `position`. Inside a transaction of the index. @param lastPosition before it. */
+  beginBehind(position: number, lastPosition: number, nowMs: EpochMillis): void {
+    const insert = 'INSERT INTO segments (day, started_at_ms, first_position, skipped) VALUES (?, ?, ?, ?)';
+    this.#index.prepare(insert).run(Math.floor(nowMs / DAY_MS), nowMs, position + 1, position - lastPosition);
+  }
+
+  /** Another has begun, or was given up. */
+  lookAnew(): void {
+    this.#newest?.close();
     this.#newest = undefined;
     this.#read();
-    return this.newest as Segment;
   }
 
   /** As Segment's, over all files. @throws StoreError `store.failed` when a file is gone. */
@@ -109,9 +133,7 @@ export class Segments {
   /** Takes from the disk what the index does not name any more. Not inside a transaction. */
   sweep(nos: readonly number[]): void {
     this.closeReaders();
-    this.#newest?.close();
-    this.#newest = undefined;
-    this.#read();
+    this.lookAnew();
     for (const no of nos) for (const end of ['', '-wal', '-shm']) rmSync(`${join(this.#directory, nameOf(no))}${end}`, { force: true });
   }
 
@@ -179,7 +201,7 @@ export class Segments {
 
   #read(): void {
     this.#places = this.#index
-      .prepare('SELECT no, day, started_at_ms AS startedAtMs, first_position AS firstPosition FROM segments ORDER BY no')
+      .prepare('SELECT no, day, started_at_ms AS startedAtMs, first_position AS firstPosition, skipped FROM segments ORDER BY no')
       .all() as Place[];
   }
 

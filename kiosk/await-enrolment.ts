@@ -187,6 +187,7 @@ class Waiting {
       storeWhy: undefined,
       isAwaitingCode: true,
       policy: { version: 0, why: undefined },
+      sentAgain: 0,
       clock: 'assumed',
       devices: [...this.#devices.values()],
       queued: 0,

@@ -174,7 +174,7 @@ const schema = z.strictObject({
         .max(2 ** 32)
         .default(128 * 1024 * 1024),
       retentionMs: ms(HOUR_MS, 21 * DAY_MS).default(21 * DAY_MS),
-      keepSettledMs: ms(0, 7 * DAY_MS).default(6 * HOUR_MS),
+      keepSettledMs: ms(0, 7 * DAY_MS).default(48 * HOUR_MS),
       maxSettledRows: z.int().min(0).max(100_000).default(20_000),
     })
     .prefault({}),

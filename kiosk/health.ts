@@ -27,6 +27,8 @@ export interface HealthSnapshot {
   readonly storeWhy: ErrorCode | undefined;
   readonly clock: ClockState;
   readonly policy: PolicyStanding;
+  /** The last command to send again that was carried out; 0 for none. */
+  readonly sentAgain: number;
   readonly devices: readonly DeviceHealth[];
   readonly queued: number;
   readonly oldestQueuedMs: number | undefined;
@@ -70,6 +72,7 @@ export class Health {
   #linkWhy: ErrorCode | undefined;
   #storeWhy: ErrorCode | undefined;
   #policy: PolicyStanding = { version: 0, why: undefined };
+  #sentAgain = 0;
   #conflicts = 0;
   #quarantined = 0;
   #setAside = 0;
@@ -113,6 +116,11 @@ export class Health {
     this.#onChange();
   }
 
+  sentAgain(version: number): void {
+    this.#sentAgain = version;
+    this.#onChange();
+  }
+
   damaged(salvagedRows: number): void {
     this.#setAside += 1;
     this.#salvagedRows += salvagedRows;
@@ -151,6 +159,7 @@ export class Health {
       storeWhy: this.#storeWhy,
       clock: this.#clock(),
       policy: this.#policy,
+      sentAgain: this.#sentAgain,
       devices,
       ...this.#queueNow(),
       conflicts: this.#conflicts,
@@ -166,7 +175,7 @@ const MOST_DEVICES = 32;
 
 /** @returns what the gateway's operators see. */
 export const reportOf = (health: HealthSnapshot, version: string): KioskStateReport => {
-  const { state, queued, oldestQueuedMs, clock, devices, policy } = health;
+  const { state, queued, oldestQueuedMs, clock, devices, policy, sentAgain } = health;
   const lastError = lastErrorOf(health);
   return {
     isUp: true,
@@ -177,6 +186,7 @@ export const reportOf = (health: HealthSnapshot, version: string): KioskStateRep
     devices: devices.slice(0, MOST_DEVICES).map(({ name, isUp, why }) => ({ name, isUp, ...(why === undefined ? {} : { why }) })),
     ...(lastError === undefined ? {} : { lastError }),
     policy: { version: policy.version, ...(policy.why === undefined ? {} : { why: policy.why }) },
+    sentAgain,
     version,
   };
 };

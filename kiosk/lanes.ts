@@ -84,6 +84,11 @@ export class Lanes {
     }
   }
 
+  /** Rows that were settled are to be sent again: the backlog begins anew. */
+  rewind(): void {
+    this.#cursor = Number.MIN_SAFE_INTEGER;
+  }
+
   /** These are settled in the outbox. */
   forget(positions: readonly number[]): void {
     for (const position of positions) this.#busy.delete(position);

@@ -26,6 +26,9 @@ export interface OutboxRow {
   readonly row: Uint8Array;
 }
 
+/** One that the gateway has acknowledged. */
+export type SettledRow = Omit<OutboxRow, 'row'>;
+
 export interface KeptKey {
   readonly keyId: KeyId;
   readonly record: Uint8Array;

@@ -37,6 +37,8 @@ const STEPS = [
      name TEXT PRIMARY KEY
    ) STRICT;
    CREATE INDEX settled ON rows (settled_run_ms) WHERE settled_run_ms IS NOT NULL;`,
+  // The last version of what was to be sent again that was carried out.
+  'ALTER TABLE meta ADD COLUMN sent_again INTEGER NOT NULL DEFAULT 0;',
 ];
 
 /**
@@ -62,7 +64,9 @@ function takeSteps(db: Sqlite, version: number): void {
   db.transaction(() => {
     for (const step of STEPS.slice(version)) db.exec(step);
     if (version === 0) {
-      db.prepare('INSERT INTO meta VALUES (1, ?, 1, 0, 0, 0, 0, 0)').run(randomBytes(8));
+      const insert = `INSERT INTO meta (id, epoch, next_seq, run_ms, known_wall_ms, undated_before, dropped_unsent, wal_restarts)
+        VALUES (1, ?, 1, 0, 0, 0, 0, 0)`;
+      db.prepare(insert).run(randomBytes(8));
     }
     db.pragma(`user_version = ${STEPS.length}`);
   }).immediate();

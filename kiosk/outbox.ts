@@ -6,31 +6,15 @@
 import { StoreError } from '../protocol/errors.ts';
 import type { Epoch, KeyId, Seq } from '../protocol/ids.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
-import type { AdoptedKey, AppendTime, KeptKey, KeyNumber, OutboxLimits, OutboxRow, Pruned } from './outbox-row.ts';
+import type { AdoptedKey, AppendTime, KeptKey, KeyNumber, OutboxLimits, OutboxRow, Pruned, SettledRow } from './outbox-row.ts';
 import { bringUp } from './outbox-schema.ts';
+import { type Gone, type OldestRow, OVERDUE, SETTLED_BEFORE, SETTLED_BEHIND } from './outbox-sql.ts';
 import { openSqlite, pagesOf, type Sqlite, type Statement, translated } from './sqlite.ts';
-
-interface OldestRow {
-  readonly position: number;
-  readonly runMs: number;
-}
-
-interface Gone {
-  readonly key: KeyNumber;
-  /** 1 or 0. */
-  readonly isUnsent: number;
-}
 
 /** Settling may need pages while the file is at its bound: so many more than append may use. */
 const RESERVE_PAGES = 1_024;
 /** Rows deleted in one transaction, so that a scan waits for a few ms of it at most. */
 const PRUNE_ROWS = 500;
-
-/** Ages ascend with the position, so that looking at the oldest is enough. */
-const OVERDUE = `SELECT position FROM
-  (SELECT position, appended_run_ms, appended_at_ms FROM rows WHERE position >= ? AND settled_run_ms IS NULL ORDER BY position LIMIT ?)
-  WHERE appended_run_ms < ? OR (appended_at_ms < ? AND position >= (SELECT undated_before FROM meta))`;
-const SETTLED_BEFORE = 'SELECT position FROM rows WHERE settled_run_ms < ? ORDER BY settled_run_ms LIMIT ?';
 
 export class Outbox {
   readonly #path: string;
@@ -190,6 +174,36 @@ export class Outbox {
     });
     this.#unsent -= changed;
     this.#settled += changed;
+  }
+
+  /** Takes the settling of some rows behind a position back. @returns where it stopped; `undefined` when none are behind it. @throws StoreError. */
+  unsettle(
+    behind: number,
+    limit: number,
+    isWanted: (row: SettledRow) => boolean,
+  ): { readonly at: number; readonly rows: number } | undefined {
+    const [looked, wanted] = this.#kept(() => {
+      const rows = this.#statement(this.#keeper, SETTLED_BEHIND).all(behind, limit) as SettledRow[];
+      const taken = rows.filter(isWanted);
+      const update = this.#statement(this.#keeper, 'UPDATE rows SET settled_run_ms = NULL WHERE position = ?');
+      for (const { position } of taken) update.run(position);
+      return [rows, taken.length];
+    });
+    this.#unsent += wanted;
+    this.#settled -= wanted;
+    this.#unsentFrom = Number.MIN_SAFE_INTEGER;
+    const last = looked.at(-1);
+    return last && { at: last.position, rows: wanted };
+  }
+
+  /** The last version of what was to be sent again that was carried out; 0 before the first. */
+  get sentAgain(): number {
+    return this.#meta<number>('sent_again');
+  }
+
+  /** When this returns, no power cut takes back what was unsettled for it. @throws StoreError. */
+  setSentAgain(version: number): void {
+    translated(this.#path, () => this.#statement(this.#appender, 'UPDATE meta SET sent_again = ?').run(version));
   }
 
   /**

@@ -38,6 +38,7 @@ import { PolicyKeeper } from './policy-keeper.ts';
 import { type Moment, Recorder } from './recorder.ts';
 import { keepFresh } from './renew.ts';
 import { sealRows } from './seal-rows.ts';
+import { Resender } from './send-again.ts';
 import { Notifier, type NotifySettings } from './systemd.ts';
 import { aborted, Tasks } from './tasks.ts';
 import { printFeedback, StatusPrinter, type Terminal } from './terminal.ts';
@@ -99,6 +100,7 @@ class Kiosk {
   readonly #recorder: Recorder;
   readonly #flow: CheckInFlow;
   readonly #policies: PolicyKeeper;
+  readonly #resender: Resender;
   readonly #deviceEvents: DeviceEvents;
   readonly #audience: Audience;
   readonly #answers = new Answers();
@@ -140,17 +142,30 @@ class Kiosk {
       clock,
       onFeedback: (feedback) => this.#answer(feedback),
     });
-    this.#policies = new PolicyKeeper({
-      dir: config.dataDir,
+    const told = {
       deployment: trust.deployment,
       kiosk: identity.kiosk,
       receiptKey: trust.receiptKey,
       clock: this.#watch.clock,
       log,
       mayJudgeTime: () => this.#watch.state !== 'unsynced',
+    };
+    this.#policies = new PolicyKeeper({
+      ...told,
+      dir: config.dataDir,
       onPolicy: (policy) => this.#atDoor(() => this.#flow.adopt(doorRules(config, trust, policy))),
       onStanding: (standing) => {
         this.#health.policy(standing);
+        this.#sayState();
+      },
+    });
+    this.#resender = new Resender({
+      ...told,
+      outbox: () => this.#recorder.outbox,
+      onStoreFailed: (error) => this.#recorder.failed(error),
+      onUnsettled: () => this.#uplink?.rewind(),
+      onDone: (version) => {
+        this.#health.sentAgain(version);
         this.#sayState();
       },
     });
@@ -204,6 +219,7 @@ class Kiosk {
     this.#tasks.add(this.#recorder.keepOpen(signal));
     this.#tasks.add(this.#flow.run(signal));
     this.#tasks.add(this.#policies.run(signal));
+    this.#tasks.add(this.#resender.run(signal));
     this.#tasks.add(this.#doctorDoor.run(signal));
     this.#tasks.add(announce(this.#audience, () => this.#health.snapshot(), this.#version, clock, signal));
     if (notifier !== undefined) this.#tasks.add(notifier.keepAlive(() => this.#health.isAlive, clock, signal));
@@ -262,6 +278,7 @@ class Kiosk {
     this.#endOutbox = new AbortController();
     const signal = AbortSignal.any([this.#tasks.signal, this.#endOutbox.signal]);
     this.#watch.learn(outbox.knownWallMs);
+    this.#health.sentAgain(outbox.sentAgain);
     if (salvagedRows !== undefined) this.#health.damaged(salvagedRows);
     const open = gatewayRoad({
       credentials: this.#credentials,
@@ -270,6 +287,7 @@ class Kiosk {
       log,
       onReceipt: ({ conflicts, quarantined }) => this.#health.received(conflicts, quarantined),
       onPolicy: (bytes) => this.#policies.take(bytes),
+      onCommand: (bytes) => this.#resender.take(bytes),
     });
     const topic = topicOf(kiosk, 'batch');
     const uplink = new Uplink({

@@ -85,6 +85,14 @@ export class Uplink {
     this.#soon();
   }
 
+  /** Rows that were settled are to be sent again, and those that were only acknowledged. */
+  rewind(): void {
+    this.#lanes.forget(this.#acknowledged);
+    this.#acknowledged = [];
+    this.#lanes.rewind();
+    this.#soon();
+  }
+
   /** Publishes a retained message of this kiosk's own, when the link is up; what is not acknowledged is not sent again. */
   say(topic: string, payload: Uint8Array): void {
     this.#link?.publish(topic, payload, true).catch(() => {});

@@ -16,7 +16,7 @@ const BINARY: Readonly<Record<Exclude<KioskLeaf, 'state'>, string>> = {
   receipt: 'What became of each row of a batch: COSE_Sign1 by the gateway. See "Receipt".',
   policy: 'Issuers, lost cards and the venue\'s rules: COSE_Sign1 by the gateway, versioned. See "Policy".',
   notice: 'Reserved for notices.',
-  command: 'Reserved for commands.',
+  command: 'To send again what a gateway that was brought back from a backup lacks: COSE_Sign1 by the gateway, versioned. See "Commands".',
 };
 const UP: readonly KioskLeaf[] = ['batch', 'state'];
 

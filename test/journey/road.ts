@@ -26,7 +26,7 @@ import type { EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
 import { uuidOfPublicKey } from '../../protocol/visitor.ts';
 import { type RunningKiosk, startKiosk } from '../kiosk/running-kiosk.ts';
 import { auditRoad, type RoadAudit, rowName } from '../support/audit-road.ts';
-import { countUnsent } from '../support/count-unsent.ts';
+import { countUnsent, sentAgainVersion } from '../support/count-unsent.ts';
 import { tellIfLong, telling } from '../support/until.ts';
 
 /** The machine's clock, some time ahead: waits take as long as they take. */
@@ -93,6 +93,11 @@ export class Road {
     const password = readFileSync(join(this.#data, 'gateway', 'operator.txt'), 'utf8').trim();
     const { tcpPort } = this.gateway;
     return await connectAsync({ host: '127.0.0.1', port: tcpPort, username: 'operator', password, reconnectPeriod: 0 });
+  }
+
+  /** What gateway, core and kiosks keep, each in its directory. */
+  get data(): string {
+    return this.#data;
   }
 
   /** The gateway's directory. */
@@ -172,6 +177,12 @@ export class Road {
   async delivered(name: string): Promise<void> {
     const told = telling(`what ${name} holds is delivered`);
     for (; countUnsent(join(this.dirOf(name), 'outbox.db')) > 0; told()) await pause();
+  }
+
+  /** Waits until a kiosk has been asked to send again what the gateway lacks, and has taken it back into its queue. */
+  async askedAgain(name: string): Promise<void> {
+    const told = telling(`${name} to be asked to send again`);
+    for (; sentAgainVersion(join(this.dirOf(name), 'outbox.db')) === 0; told()) await pause();
   }
 
   /** Waits until the core has all that the gateway holds, and the gateway says what is asked for of its state. */

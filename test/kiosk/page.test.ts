@@ -21,6 +21,7 @@ const WELL: HealthSnapshot = {
   conflicts: 0,
   quarantined: 0,
   policy: { version: 0, why: undefined },
+  sentAgain: 0,
   setAside: 0,
   salvagedRows: 0,
 };

@@ -1,5 +1,5 @@
 """
-Writes event.json, row.json, key-record.json, batch.json, receipt.json, policy.json and signed-time.json beside this file: a kiosk and a gateway written a second
+Writes event.json, row.json, key-record.json, batch.json, receipt.json, policy.json, command.json and signed-time.json beside this file: a kiosk and a gateway written a second
 time, in another language, from docs/protocol.md alone: own CBOR writer, own COSE, own HPKE.
 Needs Python 3 and its `cryptography` package (Ed25519, X25519, AES-GCM). Not part of the test run: the vectors are kept, so that a
 change of the code can not change what they expect.
@@ -436,6 +436,46 @@ def write(name, content):
     (HERE / name).write_text(text + "\n")
 
 
+# --- Command: send again
+COMMAND_TOPIC = f"vestibule/1/kiosk/{KIOSK}/command"
+COMMAND_AAD = cbor(["vestibule-command-1", DEPLOYMENT, COMMAND_TOPIC])
+OTHER_KEY = fixed("another content key")[:8]
+AGAIN = {0: 1, 1: 1795251600, 2: ISSUED, 3: EXPIRES, 4: [[KEY_ID, [[1, 2], [4, 900]]], [OTHER_KEY, []]]}
+AGAIN_JSON = {"version": 1795251600, "issuedAtMs": ISSUED, "expiresAtMs": EXPIRES,
+              "had": [{"keyId": X(KEY_ID), "ranges": [{"from": 1, "to": 2}, {"from": 4, "to": 900}]}, {"keyId": X(OTHER_KEY), "ranges": []}]}
+NOTHING_HAD = {**AGAIN, 1: 1, 4: []}
+NOTHING_HAD_JSON = {**AGAIN_JSON, "version": 1, "had": []}
+
+
+def command(fields, key=receipt_key, aad=COMMAND_AAD):
+    return sign1(key, aad, cbor(fields))
+
+
+COMMANDS = [("two keys, one with a gap", AGAIN, AGAIN_JSON), ("the gateway has nothing", NOTHING_HAD, NOTHING_HAD_JSON)]
+REFUSED_COMMANDS = [
+    ("signed by another", command(AGAIN, stranger_key), "seal.signature"),
+    ("signed for another kiosk", command(AGAIN, aad=cbor(["vestibule-command-1", DEPLOYMENT, COMMAND_TOPIC.replace(KIOSK, OTHER_KIOSK)])), "seal.signature"),
+    ("signed for another deployment", command(AGAIN, aad=cbor(["vestibule-command-1", KIOSK, COMMAND_TOPIC])), "seal.signature"),
+    ("a policy's signature", command(AGAIN, aad=POLICY_AAD), "seal.signature"),
+    ("an array", command([AGAIN]), "decode.malformed"),
+    ("no kind", command(without(AGAIN, 0)), "decode.malformed"),
+    ("another kind", command({**AGAIN, 0: 2}), "decode.unsupported"),
+    ("no version", command(without(AGAIN, 1)), "decode.malformed"),
+    ("version 0", command({**AGAIN, 1: 0}), "decode.out_of_range"),
+    ("version 2^32", command({**AGAIN, 1: 2**32}), "decode.out_of_range"),
+    ("over before it begins", command({**AGAIN, 3: ISSUED}), "decode.malformed"),
+    ("no keys", command(without(AGAIN, 4)), "decode.malformed"),
+    ("65 keys", command({**AGAIN, 4: [[bytes([n]) * 8, []] for n in range(65)]}), "decode.malformed"),
+    ("a key twice", command({**AGAIN, 4: [[KEY_ID, []], [KEY_ID, [[1, 2]]]]}), "decode.malformed"),
+    ("a key of 7 bytes", command({**AGAIN, 4: [[KEY_ID[:7], []]]}), "decode.malformed"),
+    ("17 ranges", command({**AGAIN, 4: [[KEY_ID, [[2 * n, 2 * n] for n in range(1, 18)]]]}), "decode.malformed"),
+    ("ranges that overlap", command({**AGAIN, 4: [[KEY_ID, [[1, 4], [4, 5]]]]}), "decode.malformed"),
+    ("a range that goes back", command({**AGAIN, 4: [[KEY_ID, [[4, 2]]]]}), "decode.malformed"),
+    ("a range from 0", command({**AGAIN, 4: [[KEY_ID, [[0, 2]]]]}), "decode.out_of_range"),
+    ("a field that has to be known and is not", command({**AGAIN, 63: 0}), "decode.unsupported"),
+]
+
+
 def refused(cases):
     return [{"name": name, "hex": data.hex(), "error": error} for name, data, error in cases]
 
@@ -498,6 +538,15 @@ write("policy.json", {
     "policies": [{"name": name, "policy": value, "payload": cbor(fields).hex(), "hex": policy(fields).hex()} for name, fields, value in POLICIES],
     "passable": {"name": "a rule from 64 on, which is passed over", "policy": FULL_JSON, "hex": policy({**FULL, 64: "later"}).hex()},
     "refused": refused(REFUSED_POLICIES),
+})
+write("command.json", {
+    "place": PLACE,
+    "receiptSeed": X(RECEIPT_SEED),
+    "receiptPublicKey": raw(receipt_key.public_key()).hex(),
+    "externalAad": COMMAND_AAD.hex(),
+    "commands": [{"name": name, "command": value, "payload": cbor(fields).hex(), "hex": command(fields).hex()} for name, fields, value in COMMANDS],
+    "passable": {"name": "a field from 64 on, which is passed over", "command": AGAIN_JSON, "hex": command({**AGAIN, 64: "later"}).hex()},
+    "refused": refused(REFUSED_COMMANDS),
 })
 write("signed-time.json", {
     "deployment": DEPLOYMENT,
