@@ -10,7 +10,7 @@ import { VirtualThermometer } from '../support/ble/virtual-thermometer.ts';
 import { countUnsent } from '../support/count-unsent.ts';
 import { HONEYWELL_FORMAT, posDescriptor, posReports } from '../support/pos-format.ts';
 import { bootReport, keysOf } from '../support/typing.ts';
-import type { Heard, Numbered, Overheard } from './orders.ts';
+import type { Heard, Numbered, Overheard, Said } from './orders.ts';
 import { advertise } from './radio.ts';
 import { KEYBOARD_DESCRIPTOR, Uhid } from './uhid.ts';
 import { VhciController } from './vhci.ts';
@@ -20,6 +20,8 @@ const DATA = '/tmp/kiosk-data';
 const UDC = '/sys/kernel/config/usb_gadget/scanner/UDC';
 /** Of a full-speed scanner, the shortest time between two reports. */
 const REPORT_EVERY_MS = 1;
+/** A key down and up. Each time costs the emulated processor some milliseconds. */
+const REPORTS_AT_ONCE = 2;
 const LOOK_EVERY_MS = 100;
 
 const answers = openSync('/dev/virtio-ports/answers', 'w');
@@ -38,34 +40,38 @@ process.on('uncaughtException', (error) => {
 
 const pos = new Uhid({ name: 'Bench POS', vendorId: 0x0c2e, productId: 0x0b61, serialNumber: 'pos-1' }, posDescriptor(HONEYWELL_FORMAT));
 const keyboard = new Uhid({ name: 'Bench keys', vendorId: 0x0c2e, productId: 0x0b01, serialNumber: 'keys-1' }, KEYBOARD_DESCRIPTOR);
-const controller = readFileSync(UDC, 'utf8').trim();
+const [controller = ''] = readdirSync('/sys/class/udc');
+
+/** When the end of a code was handed to its device, and the longest that the device was kept waiting. */
+type Sent = Pick<Heard, 'longestMs'> & { readonly sentAt: number };
 
 /** Writes to the gadget's end of a device, which waits until the kiosk's end has taken what came before. A replug makes it another file. */
-async function toGadget(path: string, chunks: readonly Uint8Array[]): Promise<number> {
+async function toGadget(path: string, chunks: readonly Uint8Array[]): Promise<Sent> {
   const file = await open(path, constants.O_WRONLY | constants.O_NOCTTY);
-  let lastAtMs = 0;
+  let sentAt = 0;
+  let longestMs = 0;
   for (const chunk of chunks) {
-    lastAtMs = performance.now();
+    sentAt = performance.now();
     await file.write(chunk);
+    longestMs = Math.max(longestMs, performance.now() - sentAt);
   }
   await file.close();
-  return lastAtMs;
+  return { sentAt, longestMs };
 }
 
-/** @returns when the end of the code was handed to the device. */
-async function scan(device: string, code: string): Promise<number> {
-  let lastAtMs = performance.now();
+async function scan(device: string, code: string): Promise<Sent> {
+  let sentAt = performance.now();
   switch (device) {
     case 'hid-pos':
       for (const report of posReports(HONEYWELL_FORMAT, code)) pos.send(report);
-      return lastAtMs;
+      return { sentAt };
     case 'keyboard-evdev':
-      for (const keys of keysOf(`${code}\r`)) {
-        lastAtMs = performance.now();
+      for (const [at, keys] of keysOf(`${code}\r`).entries()) {
+        sentAt = performance.now();
         keyboard.send(bootReport(keys));
-        await pause(REPORT_EVERY_MS);
+        if (at % REPORTS_AT_ONCE === REPORTS_AT_ONCE - 1) await pause(REPORTS_AT_ONCE * REPORT_EVERY_MS);
       }
-      return lastAtMs;
+      return { sentAt };
     case 'gadget-hid':
       return toGadget('/dev/hidg0', posReports(HONEYWELL_FORMAT, code));
     case 'gadget-serial':
@@ -77,6 +83,7 @@ async function scan(device: string, code: string): Promise<number> {
   }
 }
 
+/** Plugged in only when it is asked for: its emulated bus looks for work 8,000 times a second, which the guest pays for all the while. */
 function plug(isIn: boolean): void {
   writeFileSync(UDC, isIn ? controller : '\n');
   if (isIn) makeRaw();
@@ -115,7 +122,6 @@ for (const [path, name] of inputNames()) {
 }
 const overhear = (): Overheard => ({ bytes: overheardBytes, inputs: inputNames().map(([, name]) => name) });
 
-makeRaw();
 const config = readFileSync('/share/config.json', 'utf8').replaceAll('/dev/i2c-0', `/dev/i2c-${process.env.I2C_BUS}`);
 writeFileSync('/tmp/config.json', config);
 const [command = '', ...rest] = node.split(' ');
@@ -123,7 +129,11 @@ const files = ['--data', DATA, '--trust', `${DATA}/trust.json`, '--config', '/tm
 const kiosk = spawn(command, [...rest, `${tree}/cli/main.ts`, 'kiosk', 'run', ...files, '--output', 'json', '--log', 'info'], {
   stdio: ['ignore', 'pipe', 'pipe'],
 });
-createInterface({ input: kiosk.stdout }).on('line', (line) => tell({ said: JSON.parse(line) }));
+createInterface({ input: kiosk.stdout }).on('line', (line) => {
+  const said = JSON.parse(line) as Said;
+  tell({ said });
+  if (said.ready !== undefined) watch().catch((error: unknown) => tell({ failed: String(error) }));
+});
 createInterface({ input: kiosk.stderr }).on('line', (line) => tell({ logged: line }));
 let isEnding = false;
 kiosk.once('exit', (status, signal) => {
@@ -161,10 +171,36 @@ async function measure(value: string): Promise<void> {
   thermometer.sleep();
 }
 
+const { askKiosk } = (await import(`${tree}/kiosk/ask-kiosk.ts`)) as typeof import('../../kiosk/ask-kiosk.ts');
+const asking = new AbortController();
+
+/** @returns names of the devices that the kiosk says work; none while it starts. */
+async function devicesUp(): Promise<string[]> {
+  try {
+    for await (const answer of askKiosk(`${DATA}/kiosk`, 'state', asking.signal))
+      if ('state' in answer) return answer.state.devices.filter(({ isUp }) => isUp).map(({ name }) => name);
+  } catch (error) {
+    if (!isNotAnswering(error)) throw error;
+  }
+  return [];
+}
+
+/** Tells what the kiosk's drivers make of what comes, so that a code that is refused is known to have been given up, or read wrong. */
+async function watch(): Promise<void> {
+  try {
+    for await (const answer of askKiosk(`${DATA}/kiosk`, 'watch', asking.signal))
+      if ('sight' in answer) tell({ sight: `${answer.sight.device} ${answer.sight.what}` });
+  } catch (error) {
+    if (!isEnding && !isNotAnswering(error)) throw error;
+  }
+}
+
+const isNotAnswering = (error: unknown): boolean => error instanceof Error && error.name === 'ConfigError';
+
 async function obey(order: Numbered): Promise<Omit<Heard, 'at'>> {
   switch (order.order) {
     case 'scan':
-      return { sentAt: await scan(order.device, order.code) };
+      return await scan(order.device, order.code);
     case 'pause':
       await pause(order.ms);
       return {};
@@ -188,6 +224,8 @@ async function obey(order: Numbered): Promise<Omit<Heard, 'at'>> {
       const { runSniffer } = (await import(`${tree}/kiosk/run-sniffer.ts`)) as typeof import('../../kiosk/run-sniffer.ts');
       return { heard: await advertise({ run: runSniffer, controller: plugged().sniffed, adapter: 1 }, order.count, order.perSecond) };
     }
+    case 'devices':
+      return { up: await devicesUp() };
     case 'eavesdrop':
       return { overheard: overhear() };
     case 'end':

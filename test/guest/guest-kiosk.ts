@@ -18,8 +18,9 @@ const root = resolve(import.meta.dirname, '../..');
 const UDEV = ['udev', 'libudev1', 'libkmod2', 'libcap2', 'libusb-1.0-0'];
 /** Cards that are scanned and not answered for, over all devices: people come one after the other. */
 const MOST_UNANSWERED = 3;
-const LONGEST_MS = 840_000;
+const LONGEST_MS = 1_740_000;
 const LOOK_EVERY_MS = 100;
+const LAST_WORDS_MS = 1_000;
 
 export interface Scanned {
   readonly kind: ScannerKind;
@@ -44,7 +45,7 @@ export class GuestKiosk {
   /** Device nodes that the kiosk has open. */
   opened: readonly string[] = [];
   /** How long one thing may take to happen, on a machine that has other work. */
-  patienceMs = 240_000;
+  patienceMs = 600_000;
   readonly venue: Venue;
   readonly guest: Guest;
   readonly #directory: string;
@@ -114,12 +115,26 @@ exit $(cat /tmp/status)
         ending !== undefined
           ? `the guest is gone: ${JSON.stringify(ending)}`
           : (this.#faults[0] ?? (performance.now() > hopelessMs ? 'it takes too long' : undefined));
+      // What else is told of it.
+      if (why !== undefined) await new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS));
       if (why !== undefined) throw this.#error(typeof what === 'string' ? what : what(), why);
     }
   }
 
   untilOpened(count: number): Promise<void> {
     return this.until(() => this.opened.length === count, `${count} devices open`);
+  }
+
+  /** Until the kiosk says that all of these work, or that none does: a device that is open may not be read yet. */
+  async untilDevices(names: readonly string[], areUp: boolean): Promise<void> {
+    const hopelessMs = performance.now() + this.patienceMs;
+    for (;;) {
+      const { up = [] } = await this.order({ order: 'devices' });
+      if (names.every((name) => up.includes(name) === areUp)) return;
+      const what = `${names.join(', ')} to be ${areUp ? 'up' : 'down'}`;
+      if (performance.now() > hopelessMs) throw this.#error(what, `up are ${up.join(', ')}`);
+      await this.order({ order: 'pause', ms: LOOK_EVERY_MS });
+    }
   }
 
   /** Scans so many cards, each when there are few unanswered, and waits until all are answered for. */
@@ -193,7 +208,7 @@ exit $(cat /tmp/status)
       [
         `${what}: ${why}`,
         `${this.scanned.size} scanned, ${this.answers.length} promised, open: ${this.opened.join(', ')}`,
-        ...this.#heard.slice(-15).map((heard) => JSON.stringify(heard)),
+        ...this.#heard.slice(-25).map((heard) => JSON.stringify(heard)),
         this.guest.console,
       ].join('\n'),
     );

@@ -14,6 +14,8 @@ export type Order =
   | { readonly order: 'measure'; readonly value: string }
   /** Answered with how many the sniffer was given. */
   | { readonly order: 'advertise'; readonly count: number; readonly perSecond: number }
+  /** Answered with the devices that work, as the kiosk says to whoever asks it. */
+  | { readonly order: 'devices' }
   /** Answered with who else the keyboards type for. */
   | { readonly order: 'eavesdrop' }
   /** When all is delivered, the kiosk is stopped, and the guest ends with the kiosk's exit status. */
@@ -37,8 +39,14 @@ export interface Heard {
   readonly done?: number;
   /** When the end of a code was handed to its device. */
   readonly sentAt?: number;
+  /** Of a code, the longest that its device was kept waiting for one piece to be taken, and which. */
+  readonly longestMs?: number;
+  /** What the kiosk's driver made of what came: `scan`, or `no-scan` for what it gave up. */
+  readonly sight?: string;
   readonly opened?: readonly string[];
   readonly heard?: number;
+  /** Names of devices that work. */
+  readonly up?: readonly string[];
   readonly overheard?: Overheard;
   readonly failed?: string;
 }

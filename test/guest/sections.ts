@@ -4,7 +4,7 @@
  */
 import type { BoardOnWire } from './board-on-wire.ts';
 import type { GuestKiosk } from './guest-kiosk.ts';
-import { ALL_OPENED, OPENED_WITHOUT_GADGET } from './settings.ts';
+import { OPENED, OPENED_WITH_GADGET } from './settings.ts';
 
 export interface Sizes {
   /** Cards of each scanner. */
@@ -31,8 +31,9 @@ const stepsOf = (centiCelsius: number): number => (centiCelsius + 27_315) / 2;
 /** A forehead that is gone is noticed by then: three samples of the room, ten a second. */
 const LEAVING_MS = 1_000;
 const ADVERTISEMENTS_PER_SECOND = 100;
-/** Names of keyboards, as the kernel has them, which the kiosk takes from it. */
-const TAKEN_OVER_USB = ['QEMU QEMU USB Keyboard', 'Bench Bench scanner'];
+/** Codes are typed at once after each. */
+const GADGET_PLUGS = 5;
+const GADGET = ['gadget-keyboard', 'gadget-hid', 'gadget-serial'] as const;
 
 export const SECTIONS = {
   'serial-ftdi': ({ kiosk }, { scans }) => kiosk.scan('serial-ftdi', scans),
@@ -42,9 +43,7 @@ export const SECTIONS = {
   'keyboard-usb': async ({ kiosk }, { typed, strangers }) => {
     for (let at = 0; at < typed; at++) await kiosk.scan('keyboard-usb', 1);
     for (let at = 0; at < strangers; at++) await kiosk.typeStranger(String(100_000 + at));
-    const { overheard } = await kiosk.order({ order: 'eavesdrop' });
-    for (const name of TAKEN_OVER_USB)
-      if (overheard?.inputs.includes(name) !== false) throw new Error(`keyboard-usb: ${name} also types into the console`);
+    await expectTaken(kiosk, 'QEMU QEMU USB Keyboard');
   },
 
   'keyboard-evdev': async ({ kiosk }, { scans }) => {
@@ -54,15 +53,16 @@ export const SECTIONS = {
   },
 
   gadget: async ({ kiosk }, { scans }) => {
-    const scanAll = async () => {
-      for (const kind of ['gadget-hid', 'gadget-serial', 'gadget-keyboard'] as const) await kiosk.scan(kind, Math.ceil(scans / 2));
-    };
-    await scanAll();
-    await kiosk.order({ order: 'plug', isIn: false });
-    await kiosk.untilOpened(OPENED_WITHOUT_GADGET);
-    await kiosk.order({ order: 'plug', isIn: true });
-    await kiosk.untilOpened(ALL_OPENED);
-    await scanAll();
+    for (let times = 0; times < GADGET_PLUGS; times++) {
+      await kiosk.order({ order: 'plug', isIn: true });
+      await kiosk.untilDevices(GADGET, true);
+      await kiosk.untilOpened(OPENED_WITH_GADGET);
+      for (const kind of GADGET) await kiosk.scan(kind, Math.ceil(scans / GADGET_PLUGS));
+      await expectTaken(kiosk, 'Bench Bench scanner');
+      await kiosk.order({ order: 'plug', isIn: false });
+      await kiosk.untilOpened(OPENED);
+      await kiosk.untilDevices(GADGET, false);
+    }
   },
 
   infrared: async ({ kiosk }, { visits }) => {
@@ -113,6 +113,12 @@ export const SECTIONS = {
 } as const satisfies Readonly<Record<string, (bench: Bench, sizes: Sizes) => Promise<unknown>>>;
 
 export type SectionName = keyof typeof SECTIONS;
+
+/** @param name of a keyboard as the kernel has it, which the kiosk takes from it. */
+async function expectTaken(kiosk: GuestKiosk, name: string): Promise<void> {
+  const { overheard } = await kiosk.order({ order: 'eavesdrop' });
+  if (overheard?.inputs.includes(name) !== false) throw new Error(`${name} also types into the console`);
+}
 
 /** A card, and then a temperature: the kiosk thanks for it. */
 async function visitWith(kiosk: GuestKiosk, present: () => Promise<unknown>): Promise<void> {

@@ -24,7 +24,6 @@ echo 1 >functions/hid.usb1/subclass
 echo 8 >functions/hid.usb1/report_length
 cat /share/keyboard.descriptor >functions/hid.usb1/report_desc
 ln -s functions/hid.usb0 functions/hid.usb1 functions/acm.usb0 configs/c.1/
-ls /sys/class/udc >UDC
 cd /
 
 # MLX90614 (datasheet, table 8): ambient temperature in 0x06, object in 0x07, steps of 0.02 K. 22.01 °C; and the room before it.

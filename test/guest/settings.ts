@@ -44,6 +44,8 @@ export const SETTINGS = {
   temperature: { offsetCentiCelsius: 100, offsetId: 1 },
   page: { isOn: false },
 };
-/** Nodes that the kiosk has open when all scanners and the infrared thermometer work; and without the gadget. */
-export const ALL_OPENED = 8;
-export const OPENED_WITHOUT_GADGET = 5;
+/** Scanners that are always plugged in. */
+export const ALWAYS_THERE = ['serial-ftdi', 'keyboard-usb', 'keyboard-evdev', 'hid-pos'] as const satisfies readonly ScannerKind[];
+/** Nodes that the kiosk has open when all scanners and the infrared thermometer work that are always plugged in; and with the gadget. */
+export const OPENED = 5;
+export const OPENED_WITH_GADGET = 8;
