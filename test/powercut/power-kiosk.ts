@@ -14,7 +14,10 @@ import { type DiskReport, readDisk } from './read-disk.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
-/** When the power is cut: so long after the disk was mounted, or after so many promises of this life. */
+/**
+ * When the power is cut: so long after the disk was mounted; or after so many promises of this life, and then at the next write, between which and
+ * its flush a machine is seldom met by chance.
+ */
 export type Moment = { readonly afterMountMs: number } | { readonly afterPromises: number; readonly andMs: number };
 
 export interface Life {
@@ -49,6 +52,8 @@ export interface PowerKioskOptions {
 
 /** Longest from the start of a machine to its death; TCG on two busy cores. */
 const LONGEST_LIFE_MS = 420_000;
+/** The load writes several times a second. */
+const LONGEST_WITHOUT_WRITE_MS = 20_000;
 /** Cards that are scanned and not answered for: the next waits in the wire while one is being promised. */
 const MOST_UNANSWERED = 2;
 const DISK_MB = 96;
@@ -99,7 +104,10 @@ export class PowerKiosk {
     const isDue =
       'afterMountMs' in moment
         ? mounted.then(() => pause(moment.afterMountMs))
-        : this.#promisedAre(before + moment.afterPromises).then(() => pause(moment.andMs));
+        : this.#promisedAre(before + moment.afterPromises)
+            .then(() => pause(moment.andMs))
+            .then(() => Promise.race([this.#disk?.stopAtWrite(), pause(LONGEST_WITHOUT_WRITE_MS)]))
+            .then(() => undefined);
     const ending = await Promise.race([isDue, guest.ended]);
     if (ending !== undefined) this.faults.push(`ended before its power was cut: ${JSON.stringify(ending)} ${guest.console}`);
     await guest.kill();

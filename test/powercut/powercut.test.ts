@@ -13,7 +13,7 @@ import { type Life, PowerKiosk } from './power-kiosk.ts';
 const { isFull, seed } = suiteSize();
 const CUTS = isFull ? 20 : 4;
 
-t.setTimeout(isFull ? 7_200_000 : 900_000);
+t.setTimeout(isFull ? 7_200_000 : 1_800_000);
 
 const CUT_KINDS = ['all-lost', 'some-kept', 'all-kept', 'some-kept'] as const;
 

@@ -34,6 +34,9 @@ export class VolatileDisk {
   /** What was written since the last flush, by sector; oldest write first. */
   readonly #cache = new Map<number, Buffer>();
   flushes = 0;
+  /** Told of the write that is the last; nothing is answered once it is. */
+  #onLastWrite: (() => void) | undefined;
+  #hasStopped = false;
 
   private constructor(file: number, server: Server, ignoresFlush: boolean) {
     this.#file = file;
@@ -55,6 +58,13 @@ export class VolatileDisk {
     });
     await new Promise<void>((resolve) => server.listen(socketPath, resolve));
     return disk;
+  }
+
+  /** The power is about to go: one write more is taken into the cache, and neither that nor anything after it is answered. Resolves then. */
+  stopAtWrite(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onLastWrite = resolve;
+    });
   }
 
   /** Cuts the power, when the guest is gone. @returns how many sectors were only in the cache, and how many of them are lost. */
@@ -89,7 +99,13 @@ export class VolatileDisk {
       const offset = Number(request.readBigUInt64BE(16));
       const bytes = command === COMMAND.write ? await inflow.take(lengthBytes) : Buffer.alloc(0);
       const isAligned = offset % SECTOR_BYTES === 0 && lengthBytes % SECTOR_BYTES === 0 && offset + lengthBytes <= this.#sizeBytes;
+      if (this.#hasStopped) continue;
       const answer = isAligned ? this.#obey(command, offset, lengthBytes, bytes) : undefined;
+      if (command === COMMAND.write && this.#onLastWrite !== undefined) {
+        this.#hasStopped = true;
+        this.#onLastWrite();
+        continue;
+      }
       if (request.readUInt16BE(4) & WITH_FUA) this.#force(offset, lengthBytes);
       const reply = Buffer.alloc(16);
       reply.writeUInt32BE(REPLY_MAGIC, 0);
