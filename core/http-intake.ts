@@ -185,7 +185,9 @@ class Routes {
       const status = statusOf(code);
       if (status === 503) reply.header('retry-after', RETRY_AFTER_S);
       if (status === 401) reply.header('www-authenticate', 'Bearer');
-      this.#options.log.warn('intake.refused', { code, status });
+      // Strangers may knock as often as they like, and fill no log.
+      if (status === 401) this.#options.log.debug('intake.refused', () => ({ code, status }));
+      else this.#options.log.warn('intake.refused', { code, status });
       return problem(reply, status, { title: (error as ExpectedError).message, code });
     }
     const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;

@@ -4,7 +4,7 @@
  * Source: MQTT 3.1.1, section 4.3.2; CloudEvents MQTT protocol binding 1.0.2, section 3.2 (structured content mode).
  */
 import { ErrorWithReasonCode, MqttClient } from 'mqtt';
-import type { Intake, LedgerEntry } from '../../core/intake.ts';
+import type { Intake, LedgerEntry, Offer } from '../../core/intake.ts';
 import { encodeEvent } from '../../protocol/entry-event.ts';
 import { ConfigError, SinkError } from '../../protocol/errors.ts';
 import type { DeploymentId } from '../../protocol/ids.ts';
@@ -16,8 +16,11 @@ import type { MqttSinkConfig } from './sink-config.ts';
 const KEEPALIVE_S = 30;
 /** MQTT 3.1.1, table 3.1: of the return codes of CONNACK only this one means "later". */
 const SERVER_UNAVAILABLE = 3;
-/** A broker of MQTT 3.1.1 can refuse a message only by closing. So often, with this one alone on its way, is said of the message. */
-const MOST_LOSSES = 3;
+/**
+ * A broker of MQTT 3.1.1 can refuse a message only by closing. So often in a row, over half a minute, with this one alone on its way, is said
+ * of the message; a network that breaks does it less regularly.
+ */
+const MOST_LOSSES = 5;
 
 interface Connection {
   readonly no: number;
@@ -36,8 +39,12 @@ export class MqttSink implements Intake {
   #connection: Promise<Connection> | undefined;
   /** Of the connection that was begun last: one that closes late does not take its successor's place. */
   #no = 0;
-  /** The message at which the connection broke last, and how often in a row. */
+  /** After a loss messages go one by one up to this position: so it shows at which of them the connection breaks. */
+  #carefulThrough = 0;
+  /** The message with which alone the connection broke last, and how often in a row. */
   #suspect = { position: 0, losses: 0 };
+  /** Of entries that are to be offered again as a whole: those that were acknowledged. */
+  readonly #acknowledged = new Set<number>();
 
   /** @throws ConfigError `config.invalid` for files that can not be read, or are open to others. */
   constructor(config: MqttSinkConfig, deployment: DeploymentId, clock: Clock, signal: AbortSignal) {
@@ -53,15 +60,19 @@ export class MqttSink implements Intake {
     signal.addEventListener('abort', () => this.#end(), { once: true });
   }
 
-  async accept(entries: readonly LedgerEntry[]): Promise<void> {
+  async accept(entries: readonly LedgerEntry[], { isReplay = false }: Offer = {}): Promise<void> {
+    const { position, losses } = this.#suspect;
+    if (!isReplay && losses >= MOST_LOSSES && entries.some((entry) => entry.position === position))
+      throw new SinkError('sink.entry_refused', 'sink: the broker closes whenever it is given this entry', { position });
     const connection = await this.#connected();
-    for (let start = 0; start < entries.length; ) {
-      // Alone, so that what happens next is said of it and of no other.
-      const isSuspected = entries[start]?.position === this.#suspect.position;
-      const some = entries.slice(start, start + (isSuspected ? 1 : this.#config.window));
-      await this.#publish(connection, some);
+    const left = isReplay ? entries : entries.filter((entry) => !this.#acknowledged.has(entry.position));
+    for (let start = 0; start < left.length; ) {
+      const isCareful = (left[start]?.position ?? 0) <= this.#carefulThrough;
+      const some = left.slice(start, start + (isCareful ? 1 : this.#config.window));
+      await this.#publish(connection, some, isReplay);
       start += some.length;
     }
+    if (!isReplay) this.#acknowledged.clear();
   }
 
   /** A broker hands on, and does not say what it was given. */
@@ -69,11 +80,10 @@ export class MqttSink implements Intake {
     return Promise.resolve(undefined);
   }
 
-  /** @throws SinkError; SinkError `sink.entry_refused`. */
-  async #publish(connection: Connection, entries: readonly LedgerEntry[]): Promise<void> {
+  /** @throws SinkError. */
+  async #publish(connection: Connection, entries: readonly LedgerEntry[], isReplay: boolean): Promise<void> {
     const { prefix, timeoutMs } = this.#config;
     const { no, client, onClosed } = connection;
-    const waiting = new Set(entries.map(({ position }) => position));
     const failed = Promise.withResolvers<never>();
     const fail = (why: SinkError) => failed.reject(why);
     onClosed.add(fail);
@@ -86,33 +96,32 @@ export class MqttSink implements Intake {
           const payload = Buffer.from(encodeEvent(this.#deployment, entry));
           client.publish(`${prefix}/${entry.kind}`, payload, { qos: 1 }, (error) => {
             if (error !== undefined && error !== null) return reject(error);
-            waiting.delete(entry.position);
+            if (!isReplay) this.#acknowledged.add(entry.position);
             resolve();
           });
         }),
     );
     try {
       await Promise.race([Promise.all(sent), failed.promise]);
-      this.#suspect = { position: 0, losses: 0 };
+      if (!isReplay) this.#suspect = { position: 0, losses: 0 };
     } catch (error) {
       client.end(true);
       this.#forget(no);
       const why = error instanceof SinkError ? error : sinkErrorOf(error);
-      throw this.#suspected(why, Math.min(...waiting), entries.length === 1);
+      if (!isReplay && why.code === 'sink.lost' && !this.#signal.aborted) this.#lost(entries);
+      throw why;
     } finally {
       cancel();
       onClosed.delete(fail);
     }
   }
 
-  /** @param position the first that was not acknowledged. */
-  #suspected(why: SinkError, position: number, isAlone: boolean): SinkError {
-    if (this.#signal.aborted || why.code !== 'sink.lost') return why;
+  #lost(entries: readonly LedgerEntry[]): void {
+    const { position = 0 } = entries.at(-1) ?? {};
+    this.#carefulThrough = Math.max(this.#carefulThrough, position);
+    if (entries.length > 1) return;
     const isAgain = this.#suspect.position === position;
-    this.#suspect = { position, losses: isAgain && isAlone ? this.#suspect.losses + 1 : 0 };
-    if (this.#suspect.losses < MOST_LOSSES) return why;
-    this.#suspect = { position: 0, losses: 0 };
-    return new SinkError('sink.entry_refused', `sink: the broker closes whenever it is given this entry`, { position, cause: why });
+    this.#suspect = { position, losses: isAgain ? this.#suspect.losses + 1 : 1 };
   }
 
   #forget(no: number): void {
@@ -194,7 +203,7 @@ export class MqttSink implements Intake {
 
 function meaningOf(error: unknown): SinkError {
   if (error instanceof ErrorWithReasonCode) {
-    const code = error.code === SERVER_UNAVAILABLE ? 'sink.not_reached' : 'sink.not_admitted';
+    const code = error.code === SERVER_UNAVAILABLE ? 'sink.unavailable' : 'sink.not_admitted';
     return new SinkError(code, `sink: answered with ${error.code}`, { cause: error });
   }
   const known = error instanceof Error ? error : new Error('unknown');

@@ -1,5 +1,5 @@
 /** A real core on real files behind its real HTTPS intake, and a cable to it that a test can cut. */
-import { createHash, createPublicKey } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Core, openCore } from '../../core/core.ts';
@@ -120,7 +120,8 @@ export class FarCore {
   }
 }
 
-export const pinOfKey = (key: Parameters<typeof createPublicKey>[0]): Uint8Array =>
+/** @param key either half. @returns SHA-256 of its SubjectPublicKeyInfo. */
+export const pinOfKey = (key: KeyObject): Uint8Array =>
   createHash('sha256')
-    .update(createPublicKey(key).export({ type: 'spki', format: 'der' }))
+    .update((key.type === 'private' ? createPublicKey(key) : key).export({ type: 'spki', format: 'der' }))
     .digest();
