@@ -45,15 +45,19 @@ const [controller = ''] = readdirSync('/sys/class/udc');
 /** When the end of a code was handed to its device, and the longest that the device was kept waiting. */
 type Sent = Pick<Heard, 'longestMs'> & { readonly sentAt: number };
 
-/** Writes to the gadget's end of a device, which waits until the kiosk's end has taken what came before. A replug makes it another file. */
-async function toGadget(path: string, chunks: readonly Uint8Array[]): Promise<Sent> {
+/**
+ * Writes to the gadget's end of a device, which waits until the kiosk's end has taken what came before. A replug makes it another file.
+ * @param piecesAfterEnd chunks, the last ones, without which the code is whole: a key's release.
+ */
+async function toGadget(path: string, chunks: readonly Uint8Array[], piecesAfterEnd = 0): Promise<Sent> {
   const file = await open(path, constants.O_WRONLY | constants.O_NOCTTY);
   let sentAt = 0;
   let longestMs = 0;
-  for (const chunk of chunks) {
-    sentAt = performance.now();
+  for (const [at, chunk] of chunks.entries()) {
+    const startedMs = performance.now();
+    if (at < chunks.length - piecesAfterEnd) sentAt = startedMs;
     await file.write(chunk);
-    longestMs = Math.max(longestMs, performance.now() - sentAt);
+    longestMs = Math.max(longestMs, performance.now() - startedMs);
   }
   await file.close();
   return { sentAt, longestMs };
@@ -67,7 +71,7 @@ async function scan(device: string, code: string): Promise<Sent> {
       return { sentAt };
     case 'keyboard-evdev':
       for (const [at, keys] of keysOf(`${code}\r`).entries()) {
-        sentAt = performance.now();
+        if (at % REPORTS_AT_ONCE === 0) sentAt = performance.now();
         keyboard.send(bootReport(keys));
         if (at % REPORTS_AT_ONCE === REPORTS_AT_ONCE - 1) await pause(REPORTS_AT_ONCE * REPORT_EVERY_MS);
       }
@@ -77,7 +81,7 @@ async function scan(device: string, code: string): Promise<Sent> {
     case 'gadget-serial':
       return toGadget('/dev/ttyGS0', [Buffer.from(`${code}\r`)]);
     case 'gadget-keyboard':
-      return toGadget('/dev/hidg1', keysOf(`${code}\r`).map(bootReport));
+      return toGadget('/dev/hidg1', keysOf(`${code}\r`).map(bootReport), 1);
     default:
       throw new Error(`no such device: ${device}`);
   }
