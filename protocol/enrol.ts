@@ -77,6 +77,7 @@ const idOf = <T extends KioskId | VenueId | EntranceId>() =>
     .transform((text) => text as T);
 
 const enrolRequest = z.object({ secret: bytesOf(SECRET_BYTES), kiosk: idOf<KioskId>() });
+const renewRequest = z.object({});
 const timeRequest = z.object({ nonce: bytesOf(NONCE_BYTES) });
 const timeAnswer = z.object({ time: z.string().max(512) });
 const refusal = z.object({ code: z.string().regex(ERROR_CODE_FORM) });
@@ -98,6 +99,11 @@ export const formatEnrolRequest = ({ secret, kiosk }: EnrolRequest): string => J
 
 /** @throws DecodeError `decode.malformed`. */
 export const parseEnrolRequest = (body: string): EnrolRequest => read(enrolRequest, body, 'enrolment request');
+
+/** The key that the handshake proved says all; the body is an object that may say more one day. @throws DecodeError `decode.malformed`. */
+export function parseRenewRequest(body: string): void {
+  read(renewRequest, body, 'renewal request');
+}
 
 /** @param nonce 16 random bytes, so that no earlier answer can be taken for this one. */
 export const formatTimeRequest = (nonce: Uint8Array): string => JSON.stringify({ nonce: base64url(nonce) });

@@ -12,11 +12,12 @@ import {
   formatTimeAnswer,
   LONGEST_REQUEST_BYTES,
   parseEnrolRequest,
+  parseRenewRequest,
   parseTimeRequest,
   RENEW_PATH,
   TIME_PATH,
 } from '../../protocol/enrol.ts';
-import { AdmissionError, codeOf, DecodeError, type ErrorCode } from '../../protocol/errors.ts';
+import { AdmissionError, codeOf, type ErrorCode } from '../../protocol/errors.ts';
 import type { Peer } from '../admission.ts';
 import type { Enroller } from './enroller.ts';
 
@@ -52,7 +53,6 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   'enrol.used': 409,
   'enrol.expired': 410,
   'enrol.withdrawn': 410,
-  'decode.overlong': 413,
 };
 
 export function openKioskApi({ enroller, signTime, onRefused, onBug }: ApiDoors): KioskApi {
@@ -68,10 +68,16 @@ export function openKioskApi({ enroller, signTime, onRefused, onBug }: ApiDoors)
       case ENROL_PATH:
         return formatPapers(await enroller.enrol(parseEnrolRequest(body), keyOf(peer)));
       case RENEW_PATH:
+        parseRenewRequest(body);
         return formatPapers(await enroller.renew(keyOf(peer)));
       default:
         return formatTimeAnswer(signTime(parseTimeRequest(body)));
     }
+  };
+
+  const refuse = (response: ServerResponse, { status, code }: FormRefusal): void => {
+    onRefused(code);
+    say(response, status, formatRefusal(code));
   };
 
   const server = createServer(
@@ -80,18 +86,20 @@ export function openKioskApi({ enroller, signTime, onRefused, onBug }: ApiDoors)
       headersTimeout: LONGEST_EXCHANGE_MS,
       requestTimeout: LONGEST_EXCHANGE_MS,
       connectionsCheckingInterval: LONGEST_EXCHANGE_MS,
+      // Looked at below, so that its lack is refused by a code as all else is.
+      requireHostHeader: false,
     },
     (request, response) => {
-      if (![ENROL_PATH, RENEW_PATH, TIME_PATH].includes(request.url ?? '')) return say(response, 404, '');
-      if (request.method !== 'POST') return say(response, 405, '');
+      const unfit = refuseForm(request);
+      if (unfit !== undefined) return refuse(response, unfit);
       const answered = answerTo(request).then(
         (answer) => say(response, 200, answer),
         (error: unknown) => {
           if (isClosing || (request.destroyed && !request.complete)) return;
           const code = codeOf(error);
-          if (code === undefined) onBug(error);
-          else onRefused(code);
-          say(response, statusOf(code), code === undefined ? '' : formatRefusal(code));
+          if (code !== undefined) return refuse(response, { status: statusOf(code), code });
+          onBug(error);
+          say(response, 500, '');
         },
       );
       answering.add(answered);
@@ -127,18 +135,30 @@ function keyOf(peer: Peer | undefined): Uint8Array {
   return peer.publicKey;
 }
 
-/** A request says how long it is, so that one that is too long is refused before it is read. */
+interface FormRefusal {
+  readonly status: number;
+  readonly code: ErrorCode;
+}
+
+/**
+ * What a request is refused for before anything of its body is read. RFC 9112, section 3.2 (Host), RFC 9110, sections 15.5.5, 15.5.6,
+ * 15.5.12 (a length must be said, so that one that is too long need not be read) and 15.5.14.
+ */
+function refuseForm({ url, method, headers, httpVersion }: IncomingMessage): FormRefusal | undefined {
+  if (headers.host === undefined && httpVersion === '1.1') return { status: 400, code: 'decode.malformed' };
+  if (![ENROL_PATH, RENEW_PATH, TIME_PATH].includes(url ?? '')) return { status: 404, code: 'decode.unsupported' };
+  if (method !== 'POST') return { status: 405, code: 'decode.unsupported' };
+  if (headers['content-length'] === undefined) return { status: 411, code: 'decode.malformed' };
+  return Number(headers['content-length']) > LONGEST_REQUEST_BYTES ? { status: 413, code: 'decode.overlong' } : undefined;
+}
+
 async function readBody(request: IncomingMessage): Promise<string> {
-  const lengthBytes = Number(request.headers['content-length'] ?? Number.NaN);
-  if (!(lengthBytes <= LONGEST_REQUEST_BYTES))
-    throw new DecodeError('decode.overlong', `kiosk API: a body of not at most ${LONGEST_REQUEST_BYTES} bytes`);
   const chunks: Buffer[] = [];
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function statusOf(code: ErrorCode | undefined): number {
-  if (code === undefined) return 500;
+function statusOf(code: ErrorCode): number {
   return code.startsWith('store.') ? 503 : (STATUS[code] ?? 400);
 }
 
@@ -146,6 +166,7 @@ function statusOf(code: ErrorCode | undefined): number {
 function say(response: ServerResponse, status: number, body: string): void {
   // A length, not chunks: whoever writes a kiosk by hand reads to the end and is done.
   const length = { 'content-length': Buffer.byteLength(body) };
-  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', connection: 'close', ...length });
+  const allow = status === 405 ? { allow: 'POST' } : {};
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', connection: 'close', ...length, ...allow });
   response.end(body);
 }
