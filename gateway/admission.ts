@@ -25,24 +25,32 @@ export interface Publication {
   readonly retain: boolean;
 }
 
+/** What a client leaves behind to be said when its connection is lost. */
+export interface Will extends Publication {
+  /** Whether it is a kiosk's state, and one that says that the kiosk is down. */
+  readonly saysDown: boolean;
+}
+
 const LONGEST_CLIENT_ID = 64;
 
 /**
  * @param kiosk what the registry knows under the client id.
- * @returns why a kiosk may not connect; its Will, if it has one, must be its own state.
+ * @returns why a kiosk may not connect; its Will, if it has one, must be its own state and say that it is down.
  */
-export function refuseKiosk(peer: Peer, clientId: string, kiosk: Kiosk | undefined, will: Publication | undefined): Refusal {
+export function refuseKiosk(peer: Peer, clientId: string, kiosk: Kiosk | undefined, will: Will | undefined): Refusal {
   if (peer.transport !== 'tls' || peer.publicKey === undefined) return 'admission.no_certificate';
   if (kiosk === undefined || kiosk.kiosk !== clientId) return 'admission.unknown_kiosk';
   if (Buffer.compare(kiosk.publicKey, peer.publicKey) !== 0) return 'admission.wrong_key';
   if (kiosk.revokedAtMs !== undefined) return 'admission.revoked';
-  return will && refusePublication({ role: 'kiosk', kiosk: kiosk.kiosk }, will, 'state');
+  if (will === undefined) return undefined;
+  const isFit = will.saysDown && refusePublication({ role: 'kiosk', kiosk: kiosk.kiosk }, will, 'state') === undefined;
+  return isFit ? undefined : 'admission.wrong_will';
 }
 
 /** @returns why an operator's client may not connect, its account aside. A kiosk's name would take over that kiosk's connection. */
-export function refuseOperatorName(clientId: string, will: Publication | undefined): Refusal {
+export function refuseOperatorName(clientId: string, will: Will | undefined): Refusal {
   if (clientId.length > LONGEST_CLIENT_ID || isPlaceId(clientId)) return 'admission.wrong_account';
-  return will && 'admission.wrong_topic';
+  return will && 'admission.wrong_will';
 }
 
 /** @param only narrows a kiosk's two topics to one. */

@@ -15,11 +15,11 @@ import {
   type Client,
   mayReceive,
   type Peer,
-  type Publication,
   refuseKiosk,
   refuseOperatorName,
   refusePublication,
   refuseSubscription,
+  type Will,
 } from './admission.ts';
 import { codeOfBroken, type DoorGuard, keepAliveOf } from './door-guard.ts';
 import type { Arrival } from './door-keeper.ts';
@@ -72,7 +72,7 @@ const DEEPEST_TOPIC_LEVELS = 8;
 interface Connection {
   readonly gate: FlowGate;
   readonly filters: Set<string>;
-  will: Publication | undefined;
+  will: Will | undefined;
   client: Client | undefined;
 }
 
@@ -139,8 +139,8 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
     preConnect(client, packet, callback) {
       const connection = connectionOf(client);
       const will = packet.will;
-      if (will !== undefined) connection.will = { topic: will.topic, qos: will.qos ?? 0, retain: will.retain ?? false };
-      if (will !== undefined && !isKioskState(will.payload)) connection.will = { topic: '', qos: 0, retain: false };
+      if (will !== undefined)
+        connection.will = { topic: will.topic, qos: will.qos ?? 0, retain: will.retain ?? false, saysDown: saysDown(will.payload) };
       // A kept session would queue without bound for a kiosk that is away; all that it must know is retained.
       packet.clean = true;
       packet.keepalive = keepAliveOf(packet.keepalive);
@@ -268,7 +268,10 @@ function returnCodeOf(refused: ErrorCode): number {
   return refused === 'admission.wrong_account' ? BAD_ACCOUNT : NOT_AUTHORISED;
 }
 
-const isKioskState = (payload: unknown): boolean => payload instanceof Uint8Array && readState(payload) !== undefined;
+function saysDown(payload: unknown): boolean {
+  const report = payload instanceof Uint8Array ? readState(payload) : undefined;
+  return report?.isUp === false && report.state === 'down';
+}
 
 /** @returns the state with nothing in it but what the schema knows; `undefined` when it is none. */
 function readState(payload: Uint8Array): KioskStateReport | undefined {

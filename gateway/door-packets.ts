@@ -20,6 +20,11 @@ const LONGEST_CONNECT_BYTES = 9_216;
 /** Some hundred filters of our topics. */
 const LONGEST_FILTERS_BYTES = 8_192;
 const PACKET_ID_BYTES = 2;
+/** Name and level of 3.1.1, and the name of 3.1 (MQTT 3.1.1, sections 3.1.2.1 and 3.1.2.2; MQTT 3.1, section 3.1). */
+const OUR_VERSION = Buffer.from('\0\u0004MQTT\u0004', 'latin1');
+const KNOWN_NAMES = [OUR_VERSION.subarray(0, -1), Buffer.from('\0\u0006MQIsdp', 'latin1')];
+/** CONNACK, return code 1: "unacceptable protocol version" (table 3.1). */
+export const UNACCEPTABLE_VERSION = Buffer.from([0x20, 2, 0, 1]);
 
 interface PacketRule {
   /** `undefined` where they carry meaning. */
@@ -59,3 +64,10 @@ export function longestOf(firstByte: number, isFirst: boolean, longestPacketByte
     throw new AdmissionError('admission.malformed', `MQTT packet: type ${type} with flags ${flags}`);
   return rule.longestBytes === undefined ? longestPacketBytes : Math.min(rule.longestBytes, longestPacketBytes);
 }
+
+/**
+ * @param body of a CONNECT, behind its fixed header. @returns whether it is of another version of MQTT than ours, which must be told so
+ * [MQTT-3.1.2-2]; what is no MQTT at all is the parser's to refuse.
+ */
+export const isOtherVersion = (body: Buffer): boolean =>
+  KNOWN_NAMES.some((name) => body.subarray(0, name.length).equals(name)) && !body.subarray(0, OUR_VERSION.length).equals(OUR_VERSION);

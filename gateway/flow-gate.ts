@@ -15,7 +15,7 @@ import type { MonotonicMillis } from '../protocol/units.ts';
 import type { Peer } from './admission.ts';
 import type { SharedBudget } from './door-budget.ts';
 import type { Pace } from './door-pace.ts';
-import { CONNECT, PUBLISH } from './door-packets.ts';
+import { CONNECT, isOtherVersion, PUBLISH, UNACCEPTABLE_VERSION } from './door-packets.ts';
 import { type Packet, PacketSplitter } from './packet-splitter.ts';
 
 export interface FlowLimits {
@@ -61,6 +61,8 @@ export class FlowGate extends Duplex {
   #unansweredBytes = 0;
   #isWanted = false;
   #hasEnded = false;
+  /** What was wrong was answered, and the answer may still be on its way out. */
+  #isAnswered = false;
   #cancelWait: (() => void) | undefined;
 
   /** @param pace until the client is admitted. */
@@ -136,7 +138,7 @@ export class FlowGate extends Duplex {
     this.#packets.length = 0;
     this.#doors.budget.release(this.#unansweredBytes);
     this.#unansweredBytes = 0;
-    if (error !== null) this.#socket.destroy();
+    if (error !== null && !this.#isAnswered) this.#socket.destroy();
     else {
       // A refusal's CONNACK may still be on its way out.
       this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy());
@@ -161,13 +163,23 @@ export class FlowGate extends Duplex {
   #take(chunk: Buffer): void {
     if (this.destroyed) return;
     try {
-      this.#packets.push(...this.#splitter.push(chunk));
+      const packets = this.#splitter.push(chunk);
+      this.#refuseOtherVersion(packets[0]);
+      this.#packets.push(...packets);
     } catch (error) {
       this.destroy(error as Error);
       return;
     }
     this.#offer();
     if (this.#packets.length > 0) this.#socket.pause();
+  }
+
+  /** @throws AdmissionError `admission.wrong_version`, once the peer was told. */
+  #refuseOtherVersion(packet: Packet | undefined): void {
+    if (packet?.type !== CONNECT || !isOtherVersion(packet.bytes.subarray(packet.bytes.length - packet.remainingBytes))) return;
+    this.#isAnswered = true;
+    this.#socket.write(UNACCEPTABLE_VERSION);
+    throw new AdmissionError('admission.wrong_version', 'client: another version of MQTT than 3.1.1');
   }
 
   #offer(): void {

@@ -5,7 +5,10 @@ import { type QuarantineUse, quarantineReasons, quarantineUse } from './quaranti
 import { missingOf } from './spans.ts';
 
 export interface StoredTrouble {
-  /** Two live copies of one kiosk, or one restored from an older image: sequence numbers came under two content keys. */
+  /**
+   * Two live copies of one kiosk, or one restored from an older image: sequence numbers came under two content keys. A number that came
+   * twice under one key is no sign of that, since the key dies with the process that made it: it is in quarantine, `ingest.conflict`.
+   */
   readonly isCloned: boolean;
   /** How many rows showed that. All of them are kept and forwarded. */
   readonly clonedRows: number;
@@ -19,9 +22,8 @@ export function storedTroubleOf(db: Db, kiosk: KioskId): StoredTrouble {
   return translating('ledger', () => {
     const clonedRows = Number(db.prepare('SELECT coalesce(sum(cloned_count), 0) AS n FROM epochs WHERE kiosk = ?').pluck().get(kiosk));
     const reasons = Object.fromEntries(quarantineReasons(db, kiosk).map(({ reason, items }) => [reason, items]));
-    const conflicts = reasons['ingest.conflict'] ?? 0;
     return {
-      isCloned: clonedRows + conflicts > 0,
+      isCloned: clonedRows > 0,
       clonedRows,
       missingRows: missingOf(db, kiosk),
       quarantine: { ...quarantineUse(db, kiosk), reasons },

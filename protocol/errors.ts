@@ -84,6 +84,8 @@ export type ErrorCode =
   | 'admission.over_quota'
   | 'admission.uncertified'
   | 'admission.expired'
+  | 'admission.wrong_will'
+  | 'admission.wrong_version'
   // EnrolError: a code that a kiosk enrols with. The technician asks the operator for another.
   | 'enrol.unknown'
   | 'enrol.used'

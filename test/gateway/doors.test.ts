@@ -145,6 +145,53 @@ t.test('doors: a Will that is not the own state is not let in', async (t) => {
     kiosk.connect(gateway.running.tlsPort, { will: { ...own, retain: false, payload: Buffer.from(state(false)) } }),
     NOT_AUTHORISED,
   );
+  for (const words of [{ isUp: true }, { state: 'up' as const }, { isUp: true, state: 'up' as const }]) {
+    const payload = Buffer.from(encodeKioskState({ ...downState('test'), ...words }));
+    await t.rejects(kiosk.connect(gateway.running.tlsPort, { will: { ...own, payload } }), NOT_AUTHORISED, JSON.stringify(words));
+  }
+  const spoken = Buffer.from(JSON.stringify({ ...downState('test'), queued: 7, more: 1 }));
+  const client = await kiosk.connect(gateway.running.tlsPort, { will: { ...own, payload: spoken } });
+  t.teardown(() => client.end(true));
+  t.ok(client.connected, 'down in other words');
+  const seen = await (await watchState(gateway)).next((value) => value.refused.length > 0);
+  t.match(
+    seen.refused.find((one: { kiosk?: string }) => one.kiosk === kiosk.kiosk),
+    { code: 'admission.wrong_will', count: 5 },
+  );
+});
+
+t.test('doors: another version of MQTT is told so, and then closed', async (t) => {
+  const gateway = await startTestGateway(t);
+  const kiosk = gateway.admit();
+  const connectOf = (name: string, level: number, more: readonly number[] = []) => {
+    const rest = [0, name.length, ...Buffer.from(name), level, 2, 0, 30, ...more, 0, kiosk.kiosk.length, ...Buffer.from(kiosk.kiosk)];
+    return Buffer.from([0x10, rest.length, ...rest]);
+  };
+  const own = {
+    key: kiosk.signingKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    cert: await makeCertificate(kiosk.signingKey, kiosk.kiosk),
+  };
+  const answerTo = (sent: Buffer, enough = Number.POSITIVE_INFINITY) =>
+    new Promise<string>((resolve) => {
+      const heard: Buffer[] = [];
+      const socket = connectTls({ host: '127.0.0.1', port: gateway.running.tlsPort, rejectUnauthorized: false, ...own }, () =>
+        socket.write(sent),
+      );
+      socket.on('data', (bytes: Buffer) => {
+        heard.push(bytes);
+        if (Buffer.concat(heard).length >= enough) socket.destroy();
+      });
+      socket.on('error', () => {});
+      socket.on('close', () => resolve(Buffer.concat(heard).toString('hex')));
+    });
+  t.equal(await answerTo(connectOf('MQIsdp', 3)), '20020001', '3.1');
+  t.equal(await answerTo(connectOf('MQTT', 3)), '20020001');
+  t.equal(await answerTo(connectOf('MQTT', 5, [0])), '20020001', '5');
+  t.equal(await answerTo(connectOf('MQTT', 5)), '20020001', 'whatever comes behind the level');
+  t.equal(await answerTo(connectOf('MQXX', 4)), '', 'no MQTT');
+  t.equal(await answerTo(connectOf('MQTT', 4), 4), '20020000', '3.1.1');
+  const seen = await (await watchState(gateway)).next((value) => value.refused.length > 0);
+  t.match(seen.door.refusals, { 'admission.wrong_version': 4, 'admission.malformed': 1 });
 });
 
 t.test('doors: operators see a kiosk come up, go down with its link, and nothing a schema does not know', async (t) => {
