@@ -1,7 +1,9 @@
 /** The gateway's audit log, for commands: what a person does on this machine is written down before it is said to be done. */
 import { userInfo } from 'node:os';
 import { AuditLog, type Deed } from '../gateway/audit.ts';
+import { copyRevocations } from '../gateway/backup/revocation-file.ts';
 import { gatewayPaths } from '../gateway/paths.ts';
+import { StoreError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import { dataPaths, gatewayIdentity } from './data-paths.ts';
 
@@ -11,6 +13,19 @@ export const systemUser = (): string => userInfo().username;
 /** @throws StoreError when it can not be kept. */
 export async function writeDeed(directory: string, deed: Pick<Deed, 'action' | 'about' | 'detail'>): Promise<void> {
   await withAudit(directory, (audit) => audit.append({ ...deed, atMs: systemClock.wall(), who: systemUser(), via: 'command-line' }));
+  await tellSecondPlace(directory);
+}
+
+/** A running gateway does it by itself; this one may not run. What fails is said, and tried again with the next deed. */
+async function tellSecondPlace(directory: string): Promise<void> {
+  const paths = dataPaths(directory);
+  const { storeKey } = await gatewayIdentity(paths);
+  try {
+    await copyRevocations(paths.gateway, storeKey);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    process.stderr.write(`vestibule: the copy of the revocation log is not up to date: ${error.message} [${error.code}]\n`);
+  }
 }
 
 export async function withAudit<T>(directory: string, use: (audit: AuditLog) => T): Promise<T> {

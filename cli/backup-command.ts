@@ -1,14 +1,16 @@
 /** `vestibule gateway backup`, `backup-key` and `restore`. */
 import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import type { Opening } from '../gateway/backup/locks.ts';
+import type { Replayed } from '../gateway/backup/mark-restored.ts';
+import { copyRevocations, setSecondPlace } from '../gateway/backup/revocation-file.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { writeDeed } from './audit-desk.ts';
 import { lockingFor, makeBackupKey, readBackupKey } from './backup-key.ts';
-import { dataPaths, refuseNoGateway } from './data-paths.ts';
+import { dataPaths, gatewayIdentity, refuseNoGateway } from './data-paths.ts';
 import { makeBackup } from './make-backup.ts';
 import { readPassword } from './password.ts';
 import { type Inspected, restoreData, verifyBackup } from './restore-data.ts';
@@ -24,6 +26,15 @@ program: the first line of standard input). For backups by a timer make a key pa
   vestibule gateway backup --for vestibule-backup-... --to /mnt/backups/
 With --to a directory the file is named by the time. The file is read again to its last byte before it has its name.
   vestibule gateway backup --verify FILE [--key backup.key]     opens and counts all that is in it, and restores nothing`;
+
+const RESTORE_HELP = `
+Afterwards start the gateway at the address it had: kiosks come back by themselves, and send again what they still have and it lacks. With
+--revocations, what was admitted, revoked, lost, used and taken away since the backup is done again; without it, no enrolment code of before
+is good any more, and whatever was revoked since has to be revoked again.`;
+
+const PLACE_HELP = `
+Each kiosk admitted or revoked, card lost, code used and account changed is a line of it, sealed; the running gateway brings it up to date within a
+second. Without it, a restore brings back what was revoked since the backup.`;
 
 export function backupCommands(): Command[] {
   const backup = new Command('backup')
@@ -57,21 +68,37 @@ export function backupCommands(): Command[] {
   const restore = new Command('restore')
     .description('restore a backup into an empty directory')
     .requiredOption('--from <file>', 'the backup')
+    .option('--revocations <file>', 'the copy of the revocation log in the second place')
     .option(...key)
     .option(...data)
-    .action(async (options: { from: string; key?: string; data: string }) => {
-      const inspected = await restoreData(
-        options.from,
-        await openingOf(options.key, 'Passphrase of the backup: '),
-        options.data,
-        systemClock,
-      );
+    .addHelpText('after', RESTORE_HELP)
+    .action(async (options: { from: string; revocations?: string; key?: string; data: string }) => {
+      const { revocations } = options;
+      const opening = await openingOf(options.key, 'Passphrase of the backup: ');
+      const from = { clock: systemClock, ...(revocations === undefined ? {} : { revocations }) };
+      const { replayed, ...inspected } = await restoreData(options.from, opening, options.data, from);
       await writeDeed(options.data, { action: 'gateway.restore', about: '', detail: timeOf(inspected.contents.createdAtMs) });
       for (const line of linesOf(inspected)) say(line);
+      for (const line of replayLines(replayed)) say(line);
       say(`restored into ${dataPaths(options.data).root}`);
     });
 
-  return [backup, backupKey, restore];
+  const place = new Command('second-place')
+    .argument('<directory>', 'on another disk or machine than the gateway')
+    .description('keep a copy of the revocation log there, for a restore')
+    .option(...data)
+    .addHelpText('after', PLACE_HELP)
+    .action(async (directory: string, options: { data: string }) => {
+      const paths = dataPaths(options.data);
+      refuseNoGateway(paths);
+      const { storeKey } = await gatewayIdentity(paths);
+      setSecondPlace(paths.gateway, resolve(directory));
+      const path = await copyRevocations(paths.gateway, storeKey);
+      await writeDeed(options.data, { action: 'gateway.second-place', about: '', detail: '' });
+      say(`${path}: up to date`);
+    });
+
+  return [backup, backupKey, restore, place];
 }
 
 async function make(options: { to: string; for?: string[]; config?: string; data: string }): Promise<void> {
@@ -97,6 +124,14 @@ function linesOf({ contents, gateway, core }: Inspected): string[] {
     `gateway: ${gateway.venues} venues, ${gateway.kiosks} kiosks (${gateway.revoked} revoked), ${gateway.lostCards} lost cards, ${gateway.rows} rows`,
     `core: ${core.days} days, ${core.rows} scans and readings`,
   ];
+}
+
+function replayLines({ changes, lastAtMs, withdrawnCodes }: Replayed): string[] {
+  if (changes === undefined)
+    return [
+      `no log of revocations: ${withdrawnCodes} open enrolment codes are withdrawn; revoke again what was revoked since, and report lost cards again`,
+    ];
+  return [`${changes} changes since the backup done again${lastAtMs === undefined ? '' : `, the last of ${timeOf(lastAtMs)}`}`];
 }
 
 const timeOf = (atMs: EpochMillis): string => new Date(atMs).toISOString();

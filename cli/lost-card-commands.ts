@@ -45,7 +45,7 @@ async function change(directory: string, action: 'card.lost' | 'card.found', don
   for await (const text of scanCodes('Scan or type the key, or scan the card: ')) {
     const card = cardOf(text.trim());
     const hasChanged = await withRegistry(directory, ({ lostList }) =>
-      action === 'card.lost' ? lostList.add([card], systemClock.wall()) > 0 : lostList.remove(card),
+      action === 'card.lost' ? lostList.add([card], systemClock.wall()) > 0 : lostList.remove(card, systemClock.wall()),
     );
     if (hasChanged) await writeDeed(directory, { action, about: '', detail: '' });
     say(hasChanged ? done : notDone);

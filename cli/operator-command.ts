@@ -50,7 +50,7 @@ export function operatorCommand(): Command {
     .option(...data)
     .action(async (name: string, options: { data: string }) => {
       await withAccounts(options.data, async (accounts) => {
-        if (!accounts.remove(name)) throw new ConfigError('config.invalid', `account ${name}: there is none`);
+        if (!accounts.remove(name, systemClock.wall())) throw new ConfigError('config.invalid', `account ${name}: there is none`);
         await writeDeed(options.data, { action: 'operator.remove', about: name, detail: '' });
         say(`removed ${name}`);
       });

@@ -9,7 +9,7 @@ import type { Contents } from '../gateway/backup/archive.ts';
 import { onDisk, syncDirectory, unpack } from '../gateway/backup/backup-file.ts';
 import { type GatewayCounts, inspectGateway } from '../gateway/backup/inspect.ts';
 import type { Opening } from '../gateway/backup/locks.ts';
-import { markRestored } from '../gateway/backup/mark-restored.ts';
+import { markRestored, type Replayed } from '../gateway/backup/mark-restored.ts';
 import { openIdentity } from '../gateway/identity.ts';
 import { BackupError, ConfigError } from '../protocol/errors.ts';
 import type { Clock } from '../protocol/time.ts';
@@ -37,22 +37,28 @@ export async function verifyBackup(from: string, opening: Opening): Promise<Insp
 
 /**
  * Restores a backup: afterwards `directory` is a whole data directory, or as it was.
- * @param directory not there, or empty. @throws BackupError `backup.not_empty` and as unpack; ConfigError; StoreError.
+ * @param directory not there, or empty. @param after.revocations the copy of the log that was kept apart. @throws BackupError `backup.not_empty` and as unpack; ConfigError; StoreError.
  */
-export async function restoreData(from: string, opening: Opening, directory: string, clock: Clock): Promise<Inspected> {
+export async function restoreData(
+  from: string,
+  opening: Opening,
+  directory: string,
+  { revocations, clock }: { readonly revocations?: string; readonly clock: Clock },
+): Promise<Inspected & { readonly replayed: Replayed }> {
   const to = resolve(directory);
   refuseUsed(to);
   const draft = draftBeside(to);
   try {
     const inspected = await unpackAndInspect(from, opening, draft);
-    await markRestored(dataPaths(draft).gateway, inspected.contents.createdAtMs, clock);
+    const backupAtMs = inspected.contents.createdAtMs;
+    const replayed = await markRestored(dataPaths(draft).gateway, { backupAtMs, revocations, clock });
     refuseUsed(to);
     onDisk(to, () => {
       // The one step that counts: an empty directory is replaced, any other refused by the system itself.
       renameInto(draft, to);
       syncDirectory(dirname(to));
     });
-    return inspected;
+    return { ...inspected, replayed };
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }

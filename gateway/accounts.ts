@@ -3,9 +3,11 @@
  * open. One encrypted file, so that `vestibule operator` can write it while the gateway runs. There is no account until one is added.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import { dirname } from 'node:path';
 import { ConfigError } from '../protocol/errors.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { PasswordCheck, passwordHash } from './accounts-password.ts';
+import { type Change, RevocationLog } from './backup/revocation-log.ts';
 import { type Db, openDatabase, translating } from './database.ts';
 
 /** `read-only` sees everything that operators may see and changes nothing; `manager` acts too. */
@@ -71,11 +73,13 @@ interface AccountRow {
 
 export class Accounts {
   readonly #db: Db;
+  readonly #revocations: RevocationLog;
   readonly #passwords = new PasswordCheck();
 
   /** @param key the identity's storeKey. @throws StoreError as openDatabase does. */
   constructor(path: string, key: Uint8Array) {
     this.#db = openDatabase({ path, key, steps: STEPS });
+    this.#revocations = new RevocationLog(dirname(path), key);
   }
 
   /**
@@ -87,19 +91,36 @@ export class Accounts {
     if ([...password].length < SHORTEST_PASSWORD || Buffer.byteLength(password) > LONGEST_PASSWORD_BYTES)
       throw new ConfigError('config.invalid', `password: ${SHORTEST_PASSWORD} characters or more, ${LONGEST_PASSWORD_BYTES} bytes at most`);
     if (password.toLowerCase().includes(name)) throw new ConfigError('config.invalid', 'password: has the account name in it');
-    this.#put(name, role, 'person', await passwordHash(password), nowMs);
+    this.#keep(name, role, 'person', await passwordHash(password), nowMs);
   }
 
   /** Adds a program's account, or gives it a new token. @returns the token; only its hash is kept. @throws ConfigError as `add`. */
   addProgram(name: string, nowMs: EpochMillis): string {
     refuseName(name);
     const token = randomBytes(TOKEN_BYTES).toString('base64url');
-    this.#put(name, 'read-only', 'program', sha256(token), nowMs);
+    this.#keep(name, 'read-only', 'program', sha256(token), nowMs);
     return token;
   }
 
   /** @returns false when there is no such account. Its sessions end with it. */
-  remove(name: string): boolean {
+  remove(name: string, nowMs: EpochMillis): boolean {
+    if (!this.list().some((account) => account.name === name)) return false;
+    this.#revocations.add({ kind: 'account-removed', atMs: nowMs, name });
+    return this.#remove(name);
+  }
+
+  /** Does again what was done after the backup that this file is of. @throws StoreError. */
+  replay(change: Change): void {
+    if (change.kind === 'account-removed') this.#remove(change.name);
+    if (change.kind === 'account') this.#put(change.name, change.role, change.holder, change.secretHash, change.atMs);
+  }
+
+  /** Ends every session: everybody logs in anew. @throws StoreError. */
+  closeSessions(): void {
+    translating('accounts', () => this.#db.prepare('DELETE FROM sessions').run());
+  }
+
+  #remove(name: string): boolean {
     return translating('accounts', () => this.#db.prepare('DELETE FROM accounts WHERE name = ?').run(name).changes) > 0;
   }
 
@@ -199,6 +220,7 @@ export class Accounts {
   }
 
   close(): void {
+    this.#revocations.close();
     this.#db.close();
   }
 
@@ -206,6 +228,11 @@ export class Accounts {
     return translating('accounts', () => this.#db.prepare('SELECT * FROM accounts WHERE name = ? AND kind = ?').get(name, kind)) as
       | (AccountRow & { readonly secret_hash: Uint8Array })
       | undefined;
+  }
+
+  #keep(name: string, role: Role, holder: Account['kind'], secretHash: Uint8Array, nowMs: EpochMillis): void {
+    this.#put(name, role, holder, secretHash, nowMs);
+    this.#revocations.add({ kind: 'account', atMs: nowMs, name, role, holder, secretHash });
   }
 
   #put(name: string, role: Role, kind: Account['kind'], secretHash: Uint8Array, nowMs: EpochMillis): void {

@@ -2,11 +2,13 @@
  * Which kiosks are admitted and where they hang; in the same file, behind doors of their own, venues, lost cards and what kiosks were told.
  * A file of its own, so that admission goes on while the ledger's disk is full, and so that commands can write it while the gateway runs.
  */
+import { dirname } from 'node:path';
 import type { Direction, Placement } from '../core/intake.ts';
 import { AdmissionError, ConfigError } from '../protocol/errors.ts';
 import type { EntranceId, KioskId, VenueId } from '../protocol/ids.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { RestoreBook } from './backup/restore-book.ts';
+import { type Change, RevocationLog } from './backup/revocation-log.ts';
 import { type Db, openDatabase, translating } from './database.ts';
 import { LostList } from './policy/lost-list.ts';
 import { PolicyBook } from './policy/policy-book.ts';
@@ -67,6 +69,7 @@ export class Registry {
   readonly policyBook: PolicyBook;
   readonly restoreBook: RestoreBook;
   readonly #db: Db;
+  readonly #revocations: RevocationLog;
   #known = new Map<KioskId, Kiosk>();
   #dataVersion: unknown;
   #revision = 0;
@@ -75,7 +78,8 @@ export class Registry {
   constructor(path: string, key: Uint8Array) {
     this.#db = openDatabase({ path, key, steps: REGISTRY_STEPS });
     this.venueBook = new VenueBook(this.#db, () => this.#read());
-    this.lostList = new LostList(this.#db, () => this.#read());
+    this.#revocations = new RevocationLog(dirname(path), key);
+    this.lostList = new LostList(this.#db, this.#revocations, () => this.#read());
     this.policyBook = new PolicyBook(this.#db);
     this.restoreBook = new RestoreBook(this.#db);
     this.#read();
@@ -97,12 +101,42 @@ export class Registry {
    * `admission.unknown_venue` when there is no such venue.
    */
   admit(admission: Admission, nowMs: EpochMillis): void {
-    const { kiosk, publicKey, venue, entrance, direction, isDirectionTold = false, dwellMs } = admission;
+    const { kiosk, publicKey, venue } = admission;
     const others = [...this.kiosks()].filter((other) => other.kiosk === kiosk || isSame(other.publicKey, publicKey));
     if (others.some((other) => other.kiosk !== kiosk || !isSame(other.publicKey, publicKey)))
       throw new AdmissionError('admission.wrong_key', `kiosk ${kiosk}: id and key are admitted, but not with each other`);
     if (!this.venues().some(({ id }) => id === venue))
       throw new AdmissionError('admission.unknown_venue', `venue ${venue}: not registered`);
+    this.#putKiosk(admission, nowMs, () => this.#revocations.add({ kind: 'admitted', atMs: nowMs, ...admission }));
+  }
+
+  /** Does again what was done after the backup that this registry is of; a venue that it does not know is made. @throws StoreError. */
+  replay(change: Change): void {
+    switch (change.kind) {
+      case 'admitted': {
+        const { kiosk, publicKey, venue, entrance, direction, isDirectionTold = false, dwellMs } = change;
+        if (!this.venues().some(({ id }) => id === venue)) this.putVenue({ id: venue, name: 'Restored', timezone: 'UTC' });
+        const door = { venue, entrance, isDirectionTold, ...(direction && { direction }), ...(dwellMs && { dwellMs }) };
+        this.#putKiosk({ kiosk, publicKey, ...door }, change.atMs, () => {});
+        return;
+      }
+      case 'revoked':
+        this.#setRevoked(change.kiosk, change.atMs, () => {});
+        return;
+      case 'lost':
+      case 'found':
+        this.lostList.replay(change);
+        return;
+      default:
+    }
+  }
+
+  /** @param note is called within the transaction: what it writes elsewhere is there before this is. */
+  #putKiosk(
+    { kiosk, publicKey, venue, entrance, direction, isDirectionTold = false, dwellMs }: Admission,
+    nowMs: EpochMillis,
+    note: () => void,
+  ): void {
     this.#transact(() => {
       this.#putEntrance(entrance, venue, direction);
       if (isDirectionTold) this.#db.prepare('UPDATE entrances SET is_told = 1 WHERE id = ?').run(entrance);
@@ -113,13 +147,22 @@ export class Registry {
              revoked_at_ms = NULL`,
         )
         .run(kiosk, publicKey, venue, entrance, dwellMs ?? null, nowMs);
+      note();
     });
   }
 
   /** Takes a kiosk's admission back; a running gateway cuts it off. @returns false when no such kiosk is admitted. */
   revoke(kiosk: KioskId, nowMs: EpochMillis): boolean {
+    return this.#setRevoked(kiosk, nowMs, () => this.#revocations.add({ kind: 'revoked', atMs: nowMs, kiosk }));
+  }
+
+  #setRevoked(kiosk: KioskId, nowMs: EpochMillis, note: () => void): boolean {
     const revoke = 'UPDATE kiosks SET revoked_at_ms = ? WHERE kiosk = ? AND revoked_at_ms IS NULL';
-    return this.#transact(() => this.#db.prepare(revoke).run(nowMs, kiosk).changes) > 0;
+    return this.#transact(() => {
+      const isRevoked = this.#db.prepare(revoke).run(nowMs, kiosk).changes > 0;
+      if (isRevoked) note();
+      return isRevoked;
+    });
   }
 
   /** @returns the kiosk, also a revoked one, as it stands now, whichever process changed it. @throws StoreError. */
@@ -141,6 +184,7 @@ export class Registry {
   }
 
   close(): void {
+    this.#revocations.close();
     this.#db.close();
   }
 

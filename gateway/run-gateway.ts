@@ -10,6 +10,7 @@ import { GATEWAY_STATE_TOPIC } from '../protocol/topics.ts';
 import { formatTrust, type TrustDocument } from '../protocol/trust.ts';
 import { Announcer } from './announce.ts';
 import { ResendDesk } from './backup/resend-desk.ts';
+import { SecondPlace } from './backup/second-place.ts';
 import { type Broker, openBroker } from './broker.ts';
 import type { GatewayConfig } from './config.ts';
 import { holdLock } from './database.ts';
@@ -173,6 +174,8 @@ async function start(
     onBug,
   });
   const resends = new ResendDesk({ registry, ledger: db, deployment, receiptKey, publish: broker.publish, clock, log, onBug });
+  const second = new SecondPlace(config.directory, identity.storeKey);
+  opened.add(() => second.close());
   const announcer = new Announcer({
     publish: broker.publish,
     hasListeners: broker.hasListeners,
@@ -265,6 +268,7 @@ async function start(
     everySecond(tick, clock, log, stopping.signal),
     everySecond(() => policies.look(stopping.signal).then(() => board.policies(policies.summary())), clock, log, stopping.signal),
     everySecond(() => resends.look(stopping.signal), clock, log, stopping.signal),
+    everySecond(() => second.look(), clock, log, stopping.signal, 'second_place'),
     everySecond(web.tick, clock, log, stopping.signal),
     enrolment.keepOut(broker.cutOff, stopping.signal),
     pruneHourly((nowMs) => pruneSome(db, ledger, config.retentionDays, nowMs), clock, log, stopping.signal),

@@ -12,9 +12,15 @@ const PRUNE_EVERY_MS = 3_600_000;
 /** Between two steps of pruning, kiosks are served. */
 const PRUNE_PAUSE_MS = 20;
 
-/** Runs `tick` every second until aborted. One that fails with a StoreError is tried again; a bug ends the loop with that error. */
-export async function everySecond(tick: () => void | Promise<void>, clock: Clock, log: Log, signal: AbortSignal): Promise<void> {
-  const trouble = new SteadyLog(log, clock, 'upkeep');
+/** Runs `tick` every second until aborted. @param subject names it in the log. One that fails with a StoreError is tried again; a bug ends the loop with that error. */
+export async function everySecond(
+  tick: () => void | Promise<void>,
+  clock: Clock,
+  log: Log,
+  signal: AbortSignal,
+  subject = 'upkeep',
+): Promise<void> {
+  const trouble = new SteadyLog(log, clock, subject);
   while (!signal.aborted) {
     try {
       await tick();

@@ -1,10 +1,14 @@
-/** The last step on a restored gateway's files before they take their place: what its next start has to make good. */
+/** The last steps on a restored gateway's files before they take their place: what was revoked since, and what its next start has to make good. */
 import type { Clock } from '../../protocol/time.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
+import { Accounts } from '../accounts.ts';
+import { CodeBook } from '../enrol/code-book.ts';
 import { openIdentity } from '../identity.ts';
 import { Ledger, openLedgerFile } from '../ledger.ts';
 import { gatewayPaths } from '../paths.ts';
 import { Registry } from '../registry.ts';
+import { linesBeyond } from './revocation-file.ts';
+import { type Change, RevocationLog, readChanges } from './revocation-log.ts';
 
 /**
  * More positions than a gateway gives out in the three weeks that retention lets anything be missed: 69,444 batches a second for five months. A
@@ -12,9 +16,42 @@ import { Registry } from '../registry.ts';
  */
 const SKIPPED_POSITIONS = 2 ** 40;
 
-/** @param directory the gateway's, that no gateway runs on. @throws ConfigError and StoreError as openIdentity and openDatabase do. */
-export async function markRestored(directory: string, backupAtMs: EpochMillis, clock: Clock): Promise<void> {
+export interface Replayed {
+  /** Changes since the backup that were done again; `undefined` where there was no log of them. */
+  readonly changes: number | undefined;
+  /** When the last of them was. */
+  readonly lastAtMs: EpochMillis | undefined;
+  /** Enrolment codes that were taken back, for want of a log that says which were used. */
+  readonly withdrawnCodes: number;
+}
+
+/**
+ * @param directory the gateway's, that no gateway runs on. @param revocations the copy of the log that was kept apart.
+ * @throws ConfigError, StoreError and BackupError as openIdentity, openDatabase and linesBeyond do.
+ */
+export async function markRestored(
+  directory: string,
+  { backupAtMs, revocations, clock }: { readonly backupAtMs: EpochMillis; readonly revocations: string | undefined; readonly clock: Clock },
+): Promise<Replayed> {
   const { storeKey } = await openIdentity(directory);
+  skipPositions(directory, storeKey, backupAtMs, clock);
+  const log = new RevocationLog(directory, storeKey);
+  try {
+    if (revocations === undefined) {
+      const withdrawnCodes = replay(directory, storeKey, [], ({ book }) => book.withdrawAll(clock.wall()));
+      return { changes: undefined, lastAtMs: undefined, withdrawnCodes };
+    }
+    const beyond = linesBeyond(revocations, log, storeKey);
+    const changes = readChanges([...log.lines(), ...beyond], storeKey).slice(log.count());
+    replay(directory, storeKey, changes, () => 0);
+    log.addLines(beyond);
+    return { changes: changes.length, lastAtMs: changes.at(-1)?.atMs, withdrawnCodes: 0 };
+  } finally {
+    log.close();
+  }
+}
+
+function skipPositions(directory: string, storeKey: Uint8Array, backupAtMs: EpochMillis, clock: Clock): void {
   const paths = gatewayPaths(directory);
   const db = openLedgerFile(paths.ledger, storeKey);
   const ledger = new Ledger(db, paths.segments, storeKey, clock);
@@ -25,5 +62,25 @@ export async function markRestored(directory: string, backupAtMs: EpochMillis, c
     registry.close();
     ledger.close();
     db.close();
+  }
+}
+
+/** Everybody logs in anew: a session that was ended since would live again. */
+function replay<T>(
+  directory: string,
+  storeKey: Uint8Array,
+  changes: readonly Change[],
+  then: (stores: { readonly book: CodeBook }) => T,
+): T {
+  const paths = gatewayPaths(directory);
+  const registry = new Registry(paths.registry, storeKey);
+  const book = new CodeBook(paths.enrolment, storeKey);
+  const accounts = new Accounts(paths.accounts, storeKey);
+  try {
+    accounts.closeSessions();
+    for (const change of changes) for (const store of [registry, book, accounts]) store.replay(change);
+    return then({ book });
+  } finally {
+    for (const store of [accounts, book, registry]) store.close();
   }
 }

@@ -1,7 +1,8 @@
 /**
  * What of a gateway's directory goes into a backup, as files that stand still, while the gateway goes on writing. Each database is copied as
  * it is at one moment; the order of the moments is such that what they disagree about is mended by the next start:
- * the ledger's index before its entries (what it lacks is made again of them), the audit log's head before the log, codes before kiosks.
+ * the ledger's index before its entries (what it lacks is made again of them), the audit log's head before the log, the log of revocations before
+ * what it is about, codes before kiosks.
  */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,10 +24,10 @@ const KEY_FILE = /^[a-z0-9][a-z0-9.-]{0,40}$/;
 /** @param staging an empty directory for copies, which are taken away as soon as they are used. @throws StoreError. */
 export function* gatewayPieces(directory: string, storeKey: Uint8Array, staging: string): Generator<Piece> {
   const paths = gatewayPaths(directory);
-  yield* plain('gateway', directory, ['operator.txt', 'trust.json']);
+  yield* plain('gateway', directory, ['operator.txt', 'trust.json', 'second-place']);
   yield* plain('gateway/keys', join(directory, 'keys'), namesIn(join(directory, 'keys'), KEY_FILE));
   const copy = (name: string, path: string) => copied(name, path, storeKey, staging);
-  for (const name of ['enrolment.db', 'registry.db', 'accounts.db'])
+  for (const name of ['revocations.db', 'enrolment.db', 'registry.db', 'accounts.db'])
     if (existsSync(join(directory, name))) yield* copy(`gateway/${name}`, join(directory, name));
   yield* plain('gateway', directory, ['audit.head']);
   if (existsSync(paths.audit)) yield* copy('gateway/audit.db', paths.audit);

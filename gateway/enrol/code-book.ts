@@ -3,9 +3,11 @@
  * A file of its own: `vestibule enrol` writes it while the gateway runs, and a restored registry does not bring a used code back.
  */
 import { createHash } from 'node:crypto';
+import { dirname } from 'node:path';
 import type { Role } from '../../protocol/enrol.ts';
 import type { EntranceId, KioskId, VenueId } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
+import { type Change, RevocationLog } from '../backup/revocation-log.ts';
 import { type Db, openDatabase, translating } from '../database.ts';
 
 /** What a code is good for: one kiosk at one door. */
@@ -89,10 +91,12 @@ interface CodeRow {
 
 export class CodeBook {
   readonly #db: Db;
+  readonly #revocations: RevocationLog;
 
   /** @param key the identity's storeKey. @throws StoreError as openDatabase does. */
   constructor(path: string, key: Uint8Array) {
     this.#db = openDatabase({ path, key, steps: STEPS });
+    this.#revocations = new RevocationLog(dirname(path), key);
   }
 
   /** Takes note of new codes, all or none. @param secrets of each, 16 random bytes; not kept. @returns their numbers. */
@@ -127,18 +131,37 @@ export class CodeBook {
 
   /** Binds a code to the first kiosk that comes with it. @returns whether it is that kiosk's: false when another one had it already. */
   bind(number: number, kiosk: KioskId, publicKey: Uint8Array, nowMs: EpochMillis): boolean {
-    return this.#do((db) => {
-      // One statement, so that of two that come at the same moment one finds nothing to change.
-      db.prepare('UPDATE codes SET kiosk = ?, public_key = ?, bound_at_ms = ? WHERE number = ? AND kiosk IS NULL').run(
-        kiosk,
-        publicKey,
-        nowMs,
-        number,
-      );
-      return (
-        db.prepare('SELECT 1 FROM codes WHERE number = ? AND kiosk = ? AND public_key = ?').get(number, kiosk, publicKey) !== undefined
-      );
-    });
+    return this.#bind(number, kiosk, publicKey, nowMs, () =>
+      this.#revocations.add({ kind: 'code-used', atMs: nowMs, number, kiosk, publicKey }),
+    );
+  }
+
+  /** Does again what was done after the backup that this book is of. @throws StoreError. */
+  replay(change: Change): void {
+    if (change.kind === 'code-used') {
+      this.#bind(change.number, change.kiosk, change.publicKey, change.atMs, () => {});
+      this.finish(change.number);
+    }
+    if (change.kind === 'code-withdrawn') this.#withdraw(change.number, change.atMs);
+  }
+
+  /** Takes back every code that nobody has used. @returns how many. @throws StoreError. */
+  withdrawAll(nowMs: EpochMillis): number {
+    return this.codes().filter(({ number }) => this.#withdraw(number, nowMs)).length;
+  }
+
+  /** @param note is called once, within the transaction that binds it. */
+  #bind(number: number, kiosk: KioskId, publicKey: Uint8Array, nowMs: EpochMillis, note: () => void): boolean {
+    return this.#do((db) =>
+      db.transact(() => {
+        // One statement, so that of two that come at the same moment one finds nothing to change.
+        const bind = 'UPDATE codes SET kiosk = ?, public_key = ?, bound_at_ms = ? WHERE number = ? AND kiosk IS NULL';
+        if (db.prepare(bind).run(kiosk, publicKey, nowMs, number).changes > 0) note();
+        return (
+          db.prepare('SELECT 1 FROM codes WHERE number = ? AND kiosk = ? AND public_key = ?').get(number, kiosk, publicKey) !== undefined
+        );
+      }),
+    );
   }
 
   /** All that a bound code asks for is done. */
@@ -148,6 +171,11 @@ export class CodeBook {
 
   /** Takes a code back that nobody has used. @returns whether there was such a one. */
   withdraw(number: number, nowMs: EpochMillis): boolean {
+    this.#revocations.add({ kind: 'code-withdrawn', atMs: nowMs, number });
+    return this.#withdraw(number, nowMs);
+  }
+
+  #withdraw(number: number, nowMs: EpochMillis): boolean {
     return this.#do(
       (db) =>
         db.prepare('UPDATE codes SET withdrawn_at_ms = ? WHERE number = ? AND kiosk IS NULL AND withdrawn_at_ms IS NULL').run(nowMs, number)
@@ -181,6 +209,7 @@ export class CodeBook {
   }
 
   close(): void {
+    this.#revocations.close();
     this.#db.close();
   }
 

@@ -58,9 +58,9 @@ t.test('accounts: a session ends after 12 hours without use, after 7 days, with 
   accounts.closeSession(closed);
   t.equal(accounts.session(closed, at(1)), undefined);
   t.not(accounts.session(other, at(1))?.csrf, undefined);
-  t.ok(accounts.remove('ann'));
+  t.ok(accounts.remove('ann', at(2)));
   t.equal(accounts.session(other, at(1)), undefined, 'gone with its account');
-  t.notOk(accounts.remove('ann'));
+  t.notOk(accounts.remove('ann', at(2)));
   accounts.close();
 });
 
