@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { AuditLog, type Deed } from '../gateway/audit.ts';
 import { copyRevocations } from '../gateway/backup/revocation-file.ts';
 import { gatewayPaths } from '../gateway/paths.ts';
-import { StoreError } from '../protocol/errors.ts';
+import { codeOf, StoreError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import { dataPaths, gatewayIdentity } from './data-paths.ts';
 
@@ -25,6 +25,17 @@ async function tellSecondPlace(directory: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     process.stderr.write(`vestibule: the copy of the revocation log is not up to date: ${error.message} [${error.code}]\n`);
+  }
+}
+
+/** Does what a person asks for once it is written down, and writes down, too, when it could not be done. @throws what `work` throws. */
+export async function doDeed<T>(directory: string, deed: Pick<Deed, 'action' | 'about' | 'detail'>, work: () => Promise<T>): Promise<T> {
+  await writeDeed(directory, deed);
+  try {
+    return await work();
+  } catch (error) {
+    await writeDeed(directory, { ...deed, action: `${deed.action}.failed`, detail: codeOf(error) ?? 'bug' });
+    throw error;
   }
 }
 

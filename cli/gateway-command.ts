@@ -2,12 +2,13 @@
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Direction } from '../core/intake.ts';
+import type { Admission, Registry } from '../gateway/registry.ts';
 import { dropQuarantine, gatewayStatus } from '../gateway/status.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { type EntranceId, isPlaceId, type KioskId, newPlaceId, type VenueId } from '../protocol/ids.ts';
 import { DWELL_MS } from '../protocol/policy.ts';
 import { systemClock } from '../protocol/time.ts';
-import { writeDeed } from './audit-desk.ts';
+import { doDeed, writeDeed } from './audit-desk.ts';
 import { backupCommands } from './backup-command.ts';
 import { dataPaths, gatewayIdentity, readJsonFile, refuseNoGateway } from './data-paths.ts';
 import { statusLines } from './gateway-status.ts';
@@ -30,10 +31,53 @@ Operators read over plain MQTT on this machine only, with the account in <data>/
 const ADMIT_HELP = `
 On the kiosk, "vestibule kiosk key" makes kiosk.json; it is public. Carry it here, and the gateway's trust.json there:
   vestibule venue add --name "Town library"
-  vestibule gateway admit kiosk.json --venue <id> --direction in`;
+  vestibule gateway admit kiosk.json --venue <id> --direction in
+One that was revoked comes back by its id, to the door where it hung:
+  vestibule gateway admit 0123456789abcdef`;
 
 /** The public file that a kiosk makes of itself. */
 const kioskFile = z.object({ kiosk: z.string().refine(isPlaceId), publicKey: z.string().regex(/^[A-Za-z0-9_-]{43}$/) });
+
+interface AdmitOptions {
+  readonly data: string;
+  readonly venue?: string;
+  readonly entrance?: string;
+  readonly direction?: Direction;
+  readonly dwellHours?: string;
+}
+
+/** One that was admitted before keeps its place, where nothing else is said. @throws ConfigError `config.invalid`. */
+function admissionOf(which: string, options: AdmitOptions, registry: Registry): Admission {
+  const { kiosk, publicKey } = isPlaceId(which) ? knownKiosk(which as KioskId, registry) : kioskIn(which);
+  const dwellMs = options.dwellHours === undefined ? undefined : Math.round(Number(options.dwellHours) * 3_600_000);
+  if (dwellMs !== undefined && !(dwellMs >= DWELL_MS.least && dwellMs <= DWELL_MS.most))
+    throw new ConfigError('config.invalid', `--dwell-hours: "${options.dwellHours}" of 0.02 to 48 hours`);
+  const before = registry.kiosk(kiosk)?.placement;
+  const venue = options.venue === undefined ? before?.venue : placeId<VenueId>('--venue', options.venue);
+  if (venue === undefined) throw new ConfigError('config.invalid', '--venue: where does it hang? ("vestibule venue list" tells them)');
+  const former = before?.venue === venue ? before.entrance : newPlaceId<EntranceId>();
+  return {
+    kiosk,
+    publicKey,
+    venue,
+    entrance: options.entrance === undefined ? former : placeId<EntranceId>('--entrance', options.entrance),
+    ...(options.direction === undefined ? {} : { direction: options.direction, isDirectionTold: true }),
+    ...(dwellMs === undefined ? {} : { dwellMs }),
+  };
+}
+
+function knownKiosk(id: KioskId, registry: Registry): Pick<Admission, 'kiosk' | 'publicKey'> {
+  const known = registry.kiosk(id);
+  if (known === undefined) throw new ConfigError('config.invalid', `kiosk ${id}: was never admitted; give the file that it made of itself`);
+  return known;
+}
+
+function kioskIn(path: string): Pick<Admission, 'kiosk' | 'publicKey'> {
+  const parsed = kioskFile.safeParse(readJsonFile(path));
+  if (!parsed.success) throw new ConfigError('config.invalid', `${path}: not a kiosk's public file (vestibule kiosk key makes one)`);
+  const { kiosk, publicKey } = parsed.data;
+  return { kiosk: kiosk as KioskId, publicKey: new Uint8Array(Buffer.from(publicKey, 'base64url')) };
+}
 
 export function gatewayCommand(): Command {
   const gateway = new Command('gateway').description('receive what kiosks send, keep it, flag it, and hand it to the tracing core');
@@ -80,9 +124,9 @@ export function gatewayCommand(): Command {
 
   gateway
     .command('admit')
-    .argument('<kiosk.json>', 'the file that the kiosk made of itself')
+    .argument('<kiosk>', 'the file that the kiosk made of itself; or the id of one that was admitted before')
     .description('let a kiosk connect, and say at which door it hangs')
-    .requiredOption('--venue <id>', 'see "vestibule venue list"')
+    .option('--venue <id>', 'see "vestibule venue list"; needed for a new one')
     .option('--entrance <id>', 'an existing entrance (status --json tells it), when a kiosk takes the place of another')
     .addOption(
       new Option('--direction <door>', 'what the entrance is for, told to the kiosk; left out, the kiosk goes by its own').choices([
@@ -94,28 +138,15 @@ export function gatewayCommand(): Command {
     .option('--dwell-hours <hours>', 'the usual stay at this kiosk, where it is another than its venue has')
     .option(...data)
     .addHelpText('after', ADMIT_HELP)
-    .action(
-      async (path: string, options: { venue: string; entrance?: string; direction?: Direction; dwellHours?: string; data: string }) => {
-        const parsed = kioskFile.safeParse(readJsonFile(path));
-        if (!parsed.success) throw new ConfigError('config.invalid', `${path}: not a kiosk's public file (vestibule kiosk key makes one)`);
-        const dwellMs = options.dwellHours === undefined ? undefined : Math.round(Number(options.dwellHours) * 3_600_000);
-        if (dwellMs !== undefined && !(dwellMs >= DWELL_MS.least && dwellMs <= DWELL_MS.most))
-          throw new ConfigError('config.invalid', `--dwell-hours: "${options.dwellHours}" of 0.02 to 48 hours`);
-        const entrance = options.entrance === undefined ? newPlaceId<EntranceId>() : placeId<EntranceId>('--entrance', options.entrance);
-        const admission = {
-          kiosk: parsed.data.kiosk as KioskId,
-          publicKey: new Uint8Array(Buffer.from(parsed.data.publicKey, 'base64url')),
-          venue: placeId<VenueId>('--venue', options.venue),
-          entrance,
-          ...(options.direction === undefined ? {} : { direction: options.direction, isDirectionTold: true }),
-          ...(dwellMs === undefined ? {} : { dwellMs }),
-        };
-        refuseNoGateway(dataPaths(options.data));
-        await withRegistry(options.data, (registry) => registry.admit(admission, systemClock.wall()));
-        await writeDeed(options.data, { action: 'kiosk.admit', about: admission.kiosk, detail: `venue ${admission.venue}` });
-        say(`admitted kiosk ${admission.kiosk} at entrance ${entrance}`);
-      },
-    );
+    .action(async (which: string, options: AdmitOptions) => {
+      refuseNoGateway(dataPaths(options.data));
+      const admission = await withRegistry(options.data, (registry) => admissionOf(which, options, registry));
+      const { kiosk, venue, entrance } = admission;
+      await doDeed(options.data, { action: 'kiosk.admit', about: kiosk, detail: `venue ${venue}` }, () =>
+        withRegistry(options.data, (registry) => registry.admit(admission, systemClock.wall())),
+      );
+      say(`admitted kiosk ${kiosk} at entrance ${entrance}`);
+    });
 
   gateway
     .command('revoke')
@@ -124,11 +155,11 @@ export function gatewayCommand(): Command {
     .option(...data)
     .action(async (kiosk: string, options: { data: string }) => {
       refuseNoGateway(dataPaths(options.data));
-      const isRevoked = await withRegistry(options.data, (registry) =>
-        registry.revoke(placeId<KioskId>('kiosk', kiosk), systemClock.wall()),
-      );
-      if (!isRevoked) throw new ConfigError('config.invalid', `kiosk ${kiosk}: not admitted`);
-      await writeDeed(options.data, { action: 'kiosk.revoke', about: kiosk, detail: '' });
+      const id = placeId<KioskId>('kiosk', kiosk);
+      await doDeed(options.data, { action: 'kiosk.revoke', about: id, detail: '' }, async () => {
+        const isRevoked = await withRegistry(options.data, (registry) => registry.revoke(id, systemClock.wall()));
+        if (!isRevoked) throw new ConfigError('config.invalid', `kiosk ${kiosk}: not admitted`);
+      });
       say(`revoked kiosk ${kiosk}`);
     });
 

@@ -5,8 +5,8 @@ import { UNSIGNED_CARDS, VENUE_KINDS, type Venue } from '../gateway/policy/venue
 import type { VenueBook } from '../gateway/policy/venue-book.ts';
 import type { Registry } from '../gateway/registry.ts';
 import { ConfigError } from '../protocol/errors.ts';
-import type { VenueId } from '../protocol/ids.ts';
-import { writeDeed } from './audit-desk.ts';
+import { newPlaceId, type VenueId } from '../protocol/ids.ts';
+import { doDeed } from './audit-desk.ts';
 import { dataPaths, refuseNoGateway } from './data-paths.ts';
 import { placeId, withRegistry } from './registry-access.ts';
 
@@ -47,11 +47,15 @@ export function venueCommand(): Command {
     .addHelpText('after', HELP)
     .action(async (options: RuleOptions) => {
       const timezone = options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
-      const added = await withRegistry(options.data, ({ venueBook }) => {
-        const { id } = venueBook.add({ ...rulesOf(options), timezone });
-        return putEntrances(venueBook, id, options);
-      });
-      await writeDeed(options.data, { action: 'venue.add', about: added.id, detail: '' });
+      const id = newPlaceId<VenueId>();
+      const added = await doDeed(options.data, { action: 'venue.add', about: id, detail: '' }, () =>
+        withRegistry(options.data, ({ venueBook }) =>
+          venueBook.together(() => {
+            venueBook.add({ ...rulesOf(options), timezone }, id);
+            return putEntrances(venueBook, id, options);
+          }),
+        ),
+      );
       say(venueLines(added).join('\n'));
     });
 
@@ -63,13 +67,16 @@ export function venueCommand(): Command {
       refuseNoGateway(dataPaths(options.data));
       const id = placeId<VenueId>('venue', text);
       const rules = rulesOf(options);
-      const changed = await withRegistry(options.data, ({ venueBook }) => {
-        venueBook.edit(id, rules);
-        return putEntrances(venueBook, id, options);
-      });
       const { entrance = [], removeEntrance = [] } = options;
       const what = [...Object.keys(rules), ...(entrance.length + removeEntrance.length > 0 ? ['entrances'] : [])];
-      await writeDeed(options.data, { action: 'venue.edit', about: id, detail: what.join(' ') });
+      const changed = await doDeed(options.data, { action: 'venue.edit', about: id, detail: what.join(' ') }, () =>
+        withRegistry(options.data, ({ venueBook }) =>
+          venueBook.together(() => {
+            venueBook.edit(id, rules);
+            return putEntrances(venueBook, id, options);
+          }),
+        ),
+      );
       say(venueLines(changed).join('\n'));
     });
 

@@ -112,11 +112,17 @@ export class VenueBook {
   removeEntrance(venue: VenueId, name: string): void {
     this.#write(() => {
       const entrance = this.venue(venue).entrances.find((one) => one.id === name || one.name === name);
-      if (entrance === undefined) throw new ConfigError('config.invalid', `venue ${venue}: no entrance of that name or id`);
+      if (entrance === undefined)
+        throw new ConfigError('config.invalid', `venue ${venue}: no entrance "${name}"; it has ${namesOf(this.venue(venue))}`);
       const hangs = this.#db.prepare('SELECT 1 FROM kiosks WHERE entrance = ? LIMIT 1').get(entrance.id);
       if (hangs !== undefined) throw new ConfigError('config.invalid', `entrance ${entrance.id}: a kiosk was admitted there`);
       this.#db.prepare('DELETE FROM entrances WHERE id = ?').run(entrance.id);
     });
+  }
+
+  /** Does all that `work` changes here, or none of it. @throws what `work` throws. */
+  together<T>(work: () => T): T {
+    return this.#write(work);
   }
 
   #put(id: VenueId, rules: VenueRules): void {
@@ -146,6 +152,8 @@ export class VenueBook {
     return done;
   }
 }
+
+const namesOf = ({ entrances }: Venue): string => entrances.map(({ id, name }) => (name === '' ? id : `"${name}"`)).join(', ') || 'none';
 
 const venueOf = (row: VenueRow, entrances: readonly EntranceRow[]): Venue => ({
   id: row.id,

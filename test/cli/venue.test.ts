@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { encodeCode } from '../../protocol/code.ts';
@@ -53,4 +54,30 @@ t.test('enrol: who gave out codes and took them back is in the audit log, and no
   t.match(audit, /code\.withdraw 2/);
   t.match(code, /^V/);
   t.notMatch(audit, code);
+});
+
+t.test('venue: an edit of which a part can not be done is not done at all, and the audit log says both', async (t) => {
+  const data = join(t.testdir(), 'data');
+  const [venue = ''] = (await run(['venue', 'add', '--name', 'Library', '--entrance', 'Exit=out', '--data', data])).split(' ');
+  const edit = ['venue', 'edit', venue, '--name', 'Archive', '--entrance', 'Exit=both', '--remove-entrance', 'Side door', '--data', data];
+  await t.rejects(run(edit), /no entrance "Side door"; it has "Exit".*config\.invalid/s);
+  const { venues } = JSON.parse(await run(['venue', 'list', '--json', '--data', data]));
+  t.match(venues, [{ name: 'Library', entrances: [{ name: 'Exit', direction: 'out' }] }]);
+  t.match(await run(['audit', 'list', '--data', data]), /venue\.edit \w+ name entrances\n.*venue\.edit\.failed \w+ config\.invalid/);
+});
+
+t.test('gateway admit: a kiosk that was revoked comes back by its id, to the door where it hung', async (t) => {
+  const data = join(t.testdir(), 'data');
+  const [venue = ''] = (await run(['venue', 'add', '--name', 'Library', '--data', data])).split(' ');
+  await run(['kiosk', 'key', '--data', join(data, 'there')]);
+  const card = join(data, 'there', 'kiosk', 'kiosk.json');
+  const { kiosk } = JSON.parse(readFileSync(card, 'utf8'));
+  await t.rejects(run(['gateway', 'admit', card, '--data', data]), /--venue: where does it hang/);
+  await t.rejects(run(['gateway', 'admit', kiosk, '--venue', venue, '--data', data]), /was never admitted/);
+  const admitted = await run(['gateway', 'admit', card, '--venue', venue, '--direction', 'out', '--data', data]);
+  await run(['gateway', 'revoke', kiosk, '--data', data]);
+  t.equal(await run(['gateway', 'admit', kiosk, '--data', data]), admitted);
+  const { venues } = JSON.parse(await run(['venue', 'list', '--json', '--data', data]));
+  t.match(venues, [{ entrances: [{ direction: 'out' }] }]);
+  t.equal(venues[0].entrances.length, 1);
 });
