@@ -239,6 +239,7 @@ export class Ledger {
     if (this.#isIndexBehind) this.#catchUp();
     const segment = this.segments.openFor(this.#clock.wall(), this.#lastPosition + 1);
     const before = this.#lastPosition;
+    let areEntriesKept = false;
     this.#segment = segment;
     this.#depth = 1;
     if (isInEntries !== undefined) this.#db.setSyncing(false);
@@ -250,6 +251,7 @@ export class Ledger {
         this.#flush();
         return worked;
       });
+      areEntriesKept = true;
       this.#isIndexBehind = true;
       this.#db.commit();
       this.#isIndexBehind = false;
@@ -261,7 +263,7 @@ export class Ledger {
       this.#db.rollback();
       segment.forget();
       this.#seen.forget();
-      if (!this.#isIndexBehind) this.#lastPosition = before;
+      if (!areEntriesKept) this.#lastPosition = before;
       throw error;
     } finally {
       if (isInEntries !== undefined) this.#db.setSyncing(true);

@@ -121,6 +121,31 @@ t.test('ledger: entries that were kept when the index could not be committed are
   t.equal(seen(), 3);
 });
 
+t.test('ledger: entries that were kept, when only the sync behind them could not be done, are not written over by what comes next', async (t) => {
+  const { take, kiosk, db, clock, log, rows, seen, reasons } = await openTestIngest(t);
+  const start = await kiosk.start();
+  await take(start.batch([start.seal(checkIn())]));
+  const commit = db.commit.bind(db);
+  const transact = db.transact.bind(db);
+  db.commit = () => {
+    db.commit = commit;
+    commit();
+    db.transact = () => {
+      db.transact = transact;
+      throw new StoreError('store.busy', 'index: made to fail');
+    };
+  };
+  const sent = [take(start.batch([start.seal(checkIn())])), take(Uint8Array.of(1))];
+  await until(() => log.of('ingest.failed').length > 0);
+  t.equal(rows(), 2, 'kept');
+  t.equal(await take(start.batch([start.seal(checkIn())])), 'acknowledge');
+  await clock.advance(30_000);
+  t.strictSame(await Promise.all(sent), ['acknowledge', 'acknowledge']);
+  t.equal(rows(), 3);
+  t.equal(seen(), 3);
+  t.strictSame(reasons(), { 'decode.malformed': 1 });
+});
+
 t.test('ledger: a full disk under the entries withholds everything and loses nothing', async (t) => {
   const { take, kiosk, ledger, clock, log, rows, seen } = await openTestIngest(t);
   const start = await kiosk.start();
