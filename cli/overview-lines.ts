@@ -1,8 +1,13 @@
 /** What `vestibule status` prints: how all of it does, what needs somebody and what to do, then every kiosk a line. Pure. */
+import { spanWords } from '../gateway/web/kiosk-words.ts';
 import type { KioskView, Overview, Tone, Trouble } from '../gateway/web/schema.ts';
 
 /** Told apart without colour. */
 const SIGN: Readonly<Record<Tone, string>> = { act: '!', look: '~', good: '·', off: '-' };
+
+/** What is only worth a look is told of so many: after a power cut at a venue it would be the whole screen. */
+const MOST_LOOKS = 12;
+const MOST_REFUSED = 10;
 
 /** @param width of the terminal, columns: lines of trouble are wrapped to it. */
 export function overviewLines({ gateway, venues, kiosks }: Overview, width: number): string[] {
@@ -11,44 +16,66 @@ export function overviewLines({ gateway, venues, kiosks }: Overview, width: numb
     const door = venue?.entrances.find(({ id }) => id === kiosk.entrance)?.name;
     return `${venue?.name ?? 'no venue'}${door ? `, ${door}` : ''} (${kiosk.kiosk})`;
   };
+  const placeOf = (kiosk: KioskView): string => nameOf(kiosk).replace(/ \(.*$/, '');
   const needs = [
     ...gateway.troubles.map((trouble) => ({ where: 'gateway', trouble })),
-    ...kiosks.flatMap((kiosk) => kiosk.troubles.filter(({ tone }) => tone === 'act').map((trouble) => ({ where: nameOf(kiosk), trouble }))),
+    ...kiosks.flatMap((kiosk) => kiosk.troubles.map((trouble) => ({ where: nameOf(kiosk), trouble }))),
   ];
+  const acts = needs.filter(({ trouble }) => trouble.tone === 'act');
+  const looks = needs.filter(({ trouble }) => trouble.tone === 'look');
+  const left = looks.length - MOST_LOOKS;
   const lastMinute = gateway.rowsPerMinute.at(-2) ?? 0;
   return [
     `${SIGN[gateway.tone]} ${gateway.headline}`,
-    `  ${gateway.connectedKiosks} of ${gateway.admittedKiosks} kiosks connected, ${lastMinute} rows in the last minute, ${gateway.queued} waiting at kiosks`,
-    `  ${diskWords(gateway.disk)}; ${gateway.sinks.map(sinkWords).join(', ') || 'no sink'}`,
+    `  ${gateway.connectedKiosks} of ${gateway.admittedKiosks} kiosks connected, ${records(lastMinute)} in the last minute, ${gateway.queued} waiting at kiosks`,
+    `  ${diskWords(gateway.disk)}; ${gateway.sinks.map(sinkWords).join(', ') || 'nothing is forwarded'}`,
     `  flags: ${gateway.flags.confirmed} confirmed, ${gateway.flags.unconfirmed} unconfirmed, ${gateway.flags.pending} waiting; ${gateway.quarantined} in quarantine`,
-    ...needs.flatMap(({ where, trouble }) => ['', `${SIGN[trouble.tone]} ${where}`, ...troubleLines(trouble, width)]),
+    ...[...acts, ...looks.slice(0, MOST_LOOKS)].flatMap(({ where, trouble }) => [
+      '',
+      `${SIGN[trouble.tone]} ${where}`,
+      ...troubleLines(trouble, gateway.atMs, width),
+    ]),
+    ...(left > 0 ? ['', `  and ${left} more worth a look: the dashboard has them`] : []),
     '',
     ...kiosks.map(
-      (kiosk) =>
-        `${SIGN[kiosk.tone]} ${kiosk.kiosk}  ${kiosk.summary.padEnd(18)} ${nameOf(kiosk).replace(/ \(.*$/, '')}${kioskFacts(kiosk)}`,
+      (kiosk) => `${SIGN[kiosk.tone]} ${kiosk.kiosk}  ${kiosk.summary.padEnd(18)} ${placeOf(kiosk)}${kioskFacts(kiosk, gateway.atMs)}`,
     ),
-    ...gateway.refused
-      .slice(0, 10)
-      .map(({ kiosk, count, meaning, code }) => `  refused ${count} times: ${kiosk ?? 'somebody'}: ${meaning} [${code}]`),
+    ...gateway.refused.slice(0, MOST_REFUSED).map(({ kiosk, count, meaning, code }) => {
+      const known = kiosks.find((other) => other.kiosk === kiosk);
+      const who = known === undefined ? (kiosk ?? 'somebody') : nameOf(known);
+      return `  refused ${count === 1 ? 'once' : `${count} times`}: ${who}: ${meaning} [${code}]`;
+    }),
   ];
 }
 
-const troubleLines = ({ text, advice, code }: Trouble, width: number): string[] =>
-  [`${text}${code === undefined ? '' : ` [${code}]`}`, advice]
+const records = (count: number): string => (count === 1 ? '1 record' : `${count} records`);
+
+function troubleLines({ text, advice, code, sinceMs }: Trouble, nowMs: number, width: number): string[] {
+  const since = sinceMs === undefined ? '' : ` For ${spanWords(nowMs - sinceMs)}.`;
+  return [`${text}${since}${code === undefined ? '' : ` [${code}]`}`, advice]
     .filter((line) => line !== '')
     .flatMap((line) => wrapped(line, width - 4).map((part) => `    ${part}`));
-
-function kioskFacts({ queued = 0, clock, devices }: KioskView): string {
-  const facts = [
-    queued > 0 ? `${queued} waiting` : '',
-    clock === undefined || clock === 'synced' ? '' : `clock ${clock}`,
-    ...devices.filter(({ isUp }) => !isUp).map(({ name }) => `no ${name}`),
-  ].filter((fact) => fact !== '');
-  return facts.length === 0 ? '' : `: ${facts.join(', ')}`;
 }
 
-const sinkWords = ({ name, behindEntries, setAsideEntries, code }: Overview['gateway']['sinks'][number]): string =>
-  `${name} ${behindEntries} behind${setAsideEntries > 0 ? `, ${setAsideEntries} refused` : ''}${code === undefined ? '' : ` [${code}]`}`;
+/** Of one that is not connected only since when: the rest is what it said before. */
+function kioskFacts({ isConnected, troubles, queued = 0, clock, devices }: KioskView, nowMs: number): string {
+  const sinceMs = troubles.find((trouble) => trouble.sinceMs !== undefined)?.sinceMs;
+  const facts = isConnected
+    ? [
+        queued > 0 ? `${queued} waiting` : '',
+        clock === 'unsynced' ? 'clock not set' : '',
+        ...devices.filter(({ isUp }) => !isUp).map(({ name }) => `no ${name}`),
+      ]
+    : [sinceMs === undefined ? '' : `for ${spanWords(nowMs - sinceMs)}`];
+  const told = facts.filter((fact) => fact !== '');
+  return told.length === 0 ? '' : `: ${told.join(', ')}`;
+}
+
+/** The tracing core in this process goes by what it does. */
+function sinkWords({ name, behindEntries, setAsideEntries, code }: Overview['gateway']['sinks'][number]): string {
+  const waits = behindEntries === 0 ? 'nothing waits' : `${behindEntries} ${behindEntries === 1 ? 'waits' : 'wait'}`;
+  return `${name === 'core' ? 'tracing' : name}: ${waits}${setAsideEntries > 0 ? `, ${setAsideEntries} refused` : ''}${code === undefined ? '' : ` [${code}]`}`;
+}
 
 function diskWords({ freeBytes, growthBytesPerDay, daysLeft }: Overview['gateway']['disk']): string {
   const free = `${Math.floor(freeBytes / 1_048_576).toLocaleString('en')} MiB free`;

@@ -12,6 +12,8 @@ export interface KioskFacts {
   /** `undefined` for one that never came. */
   readonly problems: KioskProblems | undefined;
   readonly activity: KioskActivity;
+  /** When a connection of it was refused last, since this gateway started. */
+  readonly refusedAtMs?: number | undefined;
 }
 
 type Found = Trouble & { readonly short: string };
@@ -19,6 +21,12 @@ type Found = Trouble & { readonly short: string };
 /** A link that is gone for less may come back by itself: a restart, a router that was switched off. */
 const OFFLINE_PATIENCE_MS = 10 * 60_000;
 const OLD_QUEUE_MS = 15 * 60_000;
+/** Time to carry a kiosk that has just enrolled to its door. */
+const FIRST_COMING_MS = 60 * 60_000;
+/** A revoked kiosk that runs tries again within a minute. */
+const STILL_TRYING_MS = 10 * 60_000;
+/** A door that is closed over a weekend is no trouble. */
+const SILENT_MS = 3 * 86_400_000;
 const RANK: Readonly<Record<Tone, number>> = { act: 0, look: 1, off: 2, good: 3 };
 
 /** @returns its tone, a few words, and all troubles. @param startedAtMs when this gateway began to look. */
@@ -29,23 +37,43 @@ export function kioskWords(
   startedAtMs: number,
 ): { readonly tone: Tone; readonly summary: string; readonly troubles: readonly Trouble[] } {
   const { admission, problems } = facts;
-  if (admission?.revokedAtMs !== undefined) return { tone: 'off', summary: 'Revoked', troubles: [] };
+  if (admission?.revokedAtMs !== undefined) return revokedWords(facts, nowMs);
   if (admission === undefined)
     return {
       tone: 'off',
       summary: 'Not admitted',
       troubles: [{ tone: 'off', text: 'Rows of this kiosk are here, but it is not in the registry (any more).', advice: '' }],
     };
-  if (problems === undefined) return { tone: 'off', summary: 'Not connected yet', troubles: [] };
-  const found = [...ownTroubles(problems, words), ...reportTroubles(facts, words), ...linkTroubles(facts, nowMs, startedAtMs)].sort(
-    (a, b) => RANK[a.tone] - RANK[b.tone],
-  );
+  if (problems === undefined) return newcomerWords(admission.admittedAtMs, nowMs);
+  const found = [
+    ...linkTroubles(facts, nowMs, startedAtMs),
+    ...ownTroubles(problems, words),
+    ...reportTroubles(facts, words),
+    ...silenceTroubles(facts, nowMs, startedAtMs),
+  ].sort((a, b) => RANK[a.tone] - RANK[b.tone]);
   const [gravest] = found;
   return {
     tone: gravest?.tone ?? 'good',
     summary: gravest?.short ?? 'Up',
     troubles: found.map(({ short: _short, ...trouble }) => trouble),
   };
+}
+
+/** It is cut off, and goes on welcoming people until somebody stops it. */
+function revokedWords({ refusedAtMs }: KioskFacts, nowMs: number): ReturnType<typeof kioskWords> {
+  if (refusedAtMs === undefined || nowMs - refusedAtMs > STILL_TRYING_MS) return { tone: 'off', summary: 'Revoked', troubles: [] };
+  const text = 'It is revoked and still runs: it goes on welcoming people, and nothing of that comes here.';
+  const advice =
+    'Stop it at its door. If that was a mistake, “vestibule gateway admit” with its id brings it back, and it sends what it kept.';
+  return { tone: 'look', summary: 'Revoked, runs', troubles: [{ tone: 'look', text, advice, code: 'admission.revoked' }] };
+}
+
+function newcomerWords(admittedAtMs: number, nowMs: number): ReturnType<typeof kioskWords> {
+  const summary = 'Not connected yet';
+  if (nowMs - admittedAtMs <= FIRST_COMING_MS) return { tone: 'off', summary, troubles: [] };
+  const text = 'It was admitted, and nothing has come from it yet.';
+  const advice = 'Look at its power and its network: “vestibule doctor” there says more. If it is not to come any more, revoke it.';
+  return { tone: 'act', summary, troubles: [{ tone: 'act', text, advice, sinceMs: admittedAtMs }] };
 }
 
 /** What the gateway itself knows. */
@@ -82,7 +110,7 @@ function ownTroubles({ withheld, cutOff, isCloned, quarantine, missingRows, take
     found.push({
       tone: 'look',
       short: 'Gaps',
-      text: `${plural(missingRows, 'row has', 'rows have')} not come, or not yet.`,
+      text: `${plural(missingRows, 'record has', 'records have')} not come, or not yet.`,
       advice: 'A kiosk that was offline sends them later. If they stay away: a lost SD card, or a kiosk whose store was full.',
     });
   if (takeovers > 0)
@@ -110,8 +138,9 @@ const DOUBT_WORDS: Readonly<Record<DoubtReason, { readonly meaning: string; read
 };
 
 /** What the kiosk said of itself. */
-function reportTroubles({ activity: { report } }: KioskFacts, words: WordsFor): Found[] {
-  if (report === undefined) return [];
+function reportTroubles({ problems, activity: { report } }: KioskFacts, words: WordsFor): Found[] {
+  // What one said before its link was lost says nothing of how it does now.
+  if (report === undefined || !report.isUp || problems?.isConnected !== true) return [];
   const found: Found[] = [];
   const { lastError, devices, clock, queued, oldestQueuedMs = 0 } = report;
   if (lastError !== undefined && !devices.some(({ why }) => why === lastError)) {
@@ -119,22 +148,22 @@ function reportTroubles({ activity: { report } }: KioskFacts, words: WordsFor): 
     found.push({ tone: 'act', short: 'Trouble', text: `The kiosk says: ${meaning}`, advice, code: lastError });
   }
   for (const { name, isUp, why } of devices) {
-    if (isUp || !report.isUp) continue;
+    if (isUp) continue;
     const { meaning, advice } = words(why ?? 'device.absent');
     found.push({ tone: 'act', short: `No ${name}`, text: `${capital(name)}: ${meaning}`, advice, code: why ?? 'device.absent' });
   }
-  if (clock === 'unsynced' && report.isUp)
+  if (clock === 'unsynced')
     found.push({
       tone: 'look',
       short: 'Clock not set',
       text: 'Its clock is not set. Times are corrected here, and are less exact.',
       advice: 'Let it reach a time server.',
     });
-  if (oldestQueuedMs > OLD_QUEUE_MS && report.isUp)
+  if (oldestQueuedMs > OLD_QUEUE_MS)
     found.push({
       tone: 'look',
       short: 'Behind',
-      text: `${plural(queued, 'row waits', 'rows wait')} at the kiosk, the oldest for ${Math.round(oldestQueuedMs / 60_000)} minutes.`,
+      text: `${plural(queued, 'record waits', 'records wait')} at the kiosk, the oldest for ${Math.round(oldestQueuedMs / 60_000)} minutes.`,
       advice: 'After a time without a link this ends by itself; otherwise look at the link.',
     });
   return found;
@@ -152,6 +181,25 @@ function linkTroubles({ problems, activity }: KioskFacts, nowMs: number, started
       sinceMs,
     },
   ];
+}
+
+/** One that is connected at a door where nobody passes; or one whose scanner reads nothing, which it can not tell by itself. */
+function silenceTroubles({ problems, activity }: KioskFacts, nowMs: number, startedAtMs: number): Found[] {
+  const sinceMs = activity.lastReceivedAtMs ?? startedAtMs;
+  if (problems?.isConnected !== true || nowMs - sinceMs <= SILENT_MS) return [];
+  const text = 'It is connected, and nothing was recorded at it.';
+  return [
+    { tone: 'look', short: 'Silent', text, advice: 'If its door was open: scan a card there, and see whether it welcomes you.', sinceMs },
+  ];
+}
+
+/** @returns `40 s`, `4 min`, `3 h` or `12 days`, rounded down; one unit. @param ms negative: `0 s`. */
+export function spanWords(ms: number): string {
+  const seconds = Math.floor(Math.max(0, ms) / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h`;
+  return `${Math.floor(seconds / 86_400)} days`;
 }
 
 /** @returns `3 rows wait`. */

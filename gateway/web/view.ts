@@ -85,7 +85,12 @@ function kioskViewOf(sources: ViewSources, kiosk: KioskId, admission: Kiosk | un
   const problems = board.kiosk(kiosk);
   const activity = watch.kiosk(kiosk);
   const { report, reportedAtMs, lastReceivedAtMs, occupancy } = activity;
-  const { tone, summary, troubles } = kioskWords({ admission, problems, activity }, words, nowMs, watch.startedAtMs);
+  const { tone, summary, troubles } = kioskWords(
+    { admission, problems, activity, refusedAtMs: refusedAtMsOf(board, kiosk) },
+    words,
+    nowMs,
+    watch.startedAtMs,
+  );
   return {
     kiosk,
     ...(admission && {
@@ -121,6 +126,9 @@ function kioskViewOf(sources: ViewSources, kiosk: KioskId, admission: Kiosk | un
   };
 }
 
+const refusedAtMsOf = ({ refusals }: StateBoard, kiosk: KioskId): number | undefined =>
+  refusals.findLast((refusal) => refusal.kiosk === kiosk && refusal.code === 'admission.revoked')?.lastAtMs;
+
 function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs: number): GatewayView {
   const { board, watch, words } = sources;
   const disk = sources.disk();
@@ -135,7 +143,7 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
   const troubles = [...sinkTroubles(sinks, words, nowMs), ...diskTroubles(disk)];
   const admitted = kiosks.filter(({ standing }) => standing === 'admitted');
   const acting = admitted.filter(({ tone }) => tone === 'act').length;
-  const looking = admitted.filter(({ tone }) => tone === 'look').length;
+  const looking = kiosks.filter(({ tone }) => tone === 'look').length;
   const isOursToAct = troubles.some(({ tone }) => tone === 'act');
   const acknowledgedInS = p99Of(watch.tallies().ack);
   return {

@@ -45,7 +45,17 @@ t.test('watch: a person is added, state, level and audit log are read, and an al
   const [whole = '', head = ''] = (await run('audit verify')).split('\n');
   t.match(whole, /^whole: \d+ entries$/);
   t.equal(await gateway.end('SIGTERM'), 0);
-  t.match(await run('status'), /gateway not running/, 'it says what is left there');
+  const stopped = await statusOf(data);
+  t.equal(stopped.code, 2, 'a dead gateway needs somebody');
+  t.match(stopped.written, /^! The gateway does not run\. Kiosks keep what they take\.\n +Start it: npx vestibule gateway run --data /);
+  t.match(stopped.written, /gateway not running/, 'it says what is left there');
+  const told = await statusOf(data, '--json');
+  t.equal(told.code, 2);
+  t.match(
+    JSON.parse(told.written),
+    { gateway: { tone: 'act', isRunning: false }, venues: [], kiosks: [] },
+    'in the shape of one that runs',
+  );
   t.match(await run(`audit verify --head ${head}`), /^whole/);
 
   const paths = gatewayPaths(join(data, 'gateway'));
@@ -56,6 +66,23 @@ t.test('watch: a person is added, state, level and audit log are read, and an al
   db.close();
   await t.rejects(run('audit verify'), /entry 2 does not follow.*store\.altered/);
   await t.rejects(run('log-level'), /config\.invalid/, 'nothing runs here');
+});
+
+async function statusOf(data: string, ...more: readonly string[]): Promise<{ readonly code: unknown; readonly written: string }> {
+  const asked = new VestibuleProcess(['status', '--data', data, ...more]);
+  return { code: await asked.ended(), written: asked.written };
+}
+
+t.test('status: a gateway that was killed and left its address behind is told as stopped', async (t) => {
+  const data = join(t.testdir(), 'data');
+  const ports = ['--tls-port', '0', '--tcp-port', '0', '--web-port', '0'];
+  const gateway = new VestibuleProcess(['gateway', 'run', '--data', data, ...ports]);
+  await gateway.line((line) => line.includes('gateway ready'));
+  t.equal((await statusOf(data)).code, 0);
+  await gateway.end('SIGKILL');
+  const killed = await statusOf(data);
+  t.equal(killed.code, 2);
+  t.match(killed.written, /^! The gateway does not run/);
 });
 
 t.test('tail: an event is a line, and nothing in it moves the cursor', async (t) => {
@@ -113,9 +140,23 @@ t.test('status: the gravest first, what to do below it, no line wider than the t
   const venue = { id: 'v000000000000000', name: 'Library', entrances: [] };
   const lines = overviewLines({ gateway, venues: [venue], kiosks: [kiosk] } as unknown as Parameters<typeof overviewLines>[0], 40);
   t.equal(lines[0], '! 1 kiosk needs you');
-  t.match(lines.join('\n'), /disk: 1,024 MiB free, 4 days as things go; core 5 behind/);
-  t.match(lines.at(-1), /^! k000000000000000 {2}Withheld +Library: 3 waiting, clock unsynced, no scanner$/);
+  t.match(lines.join('\n'), /disk: 1,024 MiB free, 4 days as things go; tracing: 5 wait/);
+  t.match(lines.at(-1), /^! k000000000000000 {2}Withheld +Library: 3 waiting, clock not set, no scanner$/);
   const trouble = lines.filter((line) => line.startsWith('    '));
   t.equal(trouble.join(' ').replaceAll(/\s+/g, ' ').trim(), `${text} [store.disk_full] Do this.`);
+
+  const offline = {
+    ...kiosk,
+    tone: 'look',
+    summary: 'Offline',
+    isConnected: false,
+    troubles: [{ tone: 'look', text: 'Not connected.', advice: 'Look at its power.', sinceMs: 40_000 }],
+  } as const;
+  const later = overviewLines(
+    { gateway: { ...gateway, atMs: 100_000 }, venues: [venue], kiosks: [offline] } as unknown as Parameters<typeof overviewLines>[0],
+    80,
+  ).join('\n');
+  t.match(later, /~ Library \(k000000000000000\)\n {4}Not connected\. For 1 min\.\n {4}Look at its power\./, 'why, since when, what to do');
+  t.match(later, /Offline +Library: for 1 min$/, 'and nothing that it said before');
   t.ok(trouble.every((line) => line.length <= 40));
 });
