@@ -113,5 +113,5 @@ function configurationFor(url: string, { pin }: HttpFiles, recipient: Uint8Array
     tokenPath: '/etc/vestibule/far-core.token',
     recipient: Buffer.from(recipient).toString('base64url'),
   };
-  return JSON.stringify({ sinks: [sink] }, null, 2);
+  return JSON.stringify({ sinks: [{ kind: 'core' }, sink] }, null, 2);
 }

@@ -1,7 +1,7 @@
 /**
  * The core's intake over HTTPS, for a gateway on another machine: authenticates, bounds, reads, and hands to the core, one offer after the
  * other. What is offered again changes nothing. The only importer of fastify in this room.
- * Source: docs/protocol.md, "Ledger entries"; RFC 9457 (problem details); RFC 6750 (bearer tokens); draft-ietf-httpapi-idempotency-key-header-07.
+ * Source: docs/ledger-entries.md; RFC 9457 (problem details); RFC 6750 (bearer tokens); draft-ietf-httpapi-idempotency-key-header-07.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { AddressInfo } from 'node:net';

@@ -1,7 +1,7 @@
 /**
  * One entry of the ledger as bytes, for a sink on another machine: deterministic CBOR, an array for each kind. What kiosks sealed and
  * signed goes as it came; the rest is where and when the gateway took it.
- * Source: docs/protocol.md, "Ledger entries".
+ * Source: docs/ledger-entries.md.
  */
 import { LONGEST_LIST_BYTES, MOST_ROWS } from './batch.ts';
 import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';

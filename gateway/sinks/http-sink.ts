@@ -1,7 +1,7 @@
 /**
  * A core elsewhere, as an intake: CloudEvents batches over HTTP. What is sent again because an answer was lost carries the same key and
  * changes nothing there.
- * Source: docs/protocol.md, "Ledger entries"; CloudEvents HTTP protocol binding 1.0.2, section 3.3 (batched); RFC 9457.
+ * Source: docs/ledger-entries.md; CloudEvents HTTP protocol binding 1.0.2, section 3.3 (batched); RFC 9457.
  */
 import { z } from 'zod';
 import type { Intake, LedgerEntry, Offer } from '../../core/intake.ts';

@@ -123,7 +123,7 @@ t.test(
       sentAtMs.push(at.clock.wall());
       await send();
       await until(() => near.given.length === sentAtMs.length);
-      await at.clock.advance(HOUR_MS);
+      await at.clock.leap(HOUR_MS);
     }
     t.strictSame(
       near.given.map(({ atMs }) => atMs),
@@ -139,8 +139,8 @@ t.test(
     const backAtMs = at.clock.wall();
     while (far.once.length < 169) await at.clock.advance(1_000);
     const took = far.given.slice(1).map(({ atMs }) => atMs - backAtMs);
-    for (const [index, ms] of took.entries())
-      if (index >= 20) t.ok(index <= (ms / 1_000) * 10 + 10, `entry ${index} not before its time, ${ms} ms`);
+    const tooSoon = took.filter((ms, index) => index > ((ms - (took[0] ?? 0)) / 1_000) * 10 + 10);
+    t.strictSame(tooSoon, [], 'never more than ten a second, and the first ten at once');
     t.ok((took.at(-1) ?? 0) < 60_000 + 20_000, 'and soon: a minute of waiting at most, 17 s of draining');
     t.strictSame(far.once, positions());
     t.strictSame(near.once, positions());
@@ -289,7 +289,7 @@ t.test('sinks: retention wins over a sink that is down, and what it never got is
   far.isDown = 'sink.not_reached';
   for (let day = 0; day < 30; day++) {
     await send();
-    await at.clock.advance(DAY_MS);
+    await at.clock.leap(DAY_MS);
     while (pruneSome(at.db, at.ledger, 21, at.clock.wall()).entries > 0);
   }
   const kept = at.entries();

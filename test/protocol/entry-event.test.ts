@@ -1,12 +1,15 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CloudEvent } from 'cloudevents';
 import fc from 'fast-check';
 import t from 'tap';
-import { encodeCbor } from '../../protocol/cbor.ts';
-import { decodeEntry, encodeEntry } from '../../protocol/entry-codec.ts';
+import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts';
+import { decodeEntry, encodeEntry, LONGEST_ENTRY_BYTES } from '../../protocol/entry-codec.ts';
 import { decodeEvent, decodeEvents, encodeEvent, encodeEvents, idempotencyKeyOf, MOST_EVENTS } from '../../protocol/entry-event.ts';
 import type { DeploymentId } from '../../protocol/ids.ts';
 import type { DoubtEntry, LedgerEntry } from '../../protocol/ledger-entry.ts';
 import { anyEntries } from '../support/any-entry.ts';
+import { Cddl } from '../support/cddl.ts';
 import { outcomeOf, prefixesOf } from '../support/wire.ts';
 
 const DEPLOYMENT = '0123456789abcdef' as DeploymentId;
@@ -193,5 +196,19 @@ t.test('idempotency key: of the same entries the same, of any others another; a 
     { numRuns: 50 },
   );
   t.ok(keys.size > 40);
+  t.end();
+});
+
+t.test('ledger-entries.md: its CDDL is what is written', (t) => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/ledger-entries.md'), 'utf8');
+  const cddl = new Cddl(/^```cddl\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? '');
+  fc.assert(
+    fc.property(anyEntries(1), ([entry]) => {
+      const value = decodeCbor(encodeEntry(entry!), 'entry', LONGEST_ENTRY_BYTES);
+      t.equal(cddl.matches(`${entry!.kind}-entry`, value), true, entry!.kind);
+    }),
+    { numRuns: 60 },
+  );
+  t.equal(cddl.matches('doubt-entry', ['0123456789abcdef', new Uint8Array(7), 1, 'door-rate', 5]), false);
   t.end();
 });
