@@ -16,7 +16,7 @@ import { LEVELS, type Level, openLog } from './log.ts';
 import { processDoor } from './process-door.ts';
 import { placeId, withRegistry } from './registry-access.ts';
 import { rotateCommand } from './rotate-command.ts';
-import { runGatewayAndCore } from './run-gateway-and-core.ts';
+import { runGatewayAndCore, toldIn } from './run-gateway-and-core.ts';
 import { notifySettings, serve } from './service.ts';
 import { untilStopped } from './stopping.ts';
 
@@ -115,9 +115,16 @@ export function gatewayCommand(): Command {
         const log = openLog(options.log);
         const doors = { clock: systemClock, log, process: processDoor(log) };
         const stopped = untilStopped();
+        const before = toldIn(paths);
         const running = await runGatewayAndCore(paths, settings, doors, stopped);
         const { tlsPort, tcpPort, webUrl } = running.gateway;
         say(`gateway ready: kiosks on TLS port ${tlsPort}, operators on ${webUrl ?? 'no page'} and MQTT 127.0.0.1:${tcpPort}`);
+        const { host, port } = running.gateway.trust.gateway;
+        say(
+          `kiosks are told to reach it at ${host}:${port}${host === '127.0.0.1' ? ' (this machine alone; --host names it to others)' : ''}`,
+        );
+        if (before !== undefined && (before.host !== host || before.port !== port))
+          say(`until now they were told ${before.host}:${before.port}, and go on trying there, too: keep it answering for a day`);
         await serve(notifySettings(), running.done, log, stopped);
       },
     );

@@ -1,16 +1,18 @@
 /** A gateway with the core embedded in its process, from one data directory. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openIssuer } from '../cards/issuer.ts';
 import { type Core, openCore } from '../core/core.ts';
 import { makeCoreKeys, readCoreKeys } from '../core/keys.ts';
 import { type GatewayConfigInput, parseGatewayConfig } from '../gateway/config.ts';
+import { gatewayPaths } from '../gateway/paths.ts';
 import { type RunningGateway, runGateway } from '../gateway/run-gateway.ts';
 import type { ProcessDoor } from '../gateway/watching.ts';
-import { ConfigError } from '../protocol/errors.ts';
+import { ConfigError, codeOf } from '../protocol/errors.ts';
 import type { DeploymentId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
+import { parseTrust, type TrustDocument } from '../protocol/trust.ts';
 import { type DataPaths, gatewayIdentity } from './data-paths.ts';
 
 export interface GatewayAndCore {
@@ -38,7 +40,8 @@ export async function runGatewayAndCore(
   const config = parseGatewayConfig({
     ...given,
     directory: paths.gateway,
-    publicHost: given.publicHost ?? '127.0.0.1',
+    // A start that forgets to say it does not send every kiosk away.
+    publicHost: given.publicHost ?? toldIn(paths)?.host ?? '127.0.0.1',
     issuers: [...issuersHere(paths, deployment), ...(given.issuers ?? [])],
   });
   const doors = { clock, log, ...(process && { process }) };
@@ -56,6 +59,18 @@ export async function runGatewayAndCore(
   } catch (error) {
     core.close();
     throw error;
+  }
+}
+
+/** @returns the address that kiosks were told at the last start; `undefined` before the first. @throws ConfigError `config.invalid` for a damaged file. */
+export function toldIn({ gateway }: DataPaths): TrustDocument['gateway'] | undefined {
+  const { trust } = gatewayPaths(gateway);
+  if (!existsSync(trust)) return undefined;
+  try {
+    return parseTrust(readFileSync(trust, 'utf8')).gateway;
+  } catch (cause) {
+    if (codeOf(cause) === undefined) throw cause;
+    throw new ConfigError('config.invalid', `${trust}: damaged (take it away, and say --host: it is written anew)`, { cause });
   }
 }
 

@@ -1,4 +1,5 @@
 /** The gateway's configuration: one JSON file, every fault listed at once. */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { ConfigError } from '../protocol/errors.ts';
 import { sinksSchema } from './sinks/sink-config.ts';
@@ -11,13 +12,17 @@ const rawKey = z
   .regex(/^[A-Za-z0-9_-]{43}$/, 'expected 32 bytes in base64url')
   .transform((text) => new Uint8Array(Buffer.from(text, 'base64url')));
 
+/** Source: RFC 1123, section 2.1; an underscore is no part of a host's name, and is found in many. */
+const isHost = (text: string): boolean =>
+  isIP(text) !== 0 || /^(?=.*[a-z])[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/i.test(text);
+
 const port = z.int().min(0).max(65_535);
 
 const schema = z.strictObject({
   /** Everything the gateway keeps is in here. */
   directory: z.string().min(1),
   /** The name or address at which kiosks reach this machine; it goes into the trust document. */
-  publicHost: z.string().min(1).max(253),
+  publicHost: z.string().min(1).max(253).refine(isHost, 'expected a name or an address, without port'),
   /** For kiosks. Port 0 takes any that is free. */
   tls: z.strictObject({ host: z.string().min(1).default('0.0.0.0'), port: port.default(8_883) }).prefault({}),
   /** For operators. Their secret crosses it in the clear, so that it stays on this machine. */

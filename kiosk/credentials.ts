@@ -23,6 +23,7 @@ import type { Clock } from '../protocol/time.ts';
 import type { TrustDocument } from '../protocol/trust.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
 import { askGateway, type GatewayAddress } from './gateway-api.ts';
+import { GatewayPlaces } from './gateway-places.ts';
 import type { KioskIdentity } from './kiosk-identity.ts';
 import { keepPapers } from './papers.ts';
 
@@ -45,6 +46,7 @@ const LONGEST_ROUND_TRIP_MS = 10_000;
 
 export class Credentials {
   readonly identity: KioskIdentity;
+  readonly places: GatewayPlaces;
   /** Told, each time the gateway was asked for papers, how far it has this kiosk's rows. */
   onSeen: (seen: readonly Seen[]) => void = () => {};
   readonly #parts: CredentialParts;
@@ -55,6 +57,7 @@ export class Credentials {
 
   private constructor(parts: CredentialParts, certificatePem: string, trust: TrustDocument, papers: Papers | undefined) {
     this.identity = parts.identity;
+    this.places = new GatewayPlaces(parts.dir, parts.log);
     this.#parts = parts;
     this.#certificatePem = certificatePem;
     this.#trust = trust;
@@ -132,7 +135,8 @@ export class Credentials {
   }
 
   get #address(): GatewayAddress {
-    const { host, port, certificatePem: gatewayPem } = this.#trust.gateway;
+    const { host, port } = this.places.known(this.#trust);
+    const { certificatePem: gatewayPem } = this.#trust.gateway;
     const pinned = new X509Certificate(gatewayPem).raw;
     return {
       host,

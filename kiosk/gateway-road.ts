@@ -33,9 +33,18 @@ export function gatewayRoad({ credentials, version, clock, log, onReceipt, onPol
   const policyTopic = topicOf(kiosk, 'policy');
   const commandTopic = topicOf(kiosk, 'command');
   const open = openMqttLink({
-    dial: (ending) => {
-      const { host, port, certificatePem: gatewayCertificatePem } = credentials.trust.gateway;
-      return dialTls({ host, port, gatewayCertificatePem, certificatePem: credentials.certificatePem, privateKey }, ending);
+    dial: async (ending) => {
+      const { places, trust, certificatePem } = credentials;
+      const place = places.next(trust);
+      const gatewayCertificatePem = trust.gateway.certificatePem;
+      try {
+        const socket = await dialTls({ ...place, gatewayCertificatePem, certificatePem, privateKey }, ending);
+        places.reached(place, trust);
+        return socket;
+      } catch (error) {
+        places.missed();
+        throw error;
+      }
     },
     clientId: kiosk,
     will: { topic: topicOf(kiosk, 'state'), payload: encodeKioskState(downState(version)) },

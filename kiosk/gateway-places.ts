@@ -1,0 +1,87 @@
+/**
+ * Where the gateway may be reached: at the address that its papers or trust document tell, and where it was reached last, in `gateway.json` of
+ * the data directory. A gateway that was started once with a wrong address would else take its kiosks with it: they would believe it, and
+ * could not be told otherwise any more. Whoever answers there is known by the pinned certificate all the same.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Log } from '../protocol/log.ts';
+import type { TrustDocument } from '../protocol/trust.ts';
+import { writeWhole } from './kiosk-identity.ts';
+
+export interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** @property gateway SHA-256 of its certificate, hex: where another one was reached says nothing of this one. */
+const reachedFile = z.object({
+  host: z.string().min(1).max(253),
+  port: z.int().min(1).max(65_535),
+  gateway: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+type Reached = z.infer<typeof reachedFile>;
+
+export class GatewayPlaces {
+  readonly #dir: string;
+  readonly #log: Log;
+  #last: Reached | undefined;
+  #tries = 0;
+
+  constructor(dir: string, log: Log) {
+    this.#dir = dir;
+    this.#log = log;
+    this.#last = readLast(dir);
+  }
+
+  /** Where it was reached last; where it is said to be, before that. */
+  known({ gateway }: TrustDocument): Place {
+    return this.#lastOf(gateway) ?? gateway;
+  }
+
+  /** @returns where to try now: where it is said to be, and where it was reached last in turn. */
+  next({ gateway }: TrustDocument): Place {
+    const last = this.#lastOf(gateway);
+    const isSame = last === undefined || (last.host === gateway.host && last.port === gateway.port);
+    return isSame || this.#tries % 2 === 0 ? gateway : last;
+  }
+
+  /** Nobody answered, or somebody else. */
+  missed(): void {
+    this.#tries += 1;
+  }
+
+  /** It answered there, and proved who it is. */
+  reached({ host, port }: Place, { gateway }: TrustDocument): void {
+    const reached = { host, port, gateway: pinOf(gateway) };
+    if (JSON.stringify(reached) === JSON.stringify(this.#last)) return;
+    this.#last = reached;
+    try {
+      writeWhole(this.#dir, pathIn(this.#dir), Buffer.from(`${JSON.stringify(reached)}\n`), 0o644);
+    } catch (error) {
+      // It serves until the next start; the next connection tries again to keep it.
+      if (!(error instanceof Error && 'syscall' in error)) throw error;
+      this.#last = undefined;
+      this.#log.warn('gateway.place_not_kept');
+    }
+  }
+
+  #lastOf(gateway: TrustDocument['gateway']): Reached | undefined {
+    return this.#last?.gateway === pinOf(gateway) ? this.#last : undefined;
+  }
+}
+
+const pathIn = (dir: string): string => join(dir, 'gateway.json');
+const pinOf = ({ certificatePem }: TrustDocument['gateway']): string => createHash('sha256').update(certificatePem).digest('hex');
+
+/** A file that is not there or damaged is no loss: the papers tell an address, too. */
+function readLast(dir: string): Reached | undefined {
+  try {
+    return reachedFile.safeParse(JSON.parse(readFileSync(pathIn(dir), 'utf8'))).data;
+  } catch {
+    return undefined;
+  }
+}
