@@ -18,6 +18,8 @@ import type { EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
 export interface Target {
   readonly deployment: DeploymentId;
   readonly recipient: Recipient;
+  /** A core that opens rows itself. */
+  readonly core?: Recipient;
 }
 
 /** What it sends is a backlog of an earlier boot, as much as a door can have: visitors in the day, none at night. */
@@ -90,12 +92,12 @@ export class BenchKiosk {
   }
 
   async sealFor(target: Target): Promise<void> {
-    const { deployment, recipient } = target;
+    const { deployment, recipient, core } = target;
     const place = { deployment, kiosk: this.kiosk, epoch: this.#epoch, keyId: this.#keyId };
     this.#keyRecord = await sealKeyRecord({
       ...place,
       contentKey: this.#contentKey,
-      recipients: [recipient],
+      recipients: core === undefined ? [recipient] : [recipient, core],
       signingKey: this.signingKey,
     });
     this.#aad = encodeCbor(['vestibule-row-1', deployment, this.kiosk, this.#epoch, this.#keyId, 0]).slice(0, -1);

@@ -35,7 +35,7 @@ export class LoadConnection {
   readonly #dueMs = new Map<number, number>();
   #rest: Buffer = Buffer.alloc(0);
   #packetId = 0;
-  #onAck: (tookMs: number) => void = () => {};
+  #onAck: (tookMs: number, packetId: number) => void = () => {};
 
   private constructor(socket: TLSSocket, topic: string) {
     this.#socket = socket;
@@ -71,19 +71,20 @@ export class LoadConnection {
     return this.#dueMs.size;
   }
 
-  /** @param onAck told of each acknowledgement, with the time since its publication was due; `undefined` when the connection is closed. */
-  listen(onAck: (tookMs: number) => void, onClosed: () => void): void {
+  /** @param onAck told of each acknowledgement, with the time since its publication was due, and which it was. */
+  listen(onAck: (tookMs: number, packetId: number) => void, onClosed: () => void): void {
     this.#onAck = onAck;
     this.#socket.removeAllListeners('close');
     this.#socket.once('close', onClosed);
   }
 
-  /** @param dueMs of `performance.now`. */
-  publish(payload: Uint8Array, dueMs: number): void {
+  /** @param dueMs of `performance.now`. @returns by what its acknowledgement names it. */
+  publish(payload: Uint8Array, dueMs: number): number {
     this.#packetId = (this.#packetId % 65_535) + 1;
     this.#dueMs.set(this.#packetId, dueMs);
     // MQTT 3.1.1, 3.3: at QoS 1.
     this.#socket.write(mqttPacket(0x32, this.#topic, Buffer.from([this.#packetId >> 8, this.#packetId & 0xff]), payload));
+    return this.#packetId;
   }
 
   close(): void {
@@ -99,7 +100,7 @@ export class LoadConnection {
       if (this.#rest[0] !== PUBACK || dueMs === undefined) throw new Error(`bench: a packet of type ${this.#rest[0]}, and no PUBACK`);
       this.#rest = this.#rest.subarray(ACK_BYTES);
       this.#dueMs.delete(packetId);
-      this.#onAck(performance.now() - dueMs);
+      this.#onAck(performance.now() - dueMs, packetId);
     }
   }
 }

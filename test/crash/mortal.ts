@@ -28,10 +28,16 @@ export class Mortal {
   #isTooOld = false;
   #diedAt: string | undefined;
 
-  /** @param compileCache where Node keeps what it compiled, so that a start is cheap. */
-  constructor(script: string, args: readonly string[], compileCache: string, onSaid: (said: Said) => void = () => {}) {
+  /** @param compileCache where Node keeps what it compiled, so that a start is cheap. @param more of its environment. */
+  constructor(
+    script: string,
+    args: readonly string[],
+    compileCache: string,
+    onSaid: (said: Said) => void = () => {},
+    more: Readonly<Record<string, string>> = {},
+  ) {
     this.#child = spawn(node, [join(import.meta.dirname, script), ...args], {
-      env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
+      env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...more },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     const { stdin, stdout, stderr } = this.#child;
