@@ -79,11 +79,14 @@ export class PolicyDesk {
     this.#keepWhatWasSaid();
     const { registry, clock, log } = this.#doors;
     const revision = registry.revision();
-    if (revision === this.#revision && clock.wall() < this.#renewAtMs && this.#ahead.size === 0) return;
+    const areAllDue = revision !== this.#revision || clock.wall() >= this.#renewAtMs;
+    if (!areAllDue && this.#ahead.size === 0) return;
     const rulesOf = this.#ruleMaker();
     // One for all, so that one change has one version, however long the signing takes.
     const nowMs = clock.wall();
-    const kiosks = [...registry.kiosks()];
+    const all = [...registry.kiosks()];
+    // A kiosk that says ever later versions makes work for itself alone.
+    const kiosks = areAllDue ? all : all.filter(({ kiosk }) => this.#ahead.has(kiosk));
     let signed = 0;
     const slice = Math.max(1, Math.min(MOST_IN_SLICE, Math.floor(MARKS_IN_SLICE / Math.max(1, this.#lostCards))));
     for (let from = 0; from < kiosks.length; from += slice) {
@@ -91,9 +94,10 @@ export class PolicyDesk {
       signed += this.#tell(kiosks.slice(from, from + slice), rulesOf, nowMs);
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
-    this.#admitted = kiosks.filter(({ revokedAtMs }) => revokedAtMs === undefined).length;
+    const admitted = all.filter(({ revokedAtMs }) => revokedAtMs === undefined);
+    this.#admitted = admitted.length;
     this.#revision = revision;
-    const ends = kiosks.flatMap(({ kiosk }) => this.#issued.get(kiosk)?.expiresAtMs ?? []);
+    const ends = admitted.flatMap(({ kiosk }) => this.#issued.get(kiosk)?.expiresAtMs ?? []);
     this.#renewAtMs = ends.reduce((first, end) => Math.min(first, end), Number.POSITIVE_INFINITY) - RENEW_BEFORE_END_MS;
     if (signed > 0) log.info('policy.signed', { kiosks: signed, lostCards: this.#lostCards });
   }
@@ -188,6 +192,7 @@ export class PolicyDesk {
 
   /** A revoked kiosk's document is taken off the broker; it is told a new one when it is admitted again. */
   #withdraw(kiosk: KioskId): void {
+    this.#ahead.delete(kiosk);
     if (!this.#published.delete(kiosk)) return;
     this.#doors.publish(topicOf(kiosk, 'policy'), new Uint8Array(0), DELIVERY.policy).catch(this.#doors.onBug);
   }
