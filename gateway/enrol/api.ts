@@ -18,6 +18,7 @@ import {
   TIME_PATH,
 } from '../../protocol/enrol.ts';
 import { AdmissionError, codeOf, type ErrorCode } from '../../protocol/errors.ts';
+import type { Clock } from '../../protocol/time.ts';
 import type { Peer } from '../admission.ts';
 import type { Enroller } from './enroller.ts';
 
@@ -25,6 +26,7 @@ export interface ApiDoors {
   readonly enroller: Pick<Enroller, 'enrol' | 'renew'>;
   /** @returns the time, signed for this nonce. */
   readonly signTime: (nonce: Uint8Array) => Uint8Array;
+  readonly after: Clock['after'];
   /** Each refusal, for whoever watches. */
   readonly onRefused: (code: ErrorCode) => void;
   readonly onBug: (error: unknown) => void;
@@ -55,9 +57,11 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   'enrol.withdrawn': 410,
 };
 
-export function openKioskApi({ enroller, signTime, onRefused, onBug }: ApiDoors): KioskApi {
+export function openKioskApi({ enroller, signTime, after, onRefused, onBug }: ApiDoors): KioskApi {
   const peers = new WeakMap<Socket, Peer>();
+  /** Oldest first. */
   const sockets = new Set<Socket>();
+  const asked = new WeakSet<Socket>();
   const answering = new Set<Promise<void>>();
   let isClosing = false;
 
@@ -83,13 +87,13 @@ export function openKioskApi({ enroller, signTime, onRefused, onBug }: ApiDoors)
   const server = createServer(
     {
       maxHeaderSize: MOST_HEADER_BYTES,
-      headersTimeout: LONGEST_EXCHANGE_MS,
-      requestTimeout: LONGEST_EXCHANGE_MS,
-      connectionsCheckingInterval: LONGEST_EXCHANGE_MS,
       // Looked at below, so that its lack is refused by a code as all else is.
       requireHostHeader: false,
     },
     (request, response) => {
+      // What is sent behind a first request is parsed before that one is answered, and costs a signature each.
+      if (asked.has(request.socket)) return;
+      asked.add(request.socket);
       const unfit = refuseForm(request);
       if (unfit !== undefined) return refuse(response, unfit);
       const answered = answerTo(request).then(
@@ -106,18 +110,32 @@ export function openKioskApi({ enroller, signTime, onRefused, onBug }: ApiDoors)
       answered.finally(() => answering.delete(answered)).catch(onBug);
     },
   );
+  /** The one that has been here longest goes: a kiosk is done in a moment, and who only holds connections is not. */
+  const makeRoom = (): void => {
+    const [oldest] = sockets;
+    if (oldest === undefined || sockets.size < MOST_AT_ONCE) return;
+    sockets.delete(oldest);
+    onRefused('admission.too_many_connections');
+    oldest.destroy();
+  };
+
   // A peer that speaks no HTTP is told nothing.
   server.on('clientError', (_error, socket) => socket.destroy());
 
   return {
     accept(socket, peer) {
-      if (isClosing || sockets.size >= MOST_AT_ONCE) {
+      if (isClosing) {
         socket.destroy();
         return;
       }
+      makeRoom();
       sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
-      socket.setTimeout(LONGEST_EXCHANGE_MS, () => socket.destroy());
+      // By itself: Node looks at how long a request takes only in a server that listens, and a socket's own timeout begins anew with each byte.
+      const cancel = after(LONGEST_EXCHANGE_MS, () => socket.destroy());
+      socket.once('close', () => {
+        cancel();
+        sockets.delete(socket);
+      });
       peers.set(socket, peer);
       server.emit('connection', socket);
     },

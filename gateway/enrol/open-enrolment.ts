@@ -57,6 +57,7 @@ export async function openEnrolment(parts: EnrolmentParts): Promise<Enrolment> {
   const api = openKioskApi({
     enroller,
     signTime: (nonce) => signTime(clock.wall(), nonce, identity.deployment, identity.receiptKey),
+    after: (waitMs, fire) => clock.after(waitMs, fire),
     onRefused,
     onBug,
   });
