@@ -1,33 +1,24 @@
 /**
  * Clients that are not ours: mosquitto_pub and mosquitto_sub over mutual TLS, and a kiosk in Python that was written from docs/protocol.md
- * alone (kiosk.py). Needs mosquitto-clients, python3 and its package cryptography 42 or later.
+ * alone (kiosk.py), at a gateway as an operator runs it. Where it is root it installs what it needs.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { makeCertificate } from '../../protocol/certificate.ts';
 import { downState, encodeKioskState } from '../../protocol/kiosk-state.ts';
 import { systemClock } from '../../protocol/time.ts';
 import { topicOf } from '../../protocol/topics.ts';
-import { formatTrust } from '../../protocol/trust.ts';
 import { AttackedGateway } from '../attack/attacked-gateway.ts';
 import { checkIn, TestKiosk } from '../support/test-kiosk.ts';
+import { RealGateway } from './real-gateway.ts';
+import { installStrangers, run, scriptAt } from './strangers-tools.ts';
 
-async function run(program: string, args: readonly string[]): Promise<{ status: number | null; out: string; err: string }> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (bytes: Buffer) => {
-    out += bytes.toString();
-  });
-  child.stderr.on('data', (bytes: Buffer) => {
-    err += bytes.toString();
-  });
-  await once(child, 'close');
-  return { status: child.exitCode, out, err };
-}
+const python = installStrangers();
+const root = join(import.meta.dirname, '../..');
+
+/** The scripts' last line is what they found, as JSON. */
+const lastOf = (out: string) => JSON.parse(out.trimEnd().split('\n').at(-1) ?? '');
 
 t.test('strangers: mosquitto_pub and mosquitto_sub do over mutual TLS what a kiosk may do, and no more', async (t) => {
   const gateway = await AttackedGateway.start(t.testdir());
@@ -67,29 +58,49 @@ t.test('strangers: mosquitto_pub and mosquitto_sub do over mutual TLS what a kio
   await gateway.stop();
 });
 
-t.test('strangers: a kiosk in Python, written from the page alone, gets its events accepted, and accepted once', async (t) => {
-  const gateway = await AttackedGateway.start(t.testdir());
-  const directory = join(gateway.directory, '..', 'kiosk');
-  mkdirSync(directory);
-  const script = join(import.meta.dirname, 'kiosk.py');
-  const { out } = await run('python3', [script, 'key', directory]);
-  const { kiosk, publicKey } = JSON.parse(out) as { kiosk: string; publicKey: string };
-  await gateway.admitKey(kiosk, publicKey);
-  const trust = join(directory, 'trust.json');
-  writeFileSync(trust, formatTrust(gateway.trust));
-  for (const [from, to] of [
-    [1, 3],
-    [4, 6],
-  ]) {
-    const ran = await run('python3', [script, 'run', directory, trust]);
-    t.equal(ran.err, '');
-    const receipt = `vestibule/1/kiosk/${kiosk}/receipt`;
-    t.equal(
-      ran.out,
-      `${receipt} [[${from}, ${to}, 0, None]]\n${receipt} [[${from}, ${to}, 1, None]]\n`,
-      'accepted; the same again: duplicate',
-    );
-  }
-  t.match(await gateway.tell(), { rows: { [kiosk]: 6 }, twice: 0 });
-  await gateway.stop();
+t.test('strangers: the kiosk in Python reads and makes every vector, and refuses what is to be refused', async (t) => {
+  const ran = await run(python, [scriptAt('checks.py'), 'vectors', join(root, 'test/vectors'), join(root, 'docs/protocol.md')]);
+  t.match(ran, { status: 0, err: '' }, ran.out);
+  t.match(lastOf(ran.out), { wrong: 0 });
+  t.comment(ran.out.trimEnd().split('\n').at(-1));
+});
+
+t.test('strangers: the kiosk in Python enrols, and a day at the door arrives whole and once in gateway and core', async (t) => {
+  const gateway = await RealGateway.start(t.testdir());
+  t.teardown(() => gateway.stop());
+  const [code = ''] = await gateway.codes(1);
+  const cards = await gateway.cards(20);
+  const ran = await run(python, [scriptAt('checks.py'), 'day', join(gateway.data, 'stranger'), code, cards]);
+  t.match(ran, { status: 0, err: '' }, ran.out);
+  const said = lastOf(ran.out);
+  const all = (outcome: string) => [[1, 27, outcome, null]];
+  t.match(said, {
+    again: true,
+    clockOffByS: 0,
+    policyCame: true,
+    posting: { venue: gateway.venue, direction: 'both' },
+    queued: 27,
+    left: 0,
+    receipts: [all('accepted'), all('duplicate'), all('duplicate')],
+    hasNewPapers: false,
+    seen: [[true, 27]],
+  });
+  const refused = ['check', 'length', 'check', 'unsigned', 'unknown_issuer', 'forged', 'not_ours'];
+  t.match(said, { refused: refused.map((reason) => `code.${reason}`) });
+  const status = await gateway.forwarded();
+  t.match(status.kiosks, [{ kiosk: said.kiosk, rows: 27, isCloned: false, missingRows: 0, quarantine: { items: 0 } }]);
+  t.match(status.sinks, [{ name: 'core', droppedEntries: 0 }]);
+  t.match(JSON.parse(await gateway.run('core', 'status', '--json')), { days: 1, undos: 1, setAside: 0, expired: 0, doubted: 0 });
+  const { contacts } = JSON.parse(await gateway.overlaps(cards, 6));
+  t.equal(contacts.length, 20 - 1 - 1, 'all but the one whose scan was taken back, and the card itself');
+});
+
+t.test('strangers: what the page says is refused is refused', async (t) => {
+  const gateway = await RealGateway.start(t.testdir());
+  t.teardown(() => gateway.stop());
+  const codes = await gateway.codes(3);
+  const ran = await run(python, [scriptAt('checks.py'), 'refusals', join(gateway.data, 'stranger'), ...codes, await gateway.cards(20)]);
+  t.match(ran, { status: 0, err: '' }, ran.out);
+  t.match(lastOf(ran.out), { wrong: 0 });
+  t.comment(ran.out.trimEnd().split('\n').at(-1));
 });
