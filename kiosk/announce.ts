@@ -33,7 +33,7 @@ export async function announce(
   while (!signal.aborted) {
     const snapshot = health();
     const nowMs = clock.monotonic();
-    audience.page?.refresh();
+    show(audience, snapshot);
     const words = statusWords({ ...snapshot, queued: 0, oldestQueuedMs: undefined });
     if (snapshot.isOnline && (words !== said || nowMs - saidMs >= SAY_EVERY_MS)) {
       audience.say(encodeKioskState(reportOf(snapshot, version)));

@@ -6,6 +6,8 @@ import { type ErrorCode, StoreError } from '../protocol/errors.ts';
 import type { ClockState } from '../protocol/event.ts';
 import type { KioskStateReport } from '../protocol/kiosk-state.ts';
 import type { MonotonicMillis } from '../protocol/units.ts';
+import { DoorTally, type Scans } from './door-tally.ts';
+import type { FeedbackKind } from './feedback.ts';
 import type { Outbox } from './outbox.ts';
 import type { PolicyStanding } from './policy-keeper.ts';
 
@@ -30,6 +32,8 @@ export interface HealthSnapshot {
   /** The last command to send again that was carried out; 0 for none. */
   readonly sentAgain: number;
   readonly devices: readonly DeviceHealth[];
+  /** What the door answered; absent while there is no door. */
+  readonly scans?: Scans;
   readonly queued: number;
   readonly oldestQueuedMs: number | undefined;
   /** Unsent rows that retention has dropped, and damaged ones that could not be sent. */
@@ -63,11 +67,23 @@ export function queueOf(outbox: Outbox | undefined, now: MonotonicMillis): Queue
 /** Codes that another try of the same process may never cure. A full or read-only disk is no reason to be restarted. */
 const RESTART_MAY_HELP: ReadonlySet<ErrorCode> = new Set(['store.failed', 'store.corrupt', 'store.busy']);
 
+export interface HealthSources {
+  readonly queue: () => Queue;
+  readonly clock: () => ClockState;
+  /** Whether none of the devices scans, nor anything else; left out, that is never so. */
+  readonly hasNoScanner?: (devices: readonly DeviceHealth[]) => boolean;
+}
+
+/** Stands among the devices while there is no scanner at all. */
+const NO_SCANNER: DeviceHealth = { name: 'scanner', isUp: false, why: 'device.no_scanner' };
+
 export class Health {
   readonly #queueNow: () => Queue;
   readonly #onChange: () => void;
   readonly #clock: () => ClockState;
+  readonly #hasNoScanner: (devices: readonly DeviceHealth[]) => boolean;
   readonly #devices = new Map<string, DeviceHealth>();
+  readonly #tally = new DoorTally();
   #isOnline = false;
   #linkWhy: ErrorCode | undefined;
   #storeWhy: ErrorCode | undefined;
@@ -79,9 +95,10 @@ export class Health {
   #salvagedRows = 0;
 
   /** @param onChange told after each change but those of the queue; it may take a snapshot. */
-  constructor(sources: { readonly queue: () => Queue; readonly clock: () => ClockState }, onChange: () => void) {
+  constructor(sources: HealthSources, onChange: () => void) {
     this.#queueNow = sources.queue;
     this.#clock = sources.clock;
+    this.#hasNoScanner = sources.hasNoScanner ?? (() => false);
     this.#onChange = onChange;
   }
 
@@ -127,6 +144,11 @@ export class Health {
     this.#onChange();
   }
 
+  /** The door has given an answer. */
+  answered(kind: FeedbackKind): void {
+    this.#tally.count(kind);
+  }
+
   /** Rows of the queue were dropped. */
   dropped(): void {
     this.#onChange();
@@ -149,7 +171,8 @@ export class Health {
   }
 
   snapshot(): HealthSnapshot {
-    const devices = [...this.#devices.values()];
+    const known = [...this.#devices.values()];
+    const devices = this.#hasNoScanner(known) ? [...known, NO_SCANNER] : known;
     const isWhole = this.#conflicts + this.#quarantined + this.#setAside === 0 && this.#policy.why === undefined;
     const isSound = this.#isOnline && devices.every(({ isUp }) => isUp) && isWhole;
     return {
@@ -161,6 +184,7 @@ export class Health {
       policy: this.#policy,
       sentAgain: this.#sentAgain,
       devices,
+      scans: this.#tally.scans,
       ...this.#queueNow(),
       conflicts: this.#conflicts,
       quarantined: this.#quarantined,
@@ -175,7 +199,7 @@ const MOST_DEVICES = 32;
 
 /** @returns what the gateway's operators see. */
 export const reportOf = (health: HealthSnapshot, version: string): KioskStateReport => {
-  const { state, queued, oldestQueuedMs, clock, devices, policy, sentAgain } = health;
+  const { state, queued, oldestQueuedMs, clock, devices, policy, sentAgain, scans } = health;
   const lastError = lastErrorOf(health);
   return {
     isUp: true,
@@ -187,6 +211,7 @@ export const reportOf = (health: HealthSnapshot, version: string): KioskStateRep
     ...(lastError === undefined ? {} : { lastError }),
     policy: { version: policy.version, ...(policy.why === undefined ? {} : { why: policy.why }) },
     sentAgain,
+    ...(scans && { scans }),
     version,
   };
 };

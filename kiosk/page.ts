@@ -69,6 +69,11 @@ export class Page {
     this.#tell('status', status);
   }
 
+  /** Whether a screen shows it. */
+  get isOpen(): boolean {
+    return this.#listeners.size > 0;
+  }
+
   async close(): Promise<void> {
     for (const listener of this.#listeners) listener.end();
     await this.#app.close();

@@ -37,6 +37,7 @@ import { Page } from './page.ts';
 import { PolicyKeeper } from './policy-keeper.ts';
 import { type Moment, Recorder } from './recorder.ts';
 import { keepFresh } from './renew.ts';
+import { scannerLack } from './scanner-lack.ts';
 import { sealRows } from './seal-rows.ts';
 import { Resender } from './send-again.ts';
 import { Notifier, type NotifySettings } from './systemd.ts';
@@ -91,6 +92,7 @@ export async function runKiosk(config: KioskConfig, options: RunKioskOptions, si
 class Kiosk {
   readonly #config: KioskConfig;
   readonly #options: RunKioskOptions;
+  readonly #version: string;
   readonly #identity: KioskIdentity;
   readonly #credentials: Credentials;
   readonly #bootId: BootId;
@@ -113,15 +115,16 @@ class Kiosk {
     const { identity, trust } = credentials;
     this.#config = config;
     this.#options = options;
+    this.#version = options.version ?? 'unknown';
     this.#identity = identity;
     this.#credentials = credentials;
     // Where the system names no boot, each start of the process is taken for one.
     this.#bootId = (readBootId() ?? new Uint8Array(randomBytes(16))) as BootId;
     const isSynced = options.isClockSynced ?? (() => existsSync(SYNCED_PATH));
     this.#watch = new ClockWatch({ clock, bootId: this.#bootId, isSynced, builtAtMs: BUILT_AT_MS });
-    this.#health = new Health({ queue: () => queueOf(this.#recorder.outbox, clock.monotonic()), clock: () => this.#watch.state }, () =>
-      show(this.#audience, this.#health.snapshot()),
-    );
+    const queue = () => queueOf(this.#recorder.outbox, clock.monotonic());
+    const hasNoScanner = scannerLack(config, clock, () => this.#audience.page?.isOpen ?? false);
+    this.#health = new Health({ queue, clock: () => this.#watch.state, hasNoScanner }, () => show(this.#audience, this.#health.snapshot()));
     this.#recorder = new Recorder({
       dir: config.dataDir,
       limits: config.outbox,
@@ -206,10 +209,6 @@ class Kiosk {
         this.#recorder.close();
       }
     }
-  }
-
-  get #version(): string {
-    return this.#options.version ?? 'unknown';
   }
 
   #startTasks(): void {
@@ -364,6 +363,7 @@ class Kiosk {
     const { terminal, onFeedback } = this.#options;
     this.#audience.page?.show(feedback);
     this.#answers.tell(feedback);
+    this.#health.answered(feedback.kind);
     if (terminal !== undefined) printFeedback(terminal, feedback);
     onFeedback?.(feedback);
   }

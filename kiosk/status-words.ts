@@ -9,7 +9,7 @@ export function statusWords(health: HealthSnapshot): string {
     linkWords(health),
     queued === 0 ? '' : `${queued} waiting`,
     clock === 'synced' ? '' : `clock ${clock}`,
-    ...devices.map(({ name, isUp, why }) => `${name} ${isUp ? 'ready' : `absent (${why ?? 'device.absent'})`}`),
+    ...devices.map(deviceWords),
     policy.why === undefined ? '' : `policy ${policy.version === 0 ? 'missing' : 'old'} (${policy.why})`,
     droppedUnsent === 0 ? '' : `${droppedUnsent} dropped unsent`,
     conflicts === 0 ? '' : `${conflicts} ${conflicts === 1 ? 'conflict' : 'conflicts'}: is there a copy of this kiosk?`,
@@ -17,6 +17,11 @@ export function statusWords(health: HealthSnapshot): string {
     setAside === 0 ? '' : `damaged outbox set aside, ${salvagedRows} ${salvagedRows === 1 ? 'row' : 'rows'} saved`,
   ];
   return parts.filter((part) => part !== '').join(' · ');
+}
+
+function deviceWords({ name, isUp, why = 'device.absent' }: HealthSnapshot['devices'][number]): string {
+  if (isUp) return `${name} ready`;
+  return why === 'device.no_scanner' ? `NO SCANNER: plug one in (${why})` : `${name} absent (${why})`;
 }
 
 /** A link that was not tried yet is not down. Without a store nothing is tried. */

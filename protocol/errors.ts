@@ -34,6 +34,7 @@ export type ErrorCode =
   | 'device.timeout'
   | 'device.unsupported'
   | 'device.failed'
+  | 'device.no_scanner'
   // StoreError: a kiosk refuses scans visibly, a gateway withholds PUBACK.
   | 'store.full'
   | 'store.disk_full'

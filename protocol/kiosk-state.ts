@@ -9,6 +9,7 @@ import { DecodeError, ERROR_CODE_FORM } from './errors.ts';
 export const LONGEST_KIOSK_STATE_BYTES = 8_192;
 
 const errorCode = z.string().regex(ERROR_CODE_FORM);
+const count = z.int().min(0);
 
 export const kioskStateReport = z.object({
   isUp: z.boolean(),
@@ -28,6 +29,24 @@ export const kioskStateReport = z.object({
   policy: z.object({ version: z.int().min(0).max(0xffff_ffff), why: errorCode.optional() }).optional(),
   /** The version of the last command to send again that the kiosk has carried out, 0 for none. Absent from a kiosk that takes none, and from the Will. */
   sentAgain: z.int().min(0).max(0xffff_ffff).optional(),
+  /**
+   * What the door answered since the kiosk started: cards taken, scans not taken by reason, and how many cards in a row it refused as not
+   * made for this place. Counts alone. Absent from the Will.
+   */
+  scans: z
+    .object({
+      taken: count,
+      refused: z.object({
+        'not-a-card': count.optional(),
+        'card-refused': count.optional(),
+        'card-withdrawn': count.optional(),
+        'keep-at-home': count.optional(),
+        'refused-full': count.optional(),
+        'refused-store': count.optional(),
+      }),
+      refusedInARow: count,
+    })
+    .optional(),
   /** The kiosk's software. */
   version: z.string().regex(/^[0-9A-Za-z.+-]{1,32}$/),
 });

@@ -23,6 +23,8 @@ const OFFLINE_PATIENCE_MS = 10 * 60_000;
 const OLD_QUEUE_MS = 15 * 60_000;
 /** Time to carry a kiosk that has just enrolled to its door. */
 const FIRST_COMING_MS = 60 * 60_000;
+/** One visitor with a card from elsewhere tries a few times. */
+const MANY_REFUSED = 5;
 /** A revoked kiosk that runs tries again within a minute. */
 const STILL_TRYING_MS = 10 * 60_000;
 /** A door that is closed over a weekend is no trouble. */
@@ -142,7 +144,7 @@ function reportTroubles({ problems, activity: { report } }: KioskFacts, words: W
   // What one said before its link was lost says nothing of how it does now.
   if (report === undefined || !report.isUp || problems?.isConnected !== true) return [];
   const found: Found[] = [];
-  const { lastError, devices, clock, queued, oldestQueuedMs = 0 } = report;
+  const { lastError, devices, clock, queued, oldestQueuedMs = 0, scans } = report;
   if (lastError !== undefined && !devices.some(({ why }) => why === lastError)) {
     const { meaning, advice } = words(lastError);
     found.push({ tone: 'act', short: 'Trouble', text: `The kiosk says: ${meaning}`, advice, code: lastError });
@@ -150,8 +152,16 @@ function reportTroubles({ problems, activity: { report } }: KioskFacts, words: W
   for (const { name, isUp, why } of devices) {
     if (isUp) continue;
     const { meaning, advice } = words(why ?? 'device.absent');
-    found.push({ tone: 'act', short: `No ${name}`, text: `${capital(name)}: ${meaning}`, advice, code: why ?? 'device.absent' });
+    const text = why === 'device.no_scanner' ? meaning : `${capital(name)}: ${meaning}`;
+    found.push({ tone: 'act', short: `No ${name}`, text, advice, code: why ?? 'device.absent' });
   }
+  if (scans !== undefined && scans.refusedInARow >= MANY_REFUSED)
+    found.push({
+      tone: scans.taken === 0 ? 'act' : 'look',
+      short: 'Refuses cards',
+      text: `It refused the last ${scans.refusedInARow} cards as not made for this place${scans.taken === 0 ? ', and took none since it started' : ''}.`,
+      advice: 'If they are yours: print with the gateway’s own data directory, or name their issuer in “issuers”.',
+    });
   if (clock === 'unsynced')
     found.push({
       tone: 'look',

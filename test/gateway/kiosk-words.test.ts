@@ -63,3 +63,17 @@ t.test('kiosk words: one that is connected and records nothing for three days is
 t.test('span words: one unit, rounded down', async (t) => {
   t.strictSame([-5, 59_999, 60_000, 2 * HOUR_MS, 72 * HOUR_MS].map(spanWords), ['0 s', '59 s', '1 min', '2 h', '3 days']);
 });
+
+t.test('kiosk words: one without a scanner, and one that refuses every card, need somebody', async (t) => {
+  const without = report({ devices: [{ name: 'scanner', isUp: false, why: 'device.no_scanner' }], lastError: 'device.no_scanner' });
+  t.match(at({ activity: activity(without) }, 0), {
+    tone: 'act',
+    summary: 'No scanner',
+    troubles: [{ text: /^The kiosk has no scanner/ }],
+  });
+  const refusing = (taken: number, refusedInARow: number) =>
+    at({ activity: activity(report({ scans: { taken, refused: { 'card-refused': refusedInARow }, refusedInARow } })) }, 0);
+  t.match(refusing(0, 5), { tone: 'act', summary: 'Refuses cards', troubles: [{ text: /refused the last 5 cards .* took none/ }] });
+  t.match(refusing(40, 5), { tone: 'look' });
+  t.match(refusing(40, 4), { tone: 'good' });
+});
