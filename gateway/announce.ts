@@ -54,7 +54,8 @@ export class Announcer {
   }
 
   doubts(doubts: readonly Doubt[]): void {
-    if (this.#doors.hasListeners()) this.#publishEvents(doubts.map((doubt) => this.#doors.events.ofDoubt(doubt)));
+    if (!this.#doors.hasListeners()) return;
+    this.#publishEvents(doubts.flatMap((doubt) => this.#doors.events.ofDoubt(doubt) ?? []));
   }
 
   flags(changes: readonly FlagChange[]): void {

@@ -54,10 +54,14 @@ export class OperatorEvents {
     });
   }
 
-  ofDoubt({ row, venue, reason, raisedAtMs }: Doubt): OperatorMessage {
+  /**
+   * @returns `undefined` for a card at two venues: rows of both are doubted at one moment, each row is named by the event that has its
+   * pseudonym, and so the two would say that these pseudonyms are one card. Operators see how many a kiosk has.
+   */
+  ofDoubt({ row, venue, reason, raisedAtMs }: Doubt): OperatorMessage | undefined {
+    if (reason === 'two-places') return undefined;
     const of = idOf(row.keyId, row.seq);
     const about = { venue, kiosk: row.kiosk, id: `${of}-${reason}`, atMs: raisedAtMs };
-    // Without the card's pseudonym: it would tie two venues together.
     return this.#message({ type: 'doubt', data: { kiosk: row.kiosk, of, reason } }, about);
   }
 
