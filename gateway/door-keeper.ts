@@ -16,7 +16,7 @@ export interface DoorLimits {
 }
 
 export interface DoorReports {
-  /** @param address as `placeOf` gives it. */
+  /** @param address as `addressOf` gives it. */
   onRefused(address: string, code: ErrorCode): void;
 }
 
@@ -64,7 +64,7 @@ export class DoorKeeper {
    * @returns `undefined` when it may not come now: its address comes too often.
    */
   arrive(remoteAddress: string | undefined, cut: () => void): Arrival | undefined {
-    const address = placeOf(remoteAddress);
+    const address = addressOf(remoteAddress);
     if (!this.#rates.of(address, this.#clock.monotonic()).takeOne(this.#clock.monotonic())) {
       this.#reports.onRefused(address, 'admission.too_often');
       return undefined;
@@ -93,7 +93,7 @@ export class DoorKeeper {
 
   /** There was no room for it at all. */
   full(remoteAddress: string | undefined): void {
-    this.#reports.onRefused(placeOf(remoteAddress), 'admission.too_many_connections');
+    this.#reports.onRefused(addressOf(remoteAddress), 'admission.too_many_connections');
   }
 
   get waiting(): number {
@@ -125,7 +125,7 @@ const NETWORK_GROUPS = 4;
  * @param address as Node gives it. @returns what counts as one address: an IPv4 one, or the first 64 bits of an IPv6 one, which is
  * the least that anybody has (RFC 6177); `unknown` where there is none.
  */
-export function placeOf(address: string | undefined): string {
+export function addressOf(address: string | undefined): string {
   if (address === undefined) return 'unknown';
   const mapped = MAPPED_IPV4.exec(address)?.[1];
   if (mapped !== undefined && isIPv4(mapped)) return mapped;

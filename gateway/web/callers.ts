@@ -15,7 +15,7 @@ export interface CallerOptions {
   readonly clock: Clock;
   /** Whether the listener speaks TLS: a cookie is then bound to it. */
   readonly isSecure: boolean;
-  /** `host:port` at which pages may reach it. */
+  /** As `hostsOf` gives them. */
   readonly hosts: () => readonly string[];
   /** Known to whoever may read the gateway's directory. */
   readonly controlToken: string;
@@ -25,6 +25,15 @@ export type Identified = { readonly caller: Caller; readonly session?: Session &
 
 const SAFE = new Set(['GET', 'HEAD']);
 const SYSTEM_USER = /^[A-Za-z0-9._-]{1,32}$/;
+
+/**
+ * @param names domain names and addresses. @returns what browsers and programs write in `Host` for them, in lower case: a browser leaves
+ * the port out where it is its scheme's own.
+ */
+export function hostsOf(names: readonly string[], port: number, isSecure: boolean): string[] {
+  const hosts = names.map((name) => (name.includes(':') ? `[${name}]` : name).toLowerCase());
+  return [...hosts.map((host) => `${host}:${port}`), ...(port === (isSecure ? 443 : 80) ? hosts : [])];
+}
 
 export class Callers {
   readonly #options: CallerOptions;
@@ -46,7 +55,7 @@ export class Callers {
   /** A name that was rebound to this address, and pages of other sites, are refused. A link to the page itself may come from anywhere. */
   isFromHere(method: string, url: string, headers: IncomingHttpHeaders): boolean {
     const hosts = this.#options.hosts();
-    if (headers.host === undefined || !hosts.includes(headers.host)) return false;
+    if (headers.host === undefined || !hosts.includes(headers.host.toLowerCase())) return false;
     const scheme = this.#options.isSecure ? 'https' : 'http';
     if (headers.origin !== undefined && !hosts.some((host) => headers.origin === `${scheme}://${host}`)) return false;
     const site = headers['sec-fetch-site'];

@@ -4,6 +4,7 @@
  */
 import { readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { StoreError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
 import type { Accounts } from '../accounts.ts';
@@ -49,20 +50,27 @@ export class DiskWatch {
     this.#clock = clock;
   }
 
-  /** @throws StoreError when a sample can not be kept. */
+  /** What it says stands also where no sample can be kept: a full disk is what it is asked about. */
   use(): DiskUse {
     const nowMs = this.#clock.monotonic();
     if (this.#lookedMs !== undefined && nowMs - this.#lookedMs < LOOK_EVERY_MS) return this.#use;
     this.#lookedMs = nowMs;
     const usedBytes = bytesIn(this.#directory);
     const wallMs = this.#clock.wall();
-    if (this.#sampledMs === undefined || nowMs - this.#sampledMs >= SAMPLE_EVERY_MS) {
-      this.#samples = this.#accounts.sampleDisk(usedBytes, wallMs, (wallMs - REMEMBERED_MS) as EpochMillis);
-      this.#sampledMs = nowMs;
-    }
+    if (this.#sampledMs === undefined || nowMs - this.#sampledMs >= SAMPLE_EVERY_MS) this.#sample(usedBytes, wallMs, nowMs);
     const { bavail, bsize } = statfsSync(this.#directory);
     this.#use = diskUse(bavail * bsize, usedBytes, this.#samples, wallMs);
     return this.#use;
+  }
+
+  /** One that can not be kept is tried again at the next look. */
+  #sample(usedBytes: number, wallMs: EpochMillis, nowMs: MonotonicMillis): void {
+    try {
+      this.#samples = this.#accounts.sampleDisk(usedBytes, wallMs, (wallMs - REMEMBERED_MS) as EpochMillis);
+      this.#sampledMs = nowMs;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+    }
   }
 }
 

@@ -31,9 +31,13 @@ export class Live {
     return this.#watchers.size;
   }
 
-  /** @returns false when there are too many already. */
+  /** @returns false when there are too many already. @throws StoreError as the overview does; nothing was said to it then. */
   add(watcher: Watcher): boolean {
     if (this.#watchers.size >= MOST_WATCHERS) return false;
+    // Others are brought up to the same moment first, so that one memory of what was told serves all.
+    const now = this.tick();
+    const overview = now ?? this.#overview();
+    if (now === undefined) this.#remember(overview);
     const { response } = watcher;
     response.writeHead(200, {
       'content-type': 'text/event-stream',
@@ -41,10 +45,6 @@ export class Live {
       'x-content-type-options': 'nosniff',
       'x-accel-buffering': 'no',
     });
-    // Others are brought up to the same moment first, so that one memory of what was told serves all.
-    const now = this.tick();
-    const overview = now ?? this.#overview();
-    if (now === undefined) this.#remember(overview);
     response.write(message('all', overview));
     this.#watchers.add(watcher);
     const gone = (): void => void this.#watchers.delete(watcher);

@@ -62,14 +62,3 @@ export class LoginGate {
     return tries === undefined || nowMs - tries.lastMs > FORGET_MS ? { failures: 0, lastMs: nowMs } : tries;
   }
 }
-
-/** @returns what counts as one address: of IPv6 the network of 64 bits, which one subscriber has whole. */
-export function addressOf(remote: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(remote)?.[1];
-  if (mapped !== undefined) return mapped;
-  if (!remote.includes(':')) return remote;
-  const [head = '', tail] = remote.split('::');
-  const before = head === '' ? [] : head.split(':');
-  const missing = tail === undefined ? 0 : 8 - before.length - (tail === '' ? 0 : tail.split(':').length);
-  return [...before, ...Array.from({ length: missing }, () => '0')].slice(0, 4).join(':');
-}

@@ -11,10 +11,11 @@ import type { Clock } from '../../protocol/time.ts';
 import type { Accounts } from '../accounts.ts';
 import type { AuditLog, Deed } from '../audit.ts';
 import { Buckets, type Rate } from '../door-bucket.ts';
+import { addressOf } from '../door-keeper.ts';
 import type { Asset } from './assets.ts';
-import { Callers, type Identified } from './callers.ts';
+import { Callers, hostsOf, type Identified } from './callers.ts';
 import type { Live } from './live.ts';
-import { addressOf, LoginGate } from './login-gate.ts';
+import { LoginGate } from './login-gate.ts';
 import { METRICS_TYPE } from './metrics.ts';
 import { type Caller, NotThere, type Route } from './route.ts';
 
@@ -66,7 +67,8 @@ export class WebServer {
 
   constructor(options: WebServerOptions) {
     this.#options = options;
-    const { accounts, clock, tls, controlToken } = options;
+    const { accounts, clock, tls, names, controlToken } = options;
+    const isSecure = tls !== undefined;
     const base = {
       bodyLimit: LONGEST_BODY_BYTES,
       forceCloseConnections: true,
@@ -79,7 +81,7 @@ export class WebServer {
         : (Fastify({ ...base, https: { key: tls.keyPem, cert: tls.certificatePem, minVersion: 'TLSv1.2' } }) as unknown as FastifyInstance);
     // A form of another site can send text without asking; JSON it can not.
     this.#app.removeContentTypeParser('text/plain');
-    this.#callers = new Callers({ accounts, clock, isSecure: tls !== undefined, hosts: () => this.#hosts(), controlToken });
+    this.#callers = new Callers({ accounts, clock, isSecure, hosts: () => hostsOf(names, this.#port, isSecure), controlToken });
     this.#gate = new LoginGate(clock);
     this.#addGuards();
     this.#addOpenRoutes();
@@ -106,10 +108,6 @@ export class WebServer {
   async close(): Promise<void> {
     this.#options.live.close();
     await this.#app.close();
-  }
-
-  #hosts(): string[] {
-    return this.#options.names.map((name) => `${name.includes(':') ? `[${name}]` : name}:${this.#port}`);
   }
 
   #addGuards(): void {
@@ -187,10 +185,13 @@ export class WebServer {
       if (caller.isPerson) this.#write(caller, 'look.live', '');
       const { method, headers } = request.raw;
       const isWelcome = () => this.#callers.identify(method ?? 'GET', headers) !== undefined;
+      // Taken first: one that can not be told anything is answered as every request is.
+      if (!live.add({ response: reply.raw, isWelcome }))
+        return problem(reply.header('retry-after', 30), 503, 'too many pages watch already');
       reply.hijack();
       // A stream lasts as long as its page is open.
       request.raw.socket.setTimeout(0);
-      if (!live.add({ response: reply.raw, isWelcome })) reply.raw.writeHead(503, { 'retry-after': '30' }).end();
+      return reply;
     });
   }
 

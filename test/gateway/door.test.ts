@@ -4,7 +4,7 @@ import t from 'tap';
 import { Bucket, Buckets } from '../../gateway/door-bucket.ts';
 import { SharedBudget } from '../../gateway/door-budget.ts';
 import { codeOfBroken, keepAliveOf } from '../../gateway/door-guard.ts';
-import { DoorKeeper, placeOf } from '../../gateway/door-keeper.ts';
+import { addressOf, DoorKeeper } from '../../gateway/door-keeper.ts';
 import { AdmissionError } from '../../protocol/errors.ts';
 import type { MonotonicMillis } from '../../protocol/units.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -63,7 +63,7 @@ t.test('addresses: IPv4 whole, mapped ones as IPv4, IPv6 by its network', async 
     [undefined, 'unknown'],
     ['nonsense', 'unknown'],
   ];
-  for (const [address, place] of table) t.equal(placeOf(address), place, address ?? 'none');
+  for (const [address, place] of table) t.equal(addressOf(address), place, address ?? 'none');
 });
 
 function keeper(limits: { connectionsPerSecond: number; mostWaiting: number }) {

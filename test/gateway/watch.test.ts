@@ -1,11 +1,15 @@
 import fc from 'fast-check';
 import t from 'tap';
+import type { Accounts } from '../../gateway/accounts.ts';
 import type { Decided } from '../../gateway/ingest.ts';
 import { ACK_BOUNDS_S, Watch } from '../../gateway/watch.ts';
-import { diskUse } from '../../gateway/web/disk.ts';
+import { Callers, hostsOf } from '../../gateway/web/callers.ts';
+import { DiskWatch, diskUse } from '../../gateway/web/disk.ts';
 import { readErrorWords } from '../../gateway/web/error-words.ts';
-import { addressOf, LoginGate } from '../../gateway/web/login-gate.ts';
+import { Live } from '../../gateway/web/live.ts';
+import { LoginGate } from '../../gateway/web/login-gate.ts';
 import { p99Of } from '../../gateway/web/view.ts';
+import { StoreError } from '../../protocol/errors.ts';
 import { type KioskId, newPlaceId } from '../../protocol/ids.ts';
 import { report } from '../support/busy-gateway.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -124,13 +128,49 @@ t.test('login gate: waits double up to a quarter of an hour, for that address an
   t.equal(gate.waitMs('10.0.0.1', 'bob'), 0);
 });
 
-t.test('login gate: an IPv6 subscriber is one address, an IPv4 one written as IPv6 is itself', async (t) => {
-  t.equal(addressOf('192.0.2.7'), '192.0.2.7');
-  t.equal(addressOf('::ffff:192.0.2.7'), '192.0.2.7');
-  t.equal(addressOf('2001:db8:1:2:3:4:5:6'), '2001:db8:1:2');
-  t.equal(addressOf('2001:db8:1:2::6'), '2001:db8:1:2');
-  t.equal(addressOf('2001:db8::6'), '2001:db8:0:0');
-  t.equal(addressOf('::1'), '0:0:0:0');
+t.test('disk watch: a full disk, on which no sample can be kept, is told as it is', async (t) => {
+  const clock = new ManualClock();
+  let isFull = true;
+  const sampled: number[] = [];
+  const sampleDisk: Accounts['sampleDisk'] = (bytes, atMs) => {
+    if (isFull) throw new StoreError('store.disk_full', 'accounts: made to fail');
+    sampled.push(bytes);
+    return [{ atMs, bytes }];
+  };
+  const watch = new DiskWatch(t.testdir({ file: 'twelve bytes' }), { sampleDisk } as Accounts, clock);
+  t.match(watch.use(), { usedBytes: 12, daysLeft: undefined });
+  t.ok(watch.use().freeBytes > 0);
+  isFull = false;
+  await clock.advance(10_000);
+  watch.use();
+  t.strictSame(sampled, [12], 'tried again at the next look');
+});
+
+t.test('live: a page that can not be told anything is told nothing, and is none of those that watch', (t) => {
+  const live = new Live(() => {
+    throw new StoreError('store.busy', 'registry: made to fail');
+  });
+  const said: unknown[] = [];
+  const response = { writeHead: (status: number) => said.push(status), write: (text: string) => said.push(text) };
+  t.throws(() => live.add({ response: response as never, isWelcome: () => true }), { code: 'store.busy' });
+  t.strictSame(said, []);
+  t.equal(live.watchers, 0);
+  t.end();
+});
+
+t.test('callers: a browser names no port where it is its scheme’s own, and writes every name in lower case', (t) => {
+  t.strictSame(hostsOf(['Gateway.Example', '::1'], 8_443, true), ['gateway.example:8443', '[::1]:8443']);
+  t.strictSame(hostsOf(['gateway.example'], 443, true), ['gateway.example:443', 'gateway.example']);
+  t.strictSame(hostsOf(['localhost'], 80, false), ['localhost:80', 'localhost']);
+  t.strictSame(hostsOf(['localhost'], 443, false), ['localhost:443']);
+  const hosts = () => hostsOf(['Gateway.Example'], 443, true);
+  const callers = new Callers({ accounts: {} as Accounts, clock: new ManualClock(), isSecure: true, hosts, controlToken: 'x'.repeat(43) });
+  const from = (host: string, origin: string) => callers.isFromHere('POST', '/api/1/session', { host, origin });
+  t.ok(from('gateway.example', 'https://gateway.example'));
+  t.ok(from('Gateway.Example:443', 'https://gateway.example'), 'a program writes it as it was given');
+  t.notOk(from('gateway.example', 'https://elsewhere.example'));
+  t.notOk(from('elsewhere.example', 'https://gateway.example'));
+  t.end();
 });
 
 t.test('error words: a code has the words of its heading, and one that is unknown stands for itself', async (t) => {
