@@ -42,7 +42,7 @@ export async function copyRevocations(directory: string, storeKey: Uint8Array): 
     const present = await readIfThere(path);
     const text = lines.map((line) => `${line}\n`).join('');
     if (present === text) return path;
-    if (!text.startsWith(present)) await rename(path, await freeName(path));
+    if (present !== undefined && !text.startsWith(present)) await rename(path, await freeName(path));
     await writeWhole(place, path, text);
     return path;
   } catch (cause) {
@@ -105,11 +105,11 @@ async function writeWhole(place: string, path: string, text: string): Promise<vo
   }
 }
 
-async function readIfThere(path: string): Promise<string> {
+async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'latin1');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }
@@ -117,7 +117,7 @@ async function readIfThere(path: string): Promise<string> {
 async function freeName(path: string): Promise<string> {
   for (let number = 1; ; number++) {
     const name = `${path}.${number}`;
-    if ((await readIfThere(name)) === '') return name;
+    if ((await readIfThere(name)) === undefined) return name;
   }
 }
 
