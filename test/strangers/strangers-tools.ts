@@ -1,7 +1,6 @@
 /** The programs of others that this suite runs, installed where this machine lets us, and a run of one to its end. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Ran {
@@ -10,7 +9,7 @@ export interface Ran {
   readonly err: string;
 }
 
-/** Does not wait for files in its own directory. @returns once its outputs are closed. */
+/** @returns once it has ended and its outputs are closed. */
 export async function run(program: string, args: readonly string[]): Promise<Ran> {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } });
   let out = '';
@@ -33,25 +32,14 @@ const PYTHONS = ['python3', '/usr/bin/python3'];
 const CAN_RUN = 'import sys, cryptography; sys.exit(sys.version_info < (3, 11) or int(cryptography.__version__.split(".")[0]) < 38)';
 const pythonThere = (): string | undefined => PYTHONS.find((python) => isThere(python, '-c', CAN_RUN));
 
-/** Says that no service is to be started when a package is installed (Debian, invoke-rc.d's policy layer): a broker here is nobody's wish. */
-const POLICY = '/usr/sbin/policy-rc.d';
-
+/** The clients alone: without what they recommend no broker comes, and none is started. */
 function install(packages: readonly string[]): void {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const isOurs = !existsSync(POLICY);
-  if (isOurs) {
-    closeSync(openSync(POLICY, 'w', 0o755));
-    spawnSync('sh', ['-c', `printf '#!/bin/sh\\nexit 101\\n' > ${POLICY}`]);
-  }
-  try {
-    for (const args of [
-      ['update', '-qq'],
-      ['install', '-y', '-qq', '--no-install-recommends', ...packages],
-    ])
-      spawnSync('apt-get', args, { stdio: 'ignore', env });
-  } finally {
-    if (isOurs) spawnSync('rm', ['-f', POLICY]);
-  }
+  for (const args of [
+    ['update', '-qq'],
+    ['install', '-y', '-qq', '--no-install-recommends', ...packages],
+  ])
+    spawnSync('apt-get', args, { stdio: 'ignore', env });
 }
 
 /** @returns a Python that runs the kiosk. @throws with what is missing, where it is and can not be installed. */
