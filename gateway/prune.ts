@@ -13,10 +13,17 @@ import { DAY_MS, type Ledger } from './ledger.ts';
  */
 const SEEN_DAYS = 60;
 const MOST_AT_ONCE = 500;
+/**
+ * How far from the front what is past is looked for. A line keeps its place while it is written to: of kiosks that seldom send, and of a day
+ * on which the clock was ahead, young ones lie before old ones. More than kiosks of one gateway.
+ */
+const MOST_LOOKED_AT = 10_000;
 
 export interface Pruned {
   readonly entries: number;
   readonly quarantined: number;
+  /** Lines of the memory of what was seen. */
+  readonly forgotten: number;
   /** Entries that went before every sink had them, counted once for each such sink. */
   readonly untaken: number;
 }
@@ -29,7 +36,7 @@ export interface Pruned {
 export function pruneSome(db: Db, ledger: Ledger, retentionDays: number, nowMs: EpochMillis): Pruned {
   const beforeMs = (nowMs - retentionDays * DAY_MS) as EpochMillis;
   // A file is dropped whole, when its first entry is past its time: none is kept longer, and the last of a day is kept a day less.
-  const past = ledger.segments.begunBefore(beforeMs, ledger.lastPosition);
+  const past = ledger.segments.begunBefore(beforeMs, nowMs, ledger.lastPosition);
   const entries = past === undefined ? 0 : ledger.segments.countBetween(0, past.through);
   const pruned = ledger.transact(() => {
     const untaken = past === undefined ? 0 : countUntaken(db, ledger, past.through);
@@ -39,8 +46,8 @@ export function pruneSome(db: Db, ledger: Ledger, retentionDays: number, nowMs: 
       .run(beforeMs, MOST_AT_ONCE).changes;
     db.prepare('DELETE FROM readings WHERE received_at_ms < ?').run(beforeMs);
     db.prepare("DELETE FROM flags WHERE state <> 'pending' AND raised_at_ms < ?").run(beforeMs);
-    forgetSeen(db, Math.floor(nowMs / DAY_MS) - SEEN_DAYS);
-    return { entries, quarantined, untaken };
+    const forgotten = forgetSeen(db, Math.floor(nowMs / DAY_MS) - SEEN_DAYS);
+    return { entries, quarantined, forgotten, untaken };
   });
   ledger.forgetSeen();
   if (past !== undefined) ledger.segments.sweep(past.nos);
@@ -59,14 +66,14 @@ function countUntaken(db: Db, ledger: Ledger, through: number): number {
   return untaken;
 }
 
-/**
- * Takes from the oldest lines only: what was seen first is forgotten first but for what came late, and that is found by a later step.
- */
-function forgetSeen(db: Db, beforeDay: number): void {
+/** @returns how many lines of what was seen it took: those that are past, of the oldest ones. */
+function forgetSeen(db: Db, beforeDay: number): number {
   const dropped = db
     .prepare(
-      'DELETE FROM seen_windows WHERE no IN (SELECT no FROM seen_windows ORDER BY no LIMIT ?) AND day < ? RETURNING epoch_no, key_no',
+      `DELETE FROM seen_windows WHERE no IN (SELECT no FROM (SELECT no, day FROM seen_windows ORDER BY no LIMIT ?) WHERE day < ? LIMIT ?)
+       RETURNING epoch_no, key_no`,
     )
-    .all(MOST_AT_ONCE, beforeDay) as KeyOfEpoch[];
+    .all(MOST_LOOKED_AT, beforeDay, MOST_AT_ONCE) as KeyOfEpoch[];
   forgetUnseen(db, dropped);
+  return dropped.length;
 }

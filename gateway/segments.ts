@@ -116,9 +116,18 @@ export class Segments {
     return found;
   }
 
-  /** @returns the last position of the files that were begun before this time, and how many there are; `undefined` for none. */
-  begunBefore(beforeMs: EpochMillis, lastPosition: number): { readonly through: number; readonly nos: readonly number[] } | undefined {
-    const past = this.#places.findIndex(({ startedAtMs }) => startedAtMs >= beforeMs);
+  /** @returns the last position of the files that were begun before `beforeMs`, and their numbers; `undefined` for none. */
+  begunBefore(
+    beforeMs: EpochMillis,
+    nowMs: EpochMillis,
+    lastPosition: number,
+  ): { readonly through: number; readonly nos: readonly number[] } | undefined {
+    // One that says it was begun after now was so by a clock that was ahead: no later than the next that does not.
+    const isBegunBefore = (index: number): boolean => {
+      const believed = this.#places.slice(index).find(({ startedAtMs }) => startedAtMs <= nowMs);
+      return believed !== undefined && believed.startedAtMs < beforeMs;
+    };
+    const past = this.#places.findIndex((_place, index) => !isBegunBefore(index));
     const dropped = past === -1 ? this.#places : this.#places.slice(0, past);
     if (dropped.length === 0) return undefined;
     const next = this.#places[dropped.length];

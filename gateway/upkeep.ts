@@ -39,8 +39,9 @@ export async function pruneHourly(step: (nowMs: EpochMillis) => Pruned, clock: C
   const trouble = new SteadyLog(log, clock, 'prune');
   while (!signal.aborted) {
     try {
-      for (let pruned = step(clock.wall()); pruned.entries + pruned.quarantined > 0; pruned = step(clock.wall())) {
-        log.info('ledger.pruned', { entries: pruned.entries, quarantined: pruned.quarantined });
+      for (let pruned = step(clock.wall()); hasPruned(pruned); pruned = step(clock.wall())) {
+        const { entries, quarantined } = pruned;
+        if (entries + quarantined > 0) log.info('ledger.pruned', { entries, quarantined });
         if (pruned.untaken > 0) log.error('ledger.dropped_untaken', { entries: pruned.untaken });
         await clock.sleep(PRUNE_PAUSE_MS, signal);
         if (signal.aborted) return;
@@ -54,3 +55,5 @@ export async function pruneHourly(step: (nowMs: EpochMillis) => Pruned, clock: C
     await clock.sleep(PRUNE_EVERY_MS, signal);
   }
 }
+
+const hasPruned = ({ entries, quarantined, forgotten }: Pruned): boolean => entries + quarantined + forgotten > 0;

@@ -4,6 +4,7 @@ import t from 'tap';
 import { DAY_MS } from '../../gateway/ledger.ts';
 import { pruneSome } from '../../gateway/prune.ts';
 import { missingOf } from '../../gateway/spans.ts';
+import { pruneHourly } from '../../gateway/upkeep.ts';
 import type { Epoch } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import { openTestIngest } from '../support/test-ingest.ts';
@@ -47,6 +48,23 @@ t.test('epochs: those of which nothing is remembered are forgotten with their ke
   const start = await kiosk.start();
   await take(start.batch([start.seal(checkIn(), 2)]));
   t.equal(missingOf(db, kiosk.kiosk), 0);
+});
+
+t.test('seen: all that is past is forgotten within the hour, also behind lines that are still written to', async (t) => {
+  const { db, ledger, clock, log } = await openTestIngest(t);
+  const today = Math.floor(clock.wall() / DAY_MS);
+  const insert = db.prepare('INSERT INTO seen_windows (epoch_no, window, key_no, day, entries) VALUES (?, ?, 1, ?, zeroblob(13))');
+  db.transact(() => {
+    for (let window = 0; window < 600; window++) insert.run(1, window, today);
+    for (let window = 0; window < 1_200; window++) insert.run(2, window, today - 61);
+  });
+  const stopping = new AbortController();
+  const pruning = pruneHourly((nowMs) => pruneSome(db, ledger, 21, nowMs), clock, log, stopping.signal);
+  await clock.advance(60_000);
+  t.strictSame(db.prepare('SELECT epoch_no, count(*) AS n FROM seen_windows GROUP BY epoch_no').all(), [{ epoch_no: 1, n: 600 }]);
+  t.strictSame(log.of('ledger.pruned'), [], 'what is forgotten so is no entry');
+  stopping.abort();
+  await pruning;
 });
 
 t.test('gaps: past a thousand of one epoch the oldest are counted and not kept', async (t) => {

@@ -121,30 +121,33 @@ t.test('ledger: entries that were kept when the index could not be committed are
   t.equal(seen(), 3);
 });
 
-t.test('ledger: entries that were kept, when only the sync behind them could not be done, are not written over by what comes next', async (t) => {
-  const { take, kiosk, db, clock, log, rows, seen, reasons } = await openTestIngest(t);
-  const start = await kiosk.start();
-  await take(start.batch([start.seal(checkIn())]));
-  const commit = db.commit.bind(db);
-  const transact = db.transact.bind(db);
-  db.commit = () => {
-    db.commit = commit;
-    commit();
-    db.transact = () => {
-      db.transact = transact;
-      throw new StoreError('store.busy', 'index: made to fail');
+t.test(
+  'ledger: entries that were kept, when only the sync behind them could not be done, are not written over by what comes next',
+  async (t) => {
+    const { take, kiosk, db, clock, log, rows, seen, reasons } = await openTestIngest(t);
+    const start = await kiosk.start();
+    await take(start.batch([start.seal(checkIn())]));
+    const commit = db.commit.bind(db);
+    const transact = db.transact.bind(db);
+    db.commit = () => {
+      db.commit = commit;
+      commit();
+      db.transact = () => {
+        db.transact = transact;
+        throw new StoreError('store.busy', 'index: made to fail');
+      };
     };
-  };
-  const sent = [take(start.batch([start.seal(checkIn())])), take(Uint8Array.of(1))];
-  await until(() => log.of('ingest.failed').length > 0);
-  t.equal(rows(), 2, 'kept');
-  t.equal(await take(start.batch([start.seal(checkIn())])), 'acknowledge');
-  await clock.advance(30_000);
-  t.strictSame(await Promise.all(sent), ['acknowledge', 'acknowledge']);
-  t.equal(rows(), 3);
-  t.equal(seen(), 3);
-  t.strictSame(reasons(), { 'decode.malformed': 1 });
-});
+    const sent = [take(start.batch([start.seal(checkIn())])), take(Uint8Array.of(1))];
+    await until(() => log.of('ingest.failed').length > 0);
+    t.equal(rows(), 2, 'kept');
+    t.equal(await take(start.batch([start.seal(checkIn())])), 'acknowledge');
+    await clock.advance(30_000);
+    t.strictSame(await Promise.all(sent), ['acknowledge', 'acknowledge']);
+    t.equal(rows(), 3);
+    t.equal(seen(), 3);
+    t.strictSame(reasons(), { 'decode.malformed': 1 });
+  },
+);
 
 t.test('ledger: a full disk under the entries withholds everything and loses nothing', async (t) => {
   const { take, kiosk, ledger, clock, log, rows, seen } = await openTestIngest(t);
@@ -184,6 +187,23 @@ t.test('ledger: a day that retention ends leaves the disk, and a reader behind i
   t.equal(ledger.entriesAfter(8, 100, 1e6).length, 40, 'over as many files as it takes');
   rmSync(join(directoryOf(road), files[3] ?? ''));
   t.throws(() => ledger.entriesAfter(0, 100, 1e6), { code: 'store.failed' }, 'a file that is gone is told, not passed over');
+});
+
+t.test('ledger: a file of a day on which the clock was a year ahead goes in its turn, and holds up none behind it', async (t) => {
+  const { db, ledger, take, kiosk, clock, rows } = await openTestIngest(t);
+  const start = await kiosk.start();
+  await take(start.batch([start.seal(checkIn())]));
+  clock.stepWall(365 * DAY_MS);
+  await take(start.batch([start.seal(checkIn())]));
+  t.match(pruneSome(db, ledger, 400, clock.wall()), { entries: 0 });
+  clock.stepWall(-365 * DAY_MS);
+  await take(start.batch([start.seal(checkIn())]));
+  await clock.leap(20 * DAY_MS);
+  await take(start.batch([start.seal(checkIn())]));
+  t.match(pruneSome(db, ledger, 21, clock.wall()), { entries: 0 });
+  await clock.leap(2 * DAY_MS);
+  t.match(pruneSome(db, ledger, 21, clock.wall()), { entries: 3 });
+  t.equal(rows(), 1);
 });
 
 t.test('ledger: a file of the first layout is carried over, rows, flags, memory and cursors', async (t) => {
