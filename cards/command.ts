@@ -70,6 +70,10 @@ export function cardsCommand({ out, dataDir, deploymentIn = () => undefined }: C
     openIssuer(join(data, 'issuer'), deployment === undefined ? {} : { deployment });
   const tellNew = (issuer: CardIssuer, data: string): CardIssuer => {
     if (issuer.isNew) out(`A new issuer was made in ${join(data, 'issuer')}: keep a copy of that folder in a safe place.`);
+    if (issuer.isNew)
+      out(
+        'A gateway that runs on this data directory tells its kiosks of it within seconds; "vestibule venue list" says which have confirmed.',
+      );
     return issuer;
   };
   const data = ['--data <dir>', 'data directory; the issuer is in its "issuer" folder', dataDir] as const;

@@ -1,7 +1,6 @@
 /** A gateway with the core embedded in its process, from one data directory. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openIssuer } from '../cards/issuer.ts';
 import { type Core, openCore } from '../core/core.ts';
 import { makeCoreKeys, readCoreKeys } from '../core/keys.ts';
 import { type GatewayConfigInput, parseGatewayConfig } from '../gateway/config.ts';
@@ -9,11 +8,11 @@ import { gatewayPaths } from '../gateway/paths.ts';
 import { type RunningGateway, runGateway } from '../gateway/run-gateway.ts';
 import type { ProcessDoor } from '../gateway/watching.ts';
 import { ConfigError, codeOf } from '../protocol/errors.ts';
-import type { DeploymentId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import { parseTrust, type TrustDocument } from '../protocol/trust.ts';
 import { type DataPaths, gatewayIdentity } from './data-paths.ts';
+import { issuerHere } from './issuer-here.ts';
 
 export interface GatewayAndCore {
   readonly gateway: RunningGateway;
@@ -42,9 +41,8 @@ export async function runGatewayAndCore(
     directory: paths.gateway,
     // A start that forgets to say it does not send every kiosk away.
     publicHost: given.publicHost ?? toldIn(paths)?.host ?? '127.0.0.1',
-    issuers: [...issuersHere(paths, deployment), ...(given.issuers ?? [])],
   });
-  const doors = { clock, log, ...(process && { process }) };
+  const doors = { clock, log, moreIssuers: issuerHere(paths, deployment), ...(process && { process }) };
   if (!config.sinks.some(({ kind }) => kind === 'core')) {
     const gateway = await runGateway(config, doors, signal);
     return { gateway, core: undefined, done: gateway.done };
@@ -72,11 +70,4 @@ export function toldIn({ gateway }: DataPaths): TrustDocument['gateway'] | undef
     if (codeOf(cause) === undefined) throw cause;
     throw new ConfigError('config.invalid', `${trust}: damaged (take it away, and say --host: it is written anew)`, { cause });
   }
-}
-
-/** Whoever prints on this machine is trusted by its gateway; nobody else without being named. */
-function issuersHere(paths: DataPaths, deployment: DeploymentId): string[] {
-  if (!existsSync(join(paths.issuer, 'issuer.key'))) return [];
-  const issuer = openIssuer(paths.issuer, { deployment });
-  return [Buffer.from(issuer.publicKey).toString('base64url')];
 }

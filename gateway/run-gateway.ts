@@ -46,6 +46,8 @@ export interface GatewayDoors {
   readonly intake?: Intake;
   /** Whom kiosks seal for besides this gateway: a core that opens rows with a key of its own. */
   readonly recipients?: readonly Recipient[];
+  /** Card issuers besides those of the configuration; asked every second, so that one that is made while the gateway runs is told to kiosks. */
+  readonly moreIssuers?: () => readonly Uint8Array[];
   /** What only the process can tell or change, for the operators' page and metrics. */
   readonly process?: ProcessDoor;
 }
@@ -62,6 +64,8 @@ export interface RunningGateway {
 }
 
 const MOST_FLAGS_AT_ONCE = 500;
+/** As many as a trust document and a policy name. */
+const MOST_ISSUERS = 64;
 
 /**
  * Starts a gateway on `config.directory`, making keys and stores at the first start. When it returns, kiosks can connect.
@@ -84,7 +88,7 @@ export async function runGateway(config: GatewayConfig, doors: GatewayDoors, sig
 async function start(
   config: GatewayConfig,
   identity: Identity,
-  { clock, log, intake, recipients = [], process }: GatewayDoors,
+  { clock, log, intake, recipients = [], moreIssuers = () => [], process }: GatewayDoors,
   opened: Closers,
   signal: AbortSignal,
 ): Promise<RunningGateway> {
@@ -161,7 +165,8 @@ async function start(
   );
   opened.add(() => broker.close());
 
-  const { issuers, mayTakeUnsigned } = config;
+  const { mayTakeUnsigned } = config;
+  const issuers = () => [...config.issuers, ...moreIssuers()].slice(0, MOST_ISSUERS);
   const policies = new PolicyDesk({
     registry,
     deployment,
@@ -251,15 +256,22 @@ async function start(
   const web = await watching.listen({ registry, db, board, deciders, sinks: sinks.desk, onDecided, broker }, process);
   listeners.push(web);
 
-  const trust: TrustDocument = {
+  let trust: TrustDocument = {
     deployment,
     gateway: { host: config.publicHost, port: tls.port, certificatePem: identity.tls.certificatePem },
     receiptKey: rawPublicKey(receiptKey),
     recipients: [identity.recipient, ...recipients, ...recipientsOf(config.sinks)].map(({ id, publicKey }) => ({ id, publicKey })),
-    issuers,
+    issuers: issuers(),
     mayTakeUnsigned,
   };
-  replaceFile(paths.trust, Buffer.from(formatTrust(trust)), 0o644);
+  const writeTrust = () => replaceFile(paths.trust, Buffer.from(formatTrust(trust)), 0o644);
+  writeTrust();
+  const learnIssuers = () => {
+    if (issuers().length === trust.issuers.length) return;
+    trust = { ...trust, issuers: issuers() };
+    writeTrust();
+    log.info('issuer.added', { issuers: trust.issuers.length });
+  };
 
   loops = Promise.all([
     sinks.run(stopping.signal),
@@ -267,6 +279,7 @@ async function start(
     everySecond(publishState, clock, log, stopping.signal),
     everySecond(tick, clock, log, stopping.signal),
     everySecond(() => policies.look(stopping.signal).then(() => board.policies(policies.summary())), clock, log, stopping.signal),
+    everySecond(learnIssuers, clock, log, stopping.signal, 'trust'),
     everySecond(() => resends.look(stopping.signal), clock, log, stopping.signal),
     everySecond(() => second.look(), clock, log, stopping.signal, 'second_place'),
     everySecond(web.tick, clock, log, stopping.signal),

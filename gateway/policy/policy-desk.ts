@@ -21,8 +21,8 @@ export interface PolicyDeskDoors {
   readonly deployment: DeploymentId;
   /** Ed25519. */
   readonly receiptKey: KeyObject;
-  /** Raw Ed25519, 32 bytes each: the issuers that this gateway knows. */
-  readonly issuers: readonly Uint8Array[];
+  /** Raw Ed25519, 32 bytes each: the issuers that this gateway knows now. */
+  readonly issuers: () => readonly Uint8Array[];
   /** For venues that do not say. */
   readonly mayTakeUnsigned: boolean;
   readonly publish: (topic: string, payload: Uint8Array, delivery: { readonly qos: 0 | 1; readonly retain: boolean }) => Promise<void>;
@@ -61,6 +61,8 @@ export class PolicyDesk {
   /** Kiosks that hold a later version than they were ever sent: this registry was brought back from a backup. */
   readonly #ahead = new Map<KioskId, number>();
   #revision: number | undefined;
+  /** That all were told of, one after the other. */
+  #issuers = '';
   #renewAtMs = 0;
   #admitted = 0;
   #lostCards = 0;
@@ -79,7 +81,8 @@ export class PolicyDesk {
     this.#keepWhatWasSaid();
     const { registry, clock, log } = this.#doors;
     const revision = registry.revision();
-    const areAllDue = revision !== this.#revision || clock.wall() >= this.#renewAtMs;
+    const issuers = Buffer.concat(this.#doors.issuers()).toString('base64url');
+    const areAllDue = revision !== this.#revision || issuers !== this.#issuers || clock.wall() >= this.#renewAtMs;
     if (!areAllDue && this.#ahead.size === 0) return;
     const rulesOf = this.#ruleMaker();
     // One for all, so that one change has one version, however long the signing takes.
@@ -97,6 +100,7 @@ export class PolicyDesk {
     const admitted = all.filter(({ revokedAtMs }) => revokedAtMs === undefined);
     this.#admitted = admitted.length;
     this.#revision = revision;
+    this.#issuers = issuers;
     const ends = admitted.flatMap(({ kiosk }) => this.#issued.get(kiosk)?.expiresAtMs ?? []);
     this.#renewAtMs = ends.reduce((first, end) => Math.min(first, end), Number.POSITIVE_INFINITY) - RENEW_BEFORE_END_MS;
     if (signed > 0) log.info('policy.signed', { kiosks: signed, lostCards: this.#lostCards });
@@ -199,7 +203,8 @@ export class PolicyDesk {
 
   /** Reads the venues and the lost cards once for all kiosks. @throws StoreError. */
   #ruleMaker(): (kiosk: Kiosk, filterKey: Uint8Array) => Rules {
-    const { registry, issuers, mayTakeUnsigned } = this.#doors;
+    const { registry, mayTakeUnsigned } = this.#doors;
+    const issuers = this.#doors.issuers();
     const venues = new Map(registry.venues().map((venue) => [venue.id, venue]));
     const lost = registry.lostList.digests();
     this.#lostCards = lost.length;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { isConfirmed } from '../../gateway/policy/policy-book.ts';
 import { publicKeyFromRaw } from '../../protocol/ed25519.ts';
@@ -8,6 +9,7 @@ import { encodeKioskState, type KioskStateReport } from '../../protocol/kiosk-st
 import { isLost } from '../../protocol/lost-card.ts';
 import { openPolicy, type Policy } from '../../protocol/policy.ts';
 import { topicOf } from '../../protocol/topics.ts';
+import { parseTrust } from '../../protocol/trust.ts';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.ts';
 import { publishOrClose, TestKiosk } from '../support/test-kiosk.ts';
 import { until } from '../support/until.ts';
@@ -76,6 +78,23 @@ t.test('policy desk: a kiosk is told what its venue goes by, again when that cha
   t.ok((at.policies[1]?.version ?? 0) > first.version);
   t.equal(at.policies[1]?.issuedAtMs, clock.wall() as number);
   t.equal(gateway.log.of('policy.signed').length, 2, 'a name is no kiosk’s business');
+});
+
+t.test('policy desk: an issuer that is made while the gateway runs is told to its kiosks, and stands in the trust document', async (t) => {
+  const made: Uint8Array[] = [];
+  const gateway = await startTestGateway(t, { moreIssuers: () => made });
+  const kiosk = gateway.admit();
+  await look(gateway);
+  const at = await connect(gateway, kiosk);
+  await until(() => at.policies.length === 1);
+  t.strictSame(at.policies[0]?.issuers, []);
+  made.push(new Uint8Array(randomBytes(32)));
+  await look(gateway);
+  await until(() => at.policies.length === 2);
+  t.strictSame(at.policies[1]?.issuers, made);
+  const kept = parseTrust(readFileSync(join(gateway.directory, 'trust.json'), 'utf8'));
+  t.strictSame(kept.issuers, made);
+  await at.end();
 });
 
 t.test('policy desk: a lost card reaches every kiosk, under another key each, and comes off again', async (t) => {

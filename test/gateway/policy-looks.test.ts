@@ -34,7 +34,7 @@ function open(t: Test) {
     registry,
     deployment: newPlaceId<DeploymentId>(),
     receiptKey: generateSigningKey(),
-    issuers: [],
+    issuers: () => [],
     mayTakeUnsigned: false,
     publish: () => Promise.resolve(),
     clock,

@@ -61,7 +61,12 @@ interface Teardown {
 /** Starts one in a fresh directory, or again in that of an earlier one. */
 export async function startTestGateway(
   t: Teardown,
-  options: { readonly config?: Partial<GatewayConfigInput>; readonly after?: TestGateway; readonly process?: ProcessDoor } = {},
+  options: {
+    readonly config?: Partial<GatewayConfigInput>;
+    readonly after?: TestGateway;
+    readonly process?: ProcessDoor;
+    readonly moreIssuers?: () => readonly Uint8Array[];
+  } = {},
 ): Promise<TestGateway> {
   const { after } = options;
   const directory = after?.directory ?? join(t.testdir(), 'gateway');
@@ -77,7 +82,12 @@ export async function startTestGateway(
     ...input,
   });
   const stopping = new AbortController();
-  const running = await runGateway(config, { clock, log, intake, ...(options.process && { process: options.process }) }, stopping.signal);
+  const { process, moreIssuers } = options;
+  const running = await runGateway(
+    config,
+    { clock, log, intake, ...(process && { process }), ...(moreIssuers && { moreIssuers }) },
+    stopping.signal,
+  );
   const { storeKey } = await openIdentity(directory);
   const paths = gatewayPaths(directory);
   const registry = new Registry(paths.registry, storeKey);
