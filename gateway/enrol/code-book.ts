@@ -129,7 +129,7 @@ export class CodeBook {
     return this.#do((db) => (db.prepare('SELECT * FROM codes ORDER BY number DESC').all() as CodeRow[]).map(codeOf));
   }
 
-  /** Binds a code to the first kiosk that comes with it. @returns whether it is that kiosk's: false when another one had it already. */
+  /** Binds a code to the first kiosk that comes with it. @returns whether it is that kiosk's: false when another one had it already, or it was taken back. */
   bind(number: number, kiosk: KioskId, publicKey: Uint8Array, nowMs: EpochMillis): boolean {
     return this.#bind(number, kiosk, publicKey, nowMs, () =>
       this.#revocations.add({ kind: 'code-used', atMs: nowMs, number, kiosk, publicKey }),
@@ -154,7 +154,7 @@ export class CodeBook {
   #bind(number: number, kiosk: KioskId, publicKey: Uint8Array, nowMs: EpochMillis, note: () => void): boolean {
     return this.#do((db) =>
       db.transact(() => {
-        // One statement, so that of two that come at the same moment one finds nothing to change.
+        // One statement, so that of two that come at the same moment, or of one that comes and an operator who takes the code back, one finds nothing to change.
         const bind = 'UPDATE codes SET kiosk = ?, public_key = ?, bound_at_ms = ? WHERE number = ? AND kiosk IS NULL';
         if (db.prepare(bind).run(kiosk, publicKey, nowMs, number).changes > 0) note();
         return (

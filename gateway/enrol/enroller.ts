@@ -47,8 +47,11 @@ export class Enroller {
     const code = book.find(secret);
     if (code === undefined) throw new EnrolError('enrol.unknown', 'enrolment: a code that was not given out here');
     if (code.bound === undefined) this.#refuseUnfit(code, kiosk, publicKey);
-    if (!book.bind(code.number, kiosk, publicKey, clock.wall()))
+    if (!book.bind(code.number, kiosk, publicKey, clock.wall())) {
+      if (book.find(secret)?.withdrawnAtMs !== undefined)
+        throw new EnrolError('enrol.withdrawn', `enrolment: code ${code.number} was taken back`);
       throw new EnrolError('enrol.used', `enrolment: code ${code.number} is another kiosk's`);
+    }
     log.debug('enrol.bound');
     if (code.bound?.isDone !== true) this.#carryOut(code, kiosk, publicKey);
     const admitted = registry.kiosk(kiosk);
