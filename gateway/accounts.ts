@@ -139,6 +139,12 @@ export class Accounts {
     return (await this.#passwords.isRight(given, row?.secret_hash, untilClosed)) && row !== undefined ? accountOf(row) : undefined;
   }
 
+  /** @returns what is another one after each change of this person's role or password; `undefined` for nobody. @throws StoreError. */
+  stampOf(name: string): string | undefined {
+    const hash = this.#row(name, 'person')?.secret_hash;
+    return hash && sha256(Buffer.from(hash).toString('base64')).toString('base64');
+  }
+
   /** How many guesses wait for their turn. */
   get waitingGuesses(): number {
     return this.#passwords.waiting;
@@ -255,6 +261,6 @@ function refuseName(name: string): void {
     throw new ConfigError('config.invalid', 'account: expected 1 to 32 of a-z, 0-9, ".", "_" and "-", beginning with a letter');
 }
 
-const sha256 = (text: string): Uint8Array => createHash('sha256').update(text).digest();
+const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 const accountOf = ({ name, role, kind, added_at_ms }: AccountRow): Account => ({ name, role, kind, addedAtMs: added_at_ms });

@@ -57,6 +57,8 @@ export interface Broker {
   hasListeners(): boolean;
   /** Closes a kiosk's connections, now. */
   cutOff(kiosk: KioskId): void;
+  /** Closes the connections that an operator's account opened, now. */
+  cutOffAccount(account: string): void;
   close(): Promise<void>;
 }
 
@@ -80,6 +82,8 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
   // Weak: aedes asks for leave to publish the Will some turns after the connection is closed.
   const connections = new WeakMap<AedesClient, Connection>();
   const kiosks = new Map<KioskId, Set<FlowGate>>();
+  /** Operators' connections, and by which account. */
+  const accounts = new Map<FlowGate, string>();
   const counted = new WeakSet<Error>();
   const listening = new Set<Connection>();
 
@@ -97,6 +101,7 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
   const onClosed = (connection: Connection) => {
     const { gate, client: admitted } = connection;
     listening.delete(connection);
+    accounts.delete(gate);
     if (admitted?.role !== 'kiosk') return;
     const gates = kiosks.get(admitted.kiosk);
     gates?.delete(gate);
@@ -158,6 +163,8 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
           connection.client = admitted;
           guard.admit(connection.gate, admitted, client.id);
           if (admitted.role === 'kiosk' && !connection.gate.untilClosed.aborted) enter(admitted.kiosk, connection.gate);
+          if (admitted.role === 'operator' && account !== undefined && !connection.gate.untilClosed.aborted)
+            accounts.set(connection.gate, account);
           done(null, true);
         },
         (error: unknown) => {
@@ -257,6 +264,9 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
     hasListeners: () => listening.size > 0,
     cutOff(kiosk) {
       for (const gate of kiosks.get(kiosk) ?? []) gate.destroy();
+    },
+    cutOffAccount(account) {
+      for (const [gate, name] of accounts) if (name === account) gate.destroy();
     },
     close: () => new Promise((resolve) => broker.close(() => resolve())),
   };

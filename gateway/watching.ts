@@ -54,7 +54,7 @@ export interface WatchedParts {
   readonly sinks: SinkDesk;
   /** Told of what a replay took. */
   readonly onDecided: (decided: readonly Decided[]) => void;
-  readonly broker: Pick<Broker, 'cutOff' | 'publish'>;
+  readonly broker: Pick<Broker, 'cutOff' | 'cutOffAccount' | 'publish'>;
 }
 
 export interface WebListener {
@@ -80,6 +80,8 @@ export class Watching {
   readonly #identity: Identity;
   readonly #clock: Clock;
   readonly #log: Log;
+  /** Persons that read MQTT, as their accounts were then. */
+  readonly #readers = new Map<string, string>();
 
   /** @throws StoreError as openDatabase does. */
   constructor(config: GatewayConfig, identity: Identity, clock: Clock, log: Log) {
@@ -100,12 +102,15 @@ export class Watching {
       ...doors,
       isOperator: async (account, secret, untilClosed) => {
         const isOldAccount = await doors.isOperator(account, secret, untilClosed);
+        const stamp = isOldAccount ? undefined : accounts.stampOf(account ?? '');
         const person = isOldAccount
           ? undefined
           : await accounts.personOf(account ?? '', Buffer.from(secret ?? []).toString('utf8'), untilClosed);
         const who = isOldAccount ? account : person?.name;
         if (who === undefined) return false;
         audit.append({ atMs: this.#clock.wall(), who, via: 'mqtt', action: 'look.events', about: '', detail: '' });
+        // The stamp of an earlier connection stands: one that was opened before a change ends by it.
+        if (stamp !== undefined && !this.#readers.has(who)) this.#readers.set(who, stamp);
         return true;
       },
       onBatch: (kiosk, message, untilClosed) => watch.timed(doors.onBatch(kiosk, message, untilClosed)),
@@ -151,7 +156,11 @@ export class Watching {
     };
     const live = new Live(() => overviewOf(sources));
     const publish = publishSystemTopics(broker.publish, { watch, board, version: process.version, clock });
-    if (web === undefined) return { url: undefined, tick: publish, close: () => Promise.resolve() };
+    const look = () => {
+      this.#endReaders(broker.cutOffAccount);
+      publish();
+    };
+    if (web === undefined) return { url: undefined, tick: look, close: () => Promise.resolve() };
 
     const { id, privateKey } = { id: this.#identity.recipient.id, privateKey: this.#identity.recipientPrivateKey };
     const desk = new QuarantineDesk(db, new BatchOpener(this.#identity.deployment, { id, privateKey }), deciders, {
@@ -199,7 +208,7 @@ export class Watching {
     return {
       url: web.host === '0.0.0.0' || web.host === '::' ? `${scheme}://${bracketed(this.#config.publicHost)}:${port}` : own,
       tick: () => {
-        publish();
+        look();
         live.tick();
       },
       close: async () => {
@@ -207,6 +216,15 @@ export class Watching {
         await server.close();
       },
     };
+  }
+
+  /** Ends the reading of whoever has no account any more, or another role or password. @throws StoreError. */
+  #endReaders(cutOff: (account: string) => void): void {
+    for (const [name, stamp] of this.#readers) {
+      if (this.accounts.stampOf(name) === stamp) continue;
+      this.#readers.delete(name);
+      cutOff(name);
+    }
   }
 
   close(): void {

@@ -1,8 +1,11 @@
 /** Who gets in, and what they may say and hear, over the wire. */
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { IClientOptions, MqttClient } from 'mqtt';
+import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import t, { type Test } from 'tap';
+import { Accounts } from '../../gateway/accounts.ts';
+import { openIdentity } from '../../gateway/identity.ts';
+import { gatewayPaths } from '../../gateway/paths.ts';
 import { makeCertificate } from '../../protocol/certificate.ts';
 import { generateSigningKey } from '../../protocol/ed25519.ts';
 import { downState, encodeKioskState } from '../../protocol/kiosk-state.ts';
@@ -286,6 +289,31 @@ t.test('doors: an operator needs the account, may not say anything, and can not 
   const again = await gateway.operator();
   await t.rejects(publishOrClose(again, 'vestibule/1/events/x/check-in', new Uint8Array(3)));
   t.ok(client.connected);
+});
+
+t.test('doors: a person stops reading when the account is taken away, or has another password', async (t) => {
+  const gateway = await startTestGateway(t);
+  const { storeKey } = await openIdentity(gateway.directory);
+  const accounts = new Accounts(gatewayPaths(gateway.directory).accounts, storeKey);
+  t.teardown(() => accounts.close());
+  const [first, second] = ['a long enough one', 'another long one'];
+  const connect = async (username: string, password: string) => {
+    const client = await connectAsync({ port: gateway.running.tcpPort, username, password, reconnectPeriod: 0 });
+    await client.subscribeAsync('vestibule/1/events/#');
+    return client;
+  };
+  for (const name of ['ann', 'bob', 'eve']) await accounts.add(name, 'read-only', first, gateway.clock.wall());
+  const [ann, bob, eve] = [await connect('ann', first), await connect('bob', first), await connect('eve', first)];
+  await gateway.clock.advance(1_000);
+  t.ok(ann.connected && bob.connected && eve.connected);
+  accounts.remove('ann', gateway.clock.wall());
+  await accounts.add('bob', 'read-only', second, gateway.clock.wall());
+  await gateway.clock.advance(1_000);
+  await until(() => !ann.connected && !bob.connected);
+  const back = await connect('bob', second);
+  await gateway.clock.advance(1_000);
+  t.ok(back.connected && eve.connected, 'with the new one, and others');
+  for (const client of [back, eve]) client.end(true);
 });
 
 t.test('doors: a packet longer than any batch closes the connection as soon as it says so', async (t) => {
