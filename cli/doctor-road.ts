@@ -85,6 +85,10 @@ const LINK_FIXES: Readonly<Record<string, readonly [string, string]>> = {
     "Carry the gateway's present trust.json here. If it is the right one, somebody is in between: tell the operator.",
   ],
   'link.timeout': ['it does not answer in time.', 'A firewall that swallows packets, or a network that is down: ping the gateway.'],
+  'admission.revoked': [
+    'the operator has shut this kiosk out.',
+    'Ask them: waiting does not help. What it keeps waits, and goes once it is admitted again.',
+  ],
   'link.lost': ['the connection breaks.', "Look at the network between, and at the gateway's log."],
 };
 

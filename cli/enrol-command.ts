@@ -5,13 +5,16 @@ import { type KioskLabel, printLabels, terminalSymbol } from '../cards/labels.ts
 import { refuseTaken } from '../cards/private-file.ts';
 import type { GivenCode } from '../gateway/enrol/code-book.ts';
 import { type CodeDesk, type Door, type NewCode, openCodeDesk } from '../gateway/enrol/give-codes.ts';
+import type { Venue } from '../gateway/registry.ts';
 import { ROLES, type Role } from '../protocol/enrol.ts';
 import { ConfigError } from '../protocol/errors.ts';
-import { type EntranceId, isPlaceId, type KioskId, type VenueId } from '../protocol/ids.ts';
+import type { KioskId } from '../protocol/ids.ts';
 import { systemClock } from '../protocol/time.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { writeDeed } from './audit-desk.ts';
 import { dataPaths, gatewayIdentity } from './data-paths.ts';
+import { doorName, doorNames, entranceNamed, venueNamed } from './place-names.ts';
+import { placeId } from './registry-access.ts';
 
 type Direction = 'in' | 'out' | 'both';
 
@@ -30,11 +33,12 @@ interface GiveOptions {
 
 const HOUR_MS = 3_600_000;
 const say = (line = ''): void => void process.stdout.write(`${line}\n`);
+const warn = (line: string): void => void process.stderr.write(`${line}\n`);
 const data = ['--data <dir>', 'data directory of the gateway', './data'] as const;
 
 const HELP = `
 Examples:
-  vestibule enrol --venue 0123456789abcdef --direction in            one kiosk: the code on the screen
+  vestibule enrol --venue "Town library" --entrance "Main door"      one kiosk: the code on the screen
   vestibule enrol --venue 0123456789abcdef --count 50 --out labels.pdf
   vestibule enrol --venue <one> --venue <another> --count 25 --out labels.pdf      25 for each
   vestibule enrol --replaces <kiosk>                                 a dead kiosk: the new one keeps its entrance
@@ -49,8 +53,8 @@ export function enrolCommand(): Command {
     .command('give', { isDefault: true })
     .usage('[options]')
     .description('what `vestibule enrol` does by itself')
-    .option('--venue <id...>', 'where it hangs; see "vestibule venue list"')
-    .option('--entrance <id>', 'an existing entrance; a new one where it is left out')
+    .option('--venue <name...>', 'where it hangs, by name or id; see "vestibule venue list"')
+    .option('--entrance <name>', 'one of its entrances, by name or id; a new one without a name where it is left out')
     .addOption(new Option('--direction <door>', 'what the door is for').choices(['in', 'out', 'both']))
     .option('--replaces <kiosk>', 'take the place and entrance of this kiosk, which is revoked when the code is used')
     .addOption(new Option('--role <role>', 'written in its certificate; clinic: may link test stickers').choices(ROLES).default('kiosk'))
@@ -72,8 +76,8 @@ export function enrolCommand(): Command {
       withDesk(options.data, ({ book, registry }) => {
         const codes = book.codes();
         if (options.json) return say(JSON.stringify(codes, (key, value) => (key === 'publicKey' ? undefined : value)));
-        const names = new Map(registry.venues().map(({ id, name }) => [id, name]));
-        for (const code of codes) say(lineOf(code, names.get(code.venue) ?? code.venue, systemClock.wall()));
+        const venues = registry.venues();
+        for (const code of codes) say(lineOf(code, venues, systemClock.wall()));
       }),
     );
 
@@ -101,22 +105,29 @@ async function giveCodes(desk: CodeDesk, options: GiveOptions): Promise<void> {
   const { out, force } = options;
   if (out !== undefined) refuseTaken(out, force === true);
   const codes =
-    options.replaces === undefined ? desk.give(doorsOf(options), lifeMs, systemClock.wall()) : [replacing(desk, options, lifeMs)];
+    options.replaces === undefined
+      ? desk.give(doorsOf(options, desk.registry.venues()), lifeMs, systemClock.wall())
+      : [replacing(desk, options, lifeMs)];
   // Before anybody sees a code: one that is not written down as given is shown to nobody.
   await writeDeed(options.data, {
     action: 'code.give',
     about: numbersOf(codes),
     detail: options.replaces === undefined ? '' : `in place of ${options.replaces}`,
   });
+  const venues = desk.registry.venues();
   if (out !== undefined) {
-    const sheets = await printLabels(codes.map(labelOf), out, force === true);
+    const sheets = await printLabels(
+      codes.map((code) => labelOf(code, venues)),
+      out,
+      force === true,
+    );
     say(`${out}: ${plural(codes.length, 'label')} on ${plural(sheets, 'sheet')}, good until ${timeOf(codes[0]?.expiresAtMs)}`);
     say(
       'Print it at 100 % (no "fit to page"). The file is a secret until its codes are used or have expired: delete it when it is printed.',
     );
     return;
   }
-  for (const code of codes) tell(code);
+  for (const code of codes) tell(code, venues);
 }
 
 function replacing(desk: CodeDesk, { replaces, venue, entrance }: GiveOptions, lifeMs: number): NewCode {
@@ -125,21 +136,28 @@ function replacing(desk: CodeDesk, { replaces, venue, entrance }: GiveOptions, l
   return desk.giveInPlaceOf(placeId<KioskId>('--replaces', replaces ?? ''), lifeMs, systemClock.wall());
 }
 
-function doorsOf({ venue: venues, entrance, direction, role, count }: GiveOptions): Door[] {
-  if (venues === undefined)
+function doorsOf({ venue: asked, entrance, direction, role, count }: GiveOptions, known: readonly Venue[]): Door[] {
+  if (asked === undefined)
     throw new ConfigError('config.invalid', '--venue: where is it to hang? ("vestibule venue list" tells them; or --replaces)');
   const many = wholeNumber('--count', count);
-  if (entrance !== undefined && (many !== 1 || venues.length !== 1))
+  if (entrance !== undefined && (many !== 1 || asked.length !== 1))
     throw new ConfigError('config.invalid', '--entrance: names one door; leave --count out and give one --venue');
-  const at = entrance === undefined ? undefined : placeId<EntranceId>('--entrance', entrance);
-  return venues.flatMap((venue) =>
-    Array.from({ length: many }, () => ({ venue: placeId<VenueId>('--venue', venue), entrance: at, direction, role })),
-  );
+  return asked.flatMap((text) => {
+    const venue = venueNamed('--venue', text, known);
+    const at = entrance === undefined ? undefined : entranceNamed('--entrance', entrance, venue);
+    const names = doorNames(venue.entrances);
+    if (at === undefined && names !== '')
+      warn(`${venue.name}: a new door without a name is made (--entrance takes one that is there: ${names})`);
+    return Array.from({ length: many }, () => ({ venue: venue.id, entrance: at, direction, role }));
+  });
 }
 
-function tell(code: NewCode): void {
+function tell(code: NewCode, venues: readonly Venue[]): void {
   const { number, venueName, direction, role, replaces, expiresAtMs, text } = code;
-  say(`Code ${number}: ${venueName}${direction === undefined ? '' : `, ${direction}`}${role === 'kiosk' ? '' : `, ${role}`}`);
+  const door = doorName(venues, code.venue, code.entrance);
+  say(
+    `Code ${number}: ${venueName}${door === '' ? '' : `, ${door}`}${direction === undefined ? '' : `, ${direction}`}${role === 'kiosk' ? '' : `, ${role}`}`,
+  );
   if (replaces !== undefined) say(`takes the place of kiosk ${replaces}, which is revoked then`);
   say(`good for one kiosk, until ${timeOf(expiresAtMs)}`);
   say();
@@ -147,20 +165,26 @@ function tell(code: NewCode): void {
   say(text);
 }
 
-const labelOf = ({ text, number, venueName, direction, replaces, expiresAtMs }: NewCode): KioskLabel => ({
-  text,
-  number,
-  venue: venueName,
-  lines: [
-    ...(direction === undefined ? [] : [`Door: ${direction === 'both' ? 'in and out' : direction}`]),
-    ...(replaces === undefined ? [] : ['Replaces a kiosk']),
-    'Scan at the kiosk, once.',
-    `Until ${timeOf(expiresAtMs)}`,
-  ],
-});
+export function labelOf(code: NewCode, venues: readonly Venue[]): KioskLabel {
+  const { text, number, venueName, venue, entrance, direction, replaces, expiresAtMs } = code;
+  const door = [doorName(venues, venue, entrance), direction === 'both' ? 'in and out' : (direction ?? '')].filter((part) => part !== '');
+  return {
+    text,
+    number,
+    venue: venueName,
+    lines: [
+      ...(door.length === 0 ? [] : [`Door: ${door.join(', ')}`]),
+      ...(replaces === undefined ? [] : ['Replaces a kiosk']),
+      'Scan at the kiosk, once.',
+      `Until ${timeOf(expiresAtMs)}`,
+    ],
+  };
+}
 
-function lineOf(code: GivenCode, venue: string, nowMs: EpochMillis): string {
-  return `${String(code.number).padStart(4)}  ${stateOf(code, nowMs)}  ${venue}${code.replaces === undefined ? '' : `  in place of ${code.replaces}`}`;
+function lineOf(code: GivenCode, venues: readonly Venue[], nowMs: EpochMillis): string {
+  const venue = venues.find(({ id }) => id === code.venue)?.name ?? code.venue;
+  const door = doorName(venues, code.venue, code.entrance);
+  return `${String(code.number).padStart(4)}  ${stateOf(code, nowMs)}  ${venue}${door === '' ? '' : `, ${door}`}${code.replaces === undefined ? '' : `  in place of ${code.replaces}`}`;
 }
 
 function stateOf({ bound, withdrawnAtMs, expiresAtMs }: GivenCode, nowMs: EpochMillis): string {
@@ -180,11 +204,6 @@ const plural = (count: number, thing: string): string => `${count} ${thing}${cou
 function wholeNumber(subject: string, text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new ConfigError('config.invalid', `${subject}: "${text}" is no whole number from 1 on`);
   return Number(text);
-}
-
-function placeId<T extends VenueId | EntranceId | KioskId>(subject: string, text: string): T {
-  if (!isPlaceId(text)) throw new ConfigError('config.invalid', `${subject}: expected 16 characters of 0-9 and a-z without i, l, o, u`);
-  return text as T;
 }
 
 /** Asked in the wrong directory, a gateway would be made there that nobody meant. */

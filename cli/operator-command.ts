@@ -1,12 +1,12 @@
 /** `vestibule operator`: who may look at the gateway, and who may act on it. Also while it runs. */
 import { Command, Option } from 'commander';
-import { Accounts, ROLES, type Role } from '../gateway/accounts.ts';
+import { type Account, Accounts, ROLES, type Role } from '../gateway/accounts.ts';
 import { gatewayPaths } from '../gateway/paths.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import { writeDeed } from './audit-desk.ts';
 import { dataPaths, gatewayIdentity, refuseNoGateway } from './data-paths.ts';
-import { readPassword } from './password.ts';
+import { readNewPassword } from './password.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const data = ['--data <dir>', 'data directory of the gateway', './data'] as const;
@@ -16,30 +16,53 @@ A password is asked for and not shown; from another program it is read from stan
 A program (Prometheus, a script) gets a token instead, shown once:
   vestibule operator add prometheus --program`;
 
+interface AddOptions {
+  readonly role?: Role;
+  readonly program?: true;
+  readonly changePassword?: true;
+  readonly data: string;
+}
+
+/** An account that is there is changed by nobody who meant another one. @throws ConfigError `config.invalid`. */
+function refuseMixedUp(name: string, known: Account | undefined, { program, changePassword, role }: AddOptions): void {
+  const refuse = (why: string) => new ConfigError('config.invalid', `account ${name}: ${why}`);
+  if (known === undefined) {
+    if (changePassword) throw refuse('there is none');
+    return;
+  }
+  if (!changePassword) throw refuse(`is there already (--change-password, or vestibule operator remove ${name})`);
+  if (program && known.kind === 'person') throw refuse('is a person (vestibule operator remove takes it away)');
+  if (role === 'manager' && known.kind === 'program') throw refuse('is a program; programs are read only');
+}
+
 export function operatorCommand(): Command {
   const operator = new Command('operator').description('who may look at the gateway, and who may act on it');
 
   operator
     .command('add')
     .argument('<name>', 'a-z, 0-9, ".", "_" and "-"')
-    .description('add a person, or give one a new role and password')
-    .addOption(new Option('--role <role>', 'read-only looks; manager acts, too').choices(ROLES).default('read-only'))
+    .description('add a person or a program; or change one that is there')
+    .addOption(new Option('--role <role>', 'read-only looks; manager acts, too; read-only unless said').choices(ROLES))
     .option('--program', 'a program: read only, with a token in place of a password')
+    .option('--change-password', 'of one that is there: a new password, or token; its role stays unless --role is given')
     .option(...data)
     .addHelpText('after', ADD_HELP)
-    .action(async (name: string, options: { role: Role; program?: true; data: string }) => {
+    .action(async (name: string, options: AddOptions) => {
       if (options.program && options.role === 'manager') throw new ConfigError('config.invalid', '--program: programs are read only');
       await withAccounts(options.data, async (accounts) => {
         const nowMs = systemClock.wall();
-        if (options.program) {
+        const known = accounts.list().find((account) => account.name === name);
+        refuseMixedUp(name, known, options);
+        if (options.program || known?.kind === 'program') {
           const token = accounts.addProgram(name, nowMs);
           await writeDeed(options.data, { action: 'operator.add', about: name, detail: 'program' });
           say(token);
           return;
         }
-        await accounts.add(name, options.role, await readPassword(`Password for ${name}: `), nowMs);
-        await writeDeed(options.data, { action: 'operator.add', about: name, detail: options.role });
-        say(`${name} may log in (${options.role})`);
+        const role = options.role ?? known?.role ?? 'read-only';
+        await accounts.add(name, role, await readNewPassword(`Password for ${name}: `), nowMs);
+        await writeDeed(options.data, { action: 'operator.add', about: name, detail: role });
+        say(known === undefined ? `${name} may log in (${role})` : `${name} has a new password (${role})`);
       });
     });
 

@@ -3,6 +3,14 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { ConfigError } from '../protocol/errors.ts';
 
+/** As `readPassword`; at a terminal it is asked for twice. @throws ConfigError `config.invalid` also when the two differ. */
+export async function readNewPassword(prompt: string): Promise<string> {
+  const password = await readPassword(prompt);
+  if (process.stdin.isTTY === true && (await readPassword('Once more: ')) !== password)
+    throw new ConfigError('config.invalid', 'password: the two were not the same; nothing was changed');
+  return password;
+}
+
 /** @returns what was typed, without its line end. @throws ConfigError `config.invalid` when nothing was. */
 export async function readPassword(prompt: string): Promise<string> {
   const { stdin, stderr } = process;

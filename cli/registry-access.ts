@@ -19,6 +19,10 @@ export async function withRegistry<T>(directory: string, use: (registry: Registr
 
 /** @throws ConfigError `config.invalid` for what is no id. */
 export function placeId<T extends VenueId | EntranceId | KioskId>(subject: string, text: string): T {
-  if (!isPlaceId(text)) throw new ConfigError('config.invalid', `${subject}: expected 16 characters of 0-9 and a-z without i, l, o, u`);
+  if (!isPlaceId(text))
+    throw new ConfigError(
+      'config.invalid',
+      `${subject}: expected an id, 16 characters of 0-9 and a-z ("vestibule venue list" and "vestibule status" tell them)`,
+    );
   return text as T;
 }

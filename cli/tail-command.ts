@@ -6,6 +6,7 @@ import { connectAsync, type MqttClient } from 'mqtt';
 import { openRegistry } from '../gateway/status.ts';
 import { ConfigError, LinkError } from '../protocol/errors.ts';
 import { OPERATOR_FILTERS } from '../protocol/topics.ts';
+import { runningGateway } from './ask-gateway.ts';
 import { dataPaths, refuseNoGateway } from './data-paths.ts';
 import { readPassword } from './password.ts';
 import { untilStopped } from './stopping.ts';
@@ -14,6 +15,7 @@ import { eventLine } from './tail-lines.ts';
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 /** CONNACK "bad user name or password" (MQTT 3.1.1, table 3.1). */
 const BAD_ACCOUNT = 4;
+const USUAL_PORT = 1883;
 
 const HELP = `
 Reads as the account in <data>/gateway/operator.txt. Where that file was taken away: --account NAME, an operator's, and its
@@ -23,13 +25,13 @@ export function tailCommand(): Command {
   return new Command('tail')
     .description('follow what happens at the doors, until stopped')
     .option('--data <dir>', 'data directory of the gateway', './data')
-    .option('--port <port>', "the gateway's port for operators' MQTT programs", '1883')
+    .option('--port <port>', "the gateway's port for operators' MQTT programs; asked of the gateway that runs there unless given")
     .option('--account <name>', "an operator's; its password is asked for")
     .option('--venue <id>', 'only of this venue')
     .option('--count <events>', 'stop after so many')
     .option('--json', 'the CloudEvents as they come, one a line')
     .addHelpText('after', HELP)
-    .action(async (options: { data: string; port: string; account?: string; venue?: string; count?: string; json?: true }) => {
+    .action(async (options: { data: string; port?: string; account?: string; venue?: string; count?: string; json?: true }) => {
       const paths = dataPaths(options.data);
       refuseNoGateway(paths);
       const registry = await openRegistry(paths.gateway);
@@ -37,7 +39,8 @@ export function tailCommand(): Command {
       registry.close();
       const most = options.count === undefined ? Number.POSITIVE_INFINITY : Number(options.count);
       const signal = untilStopped();
-      const client = await connect(paths.gateway, Number(options.port), options.account);
+      const port = options.port === undefined ? (runningGateway(paths)?.mqttPort ?? USUAL_PORT) : Number(options.port);
+      const client = await connect(paths.gateway, port, options.account);
       let told = 0;
       const ended = Promise.withResolvers<void>();
       signal.addEventListener('abort', () => ended.resolve(), { once: true });

@@ -10,6 +10,8 @@ import { replaceFile } from './key-files.ts';
 const control = z.object({
   url: z.url(),
   token: z.string().min(20),
+  /** Of the listener for operators' MQTT programs, on this machine. */
+  mqttPort: z.int().min(1).max(65_535).optional(),
   /** To be trusted by that connection alone; absent where the listener speaks plain HTTP. */
   certificatePem: z.string().optional(),
 });

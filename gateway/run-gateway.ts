@@ -253,7 +253,7 @@ async function start(
   listeners.push(tls);
   const tcp = await listenTcp(config.tcp, door.keeper, broker.accept, onDoorFault);
   listeners.push(tcp);
-  const web = await watching.listen({ registry, db, board, deciders, sinks: sinks.desk, onDecided, broker }, process);
+  const web = await watching.listen({ registry, db, board, deciders, sinks: sinks.desk, onDecided, broker, mqttPort: tcp.port }, process);
   listeners.push(web);
 
   let trust: TrustDocument = {

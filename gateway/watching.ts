@@ -55,6 +55,8 @@ export interface WatchedParts {
   /** Told of what a replay took. */
   readonly onDecided: (decided: readonly Decided[]) => void;
   readonly broker: Pick<Broker, 'cutOff' | 'cutOffAccount' | 'publish'>;
+  /** Of the listener for operators' programs. */
+  readonly mqttPort: number;
 }
 
 export interface WebListener {
@@ -204,7 +206,7 @@ export class Watching {
     const { control } = gatewayPaths(this.#config.directory);
     // By a name that is on the certificate and leads here, wherever it listens.
     const own = `${scheme}://${web.host === '0.0.0.0' || web.host === '::' ? '127.0.0.1' : bracketed(web.host)}:${port}`;
-    writeControl(control, { url: own, token: controlToken, ...(tls && { certificatePem: tls.certificatePem }) });
+    writeControl(control, { url: own, token: controlToken, mqttPort: parts.mqttPort, ...(tls && { certificatePem: tls.certificatePem }) });
     return {
       url: web.host === '0.0.0.0' || web.host === '::' ? `${scheme}://${bracketed(this.#config.publicHost)}:${port}` : own,
       tick: () => {

@@ -29,6 +29,10 @@ t.test('watch: a person is added, state, level and audit log are read, and an al
   t.match(ready, /operators on https:\/\/127\.0\.0\.1:\d+/);
   t.equal(await run('operator add ann --role manager', 'correct horse battery\n'), 'ann may log in (manager)');
   await t.rejects(run('operator add bob', 'short\n'), /config\.invalid/);
+  await t.rejects(run('operator add ann --role read-only', 'another long password\n'), /is there already \(--change-password/);
+  t.match(await run('operator list'), /ann +manager/, 'nobody is demoted by the way');
+  t.equal(await run('operator add ann --change-password', 'another long password\n'), 'ann has a new password (manager)');
+  await t.rejects(run('operator add eve --change-password', 'another long password\n'), /there is none/);
   t.match(await run('status'), /No kiosk is admitted yet/);
   t.equal(await run('log-level debug'), 'debug');
   t.equal(await run('log-level'), 'debug');
@@ -38,6 +42,11 @@ t.test('watch: a person is added, state, level and audit log are read, and an al
   await t.rejects(
     VestibuleProcess.run(['tail', '--data', data, '--port', port, '--account', 'ann'], 'a wrong password\n'),
     /link\.unauthorised/,
+  );
+  await t.rejects(
+    VestibuleProcess.run(['tail', '--data', data, '--account', 'ann'], 'a wrong password\n'),
+    /link\.unauthorised/,
+    'it finds the port by itself',
   );
   const audit = await run('audit list');
   for (const action of ['operator.add ann', 'look.overview', 'log-level.set debug', 'look.quarantine', 'quarantine.replay 7'])

@@ -1,0 +1,37 @@
+/** Venues and doors by the names that people gave them, where a command would else want sixteen letters. Pure. */
+import type { Venue } from '../gateway/registry.ts';
+import { ConfigError } from '../protocol/errors.ts';
+import { type EntranceId, isPlaceId, type VenueId } from '../protocol/ids.ts';
+
+/** @returns the venue of that id, or the only one of that name. @throws ConfigError `config.invalid`. */
+export function venueNamed(subject: string, text: string, venues: readonly Venue[]): Venue {
+  const byId = venues.find(({ id }) => id === text);
+  const named = byId === undefined ? venues.filter(({ name }) => name === text) : [byId];
+  const [venue] = named;
+  if (named.length > 1)
+    throw fault(`${subject}: ${named.length} venues are called "${text}": give the id ("vestibule venue list" tells it)`);
+  if (venue === undefined) throw fault(`${subject}: no venue "${text}" is registered here ("vestibule venue list" tells them)`);
+  return venue;
+}
+
+/** @returns the entrance of that id, or the venue's of that name; an id that is not known is one that shall be made. @throws ConfigError `config.invalid`. */
+export function entranceNamed(subject: string, text: string, { name, entrances }: Venue): EntranceId {
+  const known = entrances.find((entrance) => entrance.id === text || entrance.name === text);
+  if (known !== undefined) return known.id;
+  if (isPlaceId(text)) return text as EntranceId;
+  const names = doorNames(entrances);
+  throw fault(`${subject}: ${name} has no door "${text}"; ${names === '' ? 'none has a name there' : `there are ${names}`}`);
+}
+
+/** @returns `"Main door", "Exit"`; empty where none has a name. */
+export const doorNames = (entrances: Venue['entrances']): string =>
+  entrances
+    .filter(({ name }) => name !== '')
+    .map(({ name }) => `"${name}"`)
+    .join(', ');
+
+/** @returns what the door is called; empty for one without a name, or that is not made yet. */
+export const doorName = (venues: readonly Venue[], venue: VenueId, entrance: EntranceId): string =>
+  venues.find(({ id }) => id === venue)?.entrances.find(({ id }) => id === entrance)?.name ?? '';
+
+const fault = (text: string): ConfigError => new ConfigError('config.invalid', text);
