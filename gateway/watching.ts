@@ -37,6 +37,7 @@ import { type LogLevelDoor, routesOf } from './web/routes.ts';
 import { WebServer } from './web/server.ts';
 import { sinkRoutesOf } from './web/sink-routes.ts';
 import { overviewOf, type ViewSources } from './web/view.ts';
+import { WebDoor } from './web/web-door.ts';
 
 /** What only the process itself can tell or change. */
 export interface ProcessDoor {
@@ -198,6 +199,7 @@ export class Watching {
       metrics: () => metricsText(overviewOf(sources), watch.tallies(), process.use()),
       notReady: () => notReady(registry.kiosks(), board),
       controlToken,
+      door: new WebDoor(clock, (address, code) => board.door.heldOff(address, code)),
       clock,
       log: this.#log,
     });

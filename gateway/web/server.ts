@@ -18,6 +18,7 @@ import type { Live } from './live.ts';
 import { LoginGate } from './login-gate.ts';
 import { METRICS_TYPE } from './metrics.ts';
 import { type Caller, NotThere, type Route } from './route.ts';
+import type { WebDoor } from './web-door.ts';
 
 export interface WebServerOptions {
   readonly binding: { readonly host: string; readonly port: number };
@@ -34,13 +35,14 @@ export interface WebServerOptions {
   /** Why it can not take rows now; `undefined` when it can. */
   readonly notReady: () => ErrorCode | undefined;
   readonly controlToken: string;
+  readonly door: WebDoor;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 const LONGEST_BODY_BYTES = 16_384;
-const MOST_CONNECTIONS = 512;
 const REQUEST_MS = 15_000;
+const HANDSHAKE_MS = 10_000;
 const MOST_WAITING_GUESSES = 8;
 /** Of one address: twenty pages opened at once, then some looked at all the time. Each answer about the kiosks costs milliseconds that they wait. */
 const REQUESTS: Rate = { perSecond: 30, burst: 300 };
@@ -78,7 +80,11 @@ export class WebServer {
     this.#app =
       tls === undefined
         ? Fastify(base)
-        : (Fastify({ ...base, https: { key: tls.keyPem, cert: tls.certificatePem, minVersion: 'TLSv1.2' } }) as unknown as FastifyInstance);
+        : (Fastify({
+            ...base,
+            https: { key: tls.keyPem, cert: tls.certificatePem, minVersion: 'TLSv1.2', handshakeTimeout: HANDSHAKE_MS },
+          }) as unknown as FastifyInstance);
+    options.door.guard(this.#app.server);
     // A form of another site can send text without asking; JSON it can not.
     this.#app.removeContentTypeParser('text/plain');
     this.#callers = new Callers({ accounts, clock, isSecure, hosts: () => hostsOf(names, this.#port, isSecure), controlToken });
@@ -93,7 +99,6 @@ export class WebServer {
   /** @returns the port, never 0. @throws ConfigError `config.invalid` when the address can not be bound. */
   async open(): Promise<number> {
     const { host, port } = this.#options.binding;
-    this.#app.server.maxConnections = MOST_CONNECTIONS;
     try {
       await this.#app.listen({ host, port });
     } catch (cause) {
@@ -227,6 +232,7 @@ export class WebServer {
     const identified = this.#callers.identify(request.method, request.headers);
     if (identified === undefined)
       throw new AdmissionError('admission.wrong_account', 'request: without a session or a token that is known here');
+    this.#options.door.admit(request.raw.socket);
     return identified;
   }
 

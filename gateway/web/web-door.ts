@@ -1,0 +1,56 @@
+/**
+ * Stands before the operators' listener as the door of the kiosks stands before theirs: how often each address may come, and how many
+ * connections may wait on which nobody is known. Of too many the one that has waited longest goes, so that whoever only holds
+ * connections shuts no operator out.
+ */
+import type { Server, Socket } from 'node:net';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import type { Clock } from '../../protocol/time.ts';
+import { type Arrival, DoorKeeper } from '../door-keeper.ts';
+
+/** Of one address, on which nobody is known: a browser opens six, a proxy before the page has those of all its browsers. */
+export const MOST_WAITING = 512;
+/** Of one address, sustained; ten seconds' worth at once. Each may ask once, which is bounded too. */
+const CONNECTIONS_PER_SECOND = 40;
+/** More than may wait in all, so that who is known has room. */
+const MOST_CONNECTIONS = 2_048;
+
+export class WebDoor {
+  readonly #keeper: DoorKeeper;
+  readonly #arrivals = new Map<string, Arrival>();
+
+  /** @param onRefused told of each connection that was closed for what its address does. */
+  constructor(clock: Clock, onRefused: (address: string, code: ErrorCode) => void) {
+    this.#keeper = new DoorKeeper({ connectionsPerSecond: CONNECTIONS_PER_SECOND, mostWaiting: MOST_WAITING }, clock, { onRefused });
+  }
+
+  /** To be called before it listens. */
+  guard(server: Server): void {
+    server.maxConnections = MOST_CONNECTIONS;
+    server.on('drop', (dropped) => this.#keeper.full(dropped?.remoteAddress));
+    // Before the server's own, which begins the handshake.
+    server.prependListener('connection', (socket: Socket) => this.#arrive(socket));
+  }
+
+  /** Who asks on this connection is known: it does not wait any more. */
+  admit(socket: Socket): void {
+    this.#arrivals.get(endOf(socket))?.admit();
+  }
+
+  #arrive(socket: Socket): void {
+    const arrival = this.#keeper.arrive(socket.remoteAddress, () => socket.destroy());
+    if (arrival === undefined) {
+      socket.destroy();
+      return;
+    }
+    const end = endOf(socket);
+    this.#arrivals.set(end, arrival);
+    socket.once('close', () => {
+      arrival.leave();
+      if (this.#arrivals.get(end) === arrival) this.#arrivals.delete(end);
+    });
+  }
+}
+
+/** The peer's end of a connection: a TLS socket and the socket under it have the same. */
+const endOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;

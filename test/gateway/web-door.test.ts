@@ -1,0 +1,70 @@
+/** The operators' listener before anybody is known there. */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import t, { type Test } from 'tap';
+import { MOST_WAITING } from '../../gateway/web/web-door.ts';
+import { addPerson, PASSWORD, WEB } from '../support/busy-gateway.ts';
+import { watchState } from '../support/inbox.ts';
+import { startTestGateway, type TestGateway } from '../support/test-gateway.ts';
+import { until } from '../support/until.ts';
+
+/** What one address may open at once. */
+const BURST = 400;
+
+/** @returns connections that say nothing. */
+async function hold(t: Test, gateway: TestGateway, count: number, localAddress: string): Promise<Socket[]> {
+  const port = Number(new URL(gateway.running.webUrl ?? '').port);
+  const held: Socket[] = [];
+  t.teardown(() => {
+    for (const socket of held) socket.destroy();
+  });
+  while (held.length < count) {
+    const socket = connect({ host: '127.0.0.1', port, localAddress }).on('error', () => {});
+    held.push(socket);
+    await once(socket, 'connect');
+  }
+  return held;
+}
+
+async function logIn(gateway: TestGateway): Promise<(path: string) => Promise<Response>> {
+  await addPerson(gateway, 'ann', 'manager');
+  const url = gateway.running.webUrl ?? '';
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ account: 'ann', password: PASSWORD });
+  const reply = await fetch(`${url}/api/1/session`, { method: 'POST', headers, body });
+  const cookie = reply.headers.get('set-cookie')?.split(';')[0] ?? '';
+  return (path) => fetch(`${url}${path}`, { headers: { cookie } });
+}
+
+t.test('web door: connections that are held without a word shut no operator out, from wherever they come', async (t) => {
+  const gateway = await startTestGateway(t, { config: WEB });
+  const ask = await logIn(gateway);
+  await hold(t, gateway, 300, '127.0.0.2');
+  await hold(t, gateway, 300, '127.0.0.3');
+  t.equal((await ask('/api/1/overview')).status, 200);
+});
+
+t.test('web door: of too many from one address the one that has waited longest goes, and none on which somebody is known', async (t) => {
+  const gateway = await startTestGateway(t, { config: WEB });
+  const ask = await logIn(gateway);
+  const page = (await ask('/api/1/live')).body?.getReader();
+  await page?.read();
+  const first = await hold(t, gateway, BURST - 50, '127.0.0.1');
+  await gateway.clock.advance(10_000);
+  await hold(t, gateway, MOST_WAITING + 1 - first.length, '127.0.0.1');
+  await until(() => first[0]?.destroyed === true);
+  t.notOk(first.at(-1)?.destroyed);
+  t.equal((await ask('/api/1/overview')).status, 200, 'an operator of the same address comes in');
+  await gateway.clock.advance(1_000);
+  t.equal((await page?.read())?.done, false, 'and the page that was open goes on');
+  const { door } = await (await watchState(gateway)).next((state) => state.door.addresses.length > 0);
+  t.match(door.addresses, [{ address: '127.0.0.1', code: 'admission.too_many_connections' }]);
+  await page?.cancel();
+});
+
+t.test('web door: an address that comes too often waits, and its handshakes cost nothing', async (t) => {
+  const gateway = await startTestGateway(t, { config: WEB });
+  const held = await hold(t, gateway, BURST + 20, '127.0.0.4');
+  await until(() => held.filter(({ destroyed }) => destroyed).length === 20);
+  t.equal((await fetch(`${gateway.running.webUrl}/healthz`)).status, 200, 'others come in');
+});
