@@ -36,7 +36,8 @@ export const MOST_CODES_AT_ONCE = 500;
 export interface CodeDesk {
   /**
    * Gives out a code for each door, all or none, good for `lifeMs` from now on.
-   * @throws ConfigError `config.invalid` for a venue that is not there, a life or a count out of range, or a gateway that never ran.
+   * @throws ConfigError `config.invalid` for a venue that is not there, another venue's entrance, a life or a count out of range, or a gateway that
+   * never ran.
    */
   give(doors: readonly Door[], lifeMs: number, nowMs: EpochMillis): NewCode[];
   /** Gives out a code for a kiosk that takes another's place and entrance; the other is revoked when it is used. @throws as `give`. */
@@ -78,9 +79,13 @@ export async function openCodeDesk(directory: string): Promise<CodeDesk> {
     registry,
     give(doors, lifeMs, nowMs) {
       refuseUnfit(doors.length, lifeMs);
-      for (const { venue } of doors)
-        if (!registry.venues().some(({ id }) => id === venue))
-          throw new ConfigError('config.invalid', `venue ${venue}: not registered here`);
+      const venues = registry.venues();
+      for (const { venue, entrance } of doors) {
+        if (!venues.some(({ id }) => id === venue)) throw new ConfigError('config.invalid', `venue ${venue}: not registered here`);
+        // Its kiosk could be admitted nowhere, and the code would be used up.
+        if (venues.some(({ id, entrances }) => id !== venue && entrances.some((one) => one.id === entrance)))
+          throw new ConfigError('config.invalid', `entrance ${entrance}: is of another venue than ${venue}`);
+      }
       const orders = doors.map(({ venue, entrance, direction, role }) => ({
         ...{ venue, entrance: entrance ?? newPlaceId<EntranceId>(), direction, dwellMs: undefined, role, replaces: undefined },
       }));

@@ -32,6 +32,9 @@ t.test('manage: a code is one that a kiosk can enrol with, and its secret is now
   t.equal((await ask(gateway, 'POST', '/api/1/codes', { venue: 'a'.repeat(16) })).status, 400, 'for a venue that is not there');
   t.equal((await ask(gateway, 'POST', '/api/1/codes', { venue: gateway.venue, lifeMs: 1 })).status, 400);
   const kiosk = gateway.admit();
+  const elsewhere = (await ask(gateway, 'POST', '/api/1/venues', { name: 'Elsewhere', timezone: 'UTC' })).answer.id;
+  const { entrance } = gateway.registry.kiosk(kiosk.kiosk)!.placement;
+  t.equal((await ask(gateway, 'POST', '/api/1/codes', { venue: elsewhere, entrance })).status, 400, 'for another venue’s door');
   t.equal((await ask(gateway, 'POST', '/api/1/codes', { replaces: kiosk.kiosk })).status, 200);
 });
 
