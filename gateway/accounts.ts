@@ -179,12 +179,14 @@ export class Accounts {
   /** @returns the session of a cookie, kept alive by this; `undefined` when it has ended or its account is gone. */
   session(token: string, nowMs: EpochMillis): Session | undefined {
     const hash = sha256(token);
+    // Either way: one from a day on which the clock was ahead would last until that day.
+    const isFarFrom = (atMs: number, mostMs: number) => Math.abs(nowMs - atMs) > mostMs;
     return translating('accounts', () => {
       const row = this.#db
         .prepare('SELECT * FROM sessions JOIN accounts ON accounts.name = sessions.account WHERE token_hash = ?')
         .get(hash) as (AccountRow & { readonly opened_at_ms: number; readonly seen_at_ms: number }) | undefined;
-      if (row === undefined || nowMs - row.opened_at_ms > LONGEST_SESSION_MS || nowMs - row.seen_at_ms > IDLE_MS) return undefined;
-      if (nowMs - row.seen_at_ms > SEEN_EVERY_MS)
+      if (row === undefined || isFarFrom(row.opened_at_ms, LONGEST_SESSION_MS) || isFarFrom(row.seen_at_ms, IDLE_MS)) return undefined;
+      if (isFarFrom(row.seen_at_ms, SEEN_EVERY_MS))
         this.#db.transactUnsynced(() => this.#db.prepare('UPDATE sessions SET seen_at_ms = ? WHERE token_hash = ?').run(nowMs, hash));
       return { account: accountOf(row), csrf: createHash('sha256').update(`csrf ${token}`).digest('base64url') };
     });

@@ -53,6 +53,12 @@ t.test('accounts: a session ends after 12 hours without use, after 7 days, with 
   const used = accounts.openSession('ann', at(0));
   for (let hours = 0; hours <= 168; hours += 6) t.ok(accounts.session(used, at(hours * HOUR_MS)));
   t.equal(accounts.session(used, at(169 * HOUR_MS)), undefined, 'too old');
+  const ahead = accounts.openSession('ann', at(365 * 24 * HOUR_MS));
+  t.equal(accounts.session(ahead, at(0)), undefined, 'opened while the clock was a year ahead');
+  const seenAhead = accounts.openSession('ann', at(0));
+  t.ok(accounts.session(seenAhead, at(11 * HOUR_MS)));
+  t.ok(accounts.session(seenAhead, at(0)), 'a clock that is set back');
+  t.equal(accounts.session(seenAhead, at(13 * HOUR_MS)), undefined, 'is gone by from then on');
   const closed = accounts.openSession('ann', at(0));
   const other = accounts.openSession('ann', at(0));
   accounts.closeSession(closed);
