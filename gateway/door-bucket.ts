@@ -41,12 +41,6 @@ export class Bucket {
     return true;
   }
 
-  /** Whether forgetting it would change nothing. */
-  isFull(nowMs: MonotonicMillis): boolean {
-    this.#fill(nowMs);
-    return this.#level >= this.#rate.burst;
-  }
-
   #fill(nowMs: MonotonicMillis): void {
     this.#level = Math.min(this.#rate.burst, this.#level + ((nowMs - this.#atMs) * this.#rate.perSecond) / 1_000);
     this.#atMs = nowMs;
