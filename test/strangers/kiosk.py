@@ -814,7 +814,7 @@ def spki_hash(der):
     return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))[:16]
 
 
-def tls(host, port, alpn, identity, is_gateway, pinned_pem=None, timeout=15):
+def tls(host, port, alpn, identity, is_gateway, pinned_pem=None, timeout=30):
     """TLS 1.3. `identity`: a file with key and certificate, or None. `is_gateway(DER)` judges the gateway's certificate before
     anything is sent; with `pinned_pem` the handshake itself ends, before our own certificate goes out, if it is not signed by that one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -904,7 +904,7 @@ class Mqtt:
         self.sock, self.on_publish = sock, on_publish
         self.buffer, self.next_id, self.answers, self.session_present = b"", 0, {}, None
 
-    def connect(self, packet, seconds=10):
+    def connect(self, packet, seconds=30):
         self.sock.sendall(packet)
         kind, _, body = self.read(seconds)
         if kind != 2 or len(body) != 2:
@@ -915,7 +915,7 @@ class Mqtt:
         self.next_id = self.next_id % 65535 + 1
         return self.next_id
 
-    def subscribe(self, topics, seconds=10):
+    def subscribe(self, topics, seconds=30):
         """The granted QoS, or 0x80, of each."""
         packet = self._id()
         self.sock.sendall(mqtt_packet(0x82, packet.to_bytes(2) + b"".join(mqtt_text(topic) + b"\1" for topic in topics)))
@@ -928,7 +928,7 @@ class Mqtt:
         self.sock.sendall(mqtt_packet(flags, mqtt_text(topic) + (packet.to_bytes(2) if qos else b"") + payload))
         return packet
 
-    def wait(self, kind, packet, seconds=10):
+    def wait(self, kind, packet, seconds=30):
         end = time.monotonic() + seconds
         while (kind, packet) not in self.answers:
             left = end - time.monotonic()
