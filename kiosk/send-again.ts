@@ -22,6 +22,8 @@ export interface ResenderOptions {
   /** Whether the wall clock may say that something has expired. */
   readonly mayJudgeTime: () => boolean;
   readonly outbox: () => Outbox | undefined;
+  /** While so many rows wait to be sent, no more are taken back; 5,000 when left out. */
+  readonly mostQueued?: number;
   readonly onStoreFailed: (error: StoreError) => void;
   /** Rows are to be sent that were settled before; also what was acknowledged and is not settled yet. */
   readonly onUnsettled: () => void;
@@ -31,7 +33,7 @@ export interface ResenderOptions {
 
 /** Looked at in one transaction, so that a scan waits for a few ms of it at most. */
 const ROWS_AT_ONCE = 500;
-/** While so many wait to be sent, no more are taken back: they are no use in two places, and the door needs its room. */
+/** Waiting to be sent, they take the room that the door may need. */
 const MOST_QUEUED = 5_000;
 const LOOK_EVERY_MS = 1_000;
 const DAY_MS = 86_400_000;
@@ -87,7 +89,7 @@ export class Resender {
   }
 
   async #carryOut(command: SendAgain, signal: AbortSignal): Promise<void> {
-    const { clock, log, outbox, onUnsettled, onDone } = this.#options;
+    const { clock, log, outbox, onUnsettled, onDone, mostQueued = MOST_QUEUED } = this.#options;
     const began = outbox();
     const isLacking = lackingOf(command, (key) => began?.keyOf(key).keyId);
     let at = Number.MIN_SAFE_INTEGER;
@@ -96,7 +98,7 @@ export class Resender {
     while (!signal.aborted && this.#wanted === command) {
       // In another's place, one that was set aside as damaged: what it had unsent was carried over, and there is nothing settled in it.
       if (outbox() !== began) return;
-      const isRoom = began !== undefined && began.queued < MOST_QUEUED;
+      const isRoom = began !== undefined && began.queued < mostQueued;
       const looked = isRoom ? this.#guarded((present) => present.unsettle(at, ROWS_AT_ONCE, isLacking) ?? END) : undefined;
       if (looked === END && this.#guarded((present) => this.#finish(present, command)) === true) {
         log.warn('send_again.done', { version: command.version, rows });

@@ -5,8 +5,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { makeBackupKey, readBackupKey } from '../../cli/backup-key.ts';
+import { restoreData } from '../../cli/restore-data.ts';
+import { systemClock } from '../../protocol/time.ts';
 import { buildFsyncLibrary, FsyncWatch } from '../bench/fsync-library.ts';
 import { auditRoad } from '../support/audit-road.ts';
+import { VestibuleProcess } from '../support/child.ts';
 import { seededRandom, suiteSize } from '../support/suite-size.ts';
 import { LoadedGateway, pause } from './loaded-gateway.ts';
 
@@ -71,6 +75,45 @@ t.test(
     await dieOften(t, loaded, SLOW_DEATHS, SLOW_LIFE_MS, seededRandom(seed + 8));
     const { main, otherThreads, fdatasyncs } = watch.counts();
     t.ok(main + otherThreads + fdatasyncs > 10 * SLOW_DEATHS, `${main + otherThreads + fdatasyncs} syncs were slow`);
+    await assertCounts(t, loaded);
+  },
+);
+
+t.test(
+  'crash: a backup made under full load is whole: all that was acknowledged before it, each once, the core at one with the ledger',
+  async (t) => {
+    const data = t.testdir();
+    const loaded = await LoadedGateway.open(data);
+    t.teardown(() => loaded.destroy());
+    const keyPath = join(data, 'backup.key');
+    const publicHalf = await makeBackupKey(keyPath);
+    await loaded.start();
+    for (let backup = 0; backup < (isFull ? 10 : 2); backup++) {
+      await pause(500);
+      const before = loaded.senders.map(({ acknowledgedRows }) => acknowledgedRows);
+      const to = join(data, `${backup}.backup`);
+      // Another process, as an operator would: the load goes on meanwhile.
+      await VestibuleProcess.run(['gateway', 'backup', '--to', to, '--for', publicHalf, '--data', data]);
+      const sent = loaded.senders.map(({ sentRows }) => sentRows);
+      const restored = join(data, `restored-${backup}`);
+      await restoreData(to, readBackupKey(keyPath), restored, { clock: systemClock });
+      const again = LoadedGateway.restarted(restored);
+      t.teardown(() => again.destroy());
+      await again.start();
+      await again.drain();
+      const { rows, scans, quarantined } = await auditRoad(restored);
+      for (const [at, { kiosk }] of loaded.senders.entries()) {
+        const names = new Set(rows.flatMap(({ name }) => (name.startsWith(`${kiosk.kiosk}/`) ? [name] : [])));
+        const own = rows.filter(({ name }) => name.startsWith(`${kiosk.kiosk}/`)).length;
+        t.ok(
+          names.size === own && own >= (before[at] ?? 0) && own <= (sent[at] ?? 0),
+          `${own} rows, of ${before[at]} acknowledged before and ${sent[at]} sent after`,
+        );
+      }
+      t.strictSame(scans.map(({ name }) => name).toSorted(), rows.map(({ name }) => name).toSorted(), 'the core has what the ledger has');
+      t.equal(quarantined, 0);
+    }
+    await loaded.drain();
     await assertCounts(t, loaded);
   },
 );

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { makeCoreKeys } from '../../core/keys.ts';
 import { openIdentity } from '../../gateway/identity.ts';
 import { openLedgerFile } from '../../gateway/ledger.ts';
+import { ledgerTotals } from '../../gateway/ledger-totals.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
 import { Registry } from '../../gateway/registry.ts';
 import { type EntranceId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
@@ -86,20 +87,25 @@ class Sender {
 
 export class LoadedGateway {
   readonly data: string;
-  readonly senders = Array.from({ length: KIOSKS }, () => new Sender());
+  readonly senders: readonly Sender[];
   readonly faults: string[] = [];
   readonly #port = randomInt(20_000, 30_000);
   readonly #env: Readonly<Record<string, string>>;
   #mortal: Mortal | undefined;
 
   /** @param env more of its environment. */
-  private constructor(data: string, env: Readonly<Record<string, string>>) {
+  private constructor(data: string, env: Readonly<Record<string, string>>, senders: readonly Sender[]) {
     this.data = data;
+    this.senders = senders;
     this.#env = env;
   }
 
   static async open(data: string, env: Readonly<Record<string, string>> = {}): Promise<LoadedGateway> {
-    const loaded = new LoadedGateway(data, env);
+    const loaded = new LoadedGateway(
+      data,
+      env,
+      Array.from({ length: KIOSKS }, () => new Sender()),
+    );
     const directory = join(data, 'gateway');
     const { storeKey, deployment, recipient } = await openIdentity(directory);
     const { recipient: core } = await makeCoreKeys(join(data, 'core', 'keys'));
@@ -114,6 +120,11 @@ export class LoadedGateway {
     }
     registry.close();
     return loaded;
+  }
+
+  /** One that was restored: nobody sends to it. */
+  static restarted(data: string): LoadedGateway {
+    return new LoadedGateway(data, {}, []);
   }
 
   get acknowledgedRows(): number {
@@ -154,10 +165,10 @@ export class LoadedGateway {
   async #isCoreBehind(): Promise<boolean> {
     const directory = join(this.data, 'gateway');
     const { storeKey } = await openIdentity(directory);
-    const db = openLedgerFile(gatewayPaths(directory).ledger, storeKey, true);
+    const { ledger, segments } = gatewayPaths(directory);
+    const db = openLedgerFile(ledger, storeKey, true);
     try {
-      const behind = "SELECT applied.position > sinks.position FROM applied, sinks WHERE sinks.name = 'core'";
-      return db.prepare(behind).pluck().get() === 1;
+      return ledgerTotals(db, segments, storeKey).sinks.some(({ behindEntries }) => behindEntries > 0);
     } finally {
       db.close();
     }
