@@ -335,7 +335,7 @@ def day(folder, code, cards):
     kiosk.undo(came[19][0])
     said["refused"] = []
     payload = read_code(texts[0])["payload"]
-    for bad in (texts[0][:-1] + "B", texts[0][:-1], texts[0][:20] + texts[1][20:], code_text("N", payload[4:20]), code_text("C", b"abcd" + payload[4:]),
+    for bad in (texts[0][:-1] + ("C" if texts[0][-1] == "B" else "B"), texts[0][:-1], texts[0][:20] + texts[1][20:], code_text("N", payload[4:20]), code_text("C", b"abcd" + payload[4:]),
                 code_text("C", payload[:20] + read_code(texts[1])["payload"][20:]), "4006381333931"):
         try:
             kiosk.scan(bad, "in")
