@@ -4,13 +4,17 @@ import type { Intake, LedgerEntry } from '../../core/intake.ts';
 import { Forwarder, type SinkProgress } from '../../gateway/forward.ts';
 import { pruneSome } from '../../gateway/prune.ts';
 import { SetAside } from '../../gateway/sinks/set-aside.ts';
+import { sinksSchema } from '../../gateway/sinks/sink-config.ts';
 import { SinkDesk } from '../../gateway/sinks/sink-desk.ts';
+import { openSinks, recipientsOf } from '../../gateway/sinks/sinks.ts';
 import { type ErrorCode, SinkError } from '../../protocol/errors.ts';
+import { type DeploymentId, newPlaceId } from '../../protocol/ids.ts';
 import { openTestIngest, type TestIngest } from '../support/test-ingest.ts';
 import { checkIn, type KioskStart } from '../support/test-kiosk.ts';
 import { until } from '../support/until.ts';
-import { outcomeOfPromise } from '../support/wire.ts';
+import { outcomeOf, outcomeOfPromise } from '../support/wire.ts';
 
+const HTTP = { kind: 'http', name: 'far', url: 'http://127.0.0.1:1' };
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
@@ -18,6 +22,8 @@ const DAY_MS = 24 * HOUR_MS;
 class Far implements Intake {
   readonly given: { readonly position: number; readonly atMs: number }[] = [];
   readonly bad = new Set<number>();
+  /** Every position it was ever offered, taken or not. */
+  readonly seen: number[] = [];
   offers = 0;
   isDown: ErrorCode | undefined;
   retryAfterMs: number | undefined;
@@ -33,6 +39,7 @@ class Far implements Intake {
 
   async accept(entries: readonly LedgerEntry[]): Promise<void> {
     this.offers += 1;
+    this.seen.push(...entries.map(({ position }) => position));
     await this.hanging;
     if (this.isDown !== undefined) throw new SinkError(this.isDown as 'sink.lost', 'down', { retryAfterMs: this.retryAfterMs });
     if (entries.some(({ position }) => this.bad.has(position))) throw new SinkError('sink.entry_refused', 'no');
@@ -270,6 +277,7 @@ t.test('sinks: a sink that has less than its cursor is not given again what it r
   await send();
   await until(() => progress().setAsideEntries === 1);
   t.equal(far.told, 1, 'it knows of no second entry');
+  const tries = far.seen.filter((position) => position === 2).length;
   far.isDown = 'sink.lost';
   await send();
   await until(() => progress().code === 'sink.lost');
@@ -277,6 +285,7 @@ t.test('sinks: a sink that has less than its cursor is not given again what it r
   await at.clock.advance(60_000);
   await until(() => far.once.length === 2);
   t.strictSame(far.once, [1, 3]);
+  t.equal(far.seen.filter((position) => position === 2).length, tries);
 });
 
 t.test('sinks: retention wins over a sink that is down, and what it never got is counted, refused entries among it', async (t) => {
@@ -299,4 +308,42 @@ t.test('sinks: retention wins over a sink that is down, and what it never got is
   await at.clock.advance(60_000);
   await until(() => far.once.length === 2 + kept);
   t.match(progress(), { behindEntries: 0, droppedEntries: 30 - kept + 1 });
+});
+
+t.test('sinks: one that is configured no more is forgotten, and not counted as lost', async (t) => {
+  const { at, setAside, send } = await opened(t);
+  const options = {
+    deployment: newPlaceId<DeploymentId>(),
+    ledger: at.ledger,
+    db: at.db,
+    clock: at.clock,
+    log: at.log,
+    onProgress: () => {},
+    signal: new AbortController().signal,
+  };
+  openSinks({ ...options, intake: new Far(() => 0), sinks: sinksSchema.parse([{ kind: 'core' }, HTTP]) });
+  await send();
+  const [entry] = at.ledger.entriesAfter(0, 1, 1);
+  setAside.add('far', entry as LedgerEntry, 'sink.entry_refused', at.clock.wall());
+  t.equal(at.ledger.cursorOf('core'), 0);
+  const sinks = openSinks({ ...options, intake: undefined, sinks: sinksSchema.parse([{ ...HTTP, name: 'elsewhere' }]) });
+  t.match(at.log.of('sink.forgotten'), [{ fields: { sink: 'core' } }, { fields: { sink: 'far' } }]);
+  t.equal(setAside.count('far'), 0);
+  t.equal(sinks.desk.items('far'), undefined);
+  for (let day = 0; day < 23; day++) await at.clock.leap(DAY_MS);
+  while (pruneSome(at.db, at.ledger, 21, at.clock.wall()).entries > 0);
+  t.equal(at.ledger.droppedOf('core') + at.ledger.droppedOf('far'), 0);
+  t.equal(at.ledger.droppedOf('elsewhere'), 1);
+  t.equal(
+    outcomeOf(() => openSinks({ ...options, intake: undefined, sinks: sinksSchema.parse(undefined) })),
+    'config.invalid',
+    'a core in this process that is not there',
+  );
+});
+
+t.test('sinks: kiosks are told to seal for the cores elsewhere that are named with their key', async (t) => {
+  const key = Buffer.alloc(32, 7).toString('base64url');
+  t.strictSame(recipientsOf(sinksSchema.parse([{ kind: 'core' }, HTTP])), []);
+  const [recipient] = recipientsOf(sinksSchema.parse([{ ...HTTP, recipient: key }]));
+  t.equal(Buffer.from(recipient?.publicKey ?? []).toString('base64url'), key);
 });
