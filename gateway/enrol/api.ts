@@ -5,6 +5,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import {
   ENROL_PATH,
   formatPapers,
@@ -21,6 +22,7 @@ import { AdmissionError, codeOf, type ErrorCode } from '../../protocol/errors.ts
 import type { Clock } from '../../protocol/time.ts';
 import type { Peer } from '../admission.ts';
 import type { Enroller } from './enroller.ts';
+import { OneRequest } from './one-request.ts';
 
 export interface ApiDoors {
   readonly enroller: Pick<Enroller, 'enrol' | 'renew'>;
@@ -58,10 +60,11 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
 };
 
 export function openKioskApi({ enroller, signTime, after, onRefused, onBug }: ApiDoors): KioskApi {
-  const peers = new WeakMap<Socket, Peer>();
+  // By what Node's server takes for a socket.
+  const peers = new WeakMap<Duplex, Peer>();
   /** Oldest first. */
   const sockets = new Set<Socket>();
-  const asked = new WeakSet<Socket>();
+  const asked = new WeakSet<Duplex>();
   const answering = new Set<Promise<void>>();
   let isClosing = false;
 
@@ -91,10 +94,12 @@ export function openKioskApi({ enroller, signTime, after, onRefused, onBug }: Ap
       requireHostHeader: false,
     },
     (request, response) => {
-      // What is sent behind a first request is parsed before that one is answered, and costs a signature each.
+      // Short ones can come with the first in one piece.
       if (asked.has(request.socket)) return;
       asked.add(request.socket);
       const unfit = refuseForm(request);
+      if (request.socket instanceof OneRequest)
+        request.socket.takeBody(unfit === undefined ? Number(request.headers['content-length']) : 0);
       if (unfit !== undefined) return refuse(response, unfit);
       const answered = answerTo(request).then(
         (answer) => say(response, 200, answer),
@@ -136,8 +141,9 @@ export function openKioskApi({ enroller, signTime, after, onRefused, onBug }: Ap
         cancel();
         sockets.delete(socket);
       });
-      peers.set(socket, peer);
-      server.emit('connection', socket);
+      const exchange = new OneRequest(socket, MOST_HEADER_BYTES + LONGEST_REQUEST_BYTES);
+      peers.set(exchange, peer);
+      server.emit('connection', exchange);
     },
     async close() {
       isClosing = true;

@@ -1,6 +1,8 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { duplexPair } from 'node:stream';
 import t, { type Test } from 'tap';
 import { openKioskApi } from '../../gateway/enrol/api.ts';
+import { OneRequest } from '../../gateway/enrol/one-request.ts';
 import { formatTimeRequest, TIME_PATH } from '../../protocol/enrol.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { until } from '../support/until.ts';
@@ -82,4 +84,37 @@ t.test('kiosk API: of requests sent one behind the other the first is answered, 
   t.equal(signed.length, 1);
   t.equal(got().split('HTTP/1.1').length, 2);
   t.equal(clock.pending, 0, 'and nothing waits for it any more');
+});
+
+t.test('kiosk API: of what is sent behind a first request hardly anything is parsed', async (t) => {
+  const [ours, theirs] = duplexPair();
+  // What Node's server does with a socket: it reads all that there is.
+  const exchange = new OneRequest(ours as Socket, 1_024);
+  let got = 0;
+  exchange.on('data', (chunk: Buffer) => {
+    if (got === 0) exchange.takeBody(100);
+    got += chunk.length;
+  });
+  theirs.write(Buffer.alloc(60_000, 'x'));
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.ok(got <= 2 * 256 + 100, `${got} bytes: the piece that was on its way, and the body`);
+});
+
+t.test('kiosk API: a header without end is refused before it is long', async (t) => {
+  const { port } = await startApi(t);
+  const { socket } = await open(port);
+  socket.write(`POST ${TIME_PATH} HTTP/1.1\r\nX: ${'x'.repeat(60_000)}`);
+  await until(() => socket.destroyed);
+});
+
+t.test('kiosk API: a request that comes in pieces, its body behind its header, is answered', async (t) => {
+  const { port } = await startApi(t);
+  const { socket, got } = await open(port);
+  for (const piece of REQUEST.match(/.{1,20}/gs) ?? []) {
+    socket.write(piece);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await until(() => socket.destroyed);
+  t.match(got(), /^HTTP\/1\.1 200 /);
 });
