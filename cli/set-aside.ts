@@ -26,6 +26,7 @@ export async function listSetAside(paths: DataPaths, sink: string, isJson: boole
 /** @param position `undefined` for all. @returns how many stay. @throws ExpectedError as `askGateway` does. */
 export async function replaySetAside(paths: DataPaths, sink: string, position: number | undefined, say: Say): Promise<number> {
   const positions = position === undefined ? (await itemsOf(paths, sink)).map((item) => item.position) : [position];
+  if (positions.length === 0) say(`${sink} refuses nothing`);
   let left = 0;
   for (const one of positions) {
     const answer = (await askGateway(paths, 'POST', `${pathOf(sink)}/${one}/replay`)) as ReofferAnswer;

@@ -41,7 +41,8 @@ export interface HttpIntake {
   close(): Promise<void>;
 }
 
-const MOST_CONNECTIONS = 64;
+/** One gateway needs one: the rest is for strangers to hold, who are closed after their first wrong word or thirty seconds of silence. */
+const MOST_CONNECTIONS = 256;
 const REQUEST_MS = 30_000;
 const HANDSHAKE_MS = 10_000;
 /** Offers whose answers are remembered: a gateway asks again for its last one. */
@@ -60,6 +61,7 @@ export async function openHttpIntake(options: HttpIntakeOptions): Promise<HttpIn
     bodyLimit: LONGEST_EVENTS_BYTES,
     forceCloseConnections: true,
     requestTimeout: REQUEST_MS,
+    keepAliveTimeout: REQUEST_MS,
     return503OnClosing: false,
     https: {
       key: tls.keyPem,
@@ -184,7 +186,7 @@ class Routes {
     if (code !== undefined) {
       const status = statusOf(code);
       if (status === 503) reply.header('retry-after', RETRY_AFTER_S);
-      if (status === 401) reply.header('www-authenticate', 'Bearer');
+      if (status === 401) reply.headers({ 'www-authenticate': 'Bearer', connection: 'close' });
       // Strangers may knock as often as they like, and fill no log.
       if (status === 401) this.#options.log.debug('intake.refused', () => ({ code, status }));
       else this.#options.log.warn('intake.refused', { code, status });

@@ -103,7 +103,7 @@ t.test('http intake: nobody is let in but with the token or a known certificate,
     const answer = await ask({ headers: { authorization } });
     t.match(
       answer,
-      { status: 401, json: { code: 'admission.wrong_account' }, headers: { 'www-authenticate': 'Bearer' } },
+      { status: 401, json: { code: 'admission.wrong_account' }, headers: { 'www-authenticate': 'Bearer', connection: 'close' } },
       authorization.slice(0, 20),
     );
     t.equal((await ask({ method: 'POST', path: '/api/1/entries', headers: { authorization }, body: Buffer.from('[]') })).status, 401);
