@@ -194,8 +194,9 @@ export function gatewayCommand(): Command {
       const paths = dataPaths(options.data);
       refuseNoGateway(paths);
       await gatewayIdentity(paths);
-      const items = await dropQuarantine(paths.gateway, placeId<KioskId>('kiosk', kiosk));
-      await writeDeed(options.data, { action: 'quarantine.drop', about: kiosk, detail: `${items} items` });
+      const id = placeId<KioskId>('kiosk', kiosk);
+      const deed = { action: 'quarantine.drop', about: id, detail: 'all of it' };
+      const items = await doDeed(options.data, deed, () => dropQuarantine(paths.gateway, id));
       say(`dropped ${items} from quarantine`);
     });
 

@@ -6,7 +6,7 @@ import type { VisitorUuid } from '../protocol/ids.ts';
 import { parseTypedKeyCode } from '../protocol/key-code.ts';
 import { systemClock } from '../protocol/time.ts';
 import { deriveVisitor } from '../protocol/visitor.ts';
-import { writeDeed } from './audit-desk.ts';
+import { doDeed } from './audit-desk.ts';
 import { dataPaths, refuseNoGateway } from './data-paths.ts';
 import { withRegistry } from './registry-access.ts';
 import { scanCodes } from './scan-code.ts';
@@ -44,11 +44,15 @@ export function lostCardCommands(): Command[] {
 async function change(directory: string, action: 'card.lost' | 'card.found', done: string, notDone: string): Promise<void> {
   for await (const text of scanCodes('Scan or type the key, or scan the card: ')) {
     const card = cardOf(text.trim());
-    const hasChanged = await withRegistry(directory, ({ lostList }) =>
-      action === 'card.lost' ? lostList.add([card], systemClock.wall()) > 0 : lostList.remove(card, systemClock.wall()),
-    );
-    if (hasChanged) await writeDeed(directory, { action, about: '', detail: '' });
-    say(hasChanged ? done : notDone);
+    const isLost = action === 'card.lost';
+    const isToChange = await withRegistry(directory, ({ lostList }) => lostList.has(card) !== isLost);
+    if (isToChange)
+      await doDeed(directory, { action, about: '', detail: '' }, () =>
+        withRegistry(directory, ({ lostList }) =>
+          isLost ? lostList.add([card], systemClock.wall()) > 0 : lostList.remove(card, systemClock.wall()),
+        ),
+      );
+    say(isToChange ? done : notDone);
     if (process.stdin.isTTY) return;
   }
 }

@@ -4,7 +4,7 @@ import { type Account, Accounts, ROLES, type Role } from '../gateway/accounts.ts
 import { gatewayPaths } from '../gateway/paths.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
-import { writeDeed } from './audit-desk.ts';
+import { doDeed } from './audit-desk.ts';
 import { dataPaths, gatewayIdentity, refuseNoGateway } from './data-paths.ts';
 import { readNewPassword } from './password.ts';
 
@@ -54,14 +54,13 @@ export function operatorCommand(): Command {
         const known = accounts.list().find((account) => account.name === name);
         refuseMixedUp(name, known, options);
         if (options.program || known?.kind === 'program') {
-          const token = accounts.addProgram(name, nowMs);
-          await writeDeed(options.data, { action: 'operator.add', about: name, detail: 'program' });
-          say(token);
+          const deed = { action: 'operator.add', about: name, detail: 'program' };
+          say(await doDeed(options.data, deed, async () => accounts.addProgram(name, nowMs)));
           return;
         }
         const role = options.role ?? known?.role ?? 'read-only';
-        await accounts.add(name, role, await readNewPassword(`Password for ${name}: `), nowMs);
-        await writeDeed(options.data, { action: 'operator.add', about: name, detail: role });
+        const password = await readNewPassword(`Password for ${name}: `);
+        await doDeed(options.data, { action: 'operator.add', about: name, detail: role }, () => accounts.add(name, role, password, nowMs));
         say(known === undefined ? `${name} may log in (${role})` : `${name} has a new password (${role})`);
       });
     });
@@ -73,8 +72,9 @@ export function operatorCommand(): Command {
     .option(...data)
     .action(async (name: string, options: { data: string }) => {
       await withAccounts(options.data, async (accounts) => {
-        if (!accounts.remove(name, systemClock.wall())) throw new ConfigError('config.invalid', `account ${name}: there is none`);
-        await writeDeed(options.data, { action: 'operator.remove', about: name, detail: '' });
+        await doDeed(options.data, { action: 'operator.remove', about: name, detail: '' }, async () => {
+          if (!accounts.remove(name, systemClock.wall())) throw new ConfigError('config.invalid', `account ${name}: there is none`);
+        });
         say(`removed ${name}`);
       });
     });
