@@ -161,6 +161,8 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
             done(Object.assign(refuse(client.id, refused), { returnCode: returnCodeOf(refused) }) as AuthenticateError, false);
           if (refused !== undefined || typeof admitted === 'string') return;
           connection.client = admitted;
+          // A client id is its account's own: whoever comes with another's would throw that one's program out.
+          if (admitted.role === 'operator') client.id = `${account} ${client.id}`;
           guard.admit(connection.gate, admitted, client.id);
           if (admitted.role === 'kiosk' && !connection.gate.untilClosed.aborted) enter(admitted.kiosk, connection.gate);
           if (admitted.role === 'operator' && account !== undefined && !connection.gate.untilClosed.aborted)

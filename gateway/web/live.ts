@@ -8,11 +8,15 @@ import type { Overview } from './schema.ts';
 /** One that watches. */
 export interface Watcher {
   readonly response: ServerResponse;
+  /** Of its account. */
+  readonly name: string;
   /** Whether its session goes on: looked at before each message. */
   readonly isWelcome: () => boolean;
 }
 
 const MOST_WATCHERS = 64;
+/** Of one account, so that one whose password or token is known shuts no other out. */
+const MOST_OF_ONE = 16;
 /** So that a proxy does not take a quiet stream for a dead one. */
 const EVERY_TICKS_A_SIGN = 15;
 
@@ -33,7 +37,8 @@ export class Live {
 
   /** @returns false when there are too many already. @throws StoreError as the overview does; nothing was said to it then. */
   add(watcher: Watcher): boolean {
-    if (this.#watchers.size >= MOST_WATCHERS) return false;
+    const own = [...this.#watchers].filter(({ name }) => name === watcher.name);
+    if (this.#watchers.size >= MOST_WATCHERS || own.length >= MOST_OF_ONE) return false;
     // Others are brought up to the same moment first, so that one memory of what was told serves all.
     const now = this.tick();
     const overview = now ?? this.#overview();

@@ -191,7 +191,7 @@ export class WebServer {
       const { method, headers } = request.raw;
       const isWelcome = () => this.#callers.identify(method ?? 'GET', headers) !== undefined;
       // Taken first: one that can not be told anything is answered as every request is.
-      if (!live.add({ response: reply.raw, isWelcome }))
+      if (!live.add({ response: reply.raw, name: caller.name, isWelcome }))
         return problem(reply.header('retry-after', 30), 503, 'too many pages watch already');
       reply.hijack();
       // A stream lasts as long as its page is open.

@@ -10,6 +10,7 @@ import { makeCertificate } from '../../protocol/certificate.ts';
 import { generateSigningKey } from '../../protocol/ed25519.ts';
 import { downState, encodeKioskState } from '../../protocol/kiosk-state.ts';
 import { topicOf } from '../../protocol/topics.ts';
+import { addPerson, PASSWORD } from '../support/busy-gateway.ts';
 import { Inbox, watchState } from '../support/inbox.ts';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.ts';
 import { checkIn, publishOrClose, TestKiosk } from '../support/test-kiosk.ts';
@@ -368,4 +369,23 @@ t.test('doors: a TLS session that is resumed still tells whose key it is', async
   t.ok(client.connected);
   gateway.registry.revoke(kiosk.kiosk, gateway.clock.wall());
   await t.rejects(kiosk.connect(gateway.running.tlsPort, { session } as IClientOptions), NOT_AUTHORISED);
+});
+
+t.test('doors: an operator’s program is not thrown out by one of another account that takes its client id', async (t) => {
+  const gateway = await startTestGateway(t);
+  await addPerson(gateway, 'bob', 'read-only');
+  const ours = await gateway.operator({ clientId: 'display' });
+  const theirs = await gateway.operator({ clientId: 'display', username: 'bob', password: PASSWORD });
+  const inbox = new Inbox(ours);
+  await ours.subscribeAsync('vestibule/1/gateway/state');
+  await until(() => inbox.messages.length === 1);
+  t.ok(ours.connected);
+  t.ok(theirs.connected);
+  let isClosed = false;
+  ours.on('close', () => {
+    isClosed = true;
+  });
+  await gateway.operator({ clientId: 'display' });
+  await until(() => isClosed);
+  t.ok(theirs.connected, 'within an account the one that comes last has it, as MQTT says');
 });

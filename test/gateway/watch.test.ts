@@ -11,6 +11,7 @@ import { LoginGate } from '../../gateway/web/login-gate.ts';
 import { p99Of } from '../../gateway/web/view.ts';
 import { StoreError } from '../../protocol/errors.ts';
 import { type KioskId, newPlaceId } from '../../protocol/ids.ts';
+import { downState } from '../../protocol/kiosk-state.ts';
 import { report } from '../support/busy-gateway.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -27,6 +28,17 @@ const taken = (kiosk: KioskId, rows: number): Decided =>
       receivedAtMs: 5,
     },
   }) as unknown as Decided;
+
+t.test('watch: a Will is no word of the kiosk: what it said last was said when it said it', async (t) => {
+  const clock = new ManualClock();
+  const watch = new Watch(clock);
+  const kiosk = newPlaceId<KioskId>();
+  watch.said(kiosk, report({ queued: 3 }));
+  const saidAtMs = watch.kiosk(kiosk).reportedAtMs;
+  await clock.advance(60_000);
+  watch.said(kiosk, downState('1'));
+  t.match(watch.kiosk(kiosk), { reportedAtMs: saidAtMs, report: { isUp: false, queued: 3 } });
+});
 
 t.test('watch: rows are counted by the minute, and an hour later are forgotten', async (t) => {
   const clock = new ManualClock();
@@ -152,7 +164,7 @@ t.test('live: a page that can not be told anything is told nothing, and is none 
   });
   const said: unknown[] = [];
   const response = { writeHead: (status: number) => said.push(status), write: (text: string) => said.push(text) };
-  t.throws(() => live.add({ response: response as never, isWelcome: () => true }), { code: 'store.busy' });
+  t.throws(() => live.add({ response: response as never, name: 'ann', isWelcome: () => true }), { code: 'store.busy' });
   t.strictSame(said, []);
   t.equal(live.watchers, 0);
   t.end();

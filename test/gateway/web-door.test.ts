@@ -26,11 +26,11 @@ async function hold(t: Test, gateway: TestGateway, count: number, localAddress: 
   return held;
 }
 
-async function logIn(gateway: TestGateway): Promise<(path: string) => Promise<Response>> {
-  await addPerson(gateway, 'ann', 'manager');
+async function logIn(gateway: TestGateway, account = 'ann'): Promise<(path: string) => Promise<Response>> {
+  await addPerson(gateway, account, 'read-only');
   const url = gateway.running.webUrl ?? '';
   const headers = { 'content-type': 'application/json' };
-  const body = JSON.stringify({ account: 'ann', password: PASSWORD });
+  const body = JSON.stringify({ account, password: PASSWORD });
   const reply = await fetch(`${url}/api/1/session`, { method: 'POST', headers, body });
   const cookie = reply.headers.get('set-cookie')?.split(';')[0] ?? '';
   return (path) => fetch(`${url}${path}`, { headers: { cookie } });
@@ -67,4 +67,14 @@ t.test('web door: an address that comes too often waits, and its handshakes cost
   const held = await hold(t, gateway, BURST + 20, '127.0.0.4');
   await until(() => held.filter(({ destroyed }) => destroyed).length === 20);
   t.equal((await fetch(`${gateway.running.webUrl}/healthz`)).status, 200, 'others come in');
+});
+
+t.test('web door: one account that opens pages without end leaves room for the others', async (t) => {
+  const gateway = await startTestGateway(t, { config: WEB });
+  const [bob, ann] = [await logIn(gateway, 'bob'), await logIn(gateway, 'ann')];
+  const pages = await Promise.all(Array.from({ length: 70 }, () => bob('/api/1/live')));
+  t.equal(pages.filter(({ status }) => status === 200).length, 16);
+  const page = await ann('/api/1/live');
+  t.equal(page.status, 200);
+  await Promise.all([...pages, page].map(({ body }) => body?.cancel()));
 });
