@@ -105,8 +105,9 @@ export class Watch {
   said(kiosk: KioskId, report: KioskStateReport): void {
     const live = this.#live(kiosk);
     // A Will says no more than that the link was lost: what the kiosk said before it stands.
+    const isWord = report.isUp || live.report === undefined;
     live.report = report.isUp || live.report === undefined ? report : { ...live.report, isUp: false, state: 'down' };
-    live.reportedAtMs = this.#clock.wall();
+    if (isWord) live.reportedAtMs = this.#clock.wall();
   }
 
   connected(kiosk: KioskId): void {

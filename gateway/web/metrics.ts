@@ -28,6 +28,11 @@ export const METRICS = {
   vestibule_refused_total: { type: 'counter', labels: ['code'], help: 'Connections and packets that were refused, by code.' },
   vestibule_events_dropped_total: { type: 'counter', labels: [], help: "Operators' events on MQTT that no reader took fast enough." },
   vestibule_kiosks: { type: 'gauge', labels: ['tone'], help: 'Kiosks by how they do: act, look, good, off.' },
+  vestibule_kiosk_info: {
+    type: 'gauge',
+    labels: ['kiosk', 'venue', 'venue_name', 'entrance'],
+    help: 'Always 1: what an admitted kiosk, its venue and its door are called.',
+  },
   vestibule_kiosk_up: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Whether an admitted kiosk is connected.' },
   vestibule_kiosk_queued_rows: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Rows that wait at a kiosk, as it said last.' },
   vestibule_kiosk_oldest_queued_seconds: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'How long the oldest of them had waited.' },
@@ -40,6 +45,27 @@ export const METRICS = {
   },
   vestibule_kiosk_quarantined: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Messages and rows in quarantine.' },
   vestibule_kiosk_missing_rows: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Sequence numbers that have not come.' },
+  vestibule_kiosk_cloned: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Whether its sequence numbers came twice.' },
+  vestibule_kiosk_takeovers: {
+    type: 'gauge',
+    labels: ['kiosk', 'venue'],
+    help: 'Second connections in place of a living one since the gateway started.',
+  },
+  vestibule_kiosk_doubts: {
+    type: 'gauge',
+    labels: ['kiosk', 'venue'],
+    help: 'Events that can not be as they were told, since the gateway started.',
+  },
+  vestibule_kiosk_silent_seconds: {
+    type: 'gauge',
+    labels: ['kiosk', 'venue'],
+    help: 'Since its last record, or since the gateway started.',
+  },
+  vestibule_kiosk_scans: {
+    type: 'gauge',
+    labels: ['kiosk', 'venue', 'outcome'],
+    help: 'Scans since the kiosk started, as it said last: taken, or refused by reason.',
+  },
   vestibule_sink_behind_entries: { type: 'gauge', labels: ['sink'], help: 'Entries of the ledger that a sink has not taken.' },
   vestibule_sink_oldest_waiting_seconds: { type: 'gauge', labels: ['sink'], help: 'How long ago the oldest of them was received.' },
   vestibule_sink_set_aside_entries: { type: 'gauge', labels: ['sink'], help: 'Entries that a sink refuses for what they are.' },
@@ -102,7 +128,7 @@ function labelsOf(labels: Labels): string {
 }
 
 /** @returns the whole exposition. */
-export function metricsText({ gateway, kiosks }: Overview, tallies: Tallies, use: ProcessUse): string {
+export function metricsText({ gateway, venues, kiosks }: Overview, tallies: Tallies, use: ProcessUse): string {
   const out = new Exposition();
   out.add('vestibule_info', 1, { version: gateway.version });
   out.add('vestibule_start_time_seconds', gateway.startedAtMs / 1_000);
@@ -115,7 +141,7 @@ export function metricsText({ gateway, kiosks }: Overview, tallies: Tallies, use
   out.add('vestibule_events_dropped_total', gateway.droppedEvents);
   const tones: readonly Tone[] = ['act', 'look', 'good', 'off'];
   for (const tone of tones) out.add('vestibule_kiosks', kiosks.filter((kiosk) => kiosk.tone === tone).length, { tone });
-  for (const kiosk of kiosks) if (kiosk.standing === 'admitted') addKiosk(out, kiosk);
+  for (const kiosk of kiosks) if (kiosk.standing === 'admitted') addKiosk(out, kiosk, gateway, venues);
   for (const { name, behindEntries, waitingSinceMs, setAsideEntries, code, droppedEntries } of gateway.sinks) {
     out.add('vestibule_sink_behind_entries', behindEntries, { sink: name });
     const waitedMs = waitingSinceMs === undefined ? 0 : Math.max(0, gateway.atMs - waitingSinceMs);
@@ -147,8 +173,17 @@ function addAck(out: Exposition, { ack }: Tallies): void {
   out.add('vestibule_ack_seconds', all, {}, '_count');
 }
 
-function addKiosk(out: Exposition, view: KioskView): void {
+function addKiosk(out: Exposition, view: KioskView, { atMs, startedAtMs }: Overview['gateway'], venues: Overview['venues']): void {
   const labels = { kiosk: view.kiosk, venue: view.venue ?? '' };
+  const venue = venues.find(({ id }) => id === view.venue);
+  const door = venue?.entrances.find(({ id }) => id === view.entrance)?.name;
+  out.add('vestibule_kiosk_info', 1, { ...labels, venue_name: venue?.name ?? '', entrance: door ?? '' });
+  out.add('vestibule_kiosk_cloned', view.isCopied ? 1 : 0, labels);
+  out.add('vestibule_kiosk_takeovers', view.takeovers, labels);
+  out.add('vestibule_kiosk_doubts', view.doubts, labels);
+  out.add('vestibule_kiosk_silent_seconds', Math.max(0, atMs - (view.lastReceivedAtMs ?? startedAtMs)) / 1_000, labels);
+  for (const [outcome, n] of Object.entries({ taken: view.scans?.taken, ...view.scans?.refused }))
+    if (n !== undefined) out.add('vestibule_kiosk_scans', n, { ...labels, outcome });
   out.add('vestibule_kiosk_up', view.isConnected ? 1 : 0, labels);
   if (view.queued !== undefined) out.add('vestibule_kiosk_queued_rows', view.queued, labels);
   if (view.queued !== undefined) out.add('vestibule_kiosk_oldest_queued_seconds', (view.oldestQueuedMs ?? 0) / 1_000, labels);

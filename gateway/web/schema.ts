@@ -3,6 +3,7 @@
  * of it. Kiosks, venues, counts, codes and words; of a visitor only the operator's pseudonym of one venue and day.
  */
 import { z } from 'zod';
+import { kioskStateReport } from '../../protocol/kiosk-state.ts';
 
 const count = z.int().min(0);
 const epochMs = z.int().min(0).describe('ms since 1970-01-01T00:00:00Z');
@@ -34,6 +35,10 @@ export const kioskView = z.object({
   queued: count.optional().describe('rows at the kiosk that the gateway has not acknowledged, as it said last'),
   oldestQueuedMs: count.optional(),
   clock: z.enum(['synced', 'assumed', 'unsynced']).optional(),
+  scans: kioskStateReport.shape.scans.describe('what its door answered since the kiosk started, as it said last; counts alone'),
+  isCopied: z.boolean().describe('its sequence numbers came twice'),
+  takeovers: count.describe('second connections in place of a living one'),
+  doubts: count.describe('events of it that can not be as they were told'),
   devices: z.array(z.object({ name: z.string(), isUp: z.boolean(), why: z.string().optional().describe('in words') })),
   version: z.string().optional(),
   reportedAtMs: epochMs.optional(),

@@ -39,6 +39,8 @@ export interface ViewSources {
 
 const RANK: Readonly<Record<Tone, number>> = { act: 0, look: 1, good: 2, off: 3 };
 const FEW_DAYS = 14;
+/** A refusal that does not come again is no news the day after. */
+const REFUSED_SHOWN_MS = 86_400_000;
 
 /** @throws StoreError when the registry can not be read. */
 export function overviewOf(sources: ViewSources): Overview {
@@ -105,6 +107,10 @@ function kioskViewOf(sources: ViewSources, kiosk: KioskId, admission: Kiosk | un
     isConnected: problems?.isConnected ?? false,
     ...(report && { queued: report.queued, clock: report.clock, version: report.version }),
     ...(report?.oldestQueuedMs === undefined ? {} : { oldestQueuedMs: report.oldestQueuedMs }),
+    ...(report?.scans && { scans: report.scans }),
+    isCopied: problems?.isCloned ?? false,
+    takeovers: problems?.takeovers ?? 0,
+    doubts: Object.values(problems?.doubts ?? {}).reduce((sum, n) => sum + n, 0),
     devices: (report?.devices ?? []).map(({ name, isUp, why }) => ({
       name,
       isUp,
@@ -169,6 +175,7 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
     flags: sources.flags(),
     quarantined: kiosks.reduce((sum, { quarantined }) => sum + quarantined, 0),
     refused: board.refusals
+      .filter(({ lastAtMs }) => nowMs - lastAtMs < REFUSED_SHOWN_MS)
       .map(({ kiosk, code, count, lastAtMs }) => ({ ...(kiosk && { kiosk }), code, meaning: words(code).meaning, count, lastAtMs }))
       .sort((a, b) => b.lastAtMs - a.lastAtMs),
     droppedEvents: board.droppedEvents,

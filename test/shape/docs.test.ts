@@ -18,6 +18,24 @@ t.test('docs: links between pages lead somewhere', async (t) => {
   t.strictSame(dead, []);
 });
 
+/** What is between fences, line by line; `undefined` where a fence stays open. */
+function fenced(page: string): string[] | undefined {
+  const parts = readFileSync(page, 'utf8').split(/^```.*$/m);
+  return parts.length % 2 === 0 ? undefined : parts.filter((_, at) => at % 2 === 1).flatMap((block) => block.split('\n'));
+}
+
+t.test('docs: commands for operators and technicians can be pasted', async (t) => {
+  for (const page of ['docs/operator.md', 'docs/technician.md', 'docs/cards.md'].map((path) => join(root, path))) {
+    const lines = fenced(page);
+    t.ok(lines, `${relative(root, page)}: each fence is closed`);
+    t.strictSame(
+      lines?.filter((line) => /^vestibule |[ "]<[a-z]+>/.test(line)),
+      [],
+      'nothing that is no command here, and nothing that a shell reads a file from',
+    );
+  }
+});
+
 t.test('docs: scripts that pages name exist', async (t) => {
   const unknown = pages.flatMap((page) =>
     [...readFileSync(page, 'utf8').matchAll(/npm run ([a-z][\w:-]*)/g)]

@@ -12,9 +12,11 @@ const of = (id) => document.getElementById(id);
 let source;
 let page = [];
 
+const isId = (text) => /^[0-9a-hjkmnp-tv-z]{16}$/.test(text ?? '');
+
 const PAGES = {
   '': { name: 'Overview', draw: overview },
-  kiosk: { name: 'Kiosk', draw: kioskPage, asks: (kiosk) => `/api/1/kiosks/${kiosk}` },
+  kiosk: { name: 'Kiosk', draw: kioskPage, asks: (kiosk) => (isId(kiosk) ? `/api/1/kiosks/${kiosk}` : undefined) },
   flags: { name: 'Flags', draw: flagsPage, asks: () => '/api/1/flags' },
   quarantine: {
     name: 'Quarantine',
@@ -102,7 +104,12 @@ function loginPage() {
       h('label', { for: 'password' }, 'Password'),
       h('input', { id: 'password', name: 'password', type: 'password', autocomplete: 'current-password', required: true, maxlength: 256 }),
       h('button', { class: 'first', type: 'submit' }, 'Log in'),
-      h('p', { class: 'quiet', 'data-key': 'hint' }, 'No account yet? On the gateway: ', h('code', {}, 'vestibule operator add')),
+      h(
+        'p',
+        { class: 'quiet', 'data-key': 'hint' },
+        'No account yet? On the gateway: ',
+        h('code', {}, 'npx vestibule operator add NAME --role manager'),
+      ),
     ),
   );
 }

@@ -6,7 +6,7 @@ import { ago, count, DIRECTION, exactly, kioskName, number, span } from './words
 
 export const title = 'Kiosk';
 
-const CLOCK = { synced: 'set', assumed: 'carried over from before it was switched off', unsynced: 'not set; times are corrected here' };
+const CLOCK = { synced: 'set', assumed: 'plausible, and nobody vouches for it', unsynced: 'not set; times are corrected here' };
 const STANDING = { admitted: 'admitted', revoked: 'revoked', unknown: 'not in the registry' };
 
 export function kioskPage(id) {
@@ -18,6 +18,9 @@ export function kioskPage(id) {
   const hour = kiosk.rowsPerMinute.reduce((sum, rows) => sum + rows, 0);
   const at = (ms) =>
     ms === undefined ? 'nothing since the gateway started' : [ago(ms, atMs), h('span', { class: 'quiet' }, ` (${exactly(ms)} UTC)`)];
+  // What it said before its link was lost says nothing of how it does now.
+  const stale = (value) => [value, h('span', { class: 'quiet' }, ` (as it said ${ago(kiosk.reportedAtMs ?? atMs, atMs)})`)];
+  const told = (value) => (kiosk.isConnected ? value : stale(value));
   return [
     h('p', { 'data-key': 'back' }, h('a', { href: '#/' }, '← Overview')),
     h(
@@ -45,10 +48,12 @@ export function kioskPage(id) {
         'section',
         { class: 'panel' },
         h('h2', {}, 'The last hour'),
-        hour === 0 ? h('p', { class: 'quiet' }, 'No row came.') : spark(kiosk.rowsPerMinute, `${number(hour)} rows in the last hour`, true),
+        hour === 0
+          ? h('p', { class: 'quiet' }, 'Nothing came.')
+          : spark(kiosk.rowsPerMinute, `${number(hour)} records in the last hour`, true),
         hour === 0
           ? undefined
-          : h('p', { class: 'quiet' }, `${count(hour, 'row', 'rows')}, ${Math.max(...kiosk.rowsPerMinute)} in the busiest minute`),
+          : h('p', { class: 'quiet' }, `${count(hour, 'record', 'records')}, ${Math.max(...kiosk.rowsPerMinute)} in the busiest minute`),
       ),
       h(
         'section',
@@ -57,17 +62,21 @@ export function kioskPage(id) {
         facts([
           ['Connected', kiosk.isConnected ? 'yes' : 'no'],
           ['Said last', at(kiosk.reportedAtMs)],
-          ['Last row', at(kiosk.lastReceivedAtMs)],
+          ['Last record', at(kiosk.lastReceivedAtMs)],
           [
             'Waiting',
             kiosk.queued === undefined
               ? 'not told yet'
               : kiosk.queued === 0
-                ? 'nothing'
-                : `${count(kiosk.queued, 'row', 'rows')}, the oldest for ${span(kiosk.oldestQueuedMs ?? 0)}`,
+                ? told('nothing')
+                : told(`${count(kiosk.queued, 'record', 'records')}, the oldest for ${span(kiosk.oldestQueuedMs ?? 0)}`),
           ],
-          ['Clock', kiosk.clock === undefined ? 'not told yet' : CLOCK[kiosk.clock]],
-          ['Devices', kiosk.devices.length === 0 ? 'none told' : devices(kiosk)],
+          ['Clock', kiosk.clock === undefined ? 'not told yet' : told(CLOCK[kiosk.clock])],
+          [
+            'Devices',
+            !kiosk.isConnected ? 'not known while it is not connected' : kiosk.devices.length === 0 ? 'none told' : devices(kiosk),
+          ],
+          ['Scans', scansWords(kiosk.scans)],
           ['Occupancy', occupancyWords(kiosk.occupancy) ?? 'not counted'],
           ['Not acknowledged', kiosk.withheldBatches === 0 ? 'nothing' : count(kiosk.withheldBatches, 'batch', 'batches')],
           [
@@ -76,7 +85,7 @@ export function kioskPage(id) {
               ? 'nothing'
               : h('a', { href: `#/quarantine/${kiosk.kiosk}` }, count(kiosk.quarantined, 'message', 'messages')),
           ],
-          ['Gaps', kiosk.missingRows === 0 ? 'none' : count(kiosk.missingRows, 'row', 'rows')],
+          ['Gaps', kiosk.missingRows === 0 ? 'none' : count(kiosk.missingRows, 'record', 'records')],
         ]),
       ),
       h(
@@ -102,6 +111,22 @@ export function kioskPage(id) {
       ),
     ),
   ];
+}
+
+const REFUSED = {
+  'card-refused': 'not made for this place',
+  'not-a-card': 'no card',
+  'card-withdrawn': 'withdrawn',
+  'keep-at-home': 'a key',
+  'refused-full': 'the kiosk was full',
+  'refused-store': 'the kiosk could not store',
+};
+
+/** Since it started; counts alone. */
+function scansWords(scans) {
+  if (scans === undefined) return 'not told yet';
+  const refused = Object.entries(scans.refused).map(([reason, times]) => `${number(times)} ${REFUSED[reason] ?? reason}`);
+  return `${number(scans.taken)} taken since it started${refused.length === 0 ? '' : `; refused: ${refused.join(', ')}`}`;
 }
 
 export const facts = (list) =>

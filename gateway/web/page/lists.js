@@ -3,7 +3,7 @@ import { h, sign } from './dom.js';
 import { facts } from './kiosk.js';
 import { troubleItem } from './overview.js';
 import { isManager, store } from './store.js';
-import { ago, bytes, count, DIRECTION, exactly, kioskName, number, span, when } from './words.js';
+import { ago, bytes, count, DIRECTION, exactly, kioskName, lasting, number, span, when } from './words.js';
 
 const venueName = (id) => store.venues.find((venue) => venue.id === id)?.name ?? 'No venue';
 const nameOf = (id) => {
@@ -143,8 +143,8 @@ export function venuesPage() {
           : h('span', {}, entrances.map(({ name, direction }) => `${name || 'Door'} (${DIRECTION[direction]})`).join(', ')),
         `${kiosks.filter(({ isConnected }) => isConnected).length} of ${kiosks.length} connected`,
         [
-          `Stay ${span(venue.dwellMs)}`,
-          venue.lingeringMs > 0 ? `, air ${span(venue.lingeringMs)}` : '',
+          `Stay ${lasting(venue.dwellMs)}`,
+          venue.lingeringMs > 0 ? `, air lingers ${lasting(venue.lingeringMs)}` : '',
           venue.thresholdCelsius === undefined ? '' : `, high from ${venue.thresholdCelsius.toFixed(1)} °C`,
           h('br'),
           h('span', { class: 'quiet' }, `${venue.timezone}, ${unsignedWords(venue)}`),
@@ -213,7 +213,7 @@ export function gatewayPage() {
           ['Software', gateway.version],
           ['Running for', span(gateway.atMs - gateway.startedAtMs)],
           ['Audit log', h('a', { href: '#/audit' }, count(gateway.auditEntries, 'entry', 'entries'))],
-          ['Events no reader took', number(gateway.droppedEvents)],
+          ['Events on MQTT that no reader took in time', number(gateway.droppedEvents)],
         ]),
         h('label', { for: 'level' }, 'Log lines from this level on'),
         h(
@@ -236,7 +236,7 @@ export function gatewayPage() {
         ]),
         h('h2', {}, 'Forwarding'),
         gateway.sinks.length === 0
-          ? h('p', { class: 'quiet' }, 'No sink.')
+          ? h('p', { class: 'quiet' }, 'Nothing is forwarded.')
           : facts(
               gateway.sinks.map(({ name, behindEntries, waitingSinceMs, setAsideEntries, why, droppedEntries }) => [
                 name,
@@ -267,7 +267,7 @@ export function gatewayPage() {
                   h(
                     'li',
                     { 'data-key': `${kiosk} ${code}` },
-                    h('strong', {}, kiosk === undefined ? 'Somebody' : h('code', {}, kiosk)),
+                    h('strong', {}, kiosk === undefined ? 'Somebody' : nameOf(kiosk)),
                     ` ${count(times, 'time', 'times')}, last ${ago(lastAtMs, gateway.atMs)}`,
                     h('br'),
                     h('span', { class: 'quiet' }, meaning),

@@ -45,16 +45,18 @@ function tiles(gateway, kiosks) {
     'dl',
     { class: 'tiles', 'data-key': 'tiles' },
     tile('Connected', `${number(gateway.connectedKiosks)}`, `of ${number(gateway.admittedKiosks)}`),
-    tile('Rows in the last minute', number(lastMinute), undefined, {
-      more: spark(minutes, `Rows a minute in the last hour: ${lastMinute} in the last full minute, ${Math.max(0, ...minutes)} at most`),
+    tile('Records in the last minute', number(lastMinute), undefined, {
+      more: spark(minutes, `Records a minute in the last hour: ${lastMinute} in the last full minute, ${Math.max(0, ...minutes)} at most`),
     }),
     tile('Waiting at kiosks', number(gateway.queued), oldestMs > 60_000 ? `the oldest for ${span(oldestMs)}` : ''),
     tile('Acknowledged within', gateway.acknowledgedInS === undefined ? '–' : seconds(gateway.acknowledgedInS), '99 of 100 batches'),
-    tile('Not yet forwarded', number(behind), isFailing ? 'a sink takes nothing' : '', { tone: isFailing ? 'act' : undefined }),
+    tile('Not yet forwarded', number(behind), isFailing ? 'something takes nothing: see Gateway' : '', {
+      tone: isFailing ? 'act' : undefined,
+    }),
     tile('Disk lasts', days, daysLeft === undefined ? `${bytes(freeBytes)} free` : `days, ${bytes(freeBytes)} free`, {
       tone: daysLeft !== undefined && daysLeft < 14 ? (daysLeft < 3 ? 'act' : 'look') : undefined,
     }),
-    tile('Flags that stand', number(standing), gateway.flags.pending > 0 ? `${gateway.flags.pending} waiting` : ''),
+    tile('Flags to act on', number(standing), gateway.flags.pending > 0 ? `${gateway.flags.pending} waiting` : ''),
     tile('In quarantine', number(gateway.quarantined), '', { tone: gateway.quarantined > 0 ? 'look' : undefined }),
   );
 }
@@ -158,7 +160,7 @@ function venues(kiosks) {
       h(
         'p',
         { class: 'empty', 'data-key': 'none' },
-        store.kiosks.size === 0 ? 'No kiosk yet. “vestibule gateway admit” lets one in.' : 'No kiosk is like that.',
+        store.kiosks.size === 0 ? 'No kiosk yet. Under Venues a code makes one.' : 'No kiosk is like that.',
       ),
     ];
   let left = store.shown;
@@ -204,9 +206,9 @@ function kioskCard(kiosk, venue) {
   const last = kiosk.lastReceivedAtMs;
   const hour = kiosk.rowsPerMinute.reduce((sum, rows) => sum + rows, 0);
   const facts = [
-    kiosk.queued > 0 ? count(kiosk.queued, 'row waits', 'rows wait') : undefined,
-    last === undefined ? undefined : `last row ${ago(last, atMs)}`,
-    kiosk.clock !== undefined && kiosk.clock !== 'synced' ? `clock ${kiosk.clock === 'assumed' ? 'carried over' : 'not set'}` : undefined,
+    kiosk.isConnected && kiosk.queued > 0 ? count(kiosk.queued, 'record waits', 'records wait') : undefined,
+    last === undefined ? undefined : `last record ${ago(last, atMs)}`,
+    kiosk.isConnected && kiosk.clock === 'unsynced' ? 'clock not set' : undefined,
     occupancyWords(kiosk.occupancy),
   ].filter(Boolean);
   return h(
@@ -217,7 +219,7 @@ function kioskCard(kiosk, venue) {
       { class: 'kiosk', href: `#/kiosk/${kiosk.kiosk}`, 'data-tone': kiosk.tone },
       h('div', { class: 'head' }, sign(kiosk.tone), h('h3', {}, kioskName(kiosk, venue)), h('span', { class: 'state' }, kiosk.summary)),
       gravest === undefined || kiosk.tone === 'good' || kiosk.tone === 'off' ? undefined : h('p', { class: 'why' }, gravest.text),
-      hour > 0 ? spark(kiosk.rowsPerMinute, `${number(hour)} rows in the last hour`) : undefined,
+      hour > 0 ? spark(kiosk.rowsPerMinute, `${number(hour)} records in the last hour`) : undefined,
       facts.length === 0
         ? undefined
         : h(
@@ -225,7 +227,7 @@ function kioskCard(kiosk, venue) {
             { class: 'facts' },
             facts.map((fact) => h('span', {}, fact)),
           ),
-      kiosk.tone === 'off' ? undefined : devices(kiosk),
+      kiosk.isConnected ? devices(kiosk) : undefined,
     ),
   );
 }

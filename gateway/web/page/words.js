@@ -15,6 +15,13 @@ export function span(ms) {
   return `${Math.floor(ms / DAY)} days`;
 }
 
+/** A length that somebody chose: `1 h 30 min`, nothing rounded away. */
+export function lasting(ms) {
+  const minutes = Math.round(ms / MINUTE);
+  const parts = [minutes >= 60 ? `${Math.floor(minutes / 60)} h` : '', minutes % 60 > 0 || minutes === 0 ? `${minutes % 60} min` : ''];
+  return parts.filter(Boolean).join(' ');
+}
+
 export const ago = (atMs, nowMs) => (nowMs - atMs < 2_000 ? 'just now' : `${span(nowMs - atMs)} ago`);
 
 export function when(atMs) {
