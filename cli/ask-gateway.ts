@@ -4,8 +4,8 @@ import { type RequestOptions, request as requestTls } from 'node:https';
 import { type Control, readControl } from '../gateway/control-file.ts';
 import { gatewayPaths } from '../gateway/paths.ts';
 import { ConfigError, type ErrorCode, ExpectedError, LinkError } from '../protocol/errors.ts';
-import { systemUser } from './audit-desk.ts';
 import { type DataPaths, refuseNoGateway } from './data-paths.ts';
+import { systemUser } from './system-user.ts';
 
 const LONGEST_ANSWER_BYTES = 64 * 1_048_576;
 const WAIT_MS = 30_000;
@@ -21,7 +21,7 @@ export async function askGateway(paths: DataPaths, method: string, path: string,
   refuseNoGateway(paths);
   const control = runningGateway(paths);
   if (control === undefined)
-    throw new ConfigError('config.invalid', `${paths.gateway}: no gateway with an operators' listener runs here (vestibule gateway run)`);
+    throw new ConfigError('config.invalid', `${paths.gateway}: the gateway does not run (vestibule gateway run starts it)`);
   const { status, text } = await exchange(control, method, path, body);
   const answer = JSON.parse(text) as { title?: string; code?: ErrorCode };
   if (status >= 400) throw new ExpectedError(answer.code ?? 'config.invalid', answer.title ?? `the gateway answers ${status}`);

@@ -1,14 +1,11 @@
 /** The gateway's audit log, for commands: what a person does on this machine is written down before it is said to be done. */
-import { userInfo } from 'node:os';
 import { AuditLog, type Deed } from '../gateway/audit.ts';
 import { copyRevocations } from '../gateway/backup/revocation-file.ts';
 import { gatewayPaths } from '../gateway/paths.ts';
 import { codeOf, StoreError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import { dataPaths, gatewayIdentity } from './data-paths.ts';
-
-/** The operating system's user: who is asked for a deed at a terminal. */
-export const systemUser = (): string => userInfo().username;
+import { systemUser } from './system-user.ts';
 
 /** @throws StoreError when it can not be kept. */
 export async function writeDeed(directory: string, deed: Pick<Deed, 'action' | 'about' | 'detail'>): Promise<void> {

@@ -1,5 +1,4 @@
 /** `vestibule core`: what an operator may ask of the tracing core, each look written to the audit log. */
-import { userInfo } from 'node:os';
 import { Command } from 'commander';
 import { readCoreKeys } from '../core/keys.ts';
 import { answerOverlaps } from '../core/overlap-command.ts';
@@ -12,6 +11,7 @@ import { systemClock } from '../protocol/time.ts';
 import { coreServeCommand } from './core-serve-command.ts';
 import { dataPaths } from './data-paths.ts';
 import { scanCode } from './scan-code.ts';
+import { systemUser } from './system-user.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -38,7 +38,7 @@ export function coreCommand(): Command {
       const card = cardIn(await scanCode('Scan the card: '));
       const answer = answerOverlaps(
         { dir: paths.core, keys, clock: systemClock, log: silentLog },
-        { card, minimumOverlapMs: Math.round(Number(options.minutes) * 60_000), who: userInfo().username, purpose: options.purpose },
+        { card, minimumOverlapMs: Math.round(Number(options.minutes) * 60_000), who: systemUser(), purpose: options.purpose },
       );
       if (options.json) return say(JSON.stringify(answer));
       say(

@@ -1,6 +1,6 @@
 /** `vestibule doctor`: what is plugged in, what the kiosk makes of it, what is wrong and how to mend it; and whether an event arrives. */
 import { existsSync, realpathSync } from 'node:fs';
-import { release, userInfo } from 'node:os';
+import { release } from 'node:os';
 import { Command } from 'commander';
 import { accessOf } from '../hardware/discover-access.ts';
 import { discoverDevices, type FoundDevice } from '../hardware/discover-devices.ts';
@@ -20,6 +20,7 @@ import { addonFindings, holdersOf, machineFindings, mayUseBluetooth } from './do
 import { usesOf } from './doctor-uses.ts';
 import { settingsOf } from './kiosk-command.ts';
 import { untilStopped } from './stopping.ts';
+import { systemUser } from './system-user.ts';
 import { VERSION } from './version.ts';
 
 const RULES_FILES = ['/etc/udev/rules.d/70-vestibule.rules', '/usr/lib/udev/rules.d/70-vestibule.rules'];
@@ -102,7 +103,7 @@ async function examineDevices(config: KioskConfig, now: KioskNow | undefined): P
     known: ({ usb }) => (usb === undefined ? undefined : fingerprintOf(usb)?.name),
     holders: now === undefined ? holdersOf(paths, process.pid) : new Map(),
     now,
-    user: userInfo().username,
+    user: systemUser(),
     mayBluetooth: mayUseBluetooth(),
     isRulesFileInstalled: RULES_FILES.some((path) => existsSync(path)),
   });

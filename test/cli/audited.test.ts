@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { systemUser } from '../../cli/system-user.ts';
 import { openIdentity } from '../../gateway/identity.ts';
 import { openLedgerFile } from '../../gateway/ledger.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
@@ -8,6 +10,15 @@ import { encodeCode } from '../../protocol/code.ts';
 import { newPlaceId } from '../../protocol/ids.ts';
 import { newKeyCode } from '../../protocol/key-code.ts';
 import { VestibuleProcess } from '../support/child.ts';
+
+t.test('audit: a user of a container that has a number and no name is written down by the number', (t) => {
+  const nobody = () => {
+    throw Object.assign(new Error('uv_os_get_passwd returned ENOENT'), { code: 'ERR_SYSTEM_ERROR' });
+  };
+  t.match(systemUser(nobody), /^uid-\d+$/);
+  t.equal(systemUser(), userInfo().username);
+  t.end();
+});
 
 t.test('audit: what can not be written down is not done', async (t) => {
   const data = join(t.testdir(), 'data');
