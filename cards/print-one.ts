@@ -26,8 +26,8 @@ export interface PrintedOne {
 }
 
 export const KEY_ADVICE = [
-  'Keep it at home, apart from the card. It is the only way to read the notices',
-  'for this card and to take everything back. Show it to nobody. It can not be replaced.',
+  'Keep it at home, apart from the card, and show it to nobody. It will be the only way to',
+  'read what concerns the card and to take everything back. It can not be replaced.',
 ];
 
 /**

@@ -62,7 +62,13 @@ export function readJsonFile(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch (cause) {
-    const why = cause instanceof SyntaxError ? 'not JSON' : 'can not be read';
+    const why = cause instanceof SyntaxError ? `not JSON${placeIn(cause.message)}` : 'can not be read';
     throw new ConfigError('config.invalid', `${path}: ${why}`, { cause });
   }
+}
+
+/** Where the parser stopped. Not what it read there: a file may hold what is nobody's to see. */
+function placeIn(message: string): string {
+  const place = /line \d+ column \d+/.exec(message)?.[0];
+  return place === undefined ? '' : ` at ${place}`;
 }

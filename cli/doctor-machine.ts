@@ -17,8 +17,12 @@ const hasLibrary = (file: string, arch: string, root = '/'): boolean =>
 
 /** What node-hid's binaries are linked against. */
 const LIBRARIES = [
-  { file: 'libusb-1.0.so.0', debian: 'libusb-1.0-0', why: 'scanners that type are taken from the console by it' },
-  { file: 'libudev.so.1', debian: 'libudev1', why: 'HID scanners are found by it' },
+  {
+    file: 'libusb-1.0.so.0',
+    debian: 'libusb-1.0-0',
+    why: 'without it a scanner that types can not be had by the kiosk alone: its codes land in whatever window is in front',
+  },
+  { file: 'libudev.so.1', debian: 'libudev1', why: 'without it no HID scanner is found' },
 ] as const;
 
 export function machineFindings(arch: string, root = '/'): Finding[] {

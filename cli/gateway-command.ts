@@ -11,6 +11,7 @@ import { systemClock } from '../protocol/time.ts';
 import { doDeed, writeDeed } from './audit-desk.ts';
 import { backupCommands } from './backup-command.ts';
 import { dataPaths, gatewayIdentity, readJsonFile, refuseNoGateway } from './data-paths.ts';
+import { firstOperatorHint } from './first-operator.ts';
 import { statusLines } from './gateway-status.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
 import { processDoor } from './process-door.ts';
@@ -125,6 +126,8 @@ export function gatewayCommand(): Command {
         );
         if (before !== undefined && (before.host !== host || before.port !== port))
           say(`until now they were told ${before.host}:${before.port}, and go on trying there, too: keep it answering for a day`);
+        const hint = webUrl === undefined ? undefined : await firstOperatorHint(paths);
+        if (hint !== undefined) say(hint);
         await serve(notifySettings(), running.done, log, stopped);
       },
     );

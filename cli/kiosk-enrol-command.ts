@@ -1,12 +1,13 @@
 /** `vestibule kiosk enrol`: makes a kiosk of this machine by a code, where nobody wants to scan it at the kiosk itself. */
 import { mkdirSync } from 'node:fs';
 import { Command } from 'commander';
+import { readErrorWords } from '../gateway/web/error-words.ts';
 import { lockDataDir } from '../kiosk/data-lock.ts';
 import { enrol } from '../kiosk/enrol.ts';
 import { openIdentity } from '../kiosk/kiosk-identity.ts';
 import { isEnrolled } from '../kiosk/papers.ts';
 import { decodeCode, type EnrolmentCode } from '../protocol/code.ts';
-import { CodeError, ConfigError } from '../protocol/errors.ts';
+import { CodeError, ConfigError, EnrolError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import { dataPaths } from './data-paths.ts';
 import { openLog } from './log.ts';
@@ -42,12 +43,18 @@ export function kioskEnrolCommand(): Command {
           random: Math.random,
           onUnreached,
         };
-        const papers = await enrol(enrolling, code, untilStopped());
+        const papers = await enrol(enrolling, code, untilStopped()).catch(inWords);
         say(papers === undefined ? 'stopped; "vestibule kiosk run" goes on with this code' : `kiosk ${papers.kiosk} enrolled: ${dir}`);
       } finally {
         unlock();
       }
     });
+}
+
+/** What a refused code means to whoever stands at the kiosk. */
+function inWords(error: unknown): never {
+  if (!(error instanceof EnrolError)) throw error;
+  throw new EnrolError(error.code, `${readErrorWords()(error.code).meaning} Ask the operator for another.`, { cause: error });
 }
 
 function enrolmentCodeOf(text: string): EnrolmentCode {

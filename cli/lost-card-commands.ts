@@ -29,6 +29,8 @@ export function lostCardCommands(): Command[] {
       refuseNoGateway(dataPaths(options.data));
       if (options.count !== true) await change(options.data, 'card.lost', 'reported lost', 'on the list already');
       const count = await withRegistry(options.data, ({ lostList }) => lostList.count());
+      if (options.count !== true)
+        say('a running gateway tells its kiosks within seconds; a kiosk that is away goes on taking the card until it is back');
       say(`${count} ${count === 1 ? 'card is' : 'cards are'} on the list`);
     });
   const found = new Command('found')

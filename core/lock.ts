@@ -9,6 +9,7 @@ import { lockFile } from './sqlite.ts';
 /** @returns lets go of the lock. @throws ConfigError `config.locked` when another core writes here. */
 export function lockCore(dir: string): () => void {
   const release = lockFile(join(dir, 'core.lock'), 'core.lock');
-  if (release === undefined) throw new ConfigError('config.locked', 'core: another process writes this directory');
+  if (release === undefined)
+    throw new ConfigError('config.locked', `${dir}: another process writes here: is a gateway or core running on it already?`);
   return release;
 }

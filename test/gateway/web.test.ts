@@ -207,7 +207,7 @@ t.test('web: Prometheus reads metrics with a token, each of the table, and is no
   const client = await kiosk.connect(gateway.running.tlsPort);
   const start = await kiosk.start();
   await publishOrClose(client, kiosk.batchTopic, start.batch([start.seal(checkIn()), start.seal(checkIn())]));
-  await say(client, kiosk, report({ queued: 3 }));
+  await say(client, kiosk, report({ queued: 3, scans: { taken: 7, refused: { 'card-refused': 2 }, refusedInARow: 0 } }));
   await gateway.clock.advance(1_000);
   const reply = await fetch(`${urlOf(gateway)}/metrics`, { headers: { authorization: `Bearer ${token}` } });
   t.equal(reply.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
@@ -217,6 +217,8 @@ t.test('web: Prometheus reads metrics with a token, each of the table, and is no
   t.match(text, new RegExp(`^vestibule_kiosk_up\\{kiosk="${kiosk.kiosk}",venue="${gateway.venue}"\\} 1$`, 'm'));
   t.match(text, new RegExp(`^vestibule_kiosk_queued_rows\\{kiosk="${kiosk.kiosk}",venue="${gateway.venue}"\\} 3$`, 'm'));
   t.match(text, /^vestibule_ack_seconds_count 1$/m);
+  t.match(text, /^vestibule_kiosk_info\{kiosk="\w+",venue="\w+",venue_name="Shop",entrance=""\} 1$/m);
+  t.match(text, /^vestibule_kiosk_scans\{kiosk="\w+",venue="\w+",outcome="card-refused"\} 2$/m);
   for (const [name, { type }] of Object.entries(METRICS)) {
     if (['vestibule_refused_total', 'vestibule_disk_days_left'].includes(name)) continue;
     t.match(text, new RegExp(`^# TYPE ${name} ${type}$`, 'm'), name);
