@@ -47,6 +47,7 @@ export async function restoreData(
 ): Promise<Inspected & { readonly replayed: Replayed }> {
   const to = resolve(directory);
   refuseUsed(to);
+  removeDrafts(to);
   const draft = draftBeside(to);
   try {
     const inspected = await unpackAndInspect(from, opening, draft);
@@ -86,6 +87,15 @@ function refuseUsed(directory: string): void {
 
 /** On the same file system, so that it can be renamed. */
 const draftBeside = (path: string): string => join(dirname(path), `.${basename(path)}-${randomBytes(6).toString('hex')}.restoring`);
+
+/** What a restore into the same place left that was killed: keys are in it. */
+function removeDrafts(path: string): void {
+  const begins = `.${basename(path)}-`;
+  const names = existsSync(dirname(path)) ? readdirSync(dirname(path)) : [];
+  for (const name of names)
+    if (name.startsWith(begins) && /^[0-9a-f]{12}\.restoring$/.test(name.slice(begins.length)))
+      rmSync(join(dirname(path), name), { recursive: true, force: true });
+}
 
 function renameInto(draft: string, to: string): void {
   try {
