@@ -114,6 +114,8 @@ async function admitOwnKiosk(paths: DataPaths, direction: 'in' | 'out' | 'both')
   const registry = new Registry(gatewayPaths(gateway).registry, storeKey);
   try {
     const known = registry.kiosk(own.kiosk);
+    // Whoever revoked it meant it, and may admit it again.
+    if (known?.revokedAtMs !== undefined) return;
     if (known !== undefined && known.placement.direction === direction) return;
     const venue = known?.placement.venue ?? newPlaceId<VenueId>();
     if (known === undefined)

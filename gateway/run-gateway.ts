@@ -235,11 +235,14 @@ async function start(
   );
   opened.add(() => ingest.close());
 
+  let isStateKept = true;
   const publishState = async () => {
-    if (!board.hasChanged) return;
+    if (!board.hasChanged && isStateKept) return;
+    isStateKept = false;
     const state = Buffer.from(`${JSON.stringify(board.snapshot())}\n`);
     await broker.publish(GATEWAY_STATE_TOPIC, state, { qos: 0, retain: true });
     replaceFile(paths.state, state, 0o600);
+    isStateKept = true;
   };
   const tick = () => {
     const changes = triage.sweep(clock.wall(), MOST_FLAGS_AT_ONCE);

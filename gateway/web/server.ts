@@ -2,7 +2,8 @@
  * The operators' listener: dashboard, API, live stream, metrics, health. The only importer of fastify in this room. Nothing but its
  * own assets is ever loaded by its page, and nothing is answered to whom it does not know but health.
  */
-import type { AddressInfo, Socket } from 'node:net';
+import type { ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { AdmissionError, ConfigError, codeOf, type ErrorCode, type ExpectedError } from '../../protocol/errors.ts';
@@ -150,7 +151,7 @@ export class WebServer {
       const { account, password } = credentials.parse(request.body);
       const address = addressOf(request.ip);
       await this.#refuseGuessing(address, account, reply);
-      const person = await this.#options.accounts.personOf(account, password, untilClosed(request.raw.socket));
+      const person = await this.#options.accounts.personOf(account, password, untilClosed(reply.raw));
       if (person === undefined) {
         this.#gate.failed(address, account);
         // What was typed may be a password in the wrong field: only a name that exists is written down.
@@ -284,9 +285,10 @@ function problem(reply: FastifyReply, status: number, title: string, code?: Erro
     .send({ title, status, ...more });
 }
 
-function untilClosed(socket: Socket): AbortSignal {
+/** Of the answer, not of its socket: on one that is kept open many questions come. */
+function untilClosed(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
-  if (socket.destroyed) controller.abort();
-  socket.once('close', () => controller.abort());
+  if (response.destroyed) controller.abort();
+  response.once('close', () => controller.abort());
   return controller.signal;
 }
