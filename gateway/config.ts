@@ -94,6 +94,14 @@ export type GatewayConfigInput = z.input<typeof schema>;
 export function parseGatewayConfig(value: unknown): GatewayConfig {
   const parsed = schema.safeParse(value);
   if (parsed.success) return Object.freeze(parsed.data);
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'config'}: ${issue.message}`);
+  const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'config'}: ${issue.message}${meantBy(issue)}`);
   throw new ConfigError('config.invalid', `gateway config: ${faults.join('; ')}`);
+}
+
+/** A key that is one letter short or long of one that there is, at the top of the file. */
+function meantBy({ code, path, ...issue }: z.core.$ZodIssue): string {
+  if (code !== 'unrecognized_keys' || path.length > 0 || !('keys' in issue)) return '';
+  const known = Object.keys(schema.shape);
+  const meant = issue.keys.flatMap((key) => known.find((name) => name.startsWith(key) || key.startsWith(name)) ?? []);
+  return meant.length === 0 ? '' : ` (did you mean ${meant.map((name) => `"${name}"`).join(', ')}?)`;
 }

@@ -7,6 +7,7 @@ import { gatewayFinding } from '../../cli/doctor-road.ts';
 import { firstOperatorHint } from '../../cli/first-operator.ts';
 import { lockCore } from '../../core/lock.ts';
 import { Accounts } from '../../gateway/accounts.ts';
+import { parseGatewayConfig } from '../../gateway/config.ts';
 import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
@@ -39,4 +40,10 @@ t.test('messages: a start says that nobody can log in, until somebody can', asyn
 t.test('messages: the doctor sends a revoked kiosk to the operator, and does not have it wait', async (t) => {
   const now = { isOnline: false, linkWhy: 'admission.revoked' } as Parameters<typeof gatewayFinding>[0];
   t.match(gatewayFinding(now), { state: 'wrong', says: /shut this kiosk out/, fix: [/waiting does not help/] });
+});
+
+t.test('messages: a setting that is almost one that there is says which', async (t) => {
+  const settings = { directory: '/x', publicHost: 'gateway.example' };
+  t.throws(() => parseGatewayConfig({ ...settings, limit: {} }), { code: 'config.invalid', message: /"limit".*did you mean "limits"\?/ });
+  t.throws(() => parseGatewayConfig({ ...settings, colour: 1 }), { message: /"colour"$/ });
 });
