@@ -155,7 +155,8 @@ export class CodeBook {
     return this.#do((db) =>
       db.transact(() => {
         // One statement, so that of two that come at the same moment, or of one that comes and an operator who takes the code back, one finds nothing to change.
-        const bind = 'UPDATE codes SET kiosk = ?, public_key = ?, bound_at_ms = ? WHERE number = ? AND kiosk IS NULL';
+        const bind =
+          'UPDATE codes SET kiosk = ?, public_key = ?, bound_at_ms = ? WHERE number = ? AND kiosk IS NULL AND withdrawn_at_ms IS NULL';
         if (db.prepare(bind).run(kiosk, publicKey, nowMs, number).changes > 0) note();
         return (
           db.prepare('SELECT 1 FROM codes WHERE number = ? AND kiosk = ? AND public_key = ?').get(number, kiosk, publicKey) !== undefined
