@@ -32,7 +32,7 @@ const stepsOf = (centiCelsius: number): number => (centiCelsius + 27_315) / 2;
 const LEAVING_MS = 1_000;
 const ADVERTISEMENTS_PER_SECOND = 100;
 /** Codes are typed at once after each. */
-const GADGET_PLUGS = 5;
+const GADGET_PLUGS = 3;
 const GADGET = ['gadget-keyboard', 'gadget-hid', 'gadget-serial'] as const;
 
 export const SECTIONS = {
