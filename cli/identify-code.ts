@@ -64,6 +64,7 @@ const KIND_WORDS: Readonly<Record<Code['kind'], string>> = {
   sticker: 'a test sticker',
   enrolment: 'an enrolment code',
   clinician: "a clinician's code",
+  result: "a test's result",
   staff: 'a staff code',
   poster: "a venue's poster",
 };

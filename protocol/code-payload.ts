@@ -5,6 +5,7 @@
 import type { Code, StaffCommand } from './code.ts';
 import { SIGNATURE_BYTES } from './ed25519.ts';
 import { CodeError } from './errors.ts';
+import { RESULTS } from './event.ts';
 import { isPlaceId, type VenueId, type VisitorUuid } from './ids.ts';
 
 export const ISSUER_ID_BYTES = 4;
@@ -31,6 +32,7 @@ const PAYLOAD_BYTES: Readonly<Record<Code['kind'], number>> = {
   sticker: ISSUER_ID_BYTES + UUID_BYTES + SIGNATURE_BYTES,
   enrolment: ENROLMENT_HEAD_BYTES,
   clinician: SECRET_BYTES,
+  result: 1,
   staff: SECRET_BYTES + 1,
   poster: VENUE_BYTES,
 };
@@ -62,6 +64,8 @@ export function encodePayload(code: Code): Uint8Array {
       );
     case 'clinician':
       return sized(code.secret, SECRET_BYTES);
+    case 'result':
+      return Uint8Array.of(resultByte(code.result));
     case 'staff':
       return concat(sized(code.secret, SECRET_BYTES), Uint8Array.of(commandByte(code.command)));
     case 'poster':
@@ -98,6 +102,11 @@ export function decodePayload(kind: Code['kind'], payload: Uint8Array): Code {
     }
     case 'clinician':
       return { kind, secret: take(0, SECRET_BYTES) };
+    case 'result': {
+      const result = RESULTS[payload[0] ?? RESULTS.length];
+      if (result === undefined) throw new CodeError('code.malformed', 'result code: the result is out of range');
+      return { kind, result };
+    }
     case 'staff': {
       const command = COMMANDS[payload[SECRET_BYTES] ?? COMMANDS.length];
       if (command === undefined) throw new CodeError('code.malformed', 'staff code: command out of range');
@@ -137,6 +146,12 @@ function portOf(port: number): number {
 function commandByte(command: StaffCommand): number {
   const at = COMMANDS.indexOf(command);
   if (at < 0) throw new CodeError('code.malformed', 'staff code: the command is none');
+  return at;
+}
+
+function resultByte(result: (typeof RESULTS)[number]): number {
+  const at = RESULTS.indexOf(result);
+  if (at < 0) throw new CodeError('code.malformed', 'result code: the result is none');
   return at;
 }
 

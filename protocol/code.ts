@@ -8,6 +8,7 @@
 import { checkHost, decodePayload, ENROLMENT_HEAD_BYTES, encodePayload, LONGEST_HOST_BYTES, payloadBytes } from './code-payload.ts';
 import { appendCrc16, CRC16_BYTES, isCrc16Right } from './crc.ts';
 import { CodeError } from './errors.ts';
+import type { TestResult } from './event.ts';
 import type { VenueId, VisitorUuid } from './ids.ts';
 import { decodeLetters, encodeLetters, isLetters } from './letters.ts';
 
@@ -74,6 +75,12 @@ export interface ClinicianCode {
   readonly secret: Uint8Array;
 }
 
+/** What a test showed, to be scanned in place of pressing a button. No secret: it counts only behind a clinician's code and a sticker. */
+export interface ResultCode {
+  readonly kind: 'result';
+  readonly result: TestResult;
+}
+
 export interface StaffCode {
   readonly kind: 'staff';
   /** 16 bytes. */
@@ -87,7 +94,7 @@ export interface PosterCode {
 }
 
 export type SignedCode = VisitorCode | GroupCode | StickerCode;
-export type Code = SignedCode | UnsignedCode | KeyCodeCode | EnrolmentCode | ClinicianCode | StaffCode | PosterCode;
+export type Code = SignedCode | UnsignedCode | KeyCodeCode | EnrolmentCode | ClinicianCode | ResultCode | StaffCode | PosterCode;
 
 const VERSION_LETTER = 'V';
 const LETTER_OF: Readonly<Record<Code['kind'], string>> = {
@@ -98,6 +105,7 @@ const LETTER_OF: Readonly<Record<Code['kind'], string>> = {
   sticker: 'S',
   enrolment: 'E',
   clinician: 'D',
+  result: 'R',
   staff: 'T',
   poster: 'P',
 };

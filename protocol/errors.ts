@@ -97,6 +97,10 @@ export type ErrorCode =
   | 'ingest.quarantine_full'
   | 'ingest.internal'
   | 'ingest.too_many_epochs'
+  | 'ingest.not_clinic'
+  | 'ingest.unknown_clinician'
+  | 'ingest.revoked_clinician'
+  | 'ingest.card_revoked'
   // SinkError: whoever the ledger is forwarded to. Its cursor stays and it is tried again; only an entry that it refuses for itself is set aside.
   | 'sink.not_reached'
   | 'sink.not_trusted'
@@ -111,6 +115,11 @@ export type ErrorCode =
   | 'sink.other_ledger'
   | 'sink.gap'
   | 'sink.quarantine_full'
+  // HolderError: somebody who says that a card is theirs. They are told; nothing was read or changed.
+  | 'holder.not_proven'
+  | 'holder.challenge'
+  | 'holder.too_often'
+  | 'holder.not_reached'
   // BackupError: a backup that can not be made of this, opened with this, or restored here. Nothing was changed; the operator acts.
   | 'backup.not_one'
   | 'backup.version'
@@ -146,6 +155,7 @@ export class PolicyError extends ExpectedError {}
 export class AdmissionError extends ExpectedError {}
 export class EnrolError extends ExpectedError {}
 export class IngestError extends ExpectedError {}
+export class HolderError extends ExpectedError {}
 export class BackupError extends ExpectedError {}
 export class ConfigError extends ExpectedError {}
 

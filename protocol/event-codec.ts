@@ -5,7 +5,7 @@
 import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { readArray, readBoolean, readBytes, readChoice, readInteger, readMap, readText } from './cbor-read.ts';
 import { DecodeError, ERROR_CODE_FORM } from './errors.ts';
-import type { ClockState, Happening, KioskState, RowRef, Stamp, StickerResult, VestibuleEvent } from './event.ts';
+import { type ClockState, type Happening, type KioskState, RESULTS, type RowRef, type Stamp, type VestibuleEvent } from './event.ts';
 import type { BootId, KeyId, Seq, VisitorUuid } from './ids.ts';
 import type { CentiCelsius, EpochMillis, MonotonicMillis } from './units.ts';
 
@@ -55,9 +55,9 @@ const TYPES: readonly Happening['type'][] = [
   'occupancy',
   'device-state',
   'kiosk-state',
+  'notice-shown',
 ];
 const CLOCKS: readonly ClockState[] = ['synced', 'assumed', 'unsynced'];
-const RESULTS: readonly StickerResult['result'][] = ['positive', 'negative', 'void'];
 const STATES: readonly KioskState['state'][] = ['started', 'stopping', 'clock-stepped', 'store-refused', 'store-recovered'];
 
 /** 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write. */
@@ -106,6 +106,7 @@ function happeningFieldsOf(event: Happening): [number, CborValue | undefined][] 
         [KEY.isSigned, event.isSigned],
       ];
     case 'check-out':
+    case 'notice-shown':
       return [[KEY.card, event.card]];
     case 'undo':
       return [[KEY.of, [event.of.keyId, event.of.seq]]];
@@ -179,6 +180,7 @@ function decodeHappening(type: Happening['type'], fields: Fields): Happening {
     case 'check-in':
       return { type, card: fields.card(), groupSize: fields.integer('groupSize', 1, 99), isSigned: fields.boolean('isSigned') };
     case 'check-out':
+    case 'notice-shown':
       return { type, card: fields.card() };
     case 'undo':
       return { type, of: fields.rowRef() };

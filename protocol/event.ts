@@ -74,13 +74,17 @@ export interface StickerLink {
   readonly card: VisitorUuid;
 }
 
+/** What a test can show; `void`: nothing, and its sticker is of no use any more. */
+export const RESULTS = ['positive', 'negative', 'void'] as const;
+export type TestResult = (typeof RESULTS)[number];
+
 export interface StickerResult {
   readonly type: 'sticker-result';
   /** 16 bytes. */
   readonly sticker: Uint8Array;
   /** 16 bytes: SHA-256 of the clinician's secret, cut. */
   readonly clinician: Uint8Array;
-  readonly result: 'positive' | 'negative' | 'void';
+  readonly result: TestResult;
 }
 
 export interface Occupancy {
@@ -106,6 +110,22 @@ export interface KioskState {
   readonly byMs: number;
 }
 
-export type Happening = CheckIn | CheckOut | Undo | Temperature | StickerLink | StickerResult | Occupancy | DeviceState | KioskState;
+/** A notice was shown to whoever holds the card. Said only by a kiosk that its gateway gave notices. */
+export interface NoticeShown {
+  readonly type: 'notice-shown';
+  readonly card: VisitorUuid;
+}
+
+export type Happening =
+  | CheckIn
+  | CheckOut
+  | Undo
+  | Temperature
+  | StickerLink
+  | StickerResult
+  | Occupancy
+  | DeviceState
+  | KioskState
+  | NoticeShown;
 
 export type VestibuleEvent = { readonly stamp: Stamp } & Happening;

@@ -33,6 +33,7 @@ const anyRecord = fc.oneof(
     port: fc.integer({ min: 1, max: 65_535 }),
   }),
   fc.record({ kind: fc.constant('clinician' as const), secret }),
+  fc.record({ kind: fc.constant('result' as const), result: fc.constantFrom('positive' as const, 'negative' as const, 'void' as const) }),
   fc.record({
     kind: fc.constant('staff' as const),
     secret,

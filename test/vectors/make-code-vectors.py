@@ -77,6 +77,7 @@ codes = [
     ("enrolment", code("E", SECRET + HASH + host("gateway.example")), hexes(kind="enrolment", secret=SECRET, gatewayKeyHash=HASH, host="gateway.example", port=8883)),
     ("enrolment by address", code("E", SECRET + HASH + host("2001:db8::1")), hexes(kind="enrolment", secret=SECRET, gatewayKeyHash=HASH, host="2001:db8::1", port=8883)),
     ("clinician", code("D", SECRET), hexes(kind="clinician", secret=SECRET)),
+    *[(f"result, {name}", code("R", bytes([n])), hexes(kind="result", result=name)) for n, name in enumerate(["positive", "negative", "void"])],
     *[(f"staff, {name}", code("T", SECRET + bytes([n])), hexes(kind="staff", secret=SECRET, command=name)) for n, name in enumerate(["menu", "undo", "door-in", "door-out", "door-both"])],
     ("venue poster", code("P", sum(BASE32.index(c.upper()) << 75 - 5 * n for n, c in enumerate(VENUE)).to_bytes(10, "big")), hexes(kind="poster", venue=VENUE)),
 ]
@@ -105,6 +106,7 @@ refused = [
     ("a group of 1", code("G", BODIES["G"][:-1] + bytes([1]) + SIGNATURES["G"]), "code.malformed"),
     ("a group of 100", code("G", BODIES["G"][:-1] + bytes([100]) + SIGNATURES["G"]), "code.malformed"),
     ("a staff command that is none", code("T", SECRET + bytes([5])), "code.malformed"),
+    ("a result that is none", code("R", bytes([3])), "code.malformed"),
     ("enrolment at port 0", code("E", SECRET + HASH + bytes([0, 0, 1]) + b"a"), "code.malformed"),
     ("enrolment without host", code("E", SECRET + HASH + host("")), "code.malformed"),
     ("enrolment with a space in the host", code("E", SECRET + HASH + host("a b")), "code.malformed"),
