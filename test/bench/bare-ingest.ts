@@ -50,7 +50,7 @@ export class BareIngest {
     this.#kiosks.set(kiosk, {
       kiosk: kiosk as KioskId,
       publicKey: new Uint8Array(Buffer.from(publicKey, 'base64url')),
-      placement: { venue: this.#venue, entrance: newPlaceId<EntranceId>(), direction: 'both', dwellMs: 3_600_000 },
+      placement: { venue: this.#venue, entrance: newPlaceId<EntranceId>(), direction: 'both', dwellMs: 3_600_000, lingeringMs: 0 },
       isDirectionTold: false,
       timezone: 'UTC',
       admittedAtMs: 0 as EpochMillis,
