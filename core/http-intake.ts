@@ -1,12 +1,10 @@
 /**
  * The core's intake over HTTPS, for a gateway on another machine: authenticates, bounds, reads, and hands to the core, one offer after the
- * other. What is offered again changes nothing. The only importer of fastify in this room.
- * Source: docs/ledger-entries.md; RFC 9457 (problem details); RFC 6750 (bearer tokens); draft-ietf-httpapi-idempotency-key-header-07.
+ * other. What is offered again changes nothing.
+ * Source: docs/ledger-entries.md; RFC 6750 (bearer tokens); draft-ietf-httpapi-idempotency-key-header-07.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import {
   AFTER_HEADER,
   BATCH_TYPE,
@@ -20,14 +18,24 @@ import {
 import { AdmissionError, ConfigError, codeOf, DecodeError, type ErrorCode, ExpectedError, SinkError } from '../protocol/errors.ts';
 import type { DeploymentId } from '../protocol/ids.ts';
 import { type Log, placeOf } from '../protocol/log.ts';
+import {
+  type HttpApp,
+  type HttpBinding,
+  type HttpReply,
+  type HttpRequest,
+  type HttpTls,
+  listenOn,
+  makeHttpApp,
+  sendProblem,
+} from './http-listener.ts';
 import type { Intake } from './intake.ts';
 
 export interface HttpIntakeOptions {
   readonly intake: Intake;
   /** Whose ledger it takes; that of another gateway is refused. */
   readonly deployment: DeploymentId;
-  readonly binding: { readonly host: string; readonly port: number };
-  readonly tls: { readonly keyPem: string; readonly certificatePem: string };
+  readonly binding: HttpBinding;
+  readonly tls: HttpTls;
   /** What the gateway shows; `undefined` where only certificates let in. */
   readonly token: string | undefined;
   /** SHA-256 of the public keys (SubjectPublicKeyInfo) of client certificates that let in, 32 bytes each. */
@@ -44,7 +52,6 @@ export interface HttpIntake {
 /** One gateway needs one: the rest is for strangers to hold, who are closed after their first wrong word or thirty seconds of silence. */
 const MOST_CONNECTIONS = 256;
 const REQUEST_MS = 30_000;
-const HANDSHAKE_MS = 10_000;
 /** Offers whose answers are remembered: a gateway asks again for its last one. */
 const MOST_REMEMBERED = 32;
 const RETRY_AFTER_S = 5;
@@ -57,36 +64,20 @@ export async function openHttpIntake(options: HttpIntakeOptions): Promise<HttpIn
   const { binding, tls, token, clientPins } = options;
   if (token === undefined && clientPins.length === 0)
     throw new ConfigError('config.invalid', 'core: neither a token nor a certificate lets anybody in');
-  const app = Fastify({
-    bodyLimit: LONGEST_EVENTS_BYTES,
-    forceCloseConnections: true,
-    requestTimeout: REQUEST_MS,
-    keepAliveTimeout: REQUEST_MS,
-    return503OnClosing: false,
-    https: {
-      key: tls.keyPem,
-      cert: tls.certificatePem,
-      minVersion: 'TLSv1.3',
-      handshakeTimeout: HANDSHAKE_MS,
-      requestCert: clientPins.length > 0,
-      // Known by its key: no authority is asked, and a date says nothing.
-      rejectUnauthorized: false,
-    },
-  }) as unknown as FastifyInstance;
+  const app = makeHttpApp({
+    tls,
+    minVersion: 'TLSv1.3',
+    longestBodyBytes: LONGEST_EVENTS_BYTES,
+    requestMs: REQUEST_MS,
+    mostConnections: MOST_CONNECTIONS,
+    asksForCertificate: clientPins.length > 0,
+  });
   new Routes(app, options).add();
-  app.server.maxConnections = MOST_CONNECTIONS;
-  try {
-    await app.listen(binding);
-  } catch (cause) {
-    const isTaken = cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE';
-    const why = isTaken ? 'another program has it' : 'can not be bound';
-    throw new ConfigError('config.invalid', `core: ${binding.host} port ${binding.port}: ${why}`, { cause });
-  }
-  return { port: (app.server.address() as AddressInfo).port, close: () => app.close() };
+  return { port: await listenOn(app, binding, 'core'), close: () => app.close() };
 }
 
 class Routes {
-  readonly #app: FastifyInstance;
+  readonly #app: HttpApp;
   readonly #options: HttpIntakeOptions;
   /** The answers of offers that were taken, by their key. */
   readonly #answers = new Map<string, object>();
@@ -94,7 +85,7 @@ class Routes {
   /** One offer after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(app: FastifyInstance, options: HttpIntakeOptions) {
+  constructor(app: HttpApp, options: HttpIntakeOptions) {
     this.#app = app;
     this.#options = options;
   }
@@ -108,14 +99,14 @@ class Routes {
       if (request.url !== '/healthz') this.#admit(request);
     });
     app.setErrorHandler((error, _request, reply) => this.#answerError(error, reply));
-    app.setNotFoundHandler((_request, reply) => problem(reply, 404, { title: 'nothing is here' }));
+    app.setNotFoundHandler((_request, reply) => sendProblem(reply, 404, { title: 'nothing is here' }));
     app.get('/healthz', async () => ({ state: 'up' }));
     app.get(TAKEN_PATH, async () => this.#answer());
     app.post(ENTRIES_PATH, (request) => this.#take(request));
   }
 
   /** Before a byte of the body is read. @throws AdmissionError `admission.wrong_account`. */
-  #admit(request: FastifyRequest): void {
+  #admit(request: HttpRequest): void {
     const { token, clientPins } = this.#options;
     const shown = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1];
     if (token !== undefined && shown !== undefined && timingSafeEqual(sha256(shown), sha256(token))) return;
@@ -125,7 +116,7 @@ class Routes {
     throw new AdmissionError('admission.wrong_account', 'neither a token nor a certificate that is known here');
   }
 
-  async #take(request: FastifyRequest): Promise<object> {
+  async #take(request: HttpRequest): Promise<object> {
     const body = request.body instanceof Buffer ? request.body : Buffer.alloc(0);
     const { deployment, entries, bad } = decodeEvents(body);
     if (deployment !== undefined && deployment !== this.#options.deployment)
@@ -177,10 +168,10 @@ class Routes {
     return done;
   }
 
-  #answerError(error: unknown, reply: FastifyReply): FastifyReply {
+  #answerError(error: unknown, reply: HttpReply): HttpReply {
     if (error instanceof BadEntry) {
       const { code, position } = error;
-      return problem(reply, 422, { title: 'an entry is wrong in itself', code, ...(position === undefined ? {} : { position }) });
+      return sendProblem(reply, 422, { title: 'an entry is wrong in itself', code, ...(position === undefined ? {} : { position }) });
     }
     const code = codeOf(error);
     if (code !== undefined) {
@@ -190,12 +181,12 @@ class Routes {
       // Strangers may knock as often as they like, and fill no log.
       if (status === 401) this.#options.log.debug('intake.refused', () => ({ code, status }));
       else this.#options.log.warn('intake.refused', { code, status });
-      return problem(reply, status, { title: (error as ExpectedError).message, code });
+      return sendProblem(reply, status, { title: (error as ExpectedError).message, code });
     }
     const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
-    if (status < 500) return problem(reply, status, { title: 'not a request that is understood here' });
+    if (status < 500) return sendProblem(reply, status, { title: 'not a request that is understood here' });
     this.#options.log.error('intake.internal', { ...placeOf(error) });
-    return problem(reply, 500, { title: 'a fault of the core' });
+    return sendProblem(reply, 500, { title: 'a fault of the core' });
   }
 }
 
@@ -216,13 +207,6 @@ function statusOf(code: ErrorCode): number {
   if (code === 'decode.overlong') return 413;
   if (code === 'decode.checksum') return 422;
   return code.startsWith('decode.') ? 400 : 503;
-}
-
-function problem(reply: FastifyReply, status: number, about: Readonly<Record<string, string | number>>): FastifyReply {
-  return reply
-    .code(status)
-    .type('application/problem+json')
-    .send({ ...about, status });
 }
 
 const sha256 = (bytes: string | Uint8Array): Buffer => createHash('sha256').update(bytes).digest();

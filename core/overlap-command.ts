@@ -17,7 +17,7 @@ import { DayStore } from './day-store.ts';
 import type { CoreKeys } from './keys.ts';
 import { Notes } from './notes.ts';
 import { type Contact, DEFAULT_MINIMUM_OVERLAP_MS, OverlapFinder } from './overlap.ts';
-import { cardPseudonym } from './pseudonym.ts';
+import { CardNames } from './pseudonym.ts';
 import { Streams } from './streams.ts';
 
 export interface OverlapQuery {
@@ -68,7 +68,7 @@ export function answerOverlaps(
       answerKey: randomBytes(32),
       onUnreadable,
     });
-    contacts = finder.contactsOf(cardPseudonym(keys.pseudonymKey, card));
+    contacts = finder.contactsOf(new CardNames(keys.pseudonymKey).of(card));
   } finally {
     days.close();
     db.close();
@@ -79,10 +79,12 @@ export function answerOverlaps(
       atMs: clock.wall(),
       who,
       purpose,
-      question: 'overlaps',
-      minimumOverlapMs,
-      contacts: contacts.length,
-      unreadableDays: unreadableDays.length,
+      role: 'operator',
+      action: 'look.overlaps',
+      about: '',
+      outcome: 'done',
+      rows: contacts.length,
+      detail: `minimumOverlapMs=${minimumOverlapMs} unreadableDays=${unreadableDays.length}`,
     });
     log.info('overlaps.asked', { auditEntry: entry, contacts: contacts.length, unreadableDays: unreadableDays.length });
     return { contacts, unreadableDays, audit: { entry, hash } };

@@ -87,6 +87,9 @@ export type ErrorCode =
   | 'admission.expired'
   | 'admission.wrong_will'
   | 'admission.wrong_version'
+  | 'admission.wrong_token'
+  | 'admission.no_purpose'
+  | 'admission.issuer_down'
   // EnrolError: a code that a kiosk enrols with. The technician asks the operator for another.
   | 'enrol.unknown'
   | 'enrol.used'

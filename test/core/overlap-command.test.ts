@@ -6,7 +6,6 @@ import { AuditLog } from '../../core/audit.ts';
 import { openCore } from '../../core/core.ts';
 import { makeCoreKeys } from '../../core/keys.ts';
 import { answerOverlaps } from '../../core/overlap-command.ts';
-import { inStore, openEncrypted } from '../../core/sqlite.ts';
 import type { Log } from '../../protocol/log.ts';
 import { silentLog } from '../../protocol/log.ts';
 import { bytesSecret, searchBytes, searchTree } from '../support/leak-search.ts';
@@ -86,7 +85,7 @@ t.test('overlap command: from another process, beside a core that goes on writin
   t.equal(core.counts().checkIns, 4 + written);
   const audit = new AuditLog(dir, keys.storeKey);
   t.teardown(() => audit.close());
-  t.equal(audit.entries().length, 5);
+  t.equal(audit.entries(100).length, 5);
 });
 
 t.test('overlap command: every look is in the audit log, by whom and what for, and whose card it was is not', async (t) => {
@@ -96,8 +95,10 @@ t.test('overlap command: every look is in the audit log, by whom and what for, a
   const answer = answerOverlaps({ dir, keys, clock, log }, { card: anna, minimumOverlapMs: 60_000, ...WHY });
   const audit = new AuditLog(dir, keys.storeKey);
   t.teardown(() => audit.close());
-  const entries = audit.entries();
-  t.match(entries, [{ entry: 1, atMs: NOW, ...WHY, question: 'overlaps', minimumOverlapMs: 60_000, contacts: 2, unreadableDays: 0 }]);
+  const entries = audit.entries(100);
+  t.match(entries, [
+    { entry: 1, atMs: NOW, ...WHY, role: 'operator', action: 'look.overlaps', rows: 2, detail: 'minimumOverlapMs=60000 unreadableDays=0' },
+  ]);
   t.equal(entries[0]?.hash, answer.audit.hash);
   const secrets = [bytesSecret('asked', anna), bytesSecret('found', ben)];
   const told = Buffer.from(JSON.stringify([entries, answer, lines]));
@@ -118,7 +119,7 @@ t.test('overlap command: without a purpose, or with a code in it, there is no an
   t.throws(ask({ purpose: `card ${Buffer.from(anna).toString('hex')}` }), { message: /a word that could be a code/ });
   t.throws(ask({ who: '' }), { code: 'config.invalid' });
   t.throws(ask({ minimumOverlapMs: 0 }), { code: 'config.invalid' });
-  t.equal(new AuditLog(dir, keys.storeKey).entries().length, 0);
+  t.equal(new AuditLog(dir, keys.storeKey).entries(100).length, 0);
 });
 
 t.test('overlap command: a day that can not be read is told of, and the rest is answered', async (t) => {
@@ -136,32 +137,4 @@ t.test('overlap command: other keys, or no core, and no answer', async (t) => {
   const ask = (core: object) => () => answerOverlaps({ dir, keys, clock, log: silentLog, ...core }, { card: anna, ...WHY });
   t.throws(ask({ keys: { ...keys, storeKey: Buffer.alloc(32) } }), { name: 'StoreError', code: 'store.wrong_key' });
   t.throws(ask({ dir: join(root, 'nowhere') }), { name: 'StoreError', code: 'store.failed' });
-});
-
-t.test('audit log: an entry changed, taken out or put in shows', async (t) => {
-  const dir = t.testdir();
-  const key = Buffer.alloc(32, 7);
-  const audit = new AuditLog(dir, key);
-  t.teardown(() => audit.close());
-  const look = { atMs: NOW, ...WHY, question: 'overlaps', minimumOverlapMs: 900_000, contacts: 3, unreadableDays: 0 } as const;
-  for (let i = 0; i < 5; i++) audit.append({ ...look, contacts: i });
-  t.equal(audit.firstBroken(), undefined);
-  const db = openEncrypted(join(dir, 'audit.db'), {
-    subject: 'audit.db',
-    key,
-    schema: [''],
-    mode: 'write',
-    ifUnreadable: 'store.wrong_key',
-  });
-  t.teardown(() => db.close());
-  const within = (sql: string, broken: number) =>
-    inStore('audit.db', () => {
-      db.exec('BEGIN');
-      db.exec(sql);
-      db.exec('COMMIT');
-      t.equal(audit.firstBroken(), broken, sql);
-    });
-  within(`UPDATE look SET purpose = 'another' WHERE entry = 4`, 4);
-  within('DELETE FROM look WHERE entry = 2', 2);
-  within('UPDATE look SET entry = entry - 1 WHERE entry > 2', 2);
 });
