@@ -113,6 +113,8 @@ function tell(event: VestibuleEvent, door: OperatorEventData<'check-out'>, subje
     // Who was tested, and how it went, is for clinicians.
     case 'sticker-link':
     case 'sticker-result':
+    // Who was told to isolate is nobody's but theirs.
+    case 'notice-shown':
       return undefined;
   }
 }

@@ -15,7 +15,7 @@ const BINARY: Readonly<Record<Exclude<KioskLeaf, 'state'>, string>> = {
   batch: `Sealed rows, signed by the kiosk: CBOR, at most ${LONGEST_BATCH_BYTES} bytes. PUBACK says that the gateway has them for good. See "Batch".`,
   receipt: 'What became of each row of a batch: COSE_Sign1 by the gateway. See "Receipt".',
   policy: 'Issuers, lost cards and the venue\'s rules: COSE_Sign1 by the gateway, versioned. See "Policy".',
-  notice: 'Reserved for notices.',
+  notice: 'For which cards there is a notice, as marks under a key of this document: COSE_Sign1 by the gateway, versioned. See "Notices".',
   command: 'To send again what a gateway that was brought back from a backup lacks: COSE_Sign1 by the gateway, versioned. See "Commands".',
 };
 const UP: readonly KioskLeaf[] = ['batch', 'state'];

@@ -7,15 +7,17 @@
 import type { KeyObject } from 'node:crypto';
 import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { readArray, readBoolean, readBytes, readChoice, readInteger, readMap, readText } from './cbor-read.ts';
+import { CLINICIAN_DIGEST_BYTES, type ClinicPolicy, MOST_CLINICIANS, STICKER_LIFE_MS } from './clinic.ts';
 import { signSign1, verifySign1 } from './cose.ts';
 import { PUBLIC_KEY_BYTES } from './ed25519.ts';
 import { DecodeError } from './errors.ts';
 import type { DeploymentId, EntranceId, KioskId, VenueId } from './ids.ts';
-import { checkMarks, FILTER_KEY_BYTES, type LostCardFilter, MARK_BYTES, MOST_LOST_CARDS } from './lost-card.ts';
+import { checkMarks, type LostCardFilter, MOST_LOST_CARDS } from './lost-card.ts';
+import { FILTER_KEY_BYTES, MARK_BYTES } from './marks.ts';
 import { topicOf } from './topics.ts';
 import type { CentiCelsius, EpochMillis } from './units.ts';
 
-/** 50,000 bytes of lost cards, 64 issuers, and less than 300 bytes around them. */
+/** 50,000 bytes of lost cards, 64 issuers, 256 clinicians, and less than 300 bytes around them. */
 export const LONGEST_POLICY_BYTES = 65_536;
 export const MOST_ISSUERS = 64;
 export const GREATEST_POLICY_VERSION = 2 ** 32 - 1;
@@ -42,6 +44,8 @@ export interface Policy {
   /** From which corrected estimate on a reading is high, 35.00 to 42.00 °C; `undefined` where the kiosk's own settings decide. */
   readonly threshold: CentiCelsius | undefined;
   readonly lostCards: LostCardFilter;
+  /** Of a kiosk whose certificate says clinic; no other is told. */
+  readonly clinic?: ClinicPolicy;
 }
 
 interface PolicyPlace {
@@ -61,6 +65,8 @@ const KEY = {
   dwell: 8,
   threshold: 9,
   lostCards: 10,
+  /** Passable: a kiosk that knows nothing of clinics goes by the rest. */
+  clinic: 64,
 } as const;
 /** What a kiosk need not know: it passes over keys from here on, and refuses a document with any other that it does not know. */
 const FIRST_PASSABLE_KEY = 64;
@@ -70,7 +76,7 @@ const LATEST_MS = 253_402_300_799_999;
 
 /** @returns the signed document, the same for the same policy. @throws DecodeError as `openPolicy` for one that would not be read. */
 export function encodePolicy(policy: Policy, place: PolicyPlace, signingKey: KeyObject): Uint8Array {
-  const { direction, threshold, lostCards } = policy;
+  const { direction, threshold, lostCards, clinic } = policy;
   const fields = new Map<number, CborValue>([
     [KEY.version, policy.version],
     [KEY.issuedAt, policy.issuedAtMs],
@@ -83,6 +89,7 @@ export function encodePolicy(policy: Policy, place: PolicyPlace, signingKey: Key
     [KEY.dwell, policy.dwellMs],
     ...(threshold === undefined ? [] : [[KEY.threshold, threshold] as const]),
     [KEY.lostCards, [lostCards.key, lostCards.marks]],
+    ...(clinic === undefined ? [] : [[KEY.clinic, [clinic.stickerLifeMs, clinic.clinicians]] as const]),
   ]);
   const payload = encodeCbor(fields);
   decodePayload(payload);
@@ -111,6 +118,7 @@ function decodePayload(payload: Uint8Array): Policy {
   if (expiresAtMs <= issuedAtMs) throw new DecodeError('decode.malformed', 'policy: expires before it is issued');
   const direction = fields.get(KEY.direction);
   const threshold = fields.get(KEY.threshold);
+  const clinic = fields.get(KEY.clinic);
   const [key, marks] = readArray(fields.get(KEY.lostCards), 'policy lost cards', 2);
   return {
     version: readInteger(fields.get(KEY.version), 'policy version', 1, GREATEST_POLICY_VERSION),
@@ -130,6 +138,17 @@ function decodePayload(payload: Uint8Array): Policy {
       key: readBytes(key, 'policy filter key', FILTER_KEY_BYTES),
       marks: checkMarks(readBytes(marks, 'policy lost cards', 0, MOST_LOST_CARDS * MARK_BYTES)),
     },
+    ...(clinic === undefined ? {} : { clinic: readClinic(clinic) }),
+  };
+}
+
+function readClinic(value: CborValue): ClinicPolicy {
+  const [life, clinicians] = readArray(value, 'policy clinic', 2);
+  return {
+    stickerLifeMs: readInteger(life, 'policy sticker life', STICKER_LIFE_MS.least, STICKER_LIFE_MS.most),
+    clinicians: readArray(clinicians, 'policy clinicians', 0, MOST_CLINICIANS).map((digest) =>
+      readBytes(digest, 'policy clinician', CLINICIAN_DIGEST_BYTES),
+    ),
   };
 }
 

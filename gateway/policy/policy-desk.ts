@@ -7,7 +7,8 @@ import { encodeCbor } from '../../protocol/cbor.ts';
 import type { DeploymentId, KioskId } from '../../protocol/ids.ts';
 import type { KioskStateReport } from '../../protocol/kiosk-state.ts';
 import type { Log } from '../../protocol/log.ts';
-import { FILTER_KEY_BYTES, makeLostCardFilter } from '../../protocol/lost-card.ts';
+import { makeLostCardFilter } from '../../protocol/lost-card.ts';
+import { FILTER_KEY_BYTES } from '../../protocol/marks.ts';
 import { encodePolicy, GREATEST_POLICY_VERSION, type Policy } from '../../protocol/policy.ts';
 import type { Clock } from '../../protocol/time.ts';
 import { DELIVERY, topicOf } from '../../protocol/topics.ts';
@@ -25,6 +26,8 @@ export interface PolicyDeskDoors {
   readonly issuers: () => readonly Uint8Array[];
   /** For venues that do not say. */
   readonly mayTakeUnsigned: boolean;
+  /** How long after its link a result may be recorded for a sticker. */
+  readonly stickerLifeMs: number;
   readonly publish: (topic: string, payload: Uint8Array, delivery: { readonly qos: 0 | 1; readonly retain: boolean }) => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
@@ -203,12 +206,12 @@ export class PolicyDesk {
 
   /** Reads the venues and the lost cards once for all kiosks. @throws StoreError. */
   #ruleMaker(): (kiosk: Kiosk, filterKey: Uint8Array) => Rules {
-    const { registry, mayTakeUnsigned } = this.#doors;
+    const { registry, mayTakeUnsigned, stickerLifeMs } = this.#doors;
     const issuers = this.#doors.issuers();
     const venues = new Map(registry.venues().map((venue) => [venue.id, venue]));
     const lost = registry.lostList.digests();
     this.#lostCards = lost.length;
-    return ({ placement, isDirectionTold }, filterKey) => {
+    return ({ placement, isDirectionTold, role }, filterKey) => {
       const venue = venues.get(placement.venue);
       return {
         venue: placement.venue,
@@ -219,6 +222,7 @@ export class PolicyDesk {
         dwellMs: placement.dwellMs,
         threshold: venue?.threshold,
         lostCards: makeLostCardFilter(lost, filterKey),
+        ...(role === 'clinic' ? { clinic: { stickerLifeMs, clinicians: registry.clinicians.digestsAt(placement.venue) } } : {}),
       };
     };
   }
@@ -236,9 +240,12 @@ function takesUnsigned(atVenue: VenueRules['unsignedCards'], atGateway: boolean)
 }
 
 /** The filter's key is the kiosk's for good and says nothing new. */
-const digestOf = ({ venue, entrance, direction, issuers, mayTakeUnsigned, dwellMs, threshold, lostCards }: Rules): Uint8Array =>
-  new Uint8Array(
+const digestOf = ({ venue, entrance, direction, issuers, mayTakeUnsigned, dwellMs, threshold, lostCards, clinic }: Rules): Uint8Array => {
+  const rules = [venue, entrance, direction ?? null, issuers, mayTakeUnsigned, dwellMs, threshold ?? null, lostCards.marks];
+  const ofClinic = clinic === undefined ? [] : [[clinic.stickerLifeMs, clinic.clinicians]];
+  return new Uint8Array(
     createHash('sha256')
-      .update(encodeCbor([venue, entrance, direction ?? null, issuers, mayTakeUnsigned, dwellMs, threshold ?? null, lostCards.marks]))
+      .update(encodeCbor([...rules, ...ofClinic]))
       .digest(),
   );
+};

@@ -29,7 +29,7 @@ for (const { name, hex, error } of refused) {
 
 t.test('event: the vectors hold every type', (t) => {
   const types = new Set(events.map(({ event }: { event: VestibuleEvent }) => event.type));
-  t.equal(types.size, 9);
+  t.equal(types.size, 10);
   t.end();
 });
 

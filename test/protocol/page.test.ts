@@ -28,6 +28,7 @@ const vectors = {
   batch: readWireVectors('batch.json'),
   receipt: readWireVectors('receipt.json'),
   policy: readWireVectors('policy.json'),
+  notice: readWireVectors('notice.json'),
   command: readWireVectors('command.json'),
   time: readWireVectors('signed-time.json'),
 };
@@ -62,6 +63,8 @@ const MATCHES: readonly [string, readonly CborValue[]][] = [
   ['receipt-aad', [decoded(vectors.receipt.externalAad)]],
   ['policy-payload', hexes(vectors.policy.policies).map(payloadOf)],
   ['policy-aad', [decoded(vectors.policy.externalAad)]],
+  ['notice-payload', hexes(vectors.notice.documents).map(payloadOf)],
+  ['notice-aad', [decoded(vectors.notice.externalAad)]],
   ['command-payload', hexes(vectors.command.commands).map(payloadOf)],
   ['command-aad', [decoded(vectors.command.externalAad)]],
   ['time-payload', hexes(vectors.time.times).map(payloadOf)],

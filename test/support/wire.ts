@@ -87,6 +87,7 @@ const happening = fc.oneof(
     result: fc.constantFrom('positive', 'negative', 'void'),
   }),
   fc.record({ type: constant('occupancy'), slotMs: whole(1, 86_400_000), tokens: fc.option(whole(0, 65_535), { nil: undefined }) }),
+  fc.record({ type: constant('notice-shown'), card: bytes(16) }),
   fc.record({ type: constant('device-state'), device: deviceName, isUp: fc.boolean(), why: fc.option(errorCode, { nil: undefined }) }),
   fc.record({
     type: constant('kiosk-state'),

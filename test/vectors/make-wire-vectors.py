@@ -1,5 +1,5 @@
 """
-Writes event.json, row.json, key-record.json, batch.json, receipt.json, policy.json, command.json and signed-time.json beside this file: a kiosk and a gateway written a second
+Writes event.json, row.json, key-record.json, batch.json, receipt.json, policy.json, notice.json, command.json and signed-time.json beside this file: a kiosk and a gateway written a second
 time, in another language, from docs/protocol.md alone: own CBOR writer, own COSE, own HPKE.
 Needs Python 3 and its `cryptography` package (Ed25519, X25519, AES-GCM). Not part of the test run: the vectors are kept, so that a
 change of the code can not change what they expect.
@@ -132,6 +132,7 @@ EVENTS = [
       for n, name in enumerate(("positive", "negative", "void"))),
     ("occupancy of 12", {0: 7, **STAMP, 21: 900000, 22: 12}, {"type": "occupancy", "slotMs": 900000, "tokens": 12}, None),
     ("occupancy too small to tell", {0: 7, **STAMP, 21: 900000}, {"type": "occupancy", "slotMs": 900000}, None),
+    ("notice shown", {0: 10, **STAMP, 5: CARD}, {"type": "notice-shown", "card": X(CARD)}, None),
     ("device down", DEVICE, {"type": "device-state", "device": "scanner-1", "isUp": False, "why": "device.gone"}, None),
     ("device up", {0: 8, **STAMP, 23: "t", 24: True}, {"type": "device-state", "device": "t", "isUp": True}, None),
     *((f"kiosk {name}", {0: 9, **STAMP, 26: n, 27: by}, {"type": "kiosk-state", "state": name, "byMs": by}, None)
@@ -147,7 +148,7 @@ PLAIN = cbor(IN)
 REFUSED_EVENTS = [
     ("no type", cbor(without(IN, 0)), "decode.malformed"),
     ("type 0", cbor({**IN, 0: 0}), "decode.out_of_range"),
-    ("type 10, which nobody has given a meaning", cbor({**IN, 0: 10}), "decode.out_of_range"),
+    ("type 11, which nobody has given a meaning", cbor({**IN, 0: 11}), "decode.out_of_range"),
     ("a field of another type", cbor({**IN, 26: 0}), "decode.unsupported"),
     ("a field that nobody has given a meaning", cbor({**IN, 28: 0}), "decode.unsupported"),
     ("no card", cbor(without(IN, 5)), "decode.malformed"),
@@ -409,6 +410,57 @@ REFUSED_POLICIES = [
     ("a rule that has to be known and is not", policy({**FULL, 63: 0}), "decode.unsupported"),
 ]
 
+# --- Notices
+NOTICE_TOPIC = f"vestibule/1/kiosk/{KIOSK}/notice"
+NOTICE_AAD = cbor(["vestibule-notice-1", DEPLOYMENT, NOTICE_TOPIC])
+NOTICE_KEY = fixed("notice document")
+NOTICED = [(version_8(f"noticed card {n}"), 1796461200000 if n < 3 else 1795424400000) for n in range(5)]
+
+
+def notice_digest(card):
+    return hashlib.sha256(b"vestibule-notice-1\0" + card).digest()[:16]
+
+
+def notice_mark(card):
+    aes = Cipher(algorithms.AES(NOTICE_KEY), modes.ECB()).encryptor()
+    return aes.update(notice_digest(card))[:5]
+
+
+GROUPS = [[end, b"".join(sorted(notice_mark(card) for card, ends in NOTICED if ends == end))] for end in sorted({ends for _, ends in NOTICED})]
+NOTICES = {0: 1795251600, 1: ISSUED, 2: ISSUED + 14 * 86_400_000, 3: NOTICE_KEY, 4: GROUPS}
+NOTICES_JSON = {"version": 1795251600, "issuedAtMs": ISSUED, "expiresAtMs": ISSUED + 14 * 86_400_000, "key": X(NOTICE_KEY),
+                "groups": [{"endsAtMs": end, "marks": X(marks)} for end, marks in GROUPS]}
+NONE, NONE_JSON = {**NOTICES, 0: 1, 4: []}, {**NOTICES_JSON, "version": 1, "groups": []}
+MANY = b"".join(n.to_bytes(5, "big") for n in range(20_001))
+
+
+def notice(fields, key=receipt_key, aad=NOTICE_AAD):
+    return sign1(key, aad, cbor(fields))
+
+
+REFUSED_NOTICES = [
+    ("signed by another", notice(NOTICES, stranger_key), "seal.signature"),
+    ("signed for another kiosk", notice(NOTICES, aad=cbor(["vestibule-notice-1", DEPLOYMENT, NOTICE_TOPIC.replace(KIOSK, OTHER_KIOSK)])), "seal.signature"),
+    ("signed for another deployment", notice(NOTICES, aad=cbor(["vestibule-notice-1", KIOSK, NOTICE_TOPIC])), "seal.signature"),
+    ("a policy of the same key", policy(FULL), "seal.signature"),
+    ("an array", notice([NOTICES]), "decode.malformed"),
+    ("no version", notice(without(NOTICES, 0)), "decode.malformed"),
+    ("version 0", notice({**NOTICES, 0: 0}), "decode.out_of_range"),
+    ("version 2^32", notice({**NOTICES, 0: 2**32}), "decode.out_of_range"),
+    ("over before it begins", notice({**NOTICES, 2: ISSUED}), "decode.malformed"),
+    ("a key of 16 bytes", notice({**NOTICES, 3: NOTICE_KEY[:16]}), "decode.malformed"),
+    ("no groups, not even none", notice(without(NOTICES, 4)), "decode.malformed"),
+    ("an end within a quarter of an hour", notice({**NOTICES, 4: [[GROUPS[0][0] + 1, GROUPS[0][1]]]}), "decode.malformed"),
+    ("ends that do not ascend", notice({**NOTICES, 4: GROUPS[::-1]}), "decode.malformed"),
+    ("an end twice", notice({**NOTICES, 4: [GROUPS[0], GROUPS[0]]}), "decode.malformed"),
+    ("a group of nobody", notice({**NOTICES, 4: [[GROUPS[0][0], b""]]}), "decode.malformed"),
+    ("half a mark", notice({**NOTICES, 4: [[GROUPS[0][0], GROUPS[0][1][:-1]]]}), "decode.malformed"),
+    ("marks that do not ascend", notice({**NOTICES, 4: [[GROUPS[1][0], GROUPS[1][1][5:10] + GROUPS[1][1][:5]]]}), "decode.malformed"),
+    ("20,001 marks in two groups", notice({**NOTICES, 4: [[900_000, MANY[:5]], [1_800_000, MANY[5:]]]}), "decode.malformed"),
+    ("2,049 groups", notice({**NOTICES, 4: [[n * 900_000, MANY[:5]] for n in range(2_049)]}), "decode.malformed"),
+    ("a field that has to be known and is not", notice({**NOTICES, 63: 0}), "decode.unsupported"),
+]
+
 # --- The time
 TIME_AAD = cbor(["vestibule-time-1", DEPLOYMENT])
 NONCE = fixed("nonce", 16)
@@ -538,6 +590,18 @@ write("policy.json", {
     "policies": [{"name": name, "policy": value, "payload": cbor(fields).hex(), "hex": policy(fields).hex()} for name, fields, value in POLICIES],
     "passable": {"name": "a rule from 64 on, which is passed over", "policy": FULL_JSON, "hex": policy({**FULL, 64: "later"}).hex()},
     "refused": refused(REFUSED_POLICIES),
+})
+write("notice.json", {
+    "place": PLACE,
+    "receiptSeed": X(RECEIPT_SEED),
+    "receiptPublicKey": raw(receipt_key.public_key()).hex(),
+    "externalAad": NOTICE_AAD.hex(),
+    "noticed": [{"card": X(card), "digest": notice_digest(card).hex(), "mark": notice_mark(card).hex(), "endsAtMs": ends} for card, ends in NOTICED],
+    "notNoticed": [X(CARD)],
+    "documents": [{"name": name, "document": value, "payload": cbor(fields).hex(), "hex": notice(fields).hex()}
+                  for name, fields, value in (("five cards, two ends", NOTICES, NOTICES_JSON), ("nobody", NONE, NONE_JSON))],
+    "passable": {"name": "a field from 64 on, which is passed over", "document": NOTICES_JSON, "hex": notice({**NOTICES, 64: "later"}).hex()},
+    "refused": refused(REFUSED_NOTICES),
 })
 write("command.json", {
     "place": PLACE,
