@@ -68,9 +68,10 @@ export function openKioskApi({ enroller, signTime, after, onRefused, onBug }: Ap
   const answering = new Set<Promise<void>>();
   let isClosing = false;
 
-  const answerTo = async (request: IncomingMessage): Promise<string> => {
+  const answerTo = async (request: IncomingMessage): Promise<string | undefined> => {
     const peer = peers.get(request.socket);
     const body = await readBody(request);
+    if (body === undefined) return undefined;
     switch (request.url) {
       case ENROL_PATH:
         return formatPapers(await enroller.enrol(parseEnrolRequest(body), keyOf(peer)));
@@ -102,9 +103,11 @@ export function openKioskApi({ enroller, signTime, after, onRefused, onBug }: Ap
         request.socket.takeBody(unfit === undefined ? Number(request.headers['content-length']) : 0);
       if (unfit !== undefined) return refuse(response, unfit);
       const answered = answerTo(request).then(
-        (answer) => say(response, 200, answer),
+        (answer) => {
+          if (answer !== undefined) say(response, 200, answer);
+        },
         (error: unknown) => {
-          if (isClosing || (request.destroyed && !request.complete)) return;
+          if (isClosing) return;
           const code = codeOf(error);
           if (code !== undefined) return refuse(response, { status: statusOf(code), code });
           onBug(error);
@@ -176,9 +179,14 @@ function refuseForm({ url, method, headers, httpVersion }: IncomingMessage): For
   return Number(headers['content-length']) > LONGEST_REQUEST_BYTES ? { status: 413, code: 'decode.overlong' } : undefined;
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
+/** @returns `undefined` when the peer left before its last byte, or with it: nobody waits for an answer. */
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
-  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+  } catch {
+    return undefined;
+  }
   return Buffer.concat(chunks).toString('utf8');
 }
 

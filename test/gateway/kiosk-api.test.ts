@@ -118,3 +118,24 @@ t.test('kiosk API: a request that comes in pieces, its body behind its header, i
   await until(() => socket.destroyed);
   t.match(got(), /^HTTP\/1\.1 200 /);
 });
+
+t.test('kiosk API: whoever leaves with its last byte, or before it, ends nothing but its request', async (t) => {
+  const { port } = await startApi(t);
+  const leave: ((socket: Socket) => void)[] = [
+    (socket) => socket.resetAndDestroy(),
+    (socket) => socket.destroy(),
+    (socket) => socket.end(),
+  ];
+  for (const said of [REQUEST, `${REQUEST}{}`, REQUEST.slice(0, -1), REQUEST.replace(TIME_PATH, '/nowhere')])
+    for (let i = 0; i < 30; i++) {
+      const { socket } = await open(port);
+      socket.write(said);
+      if (i > 14) await new Promise<void>((resolve) => setImmediate(resolve));
+      leave[i % 3]?.(socket);
+      await until(() => socket.destroyed);
+    }
+  const { socket, got } = await open(port);
+  socket.write(REQUEST);
+  await until(() => socket.destroyed);
+  t.match(got(), /^HTTP\/1\.1 200 /);
+});
