@@ -141,9 +141,9 @@ function placed(entry: BatchEntry, list: BatchList, row: RowPlace, event: Vestib
 }
 
 // The bytes of an entry prove themselves; what the gateway adds to them is only looked at.
-function refuseBadPlacement({ kiosk, placement: { venue, dwellMs }, receivedAtMs }: BatchEntry): void {
+function refuseBadPlacement({ kiosk, placement: { venue, dwellMs, lingeringMs }, receivedAtMs }: BatchEntry): void {
   if (!isPlaceId(kiosk) || !isPlaceId(venue)) throw new DecodeError('decode.malformed', 'ledger entry: a kiosk or venue id is none');
-  for (const number of [dwellMs, receivedAtMs]) refuseBadNumber(number);
+  for (const number of [dwellMs, lingeringMs, receivedAtMs]) refuseBadNumber(number);
 }
 
 function refuseBadRow({ kiosk, keyId, seq }: RowIdentity): void {

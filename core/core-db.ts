@@ -2,6 +2,7 @@
  * core.db: what the core knows besides the scans of a day: the key of each day, which rows lie where, undos, flags, and what it
  * could not take. Encrypted under the store key. The tables are read and written by day-keys.ts, streams.ts and notes.ts.
  */
+import { REVOCATION_STEP } from './holder/revocations.ts';
 import { type Db, openEncrypted } from './sqlite.ts';
 
 const SCHEMA = [
@@ -82,6 +83,14 @@ const SCHEMA = [
     PRIMARY KEY (stream, seq, reason)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Days of earlier versions name cards by a hash that nothing turns back: they are dropped, and the gateway offers its ledger again from
+  -- the start. The files go with their keys, when the day files are next opened.
+  DELETE FROM day;
+  DELETE FROM stream_day;
+  DELETE FROM counter WHERE name = 'taken-position';
+  `,
+  REVOCATION_STEP,
 ] as const;
 
 /** @param key 32 bytes. @throws StoreError `store.wrong_key` when the file was made under another, and as `openEncrypted` does. */

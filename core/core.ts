@@ -15,13 +15,16 @@ import { type Day, firstKeptDay, startOfDay } from './day.ts';
 import type { DayCounts } from './day-file.ts';
 import { DayKeys } from './day-keys.ts';
 import { DayStore } from './day-store.ts';
+import { Eraser } from './holder/eraser.ts';
+import { HolderDesk } from './holder/holder-desk.ts';
+import { Revocations } from './holder/revocations.ts';
 import type { Intake, LedgerEntry, Offer } from './intake.ts';
 import { Keeper } from './keep.ts';
 import type { CoreKeys } from './keys.ts';
 import { lockCore } from './lock.ts';
 import { type Flag, type NoteCounts, Notes, type SetAside } from './notes.ts';
 import { type Contact, DEFAULT_MINIMUM_OVERLAP_MS, OverlapFinder } from './overlap.ts';
-import { cardPseudonym } from './pseudonym.ts';
+import { CardNames } from './pseudonym.ts';
 import { type Db, inStore } from './sqlite.ts';
 import { Streams } from './streams.ts';
 
@@ -68,9 +71,11 @@ export async function openCore(options: CoreOptions): Promise<Core> {
 }
 
 export class Core implements Intake {
+  /** For whoever proves that a card is theirs, and for gateways that have to know which were taken back. */
+  readonly holder: HolderDesk;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #keys: CoreKeys;
+  readonly #names: CardNames;
   readonly #retentionDays: number;
   readonly #unlock: () => void;
   readonly #db: Db;
@@ -78,6 +83,7 @@ export class Core implements Intake {
   readonly #streams: Streams;
   readonly #notes: Notes;
   readonly #keeper: Keeper;
+  readonly #revocations: Revocations;
   readonly #opener: EntryOpener;
   #cancelSweep: () => void = () => {};
   #sweptFor: Day | undefined;
@@ -89,7 +95,7 @@ export class Core implements Intake {
     const { dir, keys, clock, log } = options;
     this.#clock = clock;
     this.#log = log;
-    this.#keys = keys;
+    this.#names = new CardNames(keys.pseudonymKey);
     this.#retentionDays = Math.min(options.retentionDays ?? DEFAULT_RETENTION_DAYS, DEFAULT_RETENTION_DAYS);
     this.#unlock = unlock;
     this.#db = openCoreDb(join(dir, 'core.db'), keys.storeKey, 'write');
@@ -110,7 +116,19 @@ export class Core implements Intake {
         days: this.#days,
         streams: this.#streams,
         notes: this.#notes,
-        pseudonymKey: keys.pseudonymKey,
+        names: this.#names,
+      });
+      this.#revocations = new Revocations(this.#db, keys.storeKey);
+      this.holder = new HolderDesk({
+        core: keys.recipient.id,
+        storeKey: keys.storeKey,
+        revocations: this.#revocations,
+        eraser: new Eraser({ db: this.#db, days: this.#days }),
+        names: this.#names,
+        noticesOf: () => [],
+        retentionDays: this.#retentionDays,
+        clock,
+        log,
       });
       this.#taken = this.#notes.taken;
       this.#opener = new EntryOpener({ deployment: options.deployment, keys, log });
@@ -120,6 +138,7 @@ export class Core implements Intake {
       throw error;
     }
     this.#sweepLater();
+    this.holder.open();
   }
 
   async accept(entries: readonly LedgerEntry[], { isReplay = false }: Offer = {}): Promise<void> {
@@ -130,7 +149,7 @@ export class Core implements Intake {
       this.#refuseClosed();
       if (this.#sweptFor !== this.#firstDay()) this.dropExpired();
       // Written down with what comes next, so that it costs no sync of its own: it lags, and is never ahead of a day's file.
-      this.#keeper.keep(opened, { firstDay: this.#firstDay(), nowMs: this.#clock.wall(), taken: this.#taken });
+      this.#keeper.keep(this.#withoutRevoked(opened), { firstDay: this.#firstDay(), nowMs: this.#clock.wall(), taken: this.#taken });
       if (!isReplay) this.#taken = some.at(-1)?.position ?? this.#taken;
     }
   }
@@ -158,13 +177,13 @@ export class Core implements Intake {
       ...(onUnreadable && { onUnreadable }),
     };
     const finder = new OverlapFinder({ days: this.#days, streams: this.#streams, notes: this.#notes }, question);
-    return finder.contactsOf(cardPseudonym(this.#keys.pseudonymKey, card));
+    return finder.contactsOf(this.#names.of(card));
   }
 
   /** The flags that stand against a card, cleared ones left out. */
   flagsOf(card: VisitorUuid): Flag[] {
     this.#refuseClosed();
-    const pseudonym = cardPseudonym(this.#keys.pseudonymKey, card);
+    const pseudonym = this.#names.of(card);
     const nowMs = this.#clock.wall();
     return this.#heldDays()
       .flatMap((day) => this.#days.find(day)?.readingsOf(pseudonym) ?? [])
@@ -215,10 +234,24 @@ export class Core implements Intake {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#cancelSweep();
+    this.holder.close();
     this.#opener.close();
     this.#days.close();
     inStore('core.db', () => this.#db.close());
     this.#unlock();
+  }
+
+  /** What comes of a card that its holder took back is counted and not kept. */
+  #withoutRevoked(opened: readonly Opened[]): readonly Opened[] {
+    if (this.#revocations.count === 0) return opened;
+    let refused = 0;
+    const kept = opened.map((one) => {
+      const events = one.events.filter(({ event }) => !('card' in event && this.#revocations.has(event.card)));
+      refused += one.events.length - events.length;
+      return events.length === one.events.length ? one : { ...one, events };
+    });
+    if (refused > 0) this.#notes.count('revoked-refused', refused);
+    return kept;
   }
 
   #sweepLater(): void {

@@ -2,7 +2,6 @@
  * Keeps opened entries: rows into their days' files, all else into core.db. Everything here can be done again and changes nothing,
  * so a crash between two files is made good when the same entries are offered anew.
  */
-import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { VestibuleEvent } from '../protocol/event.ts';
 import type { Opened, PlacedEvent } from './accept.ts';
 import { type Day, dayOf, startOfDay } from './day.ts';
@@ -11,7 +10,7 @@ import type { DayStore } from './day-store.ts';
 import type { DoubtEntry, FlagEntry, RowIdentity } from './intake.ts';
 import type { Notes, RowNumber } from './notes.ts';
 import { MOST_UNCERTAINTY_MS } from './overlap.ts';
-import { cardPseudonym } from './pseudonym.ts';
+import type { CardNames } from './pseudonym.ts';
 import { type Db, inStore } from './sqlite.ts';
 import type { Streams } from './streams.ts';
 
@@ -21,7 +20,7 @@ interface Stores {
   readonly days: DayStore;
   readonly streams: Streams;
   readonly notes: Notes;
-  readonly pseudonymKey: Uint8Array;
+  readonly names: CardNames;
 }
 
 interface Now {
@@ -42,11 +41,9 @@ const isDayRow = (row: PlacedEvent): row is DayRow =>
 
 export class Keeper {
   readonly #stores: Stores;
-  readonly #pseudonymKey: KeyObject;
 
   constructor(stores: Stores) {
     this.#stores = stores;
-    this.#pseudonymKey = createSecretKey(stores.pseudonymKey);
   }
 
   /** When this returns, all of it is durable. @throws StoreError; then some of it may be, and all can be offered again. */
@@ -133,7 +130,7 @@ export class Keeper {
     const readings: StoredReading[] = [];
     for (const row of rows) {
       const { event, placement } = row;
-      const card = cardPseudonym(this.#pseudonymKey, event.card);
+      const card = this.#stores.names.of(event.card);
       const atMs = Math.max(row.atMs, startOfDay(day));
       const at = { ...this.#number(row), card, atMs };
       if (event.type === 'temperature') readings.push(at);

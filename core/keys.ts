@@ -12,7 +12,7 @@ import { inStore } from './sqlite.ts';
 export interface CoreKeys {
   /** 32 bytes: encrypts core.db, which holds the key of each day. */
   readonly storeKey: Uint8Array;
-  /** 32 bytes: turns a UUID into the index pseudonym that the files hold. */
+  /** 32 bytes: turns a UUID into the index pseudonym that the files hold, and back. */
   readonly pseudonymKey: Uint8Array;
   /** The public half, for the trust document: kiosks seal their content keys to it. */
   readonly recipient: Recipient;

@@ -53,7 +53,7 @@ function appendBatch(db: Db, segment: ReturnType<Segments['openFor']>, { positio
     {
       kiosk: batch.kiosk,
       kioskPublicKey: batch.kiosk_public_key,
-      placement: JSON.parse(batch.placement) as Placement,
+      placement: { lingeringMs: 0, ...(JSON.parse(batch.placement) as Partial<Placement>) } as Placement,
       topic: batch.topic,
       keyRecord: batch.record,
       sign1: batch.sign1,

@@ -4,11 +4,13 @@
  */
 import { dirname } from 'node:path';
 import type { Direction, Placement } from '../core/intake.ts';
+import type { Role } from '../protocol/enrol.ts';
 import { AdmissionError, ConfigError } from '../protocol/errors.ts';
 import type { EntranceId, KioskId, VenueId } from '../protocol/ids.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { RestoreBook } from './backup/restore-book.ts';
 import { type Change, RevocationLog } from './backup/revocation-log.ts';
+import { ClinicianList } from './clinic/clinician-list.ts';
 import { type Db, openDatabase, translating } from './database.ts';
 import { LostList } from './policy/lost-list.ts';
 import { PolicyBook } from './policy/policy-book.ts';
@@ -23,6 +25,8 @@ export interface Kiosk {
   /** Raw Ed25519, 32 bytes. */
   readonly publicKey: Uint8Array;
   readonly placement: Placement;
+  /** What its certificate says that it is for; `kiosk` for one that was admitted by its key. */
+  readonly role: Role;
   /** Whether a person set the direction of its entrance: the kiosk is told then, and else goes by its own settings. */
   readonly isDirectionTold: boolean;
   readonly timezone: string;
@@ -44,6 +48,8 @@ export interface Admission {
   readonly isDirectionTold?: boolean;
   /** How long a visit without a check-out is taken to last, where this kiosk hangs; left out, as long as at its venue. */
   readonly dwellMs?: number;
+  /** Left out, it keeps its own; a new one is a `kiosk`. */
+  readonly role?: Role;
 }
 
 interface KioskRow {
@@ -53,19 +59,22 @@ interface KioskRow {
   entrance: string;
   direction: Direction;
   dwell_ms: number;
+  lingering_ms: number;
   admitted_at_ms: number;
   revoked_at_ms: number | null;
   timezone: string;
   is_told: 0 | 1;
+  role: Role;
 }
 
-const KIOSKS = `SELECT kiosks.kiosk, public_key, kiosks.venue, entrance, entrances.direction, is_told, admitted_at_ms, revoked_at_ms,
-    coalesce(kiosks.dwell_ms, venues.dwell_ms) AS dwell_ms, timezone
+const KIOSKS = `SELECT kiosks.kiosk, public_key, kiosks.venue, entrance, entrances.direction, is_told, admitted_at_ms, revoked_at_ms, role,
+    coalesce(kiosks.dwell_ms, venues.dwell_ms) AS dwell_ms, lingering_ms, timezone
   FROM kiosks JOIN venues ON venues.id = kiosks.venue JOIN entrances ON entrances.id = entrance`;
 
 export class Registry {
   readonly venueBook: VenueBook;
   readonly lostList: LostList;
+  readonly clinicians: ClinicianList;
   readonly policyBook: PolicyBook;
   readonly restoreBook: RestoreBook;
   readonly #db: Db;
@@ -80,6 +89,7 @@ export class Registry {
     this.venueBook = new VenueBook(this.#db, () => this.#read());
     this.#revocations = new RevocationLog(dirname(path), key);
     this.lostList = new LostList(this.#db, this.#revocations, () => this.#read());
+    this.clinicians = new ClinicianList(this.#db, this.#revocations, () => this.#read());
     this.policyBook = new PolicyBook(this.#db);
     this.restoreBook = new RestoreBook(this.#db);
     this.#read();
@@ -114,9 +124,16 @@ export class Registry {
   replay(change: Change): void {
     switch (change.kind) {
       case 'admitted': {
-        const { kiosk, publicKey, venue, entrance, direction, isDirectionTold = false, dwellMs } = change;
+        const { kiosk, publicKey, venue, entrance, direction, isDirectionTold = false, dwellMs, role } = change;
         if (!this.venues().some(({ id }) => id === venue)) this.putVenue({ id: venue, name: 'Restored', timezone: 'UTC' });
-        const door = { venue, entrance, isDirectionTold, ...(direction && { direction }), ...(dwellMs && { dwellMs }) };
+        const door = {
+          venue,
+          entrance,
+          isDirectionTold,
+          ...(direction && { direction }),
+          ...(dwellMs && { dwellMs }),
+          ...(role && { role }),
+        };
         this.#putKiosk({ kiosk, publicKey, ...door }, change.atMs, () => {});
         return;
       }
@@ -127,13 +144,16 @@ export class Registry {
       case 'found':
         this.lostList.replay(change);
         return;
+      case 'clinician-revoked':
+        this.clinicians.replay(change);
+        return;
       default:
     }
   }
 
   /** @param note is called within the transaction: what it writes elsewhere is there before this is. */
   #putKiosk(
-    { kiosk, publicKey, venue, entrance, direction, isDirectionTold = false, dwellMs }: Admission,
+    { kiosk, publicKey, venue, entrance, direction, isDirectionTold = false, dwellMs, role }: Admission,
     nowMs: EpochMillis,
     note: () => void,
   ): void {
@@ -147,8 +167,18 @@ export class Registry {
              revoked_at_ms = NULL`,
         )
         .run(kiosk, publicKey, venue, entrance, dwellMs ?? null, nowMs);
+      if (role !== undefined) this.#setRole(kiosk, role);
       note();
     });
+  }
+
+  /** Writes down what a kiosk's certificate says that it is for. @throws StoreError. */
+  keepRole(kiosk: KioskId, role: Role): void {
+    if (this.kiosk(kiosk)?.role !== role) this.#transact(() => this.#setRole(kiosk, role));
+  }
+
+  #setRole(kiosk: KioskId, role: Role): void {
+    this.#db.prepare('UPDATE kiosks SET role = ? WHERE kiosk = ?').run(role, kiosk);
   }
 
   /** Takes a kiosk's admission back; a running gateway cuts it off. @returns false when no such kiosk is admitted. */
@@ -225,7 +255,14 @@ export class Registry {
 const kioskOf = (row: KioskRow): Kiosk => ({
   kiosk: row.kiosk as KioskId,
   publicKey: new Uint8Array(row.public_key),
-  placement: { venue: row.venue as VenueId, entrance: row.entrance as EntranceId, direction: row.direction, dwellMs: row.dwell_ms },
+  placement: {
+    venue: row.venue as VenueId,
+    entrance: row.entrance as EntranceId,
+    direction: row.direction,
+    dwellMs: row.dwell_ms,
+    lingeringMs: row.lingering_ms,
+  },
+  role: row.role,
   isDirectionTold: row.is_told === 1,
   timezone: row.timezone,
   admittedAtMs: row.admitted_at_ms as EpochMillis,

@@ -228,7 +228,8 @@ export class Segment {
     const source = {
       kiosk,
       kioskPublicKey: new Uint8Array(row.kiosk_public_key),
-      placement: JSON.parse(row.placement) as Placement,
+      // Kept before lingering could be told, it has none.
+      placement: { lingeringMs: 0, ...(JSON.parse(row.placement) as Partial<Placement>) } as Placement,
       topic,
     };
     return remember(this.#sources, no, source);
@@ -250,8 +251,8 @@ export class Segment {
   }
 
   #sourceNo({ kiosk, kioskPublicKey, placement, topic }: Source): number {
-    const { venue, entrance, direction, dwellMs } = placement;
-    const name = `${kiosk} ${venue} ${entrance} ${direction} ${dwellMs} ${topic} ${Buffer.from(kioskPublicKey).toString('base64')}`;
+    const { venue, entrance, direction, dwellMs, lingeringMs } = placement;
+    const name = `${kiosk} ${venue} ${entrance} ${direction} ${dwellMs} ${lingeringMs} ${topic} ${Buffer.from(kioskPublicKey).toString('base64')}`;
     const known = this.#sourceNos.get(name);
     if (known !== undefined) return known;
     const placed = JSON.stringify(placement);

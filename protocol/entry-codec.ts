@@ -32,8 +32,9 @@ export function encodeEntry(entry: LedgerEntry): Uint8Array {
   switch (entry.kind) {
     case 'batch': {
       const { kiosk, kioskPublicKey, placement, topic, keyRecord, sign1, rows, receivedAtMs } = entry;
-      const { venue, entrance, direction, dwellMs } = placement;
-      const place = [venue, entrance, DIRECTIONS.indexOf(direction), dwellMs];
+      const { venue, entrance, direction, dwellMs, lingeringMs } = placement;
+      // Left out where there is none: an entry that was made before it could be told stays the same bytes.
+      const place = [venue, entrance, DIRECTIONS.indexOf(direction), dwellMs, ...(lingeringMs === 0 ? [] : [lingeringMs])];
       return encodeCbor([kiosk, kioskPublicKey, place, topic, keyRecord, sign1, rows, receivedAtMs]);
     }
     case 'flag':
@@ -82,7 +83,8 @@ const DOUBT_FORM = new RegExp(`^(?:${DOUBT_REASONS.join('|')})$`);
 
 function readBatch(position: number, parts: readonly CborValue[]): BatchEntry {
   const [kiosk, kioskPublicKey, place, topic, keyRecord, sign1, rows, receivedAtMs] = parts;
-  const [venue, entrance, direction, dwellMs] = readArray(place, 'ledger placement', 4);
+  const placed = readArray(place, 'ledger placement', 4, 5);
+  const [venue, entrance, direction, dwellMs, lingeringMs] = placed;
   return {
     kind: 'batch',
     position,
@@ -93,6 +95,7 @@ function readBatch(position: number, parts: readonly CborValue[]): BatchEntry {
       entrance: readText(entrance, 'ledger entrance', PLACE_FORM) as EntranceId,
       direction: readChoice(direction, 'ledger direction', DIRECTIONS),
       dwellMs: readInteger(dwellMs, 'ledger dwell', 0, LATEST_MS),
+      lingeringMs: placed.length === 4 ? 0 : readInteger(lingeringMs, 'ledger lingering', 1, LATEST_MS),
     },
     topic: readText(topic, 'ledger topic', TOPIC_FORM),
     keyRecord: readBytes(keyRecord, 'ledger key record', 1, LONGEST_KEY_RECORD_BYTES),

@@ -14,6 +14,8 @@ export interface Placement {
   readonly direction: Direction;
   /** How long a visit without a check-out is taken to last. */
   readonly dwellMs: number;
+  /** How long after somebody left others may still meet what they left in the air; 0 where the venue says nothing of it. */
+  readonly lingeringMs: number;
 }
 
 /** Names one row for ever. */

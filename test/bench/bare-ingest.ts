@@ -43,7 +43,12 @@ export class BareIngest {
     const triage = new Triage(db, ledger, { confirmWithinMs: 60_000, ageOffMs: 172_800_000 }, keys, new VenueCalendar());
     const quarantine = new Quarantine(db, { mostItems: 1, mostBytes: 1 });
     const { recipient, privateKey } = await generateRecipient();
-    return new BareIngest({ deployment: newPlaceId<DeploymentId>(), recipient }, privateKey, { ledger, triage, quarantine });
+    return new BareIngest({ deployment: newPlaceId<DeploymentId>(), recipient }, privateKey, {
+      ledger,
+      triage,
+      quarantine,
+      clinicians: { find: () => undefined },
+    });
   }
 
   admit(kiosk: string, publicKey: string): void {
@@ -51,6 +56,7 @@ export class BareIngest {
       kiosk: kiosk as KioskId,
       publicKey: new Uint8Array(Buffer.from(publicKey, 'base64url')),
       placement: { venue: this.#venue, entrance: newPlaceId<EntranceId>(), direction: 'both', dwellMs: 3_600_000, lingeringMs: 0 },
+      role: 'kiosk',
       isDirectionTold: false,
       timezone: 'UTC',
       admittedAtMs: 0 as EpochMillis,

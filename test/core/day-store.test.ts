@@ -196,7 +196,7 @@ t.test('core.db: another key, and a later version, are named', async (t) => {
   const db = openCoreDb(path, KEY, 'write');
   db.pragma('user_version = 99');
   db.close();
-  t.throws(() => openCoreDb(path, KEY, 'write'), { code: 'store.newer', message: 'core.db: version 99 of at most 2' });
+  t.throws(() => openCoreDb(path, KEY, 'write'), { code: 'store.newer', message: /^core.db: version 99 of at most \d+$/ });
   t.throws(() => openCoreDb(path, KEY, 'read'), { code: 'store.newer' });
 });
 

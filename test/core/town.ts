@@ -7,7 +7,7 @@ import { DayStore, type DayStoreOptions } from '../../core/day-store.ts';
 import { Keeper } from '../../core/keep.ts';
 import { Notes } from '../../core/notes.ts';
 import { type Contact, OverlapFinder, type OverlapQuestion } from '../../core/overlap.ts';
-import { cardPseudonym } from '../../core/pseudonym.ts';
+import { CardNames } from '../../core/pseudonym.ts';
 import { Streams } from '../../core/streams.ts';
 import type { Happening } from '../../protocol/event.ts';
 import type { BootId, EntranceId, KeyId, KioskId, Seq, VenueId, VisitorUuid } from '../../protocol/ids.ts';
@@ -39,10 +39,11 @@ export interface TownRow {
   readonly atMs: number;
   readonly uncertaintyMs?: number;
   readonly dwellMs?: number;
+  readonly lingeringMs?: number;
 }
 
 export function placedRow(row: TownRow, receivedAtMs: number): PlacedEvent {
-  const { kiosk, seq, venue, happening, atMs, uncertaintyMs = 0, dwellMs = 3_600_000 } = row;
+  const { kiosk, seq, venue, happening, atMs, uncertaintyMs = 0, dwellMs = 3_600_000, lingeringMs = 0 } = row;
   const stamp = {
     wallMs: atMs as EpochMillis,
     monotonicMs: 0 as MonotonicMillis,
@@ -52,7 +53,7 @@ export function placedRow(row: TownRow, receivedAtMs: number): PlacedEvent {
   return {
     stream: { kiosk: idOf<KioskId>('k', kiosk), keyId: keyIdOf(kiosk) },
     seq: seq as Seq,
-    placement: { venue: idOf<VenueId>('v', venue), entrance: idOf<EntranceId>('e', venue), direction: 'both', dwellMs },
+    placement: { venue: idOf<VenueId>('v', venue), entrance: idOf<EntranceId>('e', venue), direction: 'both', dwellMs, lingeringMs },
     atMs,
     uncertaintyMs,
     isUnplaced: false,
@@ -62,6 +63,7 @@ export function placedRow(row: TownRow, receivedAtMs: number): PlacedEvent {
 }
 
 const KEY = Buffer.alloc(32, 7);
+const NAMES = new CardNames(KEY);
 
 /** The stores of a core without its front: nothing is verified, nothing dropped by itself. */
 export class Town {
@@ -76,7 +78,7 @@ export class Town {
     this.days = new DayStore({ dir: `${dir}/days`, keys: new DayKeys(this.#db), log: silentLog, mode: 'write', ...options });
     this.streams = new Streams(this.#db);
     this.notes = new Notes(this.#db);
-    this.#keeper = new Keeper({ db: this.#db, days: this.days, streams: this.streams, notes: this.notes, pseudonymKey: KEY });
+    this.#keeper = new Keeper({ db: this.#db, days: this.days, streams: this.streams, notes: this.notes, names: NAMES });
   }
 
   keep(rows: readonly TownRow[], now: { readonly firstDay: Day; readonly nowMs: number }): void {
@@ -93,7 +95,7 @@ export class Town {
       answerKey: Buffer.alloc(32, 9),
       ...question,
     };
-    return new OverlapFinder(this, asked).contactsOf(cardPseudonym(KEY, card));
+    return new OverlapFinder(this, asked).contactsOf(NAMES.of(card));
   }
 
   close(): void {

@@ -18,6 +18,7 @@ const batch = fc.record({
     entrance: anyPlaceId,
     direction: fc.constantFrom('in', 'out', 'both'),
     dwellMs: fc.integer({ min: 0, max: 172_800_000 }),
+    lingeringMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 86_400_000 })),
   }),
   topic: anyPlaceId.map((kiosk) => `vestibule/1/kiosk/${kiosk}/batch`),
   keyRecord: bytes(1, 300),

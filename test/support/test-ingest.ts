@@ -73,7 +73,8 @@ export async function openTestIngest(
   const admitted: Kiosk = {
     kiosk: kiosk.kiosk,
     publicKey: kiosk.publicKey,
-    placement: { venue: newPlaceId<VenueId>(), entrance: newPlaceId<EntranceId>(), direction: 'both', dwellMs: 3_600_000 },
+    placement: { venue: newPlaceId<VenueId>(), entrance: newPlaceId<EntranceId>(), direction: 'both', dwellMs: 3_600_000, lingeringMs: 0 },
+    role: 'kiosk',
     isDirectionTold: false,
     timezone: 'UTC',
     admittedAtMs: 0 as EpochMillis,
@@ -87,7 +88,7 @@ export async function openTestIngest(
   const cutOff: ErrorCode[] = [];
   const ingest = new Ingest(
     new BatchOpener(deployment, { id: recipient.id, privateKey }),
-    { ledger, quarantine: new Quarantine(db, limits), triage },
+    { ledger, quarantine: new Quarantine(db, limits), triage, clinicians: { find: () => undefined } },
     {
       kiosk: (id: KioskId) => (id === kiosk.kiosk ? admitted : undefined),
       onDecided: (batch) => decided.push(...batch),

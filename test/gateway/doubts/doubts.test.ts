@@ -30,7 +30,8 @@ function atWork() {
     const kiosk: Kiosk = {
       kiosk: newPlaceId<KioskId>(),
       publicKey: randomBytes(32),
-      placement: { venue, entrance: newPlaceId<EntranceId>(), direction: 'in', dwellMs: 7_200_000 },
+      placement: { venue, entrance: newPlaceId<EntranceId>(), direction: 'in', dwellMs: 7_200_000, lingeringMs: 0 },
+      role: 'kiosk',
       timezone: 'UTC',
       isDirectionTold: false,
       admittedAtMs: 0 as EpochMillis,
