@@ -1,6 +1,7 @@
 /** The gateway's configuration: one JSON file, every fault listed at once. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { STICKER_LIFE_MS } from '../protocol/clinic.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { sinksSchema } from './sinks/sink-config.ts';
 
@@ -53,6 +54,8 @@ const schema = z.strictObject({
   /** Whether cards without an issuer's signature are taken. */
   mayTakeUnsigned: z.boolean().default(false),
   retentionDays: z.int().min(1).max(MOST_RETENTION_DAYS).default(MOST_RETENTION_DAYS),
+  /** How long after its link a result may be recorded for a test sticker. */
+  stickerLifeMs: z.int().min(STICKER_LIFE_MS.least).max(STICKER_LIFE_MS.most).default(STICKER_LIFE_MS.usual),
   flags: z
     .strictObject({
       /** How long a second reading is waited for. */

@@ -6,6 +6,8 @@ import type { Seq } from '../protocol/ids.ts';
 import type { ReceiptRange } from '../protocol/receipt.ts';
 import { topicOf } from '../protocol/topics.ts';
 import type { EpochMillis } from '../protocol/units.ts';
+import { withClinicFaults } from './clinic/clinic-rule.ts';
+import type { ClinicianList } from './clinic/clinician-list.ts';
 import { storeErrorOf } from './database.ts';
 import type { ArrivedBatch, Ledger } from './ledger.ts';
 import type { OpenedBatch, OpenedRow } from './open-batch.ts';
@@ -17,6 +19,7 @@ export interface Deciders {
   readonly ledger: Ledger;
   readonly quarantine: Quarantine;
   readonly triage: Triage;
+  readonly clinicians: Pick<ClinicianList, 'find'>;
 }
 
 export type Decision =
@@ -127,7 +130,8 @@ function quarantineWhole(
 }
 
 function takeRows(deciders: Deciders, kiosk: Kiosk, batch: OpenedBatch, receivedAtMs: EpochMillis): Decision {
-  const { ledger, quarantine, triage } = deciders;
+  const { ledger, quarantine, triage, clinicians } = deciders;
+  const rows = withClinicFaults(clinicians, kiosk, batch, receivedAtMs);
   const arrived: ArrivedBatch = {
     kiosk: kiosk.kiosk,
     kioskPublicKey: kiosk.publicKey,
@@ -140,11 +144,11 @@ function takeRows(deciders: Deciders, kiosk: Kiosk, batch: OpenedBatch, received
     receivedAtMs,
   };
   ledger.checkEpoch(arrived);
-  const standings = ledger.stand(arrived, batch.rows, (row) => 'event' in row);
+  const standings = ledger.stand(arrived, rows, (row) => 'event' in row);
   const taken: OpenedRow[] = [];
   const ranges: ReceiptRange[] = [];
   let setAside = 0;
-  for (const [index, row] of batch.rows.entries()) {
+  for (const [index, row] of rows.entries()) {
     const standing = standings[index];
     if (standing === 'new' || standing === 'cloned') {
       taken.push(row);

@@ -66,4 +66,16 @@ export const REGISTRY_STEPS = [
      skip_to INTEGER NOT NULL
    ) STRICT;
    CREATE TABLE sent_again (kiosk TEXT PRIMARY KEY, version INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;`,
+  // What a kiosk's certificate says that it is for, and who may record results at which venue.
+  `ALTER TABLE kiosks ADD COLUMN role TEXT NOT NULL DEFAULT 'kiosk' CHECK (role IN ('kiosk', 'clinic'));
+   CREATE TABLE clinicians (
+     number INTEGER PRIMARY KEY AUTOINCREMENT,
+     venue TEXT NOT NULL REFERENCES venues (id),
+     label TEXT NOT NULL,
+     digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 16),
+     added_at_ms INTEGER NOT NULL,
+     revoked_at_ms INTEGER
+   ) STRICT;
+   CREATE INDEX clinicians_by_venue ON clinicians (venue);`,
+  ERASED_CARDS_STEP,
 ];

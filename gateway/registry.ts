@@ -16,6 +16,7 @@ import { LostList } from './policy/lost-list.ts';
 import { PolicyBook } from './policy/policy-book.ts';
 import type { Venue } from './policy/venue.ts';
 import { VenueBook } from './policy/venue-book.ts';
+import { ErasedCards } from './revoke/erased-cards.ts';
 import { REGISTRY_STEPS } from './registry-schema.ts';
 
 export type { Venue };
@@ -76,11 +77,13 @@ export class Registry {
   readonly lostList: LostList;
   readonly clinicians: ClinicianList;
   readonly policyBook: PolicyBook;
+  readonly erasedCards: ErasedCards;
   readonly restoreBook: RestoreBook;
   readonly #db: Db;
   readonly #revocations: RevocationLog;
   #known = new Map<KioskId, Kiosk>();
   #dataVersion: unknown;
+  #isReadThisTurn = false;
   #revision = 0;
 
   /** @param key the identity's storeKey. @throws StoreError as openDatabase does. */
@@ -90,6 +93,7 @@ export class Registry {
     this.#revocations = new RevocationLog(dirname(path), key);
     this.lostList = new LostList(this.#db, this.#revocations, () => this.#read());
     this.clinicians = new ClinicianList(this.#db, this.#revocations, () => this.#read());
+    this.erasedCards = new ErasedCards(this.#db, key, this.#revocations, () => this.#read());
     this.policyBook = new PolicyBook(this.#db);
     this.restoreBook = new RestoreBook(this.#db);
     this.#read();
@@ -143,6 +147,9 @@ export class Registry {
       case 'lost':
       case 'found':
         this.lostList.replay(change);
+        return;
+      case 'card-revoked':
+        this.erasedCards.replay(change);
         return;
       case 'clinician-revoked':
         this.clinicians.replay(change);
@@ -201,6 +208,18 @@ export class Registry {
     return this.#known.get(kiosk);
   }
 
+  /** As `kiosk`, for whoever asks for each batch: as it stood when this turn of the event loop first asked. @throws StoreError. */
+  kioskThisTurn(kiosk: KioskId): Kiosk | undefined {
+    if (!this.#isReadThisTurn) {
+      this.#refresh();
+      this.#isReadThisTurn = true;
+      setImmediate(() => {
+        this.#isReadThisTurn = false;
+      });
+    }
+    return this.#known.get(kiosk);
+  }
+
   /** Every kiosk, revoked ones too. */
   kiosks(): Iterable<Kiosk> {
     this.#refresh();
@@ -238,7 +257,7 @@ export class Registry {
   #readDataVersion = (): unknown => this.#db.prepare('PRAGMA data_version').pluck().get();
 
   #refresh(): void {
-    // Steps when another connection has committed; asking costs about a microsecond, so that each batch can ask.
+    // Steps when another connection has committed; asking takes some microseconds.
     if (translating('registry', () => this.#readDataVersion()) !== this.#dataVersion) this.#read();
   }
 

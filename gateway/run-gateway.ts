@@ -36,7 +36,7 @@ import { openSinks, recipientsOf } from './sinks/sinks.ts';
 import { StateBoard } from './state-board.ts';
 import { kiosksSeen, storedTroubleOf } from './stored-trouble.ts';
 import { Triage } from './triage.ts';
-import { everySecond, pruneHourly } from './upkeep.ts';
+import { everyHour, everySecond, pruneHourly } from './upkeep.ts';
 import { type ProcessDoor, Watching } from './watching.ts';
 
 export interface GatewayDoors {
@@ -173,6 +173,7 @@ async function start(
     receiptKey,
     issuers,
     mayTakeUnsigned,
+    stickerLifeMs: config.stickerLifeMs,
     publish: broker.publish,
     clock,
     log,
@@ -205,7 +206,7 @@ async function start(
     onProgress: (sink, progress) => board.sink(sink, progress),
     signal: stopping.signal,
   });
-  const deciders = { ledger, quarantine, triage };
+  const deciders = { ledger, quarantine, triage, clinicians: registry.clinicians };
   const onDecided = (decided: readonly Decided[]) => {
     for (const { kiosk, decision } of decided) {
       board.stored(kiosk.kiosk);
@@ -222,7 +223,7 @@ async function start(
     new BatchOpener(deployment, { id: identity.recipient.id, privateKey: identity.recipientPrivateKey }),
     deciders,
     {
-      kiosk: (kiosk) => registry.kiosk(kiosk),
+      kiosk: (kiosk) => registry.kioskThisTurn(kiosk),
       onDecided,
       onWithheld: (kiosk, { batches, code }) => board.withheld(kiosk, batches, code),
       onCutOff: (kiosk, code) => {
@@ -287,6 +288,7 @@ async function start(
     everySecond(() => second.look(), clock, log, stopping.signal, 'second_place'),
     everySecond(web.tick, clock, log, stopping.signal),
     enrolment.keepOut(broker.cutOff, stopping.signal),
+    everyHour(enrolment.forgetCodes, clock, log, stopping.signal, 'enrolment'),
     pruneHourly((nowMs) => pruneSome(db, ledger, config.retentionDays, nowMs), clock, log, stopping.signal),
   ]);
 

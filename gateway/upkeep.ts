@@ -8,18 +8,21 @@ import { SteadyLog } from './steady-log.ts';
 
 /** Also how late a pending flag, a revocation or a change of state may be noticed. */
 const TICK_MS = 1_000;
-const PRUNE_EVERY_MS = 3_600_000;
+const HOUR_MS = 3_600_000;
 /** Between two steps of pruning, kiosks are served. */
 const PRUNE_PAUSE_MS = 20;
 
+type Tick = () => void | Promise<void>;
+
 /** Runs `tick` every second until aborted. @param subject names it in the log. One that fails with a StoreError is tried again; a bug ends the loop with that error. */
-export async function everySecond(
-  tick: () => void | Promise<void>,
-  clock: Clock,
-  log: Log,
-  signal: AbortSignal,
-  subject = 'upkeep',
-): Promise<void> {
+export const everySecond = (tick: Tick, clock: Clock, log: Log, signal: AbortSignal, subject = 'upkeep'): Promise<void> =>
+  repeat(tick, TICK_MS, clock, log, signal, subject);
+
+/** As everySecond, at once and every hour. */
+export const everyHour = (tick: Tick, clock: Clock, log: Log, signal: AbortSignal, subject: string): Promise<void> =>
+  repeat(tick, HOUR_MS, clock, log, signal, subject);
+
+async function repeat(tick: Tick, everyMs: number, clock: Clock, log: Log, signal: AbortSignal, subject: string): Promise<void> {
   const trouble = new SteadyLog(log, clock, subject);
   while (!signal.aborted) {
     try {
@@ -30,7 +33,7 @@ export async function everySecond(
       if (code === undefined) throw error;
       trouble.failed({ code });
     }
-    await clock.sleep(TICK_MS, signal);
+    await clock.sleep(everyMs, signal);
   }
 }
 
@@ -52,7 +55,7 @@ export async function pruneHourly(step: (nowMs: EpochMillis) => Pruned, clock: C
       if (code === undefined) throw error;
       trouble.failed({ code });
     }
-    await clock.sleep(PRUNE_EVERY_MS, signal);
+    await clock.sleep(HOUR_MS, signal);
   }
 }
 

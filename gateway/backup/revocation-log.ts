@@ -6,6 +6,7 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { ROLES } from '../../protocol/enrol.ts';
 import { BackupError } from '../../protocol/errors.ts';
 import { type EntranceId, isPlaceId, type KioskId, type VenueId } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
@@ -37,11 +38,16 @@ const change = z.discriminatedUnion('kind', [
     direction: z.enum(['in', 'out', 'both']).optional(),
     isDirectionTold: z.boolean().optional(),
     dwellMs: z.int().min(1).optional(),
+    role: z.enum(ROLES).optional(),
   }),
   z.strictObject({ kind: z.literal('revoked'), atMs, kiosk }),
   /** By the digest of the card, as the lost list keeps it. */
   z.strictObject({ kind: z.literal('lost'), atMs, digest: bytes(16) }),
   z.strictObject({ kind: z.literal('found'), atMs, digest: bytes(16) }),
+  /** By the digest of the code, as the list of clinicians keeps it. */
+  z.strictObject({ kind: z.literal('clinician-revoked'), atMs, digest: bytes(16) }),
+  /** By tombstones: the gateway's and the core's. Neither says anything of the card. */
+  z.strictObject({ kind: z.literal('card-revoked'), atMs, tombstone: bytes(16), coreTombstone: bytes(16) }),
   z.strictObject({ kind: z.literal('code-used'), atMs, number, kiosk, publicKey: bytes(32) }),
   z.strictObject({ kind: z.literal('code-withdrawn'), atMs, number }),
   z.strictObject({

@@ -197,6 +197,11 @@ export class CodeBook {
     return row && { ...row, publicKey: new Uint8Array(row.publicKey) };
   }
 
+  /** What each kiosk's certificate says that it is for. */
+  roles(): { readonly kiosk: KioskId; readonly role: Role }[] {
+    return this.#do((db) => db.prepare('SELECT kiosk, role FROM certificates').all() as { kiosk: KioskId; role: Role }[]);
+  }
+
   /** Keeps the certificate, in place of the kiosk's last one. */
   keep({ kiosk, role, publicKey, certificatePem }: HeldCertificate): void {
     this.#do((db) =>

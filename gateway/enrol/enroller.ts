@@ -88,13 +88,13 @@ export class Enroller {
   }
 
   /** Admits the kiosk, or moves it when it is admitted already. Done again after a cut it changes nothing. */
-  #carryOut({ number, venue, entrance, direction, dwellMs, replaces }: GivenCode, kiosk: KioskId, publicKey: Uint8Array): void {
+  #carryOut({ number, venue, entrance, direction, dwellMs, role, replaces }: GivenCode, kiosk: KioskId, publicKey: Uint8Array): void {
     const { book, registry, clock, log } = this.#parts;
     const own = registry.kiosk(kiosk);
     // Between the code's binding and its being done an operator may have thought better of it.
     if (own !== undefined) refuseRevoked(own);
     const door = { venue, entrance, ...(direction && { direction, isDirectionTold: true }), ...(dwellMs && { dwellMs }) };
-    registry.admit({ kiosk, publicKey, ...door }, clock.wall());
+    registry.admit({ kiosk, publicKey, role, ...door }, clock.wall());
     log.debug('enrol.admitted');
     if (replaces !== undefined && replaces !== kiosk && registry.revoke(replaces, clock.wall()))
       log.info('kiosk.replaced', { kiosk: replaces, by: kiosk, code: number });

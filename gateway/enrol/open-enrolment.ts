@@ -40,6 +40,8 @@ export interface Enrolment extends KioskApi {
    * @returns why not; `undefined` when it does, or when the kiosk was admitted by its key and never had a certificate.
    */
   refuse(peer: Peer, kiosk: KioskId): ErrorCode | undefined;
+  /** To be called at the start and now and then: forgets codes that nobody can use any more and few would ask for. @throws StoreError. */
+  forgetCodes(): void;
   /** Until abort: ends, within a tenth of a second, the sessions of the revoked, and of those whose certificate has ended since they connected. */
   keepOut(end: (kiosk: KioskId) => void, signal: AbortSignal): Promise<void>;
 }
@@ -52,7 +54,8 @@ export async function openEnrolment(parts: EnrolmentParts): Promise<Enrolment> {
   const { directory, identity, registry, clock, log, trust, ledger, onRefused, onBug } = parts;
   const authority = await openAuthority(join(directory, 'keys'), identity.deployment);
   const book = new CodeBook(gatewayPaths(directory).enrolment, identity.storeKey);
-  book.forget((clock.wall() - REMEMBER_CODES_MS) as EpochMillis);
+  // A registry of before it knew roles, or one brought back from a backup.
+  for (const { kiosk, role } of book.roles()) if (registry.kiosk(kiosk) !== undefined) registry.keepRole(kiosk, role);
   const enroller = new Enroller({ book, registry, authority, trust, seen: (kiosk) => seenOf(ledger, kiosk), clock, log });
   const api = openKioskApi({
     enroller,
@@ -74,6 +77,7 @@ export async function openEnrolment(parts: EnrolmentParts): Promise<Enrolment> {
       ends.set(kiosk, issued.notAfterMs);
       return undefined;
     },
+    forgetCodes: () => book.forget((clock.wall() - REMEMBER_CODES_MS) as EpochMillis),
     async keepOut(end, signal) {
       const trouble = new SteadyLog(log, clock, 'revocation');
       while (!signal.aborted) {

@@ -36,6 +36,7 @@ function open(t: Test) {
     receiptKey: generateSigningKey(),
     issuers: () => [],
     mayTakeUnsigned: false,
+    stickerLifeMs: 3_600_000,
     publish: () => Promise.resolve(),
     clock,
     log: new LogRecorder(),

@@ -16,7 +16,8 @@ const placed = { kiosk, publicKey, venue: newPlaceId<VenueId>(), entrance: newPl
 
 const ALL: readonly Change[] = [
   { kind: 'admitted', atMs, ...placed, direction: 'both', isDirectionTold: true, dwellMs: 7_200_000 },
-  { kind: 'admitted', atMs, ...placed },
+  { kind: 'admitted', atMs, ...placed, role: 'clinic' },
+  { kind: 'clinician-revoked', atMs, digest: new Uint8Array(16).fill(4) },
   { kind: 'revoked', atMs, kiosk },
   { kind: 'lost', atMs, digest: new Uint8Array(16).fill(2) },
   { kind: 'found', atMs, digest: new Uint8Array(16).fill(2) },
