@@ -2,7 +2,7 @@
 import type { Day } from './day.ts';
 import type { RowNumber } from './notes.ts';
 import type { CardPseudonym } from './pseudonym.ts';
-import { type Db, inStore, openEncrypted, type Statement, widenCache } from './sqlite.ts';
+import { type Db, emptyLog, inStore, openEncrypted, type Statement, widenCache } from './sqlite.ts';
 
 /** A scan as it lies in the file: stream and venue by their numbers in core.db. */
 export interface StoredScan extends RowNumber {
@@ -12,6 +12,7 @@ export interface StoredScan extends RowNumber {
   readonly atMs: number;
   readonly uncertaintyMs: number;
   readonly dwellMs: number;
+  readonly lingeringMs: number;
   readonly groupSize: number;
 }
 
@@ -63,11 +64,12 @@ const SCHEMA = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX reading_by_card ON reading (card);
   `,
+  'ALTER TABLE scan ADD COLUMN lingering_ms INTEGER NOT NULL DEFAULT 0 CHECK (lingering_ms >= 0)',
 ] as const;
 
 /** The statements that read, by name; a test asks SQLite how it would run each. */
 export const DAY_QUERIES = {
-  scansOf: 'SELECT stream, seq, venue, kind, at_ms, uncertainty_ms, dwell_ms, group_size FROM scan WHERE card = ?',
+  scansOf: 'SELECT stream, seq, venue, kind, at_ms, uncertainty_ms, dwell_ms, lingering_ms, group_size FROM scan WHERE card = ?',
   scansAt: 'SELECT card, kind, at_ms, uncertainty_ms, dwell_ms FROM scan WHERE venue = ? AND at_ms BETWEEN ? AND ?',
   unsureScansAt: `SELECT card, kind, at_ms, uncertainty_ms, dwell_ms FROM scan INDEXED BY scan_unsure
     WHERE venue = ? AND at_ms BETWEEN ? AND ? AND uncertainty_ms > ${SURE_MS}`,
@@ -95,6 +97,7 @@ interface ScanColumns {
   readonly at_ms: number;
   readonly uncertainty_ms: number;
   readonly dwell_ms: number;
+  readonly lingering_ms: number;
   readonly group_size: number;
 }
 
@@ -114,7 +117,7 @@ export class DayFile {
     this.#subject = `day ${options.day}`;
     this.#db = openEncrypted(path, { ...options, subject: this.#subject, schema: SCHEMA, ifUnreadable: 'store.corrupt' });
     const prepare = (sql: string): Statement => inStore(this.#subject, () => this.#db.prepare(sql));
-    this.#addScan = prepare('INSERT OR IGNORE INTO scan VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#addScan = prepare('INSERT OR IGNORE INTO scan VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#addReading = prepare('INSERT OR IGNORE INTO reading VALUES (?, ?, ?, ?)');
     this.#queries = {
       scansOf: prepare(DAY_QUERIES.scansOf),
@@ -134,8 +137,8 @@ export class DayFile {
       this.#db.transaction(() => {
         for (const scan of scans) {
           const kind = scan.kind === 'check-in' ? CHECK_IN : CHECK_OUT;
-          const { stream, seq, card, venue, atMs, uncertaintyMs, dwellMs, groupSize } = scan;
-          this.#addScan.run(stream, seq, card, venue, kind, atMs, uncertaintyMs, dwellMs, groupSize);
+          const { stream, seq, card, venue, atMs, uncertaintyMs, dwellMs, lingeringMs, groupSize } = scan;
+          this.#addScan.run(stream, seq, card, venue, kind, atMs, uncertaintyMs, dwellMs, groupSize, lingeringMs);
         }
         for (const { stream, seq, card, atMs } of readings) this.#addReading.run(stream, seq, card, atMs);
       })(),
@@ -162,6 +165,7 @@ export class DayFile {
       atMs: row.at_ms,
       uncertaintyMs: row.uncertainty_ms,
       dwellMs: row.dwell_ms,
+      lingeringMs: row.lingering_ms,
       groupSize: row.group_size,
     }));
   }
@@ -193,6 +197,28 @@ export class DayFile {
         readings: one('SELECT count(*) FROM reading'),
       };
     });
+  }
+
+  /** Takes every row of a card out, also out of the write-ahead log. @returns which rows there were. @throws StoreError. */
+  erase(card: CardPseudonym): RowNumber[] {
+    const gone = inStore(this.#subject, () =>
+      this.#db.transaction(() =>
+        ['scan', 'reading'].flatMap(
+          (table) => this.#db.prepare(`DELETE FROM ${table} WHERE card = ? RETURNING stream, seq`).all(card) as RowNumber[],
+        ),
+      )(),
+    );
+    // Also where nothing was found: what was deleted before may still lie in the log.
+    emptyLog(this.#db, this.#subject);
+    return gone;
+  }
+
+  /** Cards that have rows here, behind `card` in the order of their names, at most `most`. */
+  cardsBehind(card: CardPseudonym, most: number): CardPseudonym[] {
+    const sql = `SELECT card FROM (SELECT DISTINCT card FROM scan WHERE card > ?1 ORDER BY card LIMIT ?2)
+      UNION SELECT card FROM (SELECT DISTINCT card FROM reading WHERE card > ?1 ORDER BY card LIMIT ?2) ORDER BY card LIMIT ?2`;
+    const cards = inStore(this.#subject, () => this.#db.prepare(sql).pluck().all({ 1: card, 2: most }) as Uint8Array[]);
+    return cards.map((found) => new Uint8Array(found) as CardPseudonym);
   }
 
   /** The settings that its promises rest on, as SQLite has them. */

@@ -3,6 +3,7 @@
  * process, on another machine, or behind a distributed log. Entries come in the order of the gateway's ledger.
  */
 import type { LedgerEntry } from '../protocol/ledger-entry.ts';
+import type { NoticeNews } from '../protocol/notice-news.ts';
 
 export type { BatchEntry, Direction, DoubtEntry, FlagEntry, LedgerEntry, Placement, RowIdentity } from '../protocol/ledger-entry.ts';
 
@@ -26,4 +27,70 @@ export interface Intake {
    * @throws StoreError, SinkError.
    */
   taken(): Promise<number | undefined>;
+}
+
+/** From whom a gateway hears for which cards there are notices. */
+export interface NoticeSource {
+  /**
+   * @param after the version that was told last; `undefined` begins anew. @param waitMs how long it waits for something new, at most.
+   * @returns what changed since; nothing when nothing did, or on abort. @throws StoreError, SinkError.
+   */
+  noticeNews(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<NoticeNews>;
+}
+
+/** How far one tier is with a card that its holder took back: `done` places of `of`. */
+export interface TierProgress {
+  readonly tier: 'gateway' | 'kiosks' | 'sinks';
+  readonly done: number;
+  readonly of: number;
+}
+
+/** A card that its holder took back, as a gateway is told of it. */
+export interface ToldRevocation {
+  /** Steps up with each. */
+  readonly no: number;
+  /** The holder's proof (protocol/holder.ts): the gateway looks at it itself. */
+  readonly proof: string;
+  /** 16 bytes: the core's name for it, which says nothing of the card. */
+  readonly tombstone: Uint8Array;
+  readonly revokedAtMs: number;
+}
+
+export interface RevocationProgress {
+  /** The core's. */
+  readonly tombstone: Uint8Array;
+  readonly tiers: readonly TierProgress[];
+}
+
+/** From whom a gateway hears which cards were taken back. */
+export interface RevocationSource {
+  /** Those behind `after` that are not erased in every tier yet, oldest first; some at a time. @throws StoreError, SinkError. */
+  revocations(after: number): readonly ToldRevocation[] | Promise<readonly ToldRevocation[]>;
+  /** Says how far this gateway is, with its kiosks and sinks. @throws StoreError, SinkError. */
+  progress(of: RevocationProgress): void | Promise<void>;
+  /** Says which tombstones of the core the gateway has seen: a core that was brought back from a backup erases again. @throws StoreError, SinkError. */
+  known(tombstones: readonly Uint8Array[]): void | Promise<void>;
+}
+
+/** What a holder is shown of one notice: nothing about anybody else. */
+export interface HolderNotice {
+  readonly level: 'high' | 'medium' | 'flag';
+  readonly order: 1 | 2;
+  /** Of the overlap, UTC: YYYY-MM-DD. */
+  readonly day: string;
+  readonly overlapMinutes: number;
+  /** Whether both clocks were right beyond doubt. */
+  readonly isClockCertain: boolean;
+  readonly raisedAtMs: number;
+}
+
+/** Where a holder's proof is answered; a gateway hands on what a kiosk asks, and reads none of it. */
+export interface HolderDoor {
+  /** @returns JSON (`encodeChallenge`). @throws StoreError, HolderError `holder.not_reached`. */
+  challenge(): string | Promise<string>;
+  /**
+   * @param body JSON (`encodeProof`). @param from whom it came from, for the bound on tries. @returns JSON.
+   * @throws DecodeError, HolderError; StoreError.
+   */
+  ask(body: string, from: string): Promise<string>;
 }

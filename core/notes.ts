@@ -43,12 +43,14 @@ export interface NoteCounts {
   readonly setAside: number;
   readonly expired: number;
   readonly daysDropped: number;
+  /** Rows that came of cards that their holders had taken back; a row that comes again is counted again. */
+  readonly revokedRefused: number;
 }
 
 /** Notes of what was set aside; past this the oldest is forgotten and only counted. */
 export const MOST_SET_ASIDE = 10_000;
 
-type CounterName = 'set-aside-forgotten' | 'expired-forgotten' | 'days-dropped';
+type CounterName = 'set-aside-forgotten' | 'expired-forgotten' | 'days-dropped' | 'revoked-refused';
 const TAKEN = 'taken-position';
 
 export class Notes {
@@ -204,6 +206,7 @@ export class Notes {
         setAside: one('SELECT count(*) FROM set_aside') + counter('set-aside-forgotten'),
         expired: one('SELECT count(*) FROM expired') + counter('expired-forgotten'),
         daysDropped: counter('days-dropped'),
+        revokedRefused: counter('revoked-refused'),
       };
     });
   }

@@ -88,6 +88,15 @@ export function copyEncrypted(
   });
 }
 
+/**
+ * Moves the write-ahead log into the file and cuts it to nothing, so that what was deleted lies nowhere.
+ * @throws StoreError `store.busy` when a reader in another process holds the log: to be tried again.
+ */
+export function emptyLog(db: Db, subject: string): void {
+  const [result] = inStore(subject, () => db.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[]);
+  if (result?.busy !== 0) throw new StoreError('store.busy', `${subject}: somebody reads its write-ahead log`);
+}
+
 /** Gives a file that many rows go into 16 MB of cache: with less, its random index pages are read and decrypted again and again. */
 export function widenCache(db: Db): void {
   db.pragma('cache_size = -16384');

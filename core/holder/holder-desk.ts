@@ -1,0 +1,187 @@
+/**
+ * Answers holders, and nobody else: gives challenges, looks at proofs, and does what a proof asks for. From it gateways hear which cards were
+ * taken back, and to it they say how far they are.
+ */
+import type { KeyObject } from 'node:crypto';
+import { codeOf, HolderError } from '../../protocol/errors.ts';
+import { cardOfProof, decodeProof, encodeChallenge, type HolderProof } from '../../protocol/holder.ts';
+import type { VisitorUuid } from '../../protocol/ids.ts';
+import type { Log } from '../../protocol/log.ts';
+import type { Clock } from '../../protocol/time.ts';
+import { DAY_MS } from '../day.ts';
+import type { HolderDoor, HolderNotice, RevocationProgress, RevocationSource, ToldRevocation } from '../intake.ts';
+import type { CardNames } from '../pseudonym.ts';
+import { Challenges } from './challenges.ts';
+import type { Eraser } from './eraser.ts';
+import { receiptKeyOf, receiptOf, signReceipt } from './receipt.ts';
+import type { Revocation, Revocations } from './revocations.ts';
+import { Tries } from './tries.ts';
+
+export interface HolderDeskDoors {
+  /** 8 bytes: this core as a recipient. */
+  readonly core: Uint8Array;
+  /** 32 bytes. */
+  readonly storeKey: Uint8Array;
+  readonly revocations: Revocations;
+  readonly eraser: Eraser;
+  readonly names: CardNames;
+  readonly noticesOf: (card: VisitorUuid) => readonly HolderNotice[];
+  readonly retentionDays: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Told to a gateway at a time. */
+const MOST_TOLD = 64;
+const TRY_AGAIN_MS = 60_000;
+
+export class HolderDesk implements HolderDoor, RevocationSource {
+  readonly #doors: HolderDeskDoors;
+  readonly #challenges: Challenges;
+  readonly #tries: Tries;
+  readonly #receiptKey: KeyObject;
+  #cancelRetry: (() => void) | undefined;
+  /** One erasing after the other. */
+  #erasing: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(doors: HolderDeskDoors) {
+    this.#doors = doors;
+    this.#challenges = new Challenges(doors.clock);
+    this.#tries = new Tries(doors.clock);
+    this.#receiptKey = receiptKeyOf(doors.storeKey);
+  }
+
+  /** Goes on with what a crash, a restore or an unreadable file left to be erased. */
+  open(): void {
+    this.#eraseLater();
+  }
+
+  challenge(): string {
+    return encodeChallenge({ core: this.#doors.core, challenge: this.#challenges.make() });
+  }
+
+  async ask(body: string, from: string): Promise<string> {
+    this.#tries.add(from);
+    const proof = decodeProof(body);
+    if (Buffer.compare(proof.core, this.#doors.core) !== 0)
+      throw new HolderError('holder.challenge', 'holder: a challenge of another core');
+    this.#challenges.use(proof.challenge);
+    const card = cardOfProof(proof);
+    switch (proof.action) {
+      case 'read':
+        return JSON.stringify(this.#read(card));
+      case 'revoke':
+        return JSON.stringify({ receipt: await this.#revoke(card, body, proof) });
+      case 'receipt':
+        return JSON.stringify({ receipt: this.#receiptFor(card) ?? null });
+    }
+  }
+
+  revocations(after: number): ToldRevocation[] {
+    return this.#doors.revocations
+      .untold(after, MOST_TOLD)
+      .flatMap(({ no, proof, tombstone, revokedAtMs }) => (proof === undefined ? [] : [{ no, proof, tombstone, revokedAtMs }]));
+  }
+
+  progress({ tombstone, tiers }: RevocationProgress): void {
+    const { revocations, clock } = this.#doors;
+    const of = revocations.findTombstone(tombstone);
+    if (of !== undefined) revocations.setTiers(of.no, tiers, clock.wall());
+  }
+
+  known(tombstones: readonly Uint8Array[]): void {
+    const { revocations, clock, log } = this.#doors;
+    const added = revocations.addTombstones(tombstones, clock.wall());
+    if (added === 0) return;
+    log.warn('holder.tombstones_restored', { added });
+    this.#eraseLater();
+  }
+
+  /** Resolves once no erasing is under way. */
+  async settled(): Promise<void> {
+    await this.#erasing;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelRetry?.();
+  }
+
+  #read(card: VisitorUuid): { readonly notices: readonly HolderNotice[]; readonly revokedAtMs: number | null } {
+    const { revocations, noticesOf } = this.#doors;
+    const revoked = revocations.find(card);
+    return { notices: revoked === undefined ? noticesOf(card) : [], revokedAtMs: revoked?.revokedAtMs ?? null };
+  }
+
+  async #revoke(card: VisitorUuid, body: string, { action }: HolderProof): Promise<string> {
+    const { revocations, clock, log } = this.#doors;
+    const isNew = revocations.find(card) === undefined;
+    revocations.add(card, body, clock.wall());
+    if (isNew) log.info('holder.revoked', { action });
+    this.#eraseLater();
+    await this.#erasing;
+    const receipt = this.#receiptFor(card);
+    if (receipt === undefined) throw new TypeError('holder: no receipt of a card that was just taken back');
+    return receipt;
+  }
+
+  #receiptFor(card: VisitorUuid): string | undefined {
+    const { revocations, core, clock, retentionDays } = this.#doors;
+    const of = revocations.find(card);
+    if (of === undefined) return undefined;
+    const backupsUntilMs = of.revokedAtMs + retentionDays * DAY_MS;
+    return signReceipt(receiptOf(of, revocations.tiersOf(of.no), { core, nowMs: clock.wall(), backupsUntilMs }), this.#receiptKey);
+  }
+
+  #eraseLater(): void {
+    this.#erasing = this.#erasing.then(() => this.#eraseAll());
+  }
+
+  async #eraseAll(): Promise<void> {
+    const { revocations, log } = this.#doors;
+    try {
+      const left = revocations.unerased();
+      const bare = left.filter(({ proof }) => proof === undefined);
+      for (const of of left) if (of.proof !== undefined) await this.#erase(of, [cardOfProof(decodeProof(of.proof))]);
+      if (bare.length === 0) return;
+      const found = await this.#cardsOf(bare);
+      for (const of of bare) await this.#erase(of, found.get(of.no) ?? []);
+    } catch (error) {
+      if (this.#isClosed) return;
+      const code = codeOf(error);
+      if (code === undefined) throw error;
+      log.error('holder.not_erased', { code });
+      this.#tryAgain();
+    }
+  }
+
+  /** Finds the cards of tombstones that came without a proof: every name in the files is turned back and tried. */
+  async #cardsOf(bare: readonly Revocation[]): Promise<Map<number, VisitorUuid[]>> {
+    const { eraser, names, revocations } = this.#doors;
+    const found = new Map<number, VisitorUuid[]>();
+    for await (const name of eraser.cards()) {
+      const card = names.cardOf(name);
+      const of = revocations.has(card) ? bare.find((one) => revocations.isTombstone(card, one)) : undefined;
+      if (of !== undefined) found.set(of.no, [card]);
+    }
+    return found;
+  }
+
+  async #erase(of: Revocation, cards: readonly VisitorUuid[]): Promise<void> {
+    const { revocations, eraser, names, clock, log } = this.#doors;
+    let unreadableDays = 0;
+    for (const card of cards) unreadableDays += (await eraser.erase(names.of(card))).unreadableDays;
+    if (unreadableDays === 0) revocations.setErased(of.no, clock.wall());
+    else {
+      log.error('holder.not_erased', { unreadableDays });
+      this.#tryAgain();
+    }
+  }
+
+  #tryAgain(): void {
+    if (this.#isClosed) return;
+    this.#cancelRetry?.();
+    this.#cancelRetry = this.#doors.clock.after(TRY_AGAIN_MS, () => this.#eraseLater());
+  }
+}
