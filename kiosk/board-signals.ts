@@ -22,6 +22,8 @@ const NOTE: Signal = [lit('blue', SHORT_MS), dark(SHORT_MS), lit('blue', SHORT_M
 /** Slow and even. */
 const AGAIN: Signal = [loud('yellow', 400), dark(400), ...repeated(3, lit('yellow', 400), dark(400))];
 const SEE_STAFF: Signal = [loud('yellow', 400), dark(200), loud('yellow', 400), dark(400), ...repeated(3, lit('yellow', 400), dark(400))];
+/** One tone, and even light while the next scan is waited for. */
+const GO_ON: Signal = [loud('yellow', 120), ...repeated(3, lit('yellow', 400), dark(400))];
 /** Fast. */
 const STOP: Signal = [...repeated(3, loud('red', 100), dark(100)), ...repeated(7, lit('red', 100), dark(100))];
 /** The door's new direction is counted out: one in, two out, three both. */
@@ -45,6 +47,23 @@ export const BOARD_SIGNALS: Readonly<Record<FeedbackKind, Signal>> = {
   'card-refused': STOP,
   'card-withdrawn': STOP,
   'keep-at-home': STOP,
+  'not-a-clinic': STOP,
+  'scan-card-now': GO_ON,
+  'scan-sticker-now': GO_ON,
+  'sticker-linked': WELCOME,
+  'sticker-used': STOP,
+  'sticker-expired': STOP,
+  'sticker-void': STOP,
+  'sticker-refused': STOP,
+  'not-a-sticker': STOP,
+  'clinician-unknown': STOP,
+  'scan-test-sticker': GO_ON,
+  'choose-result': AGAIN,
+  'no-test-yet': STOP,
+  'result-recorded': GOODBYE,
+  'result-there-already': STOP,
+  'took-too-long': NOTE,
+  'desk-cleared': NOTE,
   'not-enrolled': STOP,
   enrolling: NOTE,
   'enrol-unreached': AGAIN,

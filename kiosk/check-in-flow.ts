@@ -11,6 +11,7 @@ import { dueMs, next } from './check-in-machine.ts';
 import { type Direction, type Input, newState, type RawReading, type StaffCommand, type State, type Step } from './check-in-state.ts';
 import type { DoorRules } from './door-rules.ts';
 import type { Feedback, FeedbackKind } from './feedback.ts';
+import type { Front, FrontCommand } from './front.ts';
 import type { Moment } from './recorder.ts';
 
 export interface CheckInFlowOptions {
@@ -28,7 +29,10 @@ export interface CheckInFlowOptions {
 
 const SWEEP_EVERY_MS = 60_000;
 
-export class CheckInFlow {
+/** What the staff of a door can do without a code. */
+export const DOOR_COMMANDS: readonly StaffCommand[] = ['undo', 'door-in', 'door-out', 'door-both'];
+
+export class CheckInFlow implements Front {
   readonly #options: CheckInFlowOptions;
   #rules: DoorRules;
   #state: State;
@@ -68,6 +72,11 @@ export class CheckInFlow {
     this.#turnAway('not-a-card', at);
   }
 
+  command(command: FrontCommand, at: Moment): void {
+    const known = DOOR_COMMANDS.find((name) => name === command);
+    if (known !== undefined) this.staff(known, at);
+  }
+
   staff(command: StaffCommand, at: Moment): void {
     this.#put({ kind: 'staff', command, atMs: at.monotonicMs }, at);
   }
@@ -94,6 +103,11 @@ export class CheckInFlow {
       case 'key':
         code.keyCode.fill(0);
         this.#turnAway('keep-at-home', at);
+        break;
+      case 'sticker':
+      case 'clinician':
+      case 'result':
+        this.#turnAway('not-a-clinic', at);
         break;
       default:
         this.#admit(code, at);

@@ -128,6 +128,13 @@ const schema = z.strictObject({
       maxCards: z.int().min(1).max(20_000).default(2_000),
     })
     .prefault({}),
+  /** Of a kiosk whose certificate says clinic. */
+  clinic: z
+    .strictObject({
+      /** How long the next scan, or the result, is waited for. */
+      windowMs: ms(10_000, 5 * MINUTE_MS).default(MINUTE_MS),
+    })
+    .prefault({}),
   temperature: z
     .strictObject({
       thresholdCentiCelsius: z.int().min(3_500).max(4_200).default(3_800),

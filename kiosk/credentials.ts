@@ -13,6 +13,7 @@ import {
   parsePapers,
   parseTimeAnswer,
   RENEW_PATH,
+  type Role,
   type Seen,
   TIME_PATH,
 } from '../protocol/enrol.ts';
@@ -79,6 +80,11 @@ export class Credentials {
 
   get trust(): TrustDocument {
     return this.#trust;
+  }
+
+  /** What the certificate says that this kiosk is for; `kiosk` without one from the gateway. */
+  get role(): Role {
+    return this.#papers?.role ?? 'kiosk';
   }
 
   /** Whether the gateway is to be asked for fresh papers from time to time. */

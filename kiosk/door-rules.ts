@@ -1,5 +1,6 @@
 /** What the door goes by: the kiosk's own settings and trust document, and over them the policy that the gateway signed for it. */
 import { type CardTrust, issuerOf } from '../protocol/card.ts';
+import type { ClinicPolicy } from '../protocol/clinic.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
 import { isLost } from '../protocol/lost-card.ts';
 import type { Policy } from '../protocol/policy.ts';
@@ -15,6 +16,8 @@ export interface DoorRules {
   readonly trust: CardTrust;
   /** Whether a card was reported lost. */
   readonly isWithdrawn: (card: VisitorUuid) => boolean;
+  /** What a clinic's desk goes by; left out where the gateway has told none. */
+  readonly clinic?: ClinicPolicy;
 }
 
 /** @param policy `undefined` until the kiosk was sent one. */
@@ -30,7 +33,7 @@ export function doorRules(config: KioskConfig, trust: TrustDocument, policy: Pol
       isWithdrawn: () => false,
     };
   }
-  const { threshold, version, dwellMs, lostCards } = policy;
+  const { threshold, version, dwellMs, lostCards, clinic } = policy;
   return {
     policy: {
       ...own,
@@ -41,5 +44,6 @@ export function doorRules(config: KioskConfig, trust: TrustDocument, policy: Pol
     direction: policy.direction,
     trust: { deployment, issuers: policy.issuers.map(issuerOf), mayTakeUnsigned: policy.mayTakeUnsigned },
     isWithdrawn: (card) => isLost(card, lostCards),
+    ...(clinic && { clinic }),
   };
 }

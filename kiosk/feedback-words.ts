@@ -31,6 +31,23 @@ export const FEEDBACK_WORDS: Readonly<Record<FeedbackKind, Words>> = {
   'card-refused': words('stop', '✕', 'Card not taken here', 'It was not made for this place. Nothing was kept.'),
   'card-withdrawn': words('stop', '✕', 'Card withdrawn', 'Please hand out another card. Nothing was kept.'),
   'keep-at-home': words('stop', '⌂', 'Keep this at home', 'This is the key to the card, not the card. Nothing was kept.'),
+  'not-a-clinic': words('stop', '✕', 'Not at this kiosk', 'Test stickers are taken at the clinic’s own desk. Nothing was kept.'),
+  'scan-card-now': words('wait', '1', 'Sticker read', 'Now scan the card.'),
+  'scan-sticker-now': words('wait', '1', 'Card read', 'Now scan the sticker.'),
+  'sticker-linked': words('good', '✓', 'Linked', 'Put the sticker on the form of the test.'),
+  'sticker-used': words('stop', '✕', 'Sticker already used', 'Take a fresh one. Nothing was kept.'),
+  'sticker-expired': words('stop', '✕', 'Sticker expired', 'No result counts for it any more. Nothing was kept.'),
+  'sticker-void': words('stop', '✕', 'Sticker is void', 'It was taken out of use. Nothing was kept.'),
+  'sticker-refused': words('stop', '✕', 'Sticker not taken here', 'It was not made for this place. Nothing was kept.'),
+  'not-a-sticker': words('stop', '✕', 'Not a sticker', 'Please scan the sticker again, flat and close.'),
+  'clinician-unknown': words('stop', '✕', 'Code not known here', 'It is another place’s, or was taken back. Nothing was kept.'),
+  'scan-test-sticker': words('wait', '1', 'Code known', 'Now scan the sticker of the test.'),
+  'choose-result': words('wait', '2', 'Which result?', 'Press positive, negative or void, or scan it.'),
+  'no-test-yet': words('stop', '✕', 'No test to record', 'First scan your code, then the sticker.'),
+  'result-recorded': words('good', '✓', 'Result recorded'),
+  'result-there-already': words('stop', '✕', 'Result is there already', 'Nothing was kept.'),
+  'took-too-long': words('note', '○', 'Begin again', 'It took too long: what was scanned is forgotten.'),
+  'desk-cleared': words('note', '○', 'Cleared', 'What was scanned is forgotten.'),
   'not-enrolled': words('wait', '⚿', 'Not set up yet', 'Scan the code on this kiosk’s label. No card is taken until then.'),
   enrolling: words('note', '⚿', 'Code read', 'Asking the gateway.'),
   'enrol-unreached': words('wait', '↻', 'Gateway not reached', 'The code is kept and tried again: look at the network.'),
@@ -39,5 +56,8 @@ export const FEEDBACK_WORDS: Readonly<Record<FeedbackKind, Words>> = {
   'refused-full': words('stop', '✕', 'Not kept: kiosk is full', 'Please write it on paper and call the technician.'),
   'refused-store': words('stop', '✕', 'Not kept: kiosk can not store', 'Please write it on paper and call the technician.'),
 };
+
+/** The same for every notice, and small: whoever stands beside the screen need not read it. */
+export const NOTICE = '✉ For you: please get tested, and stay apart from others until then. Your key code opens what it is about.';
 
 export const STORED_OFFLINE = 'Kept here until the gateway can be reached.';

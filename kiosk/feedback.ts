@@ -24,6 +24,33 @@ export type FeedbackKind =
   | 'card-withdrawn'
   /** A key code: it belongs at home and nothing was done with it. */
   | 'keep-at-home'
+  /** A sticker, a clinician's code or a result, where this kiosk is no clinic's desk: nothing was kept. */
+  | 'not-a-clinic'
+  /** At a clinic's desk: a sticker was read, and its card is wanted. */
+  | 'scan-card-now'
+  /** A card was read, and a sticker for it is wanted. */
+  | 'scan-sticker-now'
+  | 'sticker-linked'
+  /** Linked before, or its test is over: nothing was kept. */
+  | 'sticker-used'
+  | 'sticker-expired'
+  | 'sticker-void'
+  /** One of our stickers in form, and not of an issuer that is known here. */
+  | 'sticker-refused'
+  /** Neither sticker, nor card, nor clinician's code, or a card where a sticker is wanted. */
+  | 'not-a-sticker'
+  | 'clinician-unknown'
+  /** A clinician is known, and the sticker of the test is wanted. */
+  | 'scan-test-sticker'
+  /** A clinician and a sticker are read, and an explicit result is wanted. */
+  | 'choose-result'
+  /** A result without a clinician and a sticker before it: nothing was kept. */
+  | 'no-test-yet'
+  | 'result-recorded'
+  | 'result-there-already'
+  /** What was begun was not gone on with in time, and is forgotten. */
+  | 'took-too-long'
+  | 'desk-cleared'
   /** This kiosk has no identity yet: it waits for its enrolment code, and takes no card. */
   | 'not-enrolled'
   | 'enrolling'
@@ -41,6 +68,8 @@ export interface Feedback {
   readonly kind: FeedbackKind;
   /** Whether what was kept waits here for the gateway, because the link is down. */
   readonly isStoredOffline: boolean;
+  /** Whether there is a notice for whoever holds the card: one wording for all kinds. */
+  readonly hasNotice?: true;
   readonly at: { readonly wallMs: EpochMillis; readonly monotonicMs: MonotonicMillis };
   /** The row that was kept before this was said; `undefined` when nothing was. */
   readonly seq: Seq | undefined;

@@ -7,9 +7,12 @@ import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { ConfigError } from '../protocol/errors.ts';
-import type { Direction, StaffCommand } from './check-in-state.ts';
+import { DOOR_COMMANDS } from './check-in-flow.ts';
+import type { Direction } from './check-in-state.ts';
+import { DESK_COMMANDS } from './clinic-flow.ts';
 import type { Feedback } from './feedback.ts';
 import { FEEDBACK_WORDS, STORED_OFFLINE } from './feedback-words.ts';
+import type { FrontCommand } from './front.ts';
 import type { HealthSnapshot } from './health.ts';
 import { statusWords } from './status-words.ts';
 
@@ -17,9 +20,12 @@ export interface PageOptions {
   /** On 127.0.0.1; 0 takes any that is free. */
   readonly port: number;
   readonly onScan: (text: string) => void;
-  readonly onStaff: (command: StaffCommand) => void;
+  readonly onStaff: (command: FrontCommand) => void;
   readonly health: () => HealthSnapshot;
-  readonly direction: () => Direction;
+  /** `undefined` where there is no door. */
+  readonly direction: () => Direction | undefined;
+  /** Whether this is a clinic's desk: it has buttons of its own. */
+  readonly isDesk?: boolean;
 }
 
 const LOOPBACK = '127.0.0.1';
@@ -27,7 +33,6 @@ const LOOPBACK = '127.0.0.1';
 const LONGEST_BODY_BYTES = 8_192;
 /** One screen, and some tabs left open. */
 const MOST_LISTENERS = 8;
-const COMMANDS: readonly StaffCommand[] = ['undo', 'door-in', 'door-out', 'door-both'];
 
 export class Page {
   readonly #options: PageOptions;
@@ -99,8 +104,9 @@ export class Page {
   }
 
   #addRoutes(): void {
-    const { onScan, onStaff, health } = this.#options;
-    const words = { words: FEEDBACK_WORDS, offline: STORED_OFFLINE };
+    const { onScan, onStaff, health, isDesk = false } = this.#options;
+    const commands: readonly FrontCommand[] = isDesk ? DESK_COMMANDS : DOOR_COMMANDS;
+    const words = { words: FEEDBACK_WORDS, offline: STORED_OFFLINE, isDesk };
     const html = readFileSync(new URL('./page.html', import.meta.url), 'utf8').replace(
       '__WORDS__',
       JSON.stringify(words).replaceAll('<', '\\u003c'),
@@ -124,9 +130,9 @@ export class Page {
         await reply.code(204).send();
       },
     );
-    this.#app.post<{ Body: { command: StaffCommand } }>(
+    this.#app.post<{ Body: { command: FrontCommand } }>(
       '/staff',
-      { schema: { body: bodyOf('command', { enum: COMMANDS }) } },
+      { schema: { body: bodyOf('command', { enum: commands }) } },
       async (request, reply) => {
         onStaff(request.body.command);
         await reply.code(204).send();

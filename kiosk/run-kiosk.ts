@@ -7,7 +7,6 @@ import { existsSync, mkdirSync } from 'node:fs';
 import type { HidPlaces } from '../hardware/hid/hid-devices.ts';
 import { type ExpectedError, StoreError } from '../protocol/errors.ts';
 import type { Happening } from '../protocol/event.ts';
-import { LONGEST_CALIBRATION_AGE_DAYS } from '../protocol/event-codec.ts';
 import type { BootId, KioskId } from '../protocol/ids.ts';
 import { downState, encodeKioskState } from '../protocol/kiosk-state.ts';
 import type { Log } from '../protocol/log.ts';
@@ -15,7 +14,7 @@ import { type Clock, readBootId } from '../protocol/time.ts';
 import { topicOf } from '../protocol/topics.ts';
 import { type Audience, announce, show } from './announce.ts';
 import { Answers } from './answers.ts';
-import { CheckInFlow } from './check-in-flow.ts';
+import { calibrationAge } from './calibration.ts';
 import { BUILT_AT_MS, ClockWatch, SYNCED_PATH } from './clock-state.ts';
 import type { KioskConfig } from './config.ts';
 import type { Credentials } from './credentials.ts';
@@ -26,6 +25,7 @@ import { runDevices } from './devices.ts';
 import { DoctorDoor } from './doctor-door.ts';
 import { doorRules } from './door-rules.ts';
 import type { Feedback } from './feedback.ts';
+import { type Front, openFront } from './front.ts';
 import { gatewayRoad } from './gateway-road.ts';
 import { Health, queueOf, reportOf } from './health.ts';
 import { keepHouse } from './housekeeping.ts';
@@ -100,7 +100,7 @@ class Kiosk {
   readonly #watch: ClockWatch;
   readonly #health: Health;
   readonly #recorder: Recorder;
-  readonly #flow: CheckInFlow;
+  readonly #front: Front;
   readonly #policies: PolicyKeeper;
   readonly #resender: Resender;
   readonly #deviceEvents: DeviceEvents;
@@ -136,15 +136,16 @@ class Kiosk {
       onOutbox: (outbox, salvagedRows) => this.#serve(outbox, salvagedRows),
       onAppended: (row) => this.#uplink?.offer(row),
     });
-    this.#flow = new CheckInFlow({
+    const door = {
       rules: doorRules(config, trust, undefined),
       direction: config.direction,
       staffCodes: new Set(config.staffCodes),
-      append: (happening, at) => this.#recorder.append(happening, at),
+      append: (happening: Happening, at: Moment) => this.#recorder.append(happening, at),
       isOnline: () => this.#health.isOnline,
       clock,
-      onFeedback: (feedback) => this.#answer(feedback),
-    });
+      onFeedback: (feedback: Feedback) => this.#answer(feedback),
+    };
+    this.#front = openFront(credentials.role, door, config.clinic.windowMs);
     const told = {
       deployment: trust.deployment,
       kiosk: identity.kiosk,
@@ -156,7 +157,7 @@ class Kiosk {
     this.#policies = new PolicyKeeper({
       ...told,
       dir: config.dataDir,
-      onPolicy: (policy) => this.#atDoor(() => this.#flow.adopt(doorRules(config, trust, policy))),
+      onPolicy: (policy) => this.#atDoor(() => this.#front.adopt(doorRules(config, trust, policy))),
       onStanding: (standing) => {
         this.#health.policy(standing);
         this.#sayState();
@@ -216,7 +217,7 @@ class Kiosk {
     const { signal } = this.#tasks;
     const { notifier } = this.#audience;
     this.#tasks.add(this.#recorder.keepOpen(signal));
-    this.#tasks.add(this.#flow.run(signal));
+    this.#tasks.add(this.#front.run(signal));
     this.#tasks.add(this.#policies.run(signal));
     this.#tasks.add(this.#resender.run(signal));
     this.#tasks.add(this.#doctorDoor.run(signal));
@@ -247,15 +248,15 @@ class Kiosk {
           ...(this.#options.hidPlaces && { hidPlaces: this.#options.hidPlaces }),
           onScan: ({ device, text, scannedAt }) => {
             this.#doctorDoor.tell({ device, what: 'scan' });
-            this.#atDoor(() => this.#flow.scan(text, scannedAt));
+            this.#atDoor(() => this.#front.scan(text, scannedAt));
           },
           onNoScan: (device) => {
             this.#doctorDoor.tell({ device, what: 'no-scan' });
-            this.#atDoor(() => this.#flow.noScan(this.#now()));
+            this.#atDoor(() => this.#front.noScan(this.#now()));
           },
           onReading: ({ device, objectRaw, ambientRaw, takenAt }) => {
             this.#doctorDoor.tell({ device, what: 'reading' });
-            this.#atDoor(() => this.#flow.reading({ objectRaw, ambientRaw, calibrationAgeDays: this.#calibrationAgeDays() }, takenAt));
+            this.#atDoor(() => this.#front.reading({ objectRaw, ambientRaw, calibrationAgeDays: this.#calibrationAgeDays() }, takenAt));
           },
           onOccupancy: (occupancy) => this.#note(occupancy),
           answers: this.#answers,
@@ -325,13 +326,14 @@ class Kiosk {
   #newPage(): Page {
     return new Page({
       port: this.#config.page.port,
-      onScan: (text) => this.#atDoor(() => this.#flow.scan(text, this.#now())),
+      onScan: (text) => this.#atDoor(() => this.#front.scan(text, this.#now())),
       onStaff: (command) => {
-        this.#atDoor(() => this.#flow.staff(command, this.#now()));
+        this.#atDoor(() => this.#front.command(command, this.#now()));
         this.#audience.page?.refresh();
       },
       health: () => this.#health.snapshot(),
-      direction: () => this.#flow.direction,
+      direction: () => this.#front.direction,
+      isDesk: this.#credentials.role === 'clinic',
     });
   }
 
@@ -355,7 +357,7 @@ class Kiosk {
 
   /** As the staff would: in, out, in again. */
   #turnDoor(): void {
-    this.#atDoor(() => this.#flow.staff(this.#flow.direction === 'in' ? 'door-out' : 'door-in', this.#now()));
+    this.#atDoor(() => this.#front.command(this.#front.direction === 'in' ? 'door-out' : 'door-in', this.#now()));
     this.#audience.page?.refresh();
   }
 
@@ -392,7 +394,6 @@ class Kiosk {
   #calibrationAgeDays(): number | undefined {
     const { calibratedOn } = this.#config.temperature;
     if (calibratedOn === undefined || this.#watch.state === 'unsynced') return undefined;
-    const days = Math.floor((this.#options.clock.wall() - Date.parse(calibratedOn)) / 86_400_000);
-    return Math.min(Math.max(0, days), LONGEST_CALIBRATION_AGE_DAYS);
+    return calibrationAge(calibratedOn, this.#options.clock.wall());
   }
 }

@@ -48,15 +48,16 @@ t.test('board signals: no two different answers look alike without colour', asyn
   t.strictSame(
     [...rhythms.values()].map((kinds) => kinds.join(' ')),
     [
-      'welcome thank-you enrolled',
-      'already-in already-out undone nothing-to-undo staff-menu enrolling',
-      'goodbye',
+      'welcome thank-you sticker-linked enrolled',
+      'already-in already-out undone nothing-to-undo staff-menu took-too-long desk-cleared enrolling',
+      'goodbye result-recorded',
       'door-in',
       'door-out',
       'door-both',
-      'please-measure-again enrol-unreached',
+      'please-measure-again choose-result enrol-unreached',
       'please-see-staff',
-      'not-a-card card-refused card-withdrawn keep-at-home not-enrolled enrol-refused refused-full refused-store',
+      'not-a-card card-refused card-withdrawn keep-at-home not-a-clinic sticker-used sticker-expired sticker-void sticker-refused not-a-sticker clinician-unknown no-test-yet result-there-already not-enrolled enrol-refused refused-full refused-store',
+      'scan-card-now scan-sticker-now scan-test-sticker',
     ],
   );
 });

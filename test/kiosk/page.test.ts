@@ -1,8 +1,8 @@
 import { request } from 'node:http';
 import t from 'tap';
-import type { StaffCommand } from '../../kiosk/check-in-state.ts';
 import type { Feedback, FeedbackKind } from '../../kiosk/feedback.ts';
 import { FEEDBACK_WORDS } from '../../kiosk/feedback-words.ts';
+import type { FrontCommand } from '../../kiosk/front.ts';
 import type { HealthSnapshot } from '../../kiosk/health.ts';
 import { Page } from '../../kiosk/page.ts';
 import type { KeyId, Seq } from '../../protocol/ids.ts';
@@ -34,7 +34,7 @@ interface Asked {
 
 async function opened() {
   const scans: string[] = [];
-  const commands: StaffCommand[] = [];
+  const commands: FrontCommand[] = [];
   const present = { health: WELL };
   const page = new Page({
     port: 0,
