@@ -1,5 +1,5 @@
 /**
- * The tracing core: takes a gateway's ledger entries, keeps scans by day, answers who overlapped with a card, and forgets.
+ * The tracing core: takes ledger entries of one gateway or of many, keeps scans by day, answers who overlapped with a card, and forgets.
  * A card lies here as a keyed hash only; a temperature not at all.
  */
 import { randomBytes } from 'node:crypto';
@@ -9,12 +9,14 @@ import { codeOf, StoreError } from '../protocol/errors.ts';
 import type { DeploymentId, VisitorUuid } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
-import { EntryOpener, type Opened } from './accept.ts';
+import { EntryOpener, namedIn, type Opened } from './accept.ts';
 import { openCoreDb } from './core-db.ts';
 import { type Day, firstKeptDay, startOfDay } from './day.ts';
 import type { DayCounts } from './day-file.ts';
 import { DayKeys } from './day-keys.ts';
 import { DayStore } from './day-store.ts';
+import { DayVisits } from './day-visits.ts';
+import { Gateways, type Machine } from './gateways.ts';
 import { Eraser } from './holder/eraser.ts';
 import { HolderDesk } from './holder/holder-desk.ts';
 import { Revocations } from './holder/revocations.ts';
@@ -22,18 +24,23 @@ import type { Intake, LedgerEntry, Offer } from './intake.ts';
 import { Keeper } from './keep.ts';
 import type { CoreKeys } from './keys.ts';
 import { lockCore } from './lock.ts';
+import { LruMap } from './lru-map.ts';
 import { type Flag, type NoteCounts, Notes, type SetAside } from './notes.ts';
-import { type Contact, DEFAULT_MINIMUM_OVERLAP_MS, OverlapFinder } from './overlap.ts';
-import { CardNames } from './pseudonym.ts';
+import { type Contact, contactsOf, DEFAULT_MINIMUM_OVERLAP_MS } from './overlap.ts';
+import { CardNames, type CardPseudonym } from './pseudonym.ts';
 import { type Db, inStore } from './sqlite.ts';
 import { Streams } from './streams.ts';
+import { CardTable } from './trace/card-table.ts';
+import type { BackwardCluster, Exposure, TracedCase, TracePolicy } from './trace/trace.ts';
+import { backwardClusters, trace } from './trace/tracer.ts';
+import { Turns } from './trace/turns.ts';
 
 export const DEFAULT_RETENTION_DAYS = 21;
 
 export interface CoreOptions {
   /** Holds core.db, `days/` and the lock; made if it is not there. The keys lie wherever `makeCoreKeys` was told. */
   readonly dir: string;
-  /** Rows of another deployment are set aside. */
+  /** Of its first gateway; others are added (`gateways`). Rows of another deployment than their gateway's are set aside. */
   readonly deployment: DeploymentId;
   readonly keys: CoreKeys;
   readonly clock: Clock;
@@ -51,6 +58,8 @@ export interface CoreCounts extends DayCounts, NoteCounts {
 
 /** Entries opened before they are kept together: one sync of core.db and one of each day for all of them. */
 const ENTRIES_AT_A_TIME = 256;
+/** Gateways whose kiosks' content keys are remembered; the others' are opened again. */
+const MOST_OPENERS = 64;
 /** How often it is looked whether a day is past retention; also at opening and with each accept. */
 const SWEEP_EVERY_MS = 600_000;
 
@@ -73,6 +82,8 @@ export async function openCore(options: CoreOptions): Promise<Core> {
 export class Core implements Intake {
   /** For whoever proves that a card is theirs, and for gateways that have to know which were taken back. */
   readonly holder: HolderDesk;
+  /** Whose ledgers it takes, and what kiosks and venues are whose. */
+  readonly gateways: Gateways;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #names: CardNames;
@@ -84,17 +95,20 @@ export class Core implements Intake {
   readonly #notes: Notes;
   readonly #keeper: Keeper;
   readonly #revocations: Revocations;
-  readonly #opener: EntryOpener;
+  readonly #first: Machine;
+  readonly #openers = new LruMap<number, EntryOpener>(MOST_OPENERS, (opener) => opener.close());
+  readonly #takenOf = new Map<number, number>();
+  readonly #keys: CoreKeys;
   #cancelSweep: () => void = () => {};
   #sweptFor: Day | undefined;
   #isOpen = true;
-  #taken = 0;
 
   /** Use `openCore`. */
   constructor(options: CoreOptions, unlock: () => void) {
     const { dir, keys, clock, log } = options;
     this.#clock = clock;
     this.#log = log;
+    this.#keys = keys;
     this.#names = new CardNames(keys.pseudonymKey);
     this.#retentionDays = Math.min(options.retentionDays ?? DEFAULT_RETENTION_DAYS, DEFAULT_RETENTION_DAYS);
     this.#unlock = unlock;
@@ -130,8 +144,8 @@ export class Core implements Intake {
         clock,
         log,
       });
-      this.#taken = this.#notes.taken;
-      this.#opener = new EntryOpener({ deployment: options.deployment, keys, log });
+      this.gateways = new Gateways(this.#db);
+      this.#first = this.gateways.first(options.deployment, clock.wall());
       this.dropExpired();
     } catch (error) {
       this.#db.close();
@@ -141,21 +155,50 @@ export class Core implements Intake {
     this.holder.open();
   }
 
-  async accept(entries: readonly LedgerEntry[], { isReplay = false }: Offer = {}): Promise<void> {
-    for (let start = 0; start < entries.length; start += ENTRIES_AT_A_TIME) {
-      const opened: Opened[] = [];
-      const some = entries.slice(start, start + ENTRIES_AT_A_TIME);
-      for (const entry of some) opened.push(await this.#opener.open(entry));
-      this.#refuseClosed();
-      if (this.#sweptFor !== this.#firstDay()) this.dropExpired();
-      // Written down with what comes next, so that it costs no sync of its own: it lags, and is never ahead of a day's file.
-      this.#keeper.keep(this.#withoutRevoked(opened), { firstDay: this.#firstDay(), nowMs: this.#clock.wall(), taken: this.#taken });
-      if (!isReplay) this.#taken = some.at(-1)?.position ?? this.#taken;
-    }
+  /** As what its first gateway offers. */
+  accept(entries: readonly LedgerEntry[], offer: Offer = {}): Promise<void> {
+    return this.#accept(this.#first, entries, offer);
   }
 
   taken(): Promise<number> {
-    return Promise.resolve(this.#taken);
+    return this.intakeOf(this.#first).taken() as Promise<number>;
+  }
+
+  /** What another gateway offers its ledger to. */
+  intakeOf(gateway: Machine): Intake {
+    return {
+      accept: (entries, offer = {}) => this.#accept(gateway, entries, offer),
+      taken: () => Promise.resolve(this.#taken(gateway)),
+    };
+  }
+
+  async #accept(gateway: Machine, entries: readonly LedgerEntry[], { isReplay = false }: Offer): Promise<void> {
+    for (let start = 0; start < entries.length; start += ENTRIES_AT_A_TIME) {
+      const opened: Opened[] = [];
+      const some = entries.slice(start, start + ENTRIES_AT_A_TIME);
+      for (const entry of some) opened.push(await this.#open(gateway, entry, isReplay));
+      this.#refuseClosed();
+      if (this.#sweptFor !== this.#firstDay()) this.dropExpired();
+      // Written down with what comes next, so that it costs no sync of its own: it lags, and is never ahead of a day's file.
+      const noteTaken = () => this.gateways.setTaken(gateway.no, this.#taken(gateway));
+      this.#keeper.keep(this.#withoutRevoked(opened), { firstDay: this.#firstDay(), nowMs: this.#clock.wall(), noteTaken });
+      if (!isReplay) this.#takenOf.set(gateway.no, some.at(-1)?.position ?? this.#taken(gateway));
+    }
+  }
+
+  async #open(gateway: Machine, entry: LedgerEntry, isReplay: boolean): Promise<Opened> {
+    const { deployment = this.#first.deployment as DeploymentId } = gateway;
+    const opener = this.#openers.getOrMake(gateway.no, () => new EntryOpener({ deployment, keys: this.#keys, log: this.#log }));
+    const opened = await opener.open(entry);
+    this.#refuseClosed();
+    const isNothing = opened.events.length === 0 && opened.flag === undefined && opened.doubt === undefined;
+    return isNothing || this.gateways.own(gateway, namedIn(entry), isReplay) ? opened : opener.refuseForeign(entry);
+  }
+
+  #taken({ no }: Machine): number {
+    const held = this.#takenOf.get(no) ?? this.gateways.taken(no);
+    this.#takenOf.set(no, held);
+    return held;
   }
 
   /**
@@ -169,15 +212,34 @@ export class Core implements Intake {
   ): Contact[] {
     this.#refuseClosed();
     const { minimumOverlapMs = DEFAULT_MINIMUM_OVERLAP_MS, onUnreadable } = options;
-    const question = {
-      minimumOverlapMs,
-      nowMs: this.#clock.wall(),
-      firstDay: this.#firstDay(),
-      answerKey: randomBytes(32),
-      ...(onUnreadable && { onUnreadable }),
-    };
-    const finder = new OverlapFinder({ days: this.#days, streams: this.#streams, notes: this.#notes }, question);
-    return finder.contactsOf(this.#names.of(card));
+    const question = { minimumOverlapMs, nowMs: this.#clock.wall(), answerKey: randomBytes(32) };
+    return contactsOf(this.#visits(onUnreadable), this.#names.of(card), question);
+  }
+
+  /**
+   * Who was exposed to a case, as docs/tracing.md defines it: high before medium. Others have their turn meanwhile; what is kept meanwhile may
+   * or may not be in it.
+   * @throws StoreError of a day that can not be read; the signal's reason when it is aborted.
+   */
+  async traceCase(traced: TracedCase, policy: TracePolicy, signal: AbortSignal): Promise<Exposure[]> {
+    this.#refuseClosed();
+    const question = { ...traced, policy, nowMs: this.#clock.wall() };
+    const { exposures } = await trace(this.#visits(), question, new Turns(this.#clock, signal));
+    return [...exposures];
+  }
+
+  /** Where a case may have been infected: with how many it was at each venue, and how many of them are among `cases`. @throws as `traceCase`. */
+  async backwardClusters(
+    traced: TracedCase,
+    policy: TracePolicy,
+    cases: readonly CardPseudonym[],
+    signal: AbortSignal,
+  ): Promise<BackwardCluster[]> {
+    this.#refuseClosed();
+    const known = new CardTable(cases.length);
+    for (const card of cases) known.number(card, 0);
+    const isCase = (names: Uint8Array, at: number): boolean => known.find(names, at) >= 0;
+    return backwardClusters(this.#visits(), { ...traced, policy, nowMs: this.#clock.wall(), isCase }, new Turns(this.#clock, signal));
   }
 
   /** The flags that stand against a card, cleared ones left out. */
@@ -199,6 +261,7 @@ export class Core implements Intake {
     for (const day of past) this.dropDay(day);
     this.#notes.sweep(this.#clock.wall(), startOfDay(firstDay));
     this.#streams.lookUpAnew();
+    this.gateways.lookUpAnew();
     this.#sweptFor = firstDay;
     return past.length;
   }
@@ -235,7 +298,7 @@ export class Core implements Intake {
     this.#isOpen = false;
     this.#cancelSweep();
     this.holder.close();
-    this.#opener.close();
+    this.#openers.clear();
     this.#days.close();
     inStore('core.db', () => this.#db.close());
     this.#unlock();
@@ -265,6 +328,11 @@ export class Core implements Intake {
       }
       this.#sweepLater();
     });
+  }
+
+  #visits(onUnreadable?: (day: Day, error: StoreError) => void): DayVisits {
+    const sources = { days: this.#days, streams: this.#streams, notes: this.#notes };
+    return new DayVisits(sources, { firstDay: this.#firstDay(), ...(onUnreadable && { onUnreadable }) });
   }
 
   #heldDays(): Day[] {

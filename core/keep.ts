@@ -7,9 +7,9 @@ import type { Opened, PlacedEvent } from './accept.ts';
 import { type Day, dayOf, startOfDay } from './day.ts';
 import type { StoredReading, StoredScan } from './day-file.ts';
 import type { DayStore } from './day-store.ts';
+import { MOST_UNCERTAINTY_MS } from './day-visits.ts';
 import type { DoubtEntry, FlagEntry, RowIdentity } from './intake.ts';
 import type { Notes, RowNumber } from './notes.ts';
-import { MOST_UNCERTAINTY_MS } from './overlap.ts';
 import type { CardNames } from './pseudonym.ts';
 import { type Db, inStore } from './sqlite.ts';
 import type { Streams } from './streams.ts';
@@ -27,8 +27,8 @@ interface Now {
   /** The oldest day within retention. */
   readonly firstDay: Day;
   readonly nowMs: number;
-  /** Up to which position all that came before is durable. */
-  readonly taken: number;
+  /** Writes down, within the same transaction, up to which position all that came before is durable. */
+  readonly noteTaken: () => void;
 }
 
 /** What lies in a day's file. */
@@ -53,7 +53,7 @@ export class Keeper {
     try {
       inStore('core.db', () =>
         db.transaction(() => {
-          this.#stores.notes.setTaken(now.taken);
+          now.noteTaken();
           for (const { events, flag, doubt, setAside } of opened) {
             for (const event of events) this.#noteEvent(event, now);
             if (flag !== undefined) this.#noteFlag(flag);
@@ -138,7 +138,15 @@ export class Keeper {
         const groupSize = event.type === 'check-in' ? event.groupSize : 1;
         const uncertaintyMs = Math.min(row.uncertaintyMs, MOST_UNCERTAINTY_MS);
         const venue = this.#stores.streams.venueNumber(placement.venue);
-        scans.push({ ...at, venue, kind: event.type, uncertaintyMs, dwellMs: placement.dwellMs, groupSize });
+        scans.push({
+          ...at,
+          venue,
+          kind: event.type,
+          uncertaintyMs,
+          dwellMs: placement.dwellMs,
+          lingeringMs: placement.lingeringMs,
+          groupSize,
+        });
       }
     }
     this.#stores.days.findOrMake(day).add(scans, readings);

@@ -14,9 +14,10 @@ import { openCoreDb } from './core-db.ts';
 import { type Day, firstKeptDay } from './day.ts';
 import { DayKeys } from './day-keys.ts';
 import { DayStore } from './day-store.ts';
+import { DayVisits } from './day-visits.ts';
 import type { CoreKeys } from './keys.ts';
 import { Notes } from './notes.ts';
-import { type Contact, DEFAULT_MINIMUM_OVERLAP_MS, OverlapFinder } from './overlap.ts';
+import { type Contact, contactsOf, DEFAULT_MINIMUM_OVERLAP_MS } from './overlap.ts';
 import { CardNames } from './pseudonym.ts';
 import { Streams } from './streams.ts';
 
@@ -60,15 +61,9 @@ export function answerOverlaps(
   try {
     const firstDay = firstKeptDay(clock.wall(), retentionDays);
     const onUnreadable = (day: Day) => unreadableDays.push(day);
-    const sources = { days, streams: new Streams(db), notes: new Notes(db) };
-    const finder = new OverlapFinder(sources, {
-      minimumOverlapMs,
-      nowMs: clock.wall(),
-      firstDay,
-      answerKey: randomBytes(32),
-      onUnreadable,
-    });
-    contacts = finder.contactsOf(new CardNames(keys.pseudonymKey).of(card));
+    const visits = new DayVisits({ days, streams: new Streams(db), notes: new Notes(db) }, { firstDay, onUnreadable });
+    const question = { minimumOverlapMs, nowMs: clock.wall(), answerKey: randomBytes(32) };
+    contacts = contactsOf(visits, new CardNames(keys.pseudonymKey).of(card), question);
   } finally {
     days.close();
     db.close();

@@ -33,18 +33,23 @@ export interface Scan extends RowName {
   readonly uncertaintyMs: number;
   /** Of the venue, when the row was taken; 0 or more. */
   readonly dwellMs: number;
+  /** Of the venue, when the row was taken; 0 or more. */
+  readonly lingeringMs: number;
   /** 1 to 99; of no meaning at a check-out. */
   readonly groupSize: number;
   /** Whether the gateway's triage doubts it. */
   readonly isDoubtful: boolean;
 }
 
+/** No air is said to linger for longer. */
+export const LONGEST_LINGERING_MS = 24 * 3_600_000;
+
 export interface TakenBack {
   readonly kind: 'undo';
   readonly of: RowName;
 }
 
-export type CardEvent = Scan | TakenBack;
+export type CardEvent<S extends Scan = Scan> = S | TakenBack;
 
 /** From `fromMs` up to and without `toMs`; never ends before it starts. */
 export interface Span {
@@ -52,7 +57,7 @@ export interface Span {
   readonly toMs: number;
 }
 
-export interface Visit {
+export interface Visit<S extends Scan = Scan> {
   readonly venue: VenueId;
   readonly startMs: number;
   readonly endMs: number;
@@ -65,31 +70,34 @@ export interface Visit {
   readonly groupSize: number;
   /** Whether any scan that it is made of is doubtful, the one that closed it among them. */
   readonly isDoubtful: boolean;
+  /** How long after it others may still meet what was left in the air: the most that any scan of it told of, that at another venue left out. */
+  readonly lingeringMs: number;
+  /** The scans that it is made of, by their order, the one that closed it last. */
+  readonly scans: readonly S[];
 }
 
 /** @returns how long two spans have in common, ms; 0 when they do not meet. */
 export const overlapMs = (a: Span, b: Span): number => Math.max(0, Math.min(a.toMs, b.toMs) - Math.max(a.fromMs, b.fromMs));
 
 /** A visit that nothing has closed yet. */
-interface Stay {
-  readonly first: Scan;
-  readonly last: Scan;
-  readonly groupSize: number;
-  readonly isDoubtful: boolean;
+interface Stay<S extends Scan> {
+  readonly first: S;
+  readonly last: S;
+  readonly scans: S[];
 }
 
 /**
  * @param events all that is known of one card, in any order; the same row twice counts once; undos of others' rows do nothing.
  * @returns its visits in the order of their start; none overlaps another, disregarding uncertainty.
  */
-export function visitsOf(events: readonly CardEvent[]): Visit[] {
-  const visits: Visit[] = [];
-  let stay: Stay | undefined;
+export function visitsOf<S extends Scan>(events: readonly CardEvent<S>[]): Visit<S>[] {
+  const visits: Visit<S>[] = [];
+  let stay: Stay<S> | undefined;
   for (const scan of standingScans(events)) {
     if (stay !== undefined && scan.venue === stay.last.venue) {
       if (scan.kind === 'check-in' && scan.atMs <= dwellEnd(stay.last)) {
-        const groupSize = Math.max(stay.groupSize, scan.groupSize);
-        stay = { first: stay.first, last: scan, groupSize, isDoubtful: stay.isDoubtful || scan.isDoubtful };
+        if (!isThere(stay, scan)) stay.scans.push(scan);
+        stay = { first: stay.first, last: scan, scans: stay.scans };
         continue;
       }
       if (scan.kind === 'check-out' && scan.atMs <= stay.last.atMs + LONGEST_STAY_MS) {
@@ -100,35 +108,46 @@ export function visitsOf(events: readonly CardEvent[]): Visit[] {
     }
     if (scan.kind === 'check-out') continue;
     if (stay !== undefined) visits.push(scan.atMs <= dwellEnd(stay.last) ? closedElsewhere(stay, scan) : closedByDwell(stay));
-    stay = { first: scan, last: scan, groupSize: scan.groupSize, isDoubtful: scan.isDoubtful };
+    stay = { first: scan, last: scan, scans: [scan] };
   }
   if (stay !== undefined) visits.push(closedByDwell(stay));
   return visits;
 }
 
-const dwellEnd = (scan: Scan): number => scan.atMs + Math.min(scan.dwellMs, LONGEST_STAY_MS);
+/** @returns until when a check-in keeps its visit open by itself. */
+export const dwellEnd = (scan: Scan): number => scan.atMs + Math.min(scan.dwellMs, LONGEST_STAY_MS);
 
-const closedByDwell = (stay: Stay): Visit => {
+const closedByDwell = <S extends Scan>(stay: Stay<S>): Visit<S> => {
   const endMs = dwellEnd(stay.last);
-  return visit(stay, 'dwell', endMs, endMs - stay.last.uncertaintyMs, endMs + stay.last.uncertaintyMs);
+  return visit(stay, stay.scans, 'dwell', endMs, endMs - stay.last.uncertaintyMs, endMs + stay.last.uncertaintyMs);
 };
 
-const closedByCheckOut = (stay: Stay, scan: Scan): Visit =>
-  visit(closing(stay, scan), 'check-out', scan.atMs, scan.atMs - scan.uncertaintyMs, scan.atMs + scan.uncertaintyMs);
+const closedByCheckOut = <S extends Scan>(stay: Stay<S>, scan: S): Visit<S> =>
+  visit(stay, [...stay.scans, scan], 'check-out', scan.atMs, scan.atMs - scan.uncertaintyMs, scan.atMs + scan.uncertaintyMs);
 
 /** However unsure the other kiosk's clock, the visit is no longer than the dwell would have let it be. */
-const closedElsewhere = (stay: Stay, scan: Scan): Visit => {
+const closedElsewhere = <S extends Scan>(stay: Stay<S>, scan: S): Visit<S> => {
   const endMs = dwellEnd(stay.last);
   const earliestMs = Math.min(scan.atMs - scan.uncertaintyMs, endMs - stay.last.uncertaintyMs);
   const latestMs = Math.min(scan.atMs + scan.uncertaintyMs, endMs + stay.last.uncertaintyMs);
-  return visit(closing(stay, scan), 'check-in-elsewhere', scan.atMs, earliestMs, latestMs);
+  return visit(stay, [...stay.scans, scan], 'check-in-elsewhere', scan.atMs, earliestMs, latestMs);
 };
 
-const closing = (stay: Stay, scan: Scan): Stay => ({ ...stay, isDoubtful: stay.isDoubtful || scan.isDoubtful });
-
-function visit(stay: Stay, closedBy: Visit['closedBy'], endMs: number, earliestEndMs: number, latestEndMs: number): Visit {
-  const { first, groupSize, isDoubtful } = stay;
+function visit<S extends Scan>(
+  { first }: Stay<S>,
+  scans: readonly S[],
+  closedBy: Visit['closedBy'],
+  endMs: number,
+  earliestEndMs: number,
+  latestEndMs: number,
+): Visit<S> {
   const latestStartMs = first.atMs + first.uncertaintyMs;
+  let [groupSize, lingeringMs, isDoubtful] = [1, 0, false];
+  for (const scan of scans) {
+    isDoubtful ||= scan.isDoubtful;
+    if (scan.venue === first.venue) lingeringMs = Math.max(lingeringMs, Math.min(scan.lingeringMs, LONGEST_LINGERING_MS));
+    if (scan.venue === first.venue && scan.kind === 'check-in') groupSize = Math.max(groupSize, scan.groupSize);
+  }
   return {
     venue: first.venue,
     startMs: first.atMs,
@@ -138,17 +157,22 @@ function visit(stay: Stay, closedBy: Visit['closedBy'], endMs: number, earliestE
     closedBy,
     groupSize,
     isDoubtful,
+    lingeringMs,
+    scans,
   };
 }
+
+/** A row that came twice lies behind itself. */
+const isThere = <S extends Scan>({ last }: Stay<S>, scan: S): boolean => last.seq === scan.seq && last.source === scan.source;
 
 /**
  * The scans that were not taken back, in an order that is the same however they arrived. One that came twice need not be told: behind
  * itself, at the same instant, it is the same card again while in, or a check-out while not in.
  */
-function standingScans(events: readonly CardEvent[]): Scan[] {
+function standingScans<S extends Scan>(events: readonly CardEvent<S>[]): S[] {
   const takenBack = new Set<string>();
   for (const event of events) if (event.kind === 'undo') takenBack.add(rowText(event.of));
-  return events.filter((event): event is Scan => event.kind !== 'undo' && !takenBack.has(rowText(event))).sort(inOrder);
+  return events.filter((event): event is S => event.kind !== 'undo' && !takenBack.has(rowText(event))).sort(inOrder);
 }
 
 const rowText = (row: RowName): string => `${row.source}/${row.seq}`;

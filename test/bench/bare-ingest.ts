@@ -48,6 +48,7 @@ export class BareIngest {
       triage,
       quarantine,
       clinicians: { find: () => undefined },
+      erasedCards: { has: () => false },
     });
   }
 

@@ -42,6 +42,7 @@ function dayScans(count: number, random: () => number): StoredScan[] {
     atMs: FIRST_MS + Math.floor((i * DAY_MS) / count),
     uncertaintyMs: 2_000,
     dwellMs: 3_600_000,
+    lingeringMs: 0,
     groupSize: 1,
   }));
 }

@@ -24,6 +24,7 @@ const scan = (seq: number): StoredScan => ({
   atMs: 1_000 * seq,
   uncertaintyMs: 0,
   dwellMs: 3_600_000,
+  lingeringMs: 0,
   groupSize: 1,
 });
 

@@ -61,7 +61,13 @@ export class KioskStub {
     this.#keys = keys;
     this.kiosk = before?.kiosk ?? newPlaceId<KioskId>();
     this.signingKey = before?.signingKey ?? generateSigningKey();
-    const place = { venue: newPlaceId<VenueId>(), entrance: newPlaceId<EntranceId>(), direction: 'both', dwellMs: HOUR, lingeringMs: 0 } as const;
+    const place = {
+      venue: newPlaceId<VenueId>(),
+      entrance: newPlaceId<EntranceId>(),
+      direction: 'both',
+      dwellMs: HOUR,
+      lingeringMs: 0,
+    } as const;
     this.placement = { ...place, ...placement };
     const { kiosk, epoch, keyId } = this;
     this.#sealer = new RowSealer({ deployment: DEPLOYMENT, kiosk, epoch, keyId }, this.#contentKey);

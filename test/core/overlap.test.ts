@@ -218,12 +218,11 @@ function pairOf(visit: Visit, other: Visit, minimumOverlapMs: number): Omit<Cont
 }
 
 const scansOf = (card: number, rows: readonly TownRow[]): Scan[] =>
-  rows.flatMap(({ kiosk, seq, venue, happening, atMs, uncertaintyMs = 0, dwellMs = 0 }) => {
+  rows.flatMap(({ kiosk, seq, venue, happening, atMs, uncertaintyMs = 0, dwellMs = 0, lingeringMs = 0 }) => {
     if (happening.type !== 'check-in' && happening.type !== 'check-out') return [];
     if (Buffer.compare(happening.card, cardOf(card)) !== 0) return [];
     const groupSize = happening.type === 'check-in' ? happening.groupSize : 1;
     const source = `${idOf('k', kiosk)}/${Buffer.from(keyIdOf(kiosk)).toString('hex').toUpperCase()}`;
-    return [
-      { kind: happening.type, source, seq, venue: idOf<VenueId>('v', venue), atMs, uncertaintyMs, dwellMs, groupSize, isDoubtful: false },
-    ];
+    const at = { venue: idOf<VenueId>('v', venue), atMs, uncertaintyMs, dwellMs, lingeringMs };
+    return [{ kind: happening.type, source, seq, ...at, groupSize, isDoubtful: false }];
   });

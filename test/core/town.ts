@@ -4,9 +4,10 @@ import { openCoreDb } from '../../core/core-db.ts';
 import type { Day } from '../../core/day.ts';
 import { DayKeys } from '../../core/day-keys.ts';
 import { DayStore, type DayStoreOptions } from '../../core/day-store.ts';
+import { DayVisits, type VisitLook } from '../../core/day-visits.ts';
 import { Keeper } from '../../core/keep.ts';
 import { Notes } from '../../core/notes.ts';
-import { type Contact, OverlapFinder, type OverlapQuestion } from '../../core/overlap.ts';
+import { type Contact, contactsOf, type OverlapQuestion } from '../../core/overlap.ts';
 import { CardNames } from '../../core/pseudonym.ts';
 import { Streams } from '../../core/streams.ts';
 import type { Happening } from '../../protocol/event.ts';
@@ -87,7 +88,7 @@ export class Town {
     this.#keeper.keep([opened], { ...now, taken: 0 });
   }
 
-  contactsOf(card: VisitorUuid, question: Partial<OverlapQuestion>): Contact[] {
+  contactsOf(card: VisitorUuid, question: Partial<OverlapQuestion & VisitLook>): Contact[] {
     const asked = {
       minimumOverlapMs: 900_000,
       nowMs: Number.MAX_SAFE_INTEGER,
@@ -95,7 +96,7 @@ export class Town {
       answerKey: Buffer.alloc(32, 9),
       ...question,
     };
-    return new OverlapFinder(this, asked).contactsOf(NAMES.of(card));
+    return contactsOf(new DayVisits(this, asked), NAMES.of(card), asked);
   }
 
   close(): void {

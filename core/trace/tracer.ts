@@ -1,0 +1,177 @@
+/**
+ * Traces one case: whom it met, whom those met, and where it may have been infected itself. Pure over a store that is read; the definitions
+ * are in docs/tracing.md.
+ */
+import type { CardVisit, VisitStore } from '../store.ts';
+import { LONGEST_LINGERING_MS, type Span } from '../visit.ts';
+import { CardTable } from './card-table.ts';
+import { eachMet, isCertain, type Sought } from './encounters.ts';
+import { type Met, meetingOf, weightier } from './meetings.ts';
+import type { BackwardCluster, Exposure, Meeting, TracedCase, TracePolicy } from './trace.ts';
+import type { Turns } from './turns.ts';
+
+export interface TraceQuestion extends TracedCase {
+  /** When it is asked. */
+  readonly nowMs: number;
+  readonly policy: TracePolicy;
+}
+
+export interface Traced {
+  /** High before medium, the first order before the second, then by name. */
+  readonly exposures: readonly Exposure[];
+  /** Visits that were compared. */
+  readonly lookedAt: number;
+}
+
+/** What is known of a card that met the case. */
+interface First {
+  readonly meetings: Met[];
+  isHigh: boolean;
+  /** The earliest of those that make it a person between; `undefined` where none does. */
+  between: Met | undefined;
+}
+
+interface Second {
+  met: Met;
+  between: number;
+}
+
+/** @throws StoreError; the reason of the signal that `turns` was given, when it is aborted. */
+export async function trace(store: VisitStore, question: TraceQuestion, turns: Turns): Promise<Traced> {
+  const { card, nowMs, policy } = question;
+  const anchorMs = Math.min(question.anchorMs, nowMs);
+  const high: Span = { fromMs: anchorMs - policy.highWindowMs, toMs: anchorMs };
+  const far: Span = { fromMs: anchorMs - policy.farWindowMs, toMs: anchorMs };
+  const cards = new CardTable();
+  cards.number(card, 0);
+  const firsts: (First | undefined)[] = [undefined];
+  let lookedAt = 0;
+
+  const shortestMs = Math.min(policy.minimumOverlapMs, policy.mediumMinimumOverlapMs);
+  for (const visit of store.visitsOf(card, reach(far))) {
+    if (turns.isOver) await turns.next();
+    const sought = infectorOf(visit, nowMs, shortestMs, far);
+    lookedAt += eachMet(store, sought, (block, index, fromMs, toMs) => {
+      const number = cards.number(block.columns.names, index * 16);
+      if (number === 0) return;
+      let first = firsts[number];
+      if (first === undefined) {
+        first = { meetings: [], isHigh: false, between: undefined };
+        firsts[number] = first;
+      }
+      const met: Met = { sought, block, index, fromMs, toMs, isCertain: false };
+      const isInHigh = toMs >= high.fromMs;
+      if (toMs - fromMs >= policy.minimumOverlapMs) {
+        first.meetings.push(met);
+        first.isHigh ||= isInHigh;
+      }
+      if (isInHigh && toMs - fromMs >= policy.mediumMinimumOverlapMs && (first.between === undefined || fromMs < first.between.fromMs))
+        first.between = met;
+    });
+  }
+
+  const seconds = new Map<number, Second>();
+  const known = cards.size;
+  for (let number = 1; number < known; number++) {
+    const between = firsts[number]?.between;
+    if (between === undefined) continue;
+    // Before they met the case they could hand nothing on.
+    const window: Span = { fromMs: Math.max(high.fromMs, between.fromMs + 1), toMs: high.toMs };
+    for (const visit of store.visitsOf(cards.name(number), reach(window))) {
+      if (turns.isOver) await turns.next();
+      const sought = infectorOf(visit, nowMs, policy.mediumMinimumOverlapMs, window);
+      lookedAt += eachMet(store, sought, (block, index, fromMs, toMs) => {
+        const third = cards.number(block.columns.names, index * 16);
+        if (third === 0 || third === number || (firsts[third]?.meetings.length ?? 0) > 0) return;
+        const met: Met = { sought, block, index, fromMs, toMs, isCertain: isCertain(sought, block, index) };
+        const held = seconds.get(third);
+        if (held === undefined) seconds.set(third, { met, between: number });
+        else if (weightier({ met, between: cards.name(number) }, { met: held.met, between: cards.name(held.between) })) {
+          held.met = met;
+          held.between = number;
+        }
+      });
+    }
+  }
+  return { exposures: await exposuresOf({ cards, firsts, seconds, policy }, turns), lookedAt };
+}
+
+interface Found {
+  readonly cards: CardTable;
+  readonly firsts: readonly (First | undefined)[];
+  readonly seconds: ReadonlyMap<number, Second>;
+  readonly policy: TracePolicy;
+}
+
+async function exposuresOf({ cards, firsts, seconds, policy }: Found, turns: Turns): Promise<Exposure[]> {
+  const exposures: Exposure[] = [];
+  for (const [number, first] of firsts.entries()) {
+    if (turns.isOver) await turns.next();
+    const [earliest, ...others] = (first?.meetings ?? [])
+      .map((met) => meetingOf(met, policy.minimumOverlapMs))
+      .sort((a, b) => a.span.fromMs - b.span.fromMs || a.span.toMs - b.span.toMs);
+    if (first === undefined || earliest === undefined) continue;
+    exposures.push({ card: cards.name(number), priority: first.isHigh ? 'high' : 'medium', order: 1, meetings: [earliest, ...others] });
+  }
+  const vias = new Map<number, Meeting>();
+  for (const [number, { met, between }] of seconds) {
+    if (turns.isOver) await turns.next();
+    const first = firsts[between]?.between;
+    let meeting = vias.get(between);
+    if (meeting === undefined && first !== undefined) {
+      meeting = meetingOf(first, policy.mediumMinimumOverlapMs);
+      vias.set(between, meeting);
+    }
+    const via = meeting && { card: cards.name(between), meeting };
+    const meetings = [meetingOf(met, policy.mediumMinimumOverlapMs)] as const;
+    exposures.push({ card: cards.name(number), priority: 'medium', order: 2, meetings: [...meetings], ...(via && { via }) });
+  }
+  return exposures.sort(byPriority);
+}
+
+const byPriority = (a: Exposure, b: Exposure): number =>
+  (a.priority === b.priority ? 0 : a.priority === 'high' ? -1 : 1) || a.order - b.order || Buffer.compare(a.card, b.card);
+
+/** @returns where a case met whom it may have been infected by, each of its visits apart, by their start. @throws as `trace`. */
+export async function backwardClusters(
+  store: VisitStore,
+  question: TraceQuestion & { readonly isCase: (names: Uint8Array, at: number) => boolean },
+  turns: Turns,
+): Promise<BackwardCluster[]> {
+  const { card, nowMs, policy, isCase } = question;
+  const anchorMs = Math.min(question.anchorMs, nowMs);
+  const window: Span = { fromMs: anchorMs - policy.backwardWindowMs, toMs: anchorMs };
+  const own = new CardTable();
+  own.number(card, 0);
+  const clusters: BackwardCluster[] = [];
+  for (const visit of store.visitsOf(card, window)) {
+    if (turns.isOver) await turns.next();
+    const { possible, certain } = visit;
+    const sought: Sought = { visit, span: possible, certain, minimumMs: policy.minimumOverlapMs, nowMs, window, isBackward: true };
+    const met = new CardTable();
+    let cases = 0;
+    eachMet(store, sought, ({ columns: { names } }, index) => {
+      if (own.find(names, index * 16) === 0 || met.find(names, index * 16) >= 0) return;
+      met.number(names, index * 16);
+      if (isCase(names, index * 16)) cases += 1;
+    });
+    const span = { fromMs: possible.fromMs, toMs: Math.min(possible.toMs, nowMs) };
+    if (met.size > 0) clusters.push({ venue: visit.venue, span, visitors: met.size, cases });
+  }
+  return clusters.sort((a, b) => a.span.fromMs - b.span.fromMs || (a.venue < b.venue ? -1 : 1));
+}
+
+/** A visit whose meetings can touch `window` touches this: the air may linger after it. */
+const reach = ({ fromMs, toMs }: Span): Span => ({ fromMs: fromMs - LONGEST_LINGERING_MS, toMs });
+
+function infectorOf(visit: CardVisit, nowMs: number, minimumMs: number, window: Span): Sought {
+  const { possible, certain, lingeringMs } = visit;
+  return {
+    visit,
+    span: { fromMs: possible.fromMs, toMs: possible.toMs + lingeringMs },
+    certain: certain && { fromMs: certain.fromMs, toMs: certain.toMs + lingeringMs },
+    minimumMs,
+    nowMs,
+    window,
+  };
+}

@@ -1,0 +1,29 @@
+/** Lets others have their turn in the middle of long work: what waits behind it in this process, a PUBACK among them, waits some milliseconds at most. */
+import type { Clock } from '../../protocol/time.ts';
+
+/** Half of what may be held at most: a step between two looks at the clock takes time as well. */
+const HOLD_MS = 5;
+
+export class Turns {
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  #sinceMs: number;
+
+  constructor(clock: Clock, signal: AbortSignal) {
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#sinceMs = clock.monotonic();
+  }
+
+  /** Whether it is time for `next`. */
+  get isOver(): boolean {
+    return this.#clock.monotonic() - this.#sinceMs >= HOLD_MS;
+  }
+
+  /** Resolves when others had their turn. @throws the reason of the signal when that is aborted. */
+  async next(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#signal.throwIfAborted();
+    this.#sinceMs = this.#clock.monotonic();
+  }
+}
