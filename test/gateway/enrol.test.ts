@@ -90,6 +90,16 @@ t.test('enrolment: a code that is unknown, expired or withdrawn is refused by it
   t.equal((await candidate.enrol(code)).kiosk, candidate.kiosk, 'the code is still good');
 });
 
+t.test('enrolment: codes that nobody can use any more are forgotten while the gateway runs', async (t) => {
+  const gateway = await startTestGateway(t);
+  const code = await codeFrom(gateway);
+  await t.rejects(new Candidate().enrol({ ...code, secret: new Uint8Array(16) }), { code: 'enrol.unknown' });
+  gateway.clock.stepWall(61 * DAY_MS);
+  await t.rejects(new Candidate().enrol(code), { code: 'enrol.expired' }, 'two months later it is still known');
+  await gateway.clock.leap(HOUR_MS);
+  await t.rejects(new Candidate().enrol(code), { code: 'enrol.unknown' });
+});
+
 t.test('enrolment: a gateway with another key is told nothing', async (t) => {
   const gateway = await startTestGateway(t);
   const code = await codeFrom(gateway);
