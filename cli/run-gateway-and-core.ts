@@ -52,7 +52,7 @@ export async function runGatewayAndCore(
   const keys = await (hasCore ? readCoreKeys : makeCoreKeys)(paths.coreKeys);
   const core = await openCore({ dir: paths.core, deployment, keys, clock, log, retentionDays: config.retentionDays });
   try {
-    const gateway = await runGateway(config, { ...doors, intake: core, recipients: [keys.recipient] }, signal);
+    const gateway = await runGateway(config, { ...doors, intake: core, revocations: core.holder, recipients: [keys.recipient] }, signal);
     return { gateway, core, done: gateway.done.finally(() => core.close()) };
   } catch (error) {
     core.close();

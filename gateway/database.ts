@@ -124,6 +124,15 @@ export function copyDatabase(path: string, key: Uint8Array, to: string): void {
   });
 }
 
+/**
+ * Moves the write-ahead log into the file and cuts it to nothing, so that what was deleted lies nowhere.
+ * @throws StoreError `store.busy` while somebody else reads: to be tried again.
+ */
+export function emptyLog(db: Db, subject: string): void {
+  const busy = translating(subject, () => db.pragma('wal_checkpoint(TRUNCATE)'));
+  if (busy !== 0) throw new StoreError('store.busy', `${subject}: somebody reads its write-ahead log`);
+}
+
 function setDurable(db: Database.Database, path: string): void {
   const mode = db.pragma('journal_mode = WAL', { simple: true });
   // better-sqlite3 is built with WAL_SYNCHRONOUS=1 (NORMAL): a power cut could then take back what a PUBACK has promised.

@@ -13,6 +13,7 @@ import type { ArrivedBatch, Ledger } from './ledger.ts';
 import type { OpenedBatch, OpenedRow } from './open-batch.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Kiosk } from './registry.ts';
+import type { ErasedCards } from './revoke/erased-cards.ts';
 import type { FlagChange, Triage } from './triage.ts';
 
 export interface Deciders {
@@ -20,6 +21,7 @@ export interface Deciders {
   readonly quarantine: Quarantine;
   readonly triage: Triage;
   readonly clinicians: Pick<ClinicianList, 'find'>;
+  readonly erasedCards: Pick<ErasedCards, 'has'>;
 }
 
 export type Decision =
@@ -130,7 +132,7 @@ function quarantineWhole(
 }
 
 function takeRows(deciders: Deciders, kiosk: Kiosk, batch: OpenedBatch, receivedAtMs: EpochMillis): Decision {
-  const { ledger, quarantine, triage, clinicians } = deciders;
+  const { ledger, quarantine, triage, clinicians, erasedCards } = deciders;
   const rows = withClinicFaults(clinicians, kiosk, batch, receivedAtMs);
   const arrived: ArrivedBatch = {
     kiosk: kiosk.kiosk,
@@ -150,7 +152,10 @@ function takeRows(deciders: Deciders, kiosk: Kiosk, batch: OpenedBatch, received
   let setAside = 0;
   for (const [index, row] of rows.entries()) {
     const standing = standings[index];
-    if (standing === 'new' || standing === 'cloned') {
+    if (standing !== 'duplicate' && 'event' in row && 'card' in row.event && erasedCards.has(row.event.card)) {
+      // Remembered as seen, and kept nowhere.
+      addToRanges(ranges, row.seq, 'erased', 'ingest.card_revoked');
+    } else if (standing === 'new' || standing === 'cloned') {
       taken.push(row);
       addToRanges(ranges, row.seq, 'accepted', undefined);
     } else if (standing === 'duplicate') {

@@ -168,6 +168,11 @@ export class Ledger {
     return translating('ledger', () => this.segments.entriesAfter(position, mostEntries, mostBytes).map(({ entry }) => entry));
   }
 
+  /** As `entriesAfter`, with what the index was made of. @throws StoreError. */
+  keptAfter(position: number, mostEntries: number, mostBytes: number): KeptBatch[] {
+    return translating('ledger', () => this.segments.entriesAfter(position, mostEntries, mostBytes));
+  }
+
   /** The position of the newest entry; 0 before the first. */
   get lastPosition(): number {
     return this.#lastPosition;

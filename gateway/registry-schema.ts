@@ -1,4 +1,5 @@
 /** The registry's layout. A step is never changed once it was released: the next one follows it. */
+import { ERASED_CARDS_STEP } from './revoke/erased-cards.ts';
 
 export const REGISTRY_STEPS = [
   `CREATE TABLE venues (id TEXT PRIMARY KEY, name TEXT NOT NULL, timezone TEXT NOT NULL) STRICT;

@@ -16,8 +16,8 @@ import { LostList } from './policy/lost-list.ts';
 import { PolicyBook } from './policy/policy-book.ts';
 import type { Venue } from './policy/venue.ts';
 import { VenueBook } from './policy/venue-book.ts';
-import { ErasedCards } from './revoke/erased-cards.ts';
 import { REGISTRY_STEPS } from './registry-schema.ts';
+import { ErasedCards } from './revoke/erased-cards.ts';
 
 export type { Venue };
 
@@ -61,6 +61,7 @@ interface KioskRow {
   direction: Direction;
   dwell_ms: number;
   lingering_ms: number;
+  region: string;
   admitted_at_ms: number;
   revoked_at_ms: number | null;
   timezone: string;
@@ -69,7 +70,7 @@ interface KioskRow {
 }
 
 const KIOSKS = `SELECT kiosks.kiosk, public_key, kiosks.venue, entrance, entrances.direction, is_told, admitted_at_ms, revoked_at_ms, role,
-    coalesce(kiosks.dwell_ms, venues.dwell_ms) AS dwell_ms, lingering_ms, timezone
+    coalesce(kiosks.dwell_ms, venues.dwell_ms) AS dwell_ms, lingering_ms, region, timezone
   FROM kiosks JOIN venues ON venues.id = kiosks.venue JOIN entrances ON entrances.id = entrance`;
 
 export class Registry {
@@ -280,6 +281,7 @@ const kioskOf = (row: KioskRow): Kiosk => ({
     direction: row.direction,
     dwellMs: row.dwell_ms,
     lingeringMs: row.lingering_ms,
+    ...(row.region === '' ? {} : { region: row.region }),
   },
   role: row.role,
   isDirectionTold: row.is_told === 1,

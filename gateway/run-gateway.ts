@@ -1,7 +1,7 @@
 /**
  * One gateway, wired: keys, stores, listeners, broker, ingest, triage, forwarding, and what operators see of it. Reads no process.
  */
-import type { Intake } from '../core/intake.ts';
+import type { Intake, RevocationSource } from '../core/intake.ts';
 import { rawPublicKey } from '../protocol/ed25519.ts';
 import type { Recipient } from '../protocol/hpke.ts';
 import type { Log } from '../protocol/log.ts';
@@ -32,6 +32,8 @@ import { pruneSome } from './prune.ts';
 import { VenueCalendar } from './pseudonym.ts';
 import { Quarantine } from './quarantine.ts';
 import { Registry } from './registry.ts';
+import { LedgerEraser } from './revoke/ledger-eraser.ts';
+import { RevokeDesk } from './revoke/revoke-desk.ts';
 import { openSinks, recipientsOf } from './sinks/sinks.ts';
 import { StateBoard } from './state-board.ts';
 import { kiosksSeen, storedTroubleOf } from './stored-trouble.ts';
@@ -44,6 +46,8 @@ export interface GatewayDoors {
   readonly log: Log;
   /** The tracing core in this process; needed where the configuration has a sink of the kind `core`. */
   readonly intake?: Intake;
+  /** From whom it hears which cards their holders took back. */
+  readonly revocations?: RevocationSource;
   /** Whom kiosks seal for besides this gateway: a core that opens rows with a key of its own. */
   readonly recipients?: readonly Recipient[];
   /** Card issuers besides those of the configuration; asked every second, so that one that is made while the gateway runs is told to kiosks. */
@@ -88,7 +92,7 @@ export async function runGateway(config: GatewayConfig, doors: GatewayDoors, sig
 async function start(
   config: GatewayConfig,
   identity: Identity,
-  { clock, log, intake, recipients = [], moreIssuers = () => [], process }: GatewayDoors,
+  { clock, log, intake, revocations, recipients = [], moreIssuers = () => [], process }: GatewayDoors,
   opened: Closers,
   signal: AbortSignal,
 ): Promise<RunningGateway> {
@@ -206,7 +210,7 @@ async function start(
     onProgress: (sink, progress) => board.sink(sink, progress),
     signal: stopping.signal,
   });
-  const deciders = { ledger, quarantine, triage, clinicians: registry.clinicians };
+  const deciders = { ledger, quarantine, triage, clinicians: registry.clinicians, erasedCards: registry.erasedCards };
   const onDecided = (decided: readonly Decided[]) => {
     for (const { kiosk, decision } of decided) {
       board.stored(kiosk.kiosk);
@@ -219,8 +223,19 @@ async function start(
     doubts.decided(decided);
     sinks.wake();
   };
+  const recipient = { id: identity.recipient.id, privateKey: identity.recipientPrivateKey };
+  const revokes = new RevokeDesk({
+    source: revocations,
+    registry,
+    eraser: new LedgerEraser({ ledger, db, deployment, recipient, publicKeyOf: (kiosk) => registry.kiosk(kiosk)?.publicKey, clock }),
+    heardUpTo: (kiosk) => policies.erasedToldTo(kiosk),
+    tellSinks: () => Promise.resolve(undefined),
+    sinksPast: () => ({ done: 0, of: 0 }),
+    clock,
+    log,
+  });
   const ingest = new Ingest(
-    new BatchOpener(deployment, { id: identity.recipient.id, privateKey: identity.recipientPrivateKey }),
+    new BatchOpener(deployment, recipient),
     deciders,
     {
       kiosk: (kiosk) => registry.kioskThisTurn(kiosk),
@@ -285,6 +300,7 @@ async function start(
     everySecond(() => policies.look(stopping.signal).then(() => board.policies(policies.summary())), clock, log, stopping.signal),
     everySecond(learnIssuers, clock, log, stopping.signal, 'trust'),
     everySecond(() => resends.look(stopping.signal), clock, log, stopping.signal),
+    everySecond(() => revokes.look(stopping.signal), clock, log, stopping.signal, 'revocation'),
     everySecond(() => second.look(), clock, log, stopping.signal, 'second_place'),
     everySecond(web.tick, clock, log, stopping.signal),
     enrolment.keepOut(broker.cutOff, stopping.signal),

@@ -177,6 +177,21 @@ export class Segment {
     return kept;
   }
 
+  /** Puts fewer rows in the place of a batch's. @returns false when no such batch is in here. */
+  replaceRows(position: number, rows: readonly Uint8Array[], readings: readonly NotedReading[]): boolean {
+    const find = 'SELECT source_no AS sourceNo, rows FROM entries WHERE position = ? AND rows IS NOT NULL';
+    return this.db.transact(() => {
+      const found = this.db.prepare(find).get(position) as { sourceNo: number; rows: Uint8Array } | undefined;
+      if (found === undefined) return false;
+      const gone = rowsOf(found.rows).length - rows.length;
+      this.db
+        .prepare('UPDATE entries SET rows = ?, readings = ? WHERE position = ?')
+        .run(encodeCbor(rows), readings.length === 0 ? null : JSON.stringify(readings), position);
+      this.db.prepare('UPDATE sources SET row_count = row_count - ? WHERE source_no = ?').run(gone, found.sourceNo);
+      return true;
+    });
+  }
+
   /** Of each kiosk: how many rows of it are in here, and when the last came. */
   totals(): { readonly kiosk: KioskId; readonly rows: number; readonly lastReceivedAtMs: EpochMillis }[] {
     return this.db
@@ -251,8 +266,8 @@ export class Segment {
   }
 
   #sourceNo({ kiosk, kioskPublicKey, placement, topic }: Source): number {
-    const { venue, entrance, direction, dwellMs, lingeringMs } = placement;
-    const name = `${kiosk} ${venue} ${entrance} ${direction} ${dwellMs} ${lingeringMs} ${topic} ${Buffer.from(kioskPublicKey).toString('base64')}`;
+    const { venue, entrance, direction, dwellMs, lingeringMs, region = '' } = placement;
+    const name = `${kiosk} ${venue} ${entrance} ${direction} ${dwellMs} ${lingeringMs} ${JSON.stringify(region)} ${topic} ${Buffer.from(kioskPublicKey).toString('base64')}`;
     const known = this.#sourceNos.get(name);
     if (known !== undefined) return known;
     const placed = JSON.stringify(placement);

@@ -5,8 +5,9 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { StoreError } from '../protocol/errors.ts';
 import type { EpochMillis } from '../protocol/units.ts';
-import type { Db } from './database.ts';
+import { type Db, emptyLog } from './database.ts';
 import { type KeptBatch, Segment } from './segment.ts';
+import type { NotedReading } from './triage.ts';
 
 export const DAY_MS = 86_400_000;
 
@@ -30,6 +31,8 @@ export class Segments {
   #places: Place[] = [];
   #newest: Segment | undefined;
   readonly #opened = new Map<number, Segment>();
+  /** Files whose rows were replaced, and whose logs may hold them still. */
+  readonly #replacedIn = new Set<number>();
 
   /**
    * @param index the ledger's index, which knows the files. @param directory theirs, made when it is not there. @param key the
@@ -114,6 +117,22 @@ export class Segments {
       if (found.length >= mostEntries || bytes >= mostBytes) break;
     }
     return found;
+  }
+
+  /** As Segment's. @throws StoreError `store.failed` when the file is gone. */
+  replaceRows(position: number, rows: readonly Uint8Array[], readings: readonly NotedReading[]): void {
+    const place = this.#places.findLast(({ firstPosition }) => firstPosition <= position);
+    if (place === undefined || !this.#segmentAt(place).replaceRows(position, rows, readings)) return;
+    this.#replacedIn.add(place.no);
+  }
+
+  /** What was replaced lies in no write-ahead log any more. @throws StoreError `store.busy` while somebody else reads. */
+  emptyLogs(): void {
+    for (const no of this.#replacedIn) {
+      const place = this.#places.find((one) => one.no === no);
+      if (place !== undefined) emptyLog(this.#segmentAt(place).db, `ledger file ${no}`);
+      this.#replacedIn.delete(no);
+    }
   }
 
   /** @returns the last position of the files that were begun before `beforeMs`, and their numbers; `undefined` for none. */

@@ -88,7 +88,7 @@ export class Watch {
   readonly #clock: Clock;
   readonly #kiosks = new Map<KioskId, Live>();
   readonly #all = new Minutes();
-  readonly #rows: Record<Outcome, number> = { accepted: 0, duplicate: 0, conflict: 0, quarantined: 0 };
+  readonly #rows: Record<Outcome, number> = { accepted: 0, duplicate: 0, conflict: 0, quarantined: 0, erased: 0 };
   readonly #batches: Record<Decided['decision']['kind'], number> = { taken: 0, quarantined: 0, refused: 0 };
   readonly #ackCounts: number[] = Array.from({ length: ACK_BOUNDS_S.length + 1 }, () => 0);
   #ackSumS = 0;

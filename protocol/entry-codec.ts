@@ -23,6 +23,7 @@ const DIRECTIONS: readonly Direction[] = ['in', 'out', 'both'];
 const FLAG_STATES: readonly FlagEntry['state'][] = ['confirmed', 'unconfirmed', 'cleared'];
 const PLACE_FORM = /^[0-9a-hjkmnp-tv-z]{16}$/;
 const TOPIC_FORM = /^[\x21-\x7e]{1,128}$/;
+const REGION_FORM = /^[^\p{Cc}]{1,100}$/u;
 const KEY_ID_BYTES = 8;
 /** The last instant of the year 9999. */
 const LATEST_MS = Date.UTC(10_000, 0) - 1;
@@ -32,9 +33,9 @@ export function encodeEntry(entry: LedgerEntry): Uint8Array {
   switch (entry.kind) {
     case 'batch': {
       const { kiosk, kioskPublicKey, placement, topic, keyRecord, sign1, rows, receivedAtMs } = entry;
-      const { venue, entrance, direction, dwellMs, lingeringMs } = placement;
+      const { venue, entrance, direction, dwellMs, lingeringMs, region } = placement;
       // Left out where there is none: an entry that was made before it could be told stays the same bytes.
-      const place = [venue, entrance, DIRECTIONS.indexOf(direction), dwellMs, ...(lingeringMs === 0 ? [] : [lingeringMs])];
+      const place = [venue, entrance, DIRECTIONS.indexOf(direction), dwellMs, ...lastOf(lingeringMs, region)];
       return encodeCbor([kiosk, kioskPublicKey, place, topic, keyRecord, sign1, rows, receivedAtMs]);
     }
     case 'flag':
@@ -83,8 +84,8 @@ const DOUBT_FORM = new RegExp(`^(?:${DOUBT_REASONS.join('|')})$`);
 
 function readBatch(position: number, parts: readonly CborValue[]): BatchEntry {
   const [kiosk, kioskPublicKey, place, topic, keyRecord, sign1, rows, receivedAtMs] = parts;
-  const placed = readArray(place, 'ledger placement', 4, 5);
-  const [venue, entrance, direction, dwellMs, lingeringMs] = placed;
+  const placed = readArray(place, 'ledger placement', 4, 6);
+  const [venue, entrance, direction, dwellMs, lingeringMs, region] = placed;
   return {
     kind: 'batch',
     position,
@@ -95,7 +96,8 @@ function readBatch(position: number, parts: readonly CborValue[]): BatchEntry {
       entrance: readText(entrance, 'ledger entrance', PLACE_FORM) as EntranceId,
       direction: readChoice(direction, 'ledger direction', DIRECTIONS),
       dwellMs: readInteger(dwellMs, 'ledger dwell', 0, LATEST_MS),
-      lingeringMs: placed.length === 4 ? 0 : readInteger(lingeringMs, 'ledger lingering', 1, LATEST_MS),
+      lingeringMs: placed.length === 4 ? 0 : readInteger(lingeringMs, 'ledger lingering', placed.length === 5 ? 1 : 0, LATEST_MS),
+      ...(placed.length === 6 ? { region: readText(region, 'ledger region', REGION_FORM) } : {}),
     },
     topic: readText(topic, 'ledger topic', TOPIC_FORM),
     keyRecord: readBytes(keyRecord, 'ledger key record', 1, LONGEST_KEY_RECORD_BYTES),
@@ -104,6 +106,9 @@ function readBatch(position: number, parts: readonly CborValue[]): BatchEntry {
     receivedAtMs: readTime(receivedAtMs),
   };
 }
+
+const lastOf = (lingeringMs: number, region: string | undefined): CborValue[] =>
+  region === undefined ? (lingeringMs === 0 ? [] : [lingeringMs]) : [lingeringMs, region];
 
 const rowParts = ({ kiosk, keyId, seq }: RowIdentity): CborValue[] => [kiosk, keyId, seq];
 

@@ -16,6 +16,8 @@ export interface Placement {
   readonly dwellMs: number;
   /** How long after somebody left others may still meet what they left in the air; 0 where the venue says nothing of it. */
   readonly lingeringMs: number;
+  /** Under whose health office the venue is, in the gateway's words; left out where it says nothing of it. 1 to 100 characters. */
+  readonly region?: string;
 }
 
 /** Names one row for ever. */

@@ -14,10 +14,11 @@ import { DecodeError } from './errors.ts';
 import type { DeploymentId, EntranceId, KioskId, VenueId } from './ids.ts';
 import { checkMarks, type LostCardFilter, MOST_LOST_CARDS } from './lost-card.ts';
 import { FILTER_KEY_BYTES, MARK_BYTES } from './marks.ts';
+import { checkRevoked, LONGEST_REVOKED_BYTES, REVOKED_KEY_BYTES, type RevokedCards } from './revoked-cards.ts';
 import { topicOf } from './topics.ts';
 import type { CentiCelsius, EpochMillis } from './units.ts';
 
-/** 50,000 bytes of lost cards, 64 issuers, 256 clinicians, and less than 300 bytes around them. */
+/** 50,000 bytes of lost cards, 7,500 of revoked ones, 64 issuers, 256 clinicians, and less than 300 bytes around them. */
 export const LONGEST_POLICY_BYTES = 65_536;
 export const MOST_ISSUERS = 64;
 export const GREATEST_POLICY_VERSION = 2 ** 32 - 1;
@@ -44,6 +45,8 @@ export interface Policy {
   /** From which corrected estimate on a reading is high, 35.00 to 42.00 °C; `undefined` where the kiosk's own settings decide. */
   readonly threshold: CentiCelsius | undefined;
   readonly lostCards: LostCardFilter;
+  /** Cards that their holders took back, where there are any. A kiosk that knows nothing of them refuses the document: it does not forget them. */
+  readonly revokedCards?: RevokedCards;
   /** Of a kiosk whose certificate says clinic; no other is told. */
   readonly clinic?: ClinicPolicy;
 }
@@ -65,6 +68,7 @@ const KEY = {
   dwell: 8,
   threshold: 9,
   lostCards: 10,
+  revokedCards: 11,
   /** Passable: a kiosk that knows nothing of clinics goes by the rest. */
   clinic: 64,
 } as const;
@@ -76,7 +80,7 @@ const LATEST_MS = 253_402_300_799_999;
 
 /** @returns the signed document, the same for the same policy. @throws DecodeError as `openPolicy` for one that would not be read. */
 export function encodePolicy(policy: Policy, place: PolicyPlace, signingKey: KeyObject): Uint8Array {
-  const { direction, threshold, lostCards, clinic } = policy;
+  const { direction, threshold, lostCards, revokedCards, clinic } = policy;
   const fields = new Map<number, CborValue>([
     [KEY.version, policy.version],
     [KEY.issuedAt, policy.issuedAtMs],
@@ -89,6 +93,7 @@ export function encodePolicy(policy: Policy, place: PolicyPlace, signingKey: Key
     [KEY.dwell, policy.dwellMs],
     ...(threshold === undefined ? [] : [[KEY.threshold, threshold] as const]),
     [KEY.lostCards, [lostCards.key, lostCards.marks]],
+    ...(revokedCards === undefined ? [] : [[KEY.revokedCards, [revokedCards.tombstoneKey, revokedCards.marks]] as const]),
     ...(clinic === undefined ? [] : [[KEY.clinic, [clinic.stickerLifeMs, clinic.clinicians]] as const]),
   ]);
   const payload = encodeCbor(fields);
@@ -119,6 +124,7 @@ function decodePayload(payload: Uint8Array): Policy {
   const direction = fields.get(KEY.direction);
   const threshold = fields.get(KEY.threshold);
   const clinic = fields.get(KEY.clinic);
+  const revoked = fields.get(KEY.revokedCards);
   const [key, marks] = readArray(fields.get(KEY.lostCards), 'policy lost cards', 2);
   return {
     version: readInteger(fields.get(KEY.version), 'policy version', 1, GREATEST_POLICY_VERSION),
@@ -138,7 +144,16 @@ function decodePayload(payload: Uint8Array): Policy {
       key: readBytes(key, 'policy filter key', FILTER_KEY_BYTES),
       marks: checkMarks(readBytes(marks, 'policy lost cards', 0, MOST_LOST_CARDS * MARK_BYTES)),
     },
+    ...(revoked === undefined ? {} : { revokedCards: readRevoked(revoked) }),
     ...(clinic === undefined ? {} : { clinic: readClinic(clinic) }),
+  };
+}
+
+function readRevoked(value: CborValue): RevokedCards {
+  const [tombstoneKey, marks] = readArray(value, 'policy revoked cards', 2);
+  return {
+    tombstoneKey: readBytes(tombstoneKey, 'policy tombstone key', REVOKED_KEY_BYTES),
+    marks: checkRevoked(readBytes(marks, 'policy revoked cards', MARK_BYTES, LONGEST_REVOKED_BYTES)),
   };
 }
 

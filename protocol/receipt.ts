@@ -15,9 +15,12 @@ import { DIGEST_BYTES } from './row.ts';
 export const LONGEST_RECEIPT_BYTES = 8_192;
 export const MOST_RANGES = 64;
 
-/** What became of a row. `duplicate`: the gateway had it. `conflict`: it had another one in its place; both are kept. */
-export type Outcome = 'accepted' | 'duplicate' | 'conflict' | 'quarantined';
-const OUTCOMES: readonly Outcome[] = ['accepted', 'duplicate', 'conflict', 'quarantined'];
+/**
+ * What became of a row. `duplicate`: the gateway had it. `conflict`: it had another one in its place; both are kept. `erased`: its card was
+ * taken back by its holder, and nothing is kept.
+ */
+export type Outcome = 'accepted' | 'duplicate' | 'conflict' | 'quarantined' | 'erased';
+const OUTCOMES: readonly Outcome[] = ['accepted', 'duplicate', 'conflict', 'quarantined', 'erased'];
 
 export interface ReceiptRange {
   readonly from: Seq;

@@ -78,6 +78,7 @@ function replay<T>(
   const accounts = new Accounts(paths.accounts, storeKey);
   try {
     accounts.closeSessions();
+    registry.erasedCards.eraseAnew();
     for (const change of changes) for (const store of [registry, book, accounts]) store.replay(change);
     return then({ book });
   } finally {

@@ -10,6 +10,7 @@ import type { Log } from '../../protocol/log.ts';
 import { makeLostCardFilter } from '../../protocol/lost-card.ts';
 import { FILTER_KEY_BYTES } from '../../protocol/marks.ts';
 import { encodePolicy, GREATEST_POLICY_VERSION, type Policy } from '../../protocol/policy.ts';
+import { MOST_REVOKED_CARDS, makeRevokedCards } from '../../protocol/revoked-cards.ts';
 import type { Clock } from '../../protocol/time.ts';
 import { DELIVERY, topicOf } from '../../protocol/topics.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
@@ -69,6 +70,9 @@ export class PolicyDesk {
   #renewAtMs = 0;
   #admitted = 0;
   #lostCards = 0;
+  /** The last erased card that documents made now tell of, and the last that the newest one of each kiosk tells of. */
+  #erasedUpTo = 0;
+  readonly #erasedTold = new Map<KioskId, number>();
 
   /** @throws StoreError. */
   constructor(doors: PolicyDeskDoors) {
@@ -122,6 +126,12 @@ export class PolicyDesk {
     this.#unwritten.add(kiosk);
   }
 
+  /** Up to which number of an erased card a kiosk has said to hold a document that tells of it. */
+  erasedToldTo(kiosk: KioskId): number {
+    const issued = this.#issued.get(kiosk);
+    return issued !== undefined && isConfirmed(issued) ? (this.#erasedTold.get(kiosk) ?? 0) : 0;
+  }
+
   summary(): PolicySummary {
     const known = [...this.#published.keys()].flatMap((kiosk) => this.#issued.get(kiosk) ?? []);
     const refused = Map.groupBy(
@@ -166,6 +176,7 @@ export class PolicyDesk {
       this.#issued.set(issued.kiosk, issued);
       this.#ahead.delete(issued.kiosk);
     }
+    for (const { kiosk } of kiosks) this.#erasedTold.set(kiosk, this.#erasedUpTo);
     for (const { kiosk, policy } of ready) {
       this.#published.set(kiosk, policy.version);
       publish(topicOf(kiosk, 'policy'), encodePolicy(policy, { deployment, kiosk }, receiptKey), DELIVERY.policy).catch(onBug);
@@ -211,6 +222,9 @@ export class PolicyDesk {
     const venues = new Map(registry.venues().map((venue) => [venue.id, venue]));
     const lost = registry.lostList.digests();
     this.#lostCards = lost.length;
+    const { erasedCards } = registry;
+    const erased = erasedCards.newest(MOST_REVOKED_CARDS);
+    this.#erasedUpTo = erased.upTo;
     return ({ placement, isDirectionTold, role }, filterKey) => {
       const venue = venues.get(placement.venue);
       return {
@@ -222,6 +236,7 @@ export class PolicyDesk {
         dwellMs: placement.dwellMs,
         threshold: venue?.threshold,
         lostCards: makeLostCardFilter(lost, filterKey),
+        ...makeRevokedCards(erased.tombstones, erasedCards.tombstoneKey, filterKey),
         ...(role === 'clinic' ? { clinic: { stickerLifeMs, clinicians: registry.clinicians.digestsAt(placement.venue) } } : {}),
       };
     };
@@ -240,12 +255,23 @@ function takesUnsigned(atVenue: VenueRules['unsignedCards'], atGateway: boolean)
 }
 
 /** The filter's key is the kiosk's for good and says nothing new. */
-const digestOf = ({ venue, entrance, direction, issuers, mayTakeUnsigned, dwellMs, threshold, lostCards, clinic }: Rules): Uint8Array => {
+const digestOf = ({
+  venue,
+  entrance,
+  direction,
+  issuers,
+  mayTakeUnsigned,
+  dwellMs,
+  threshold,
+  lostCards,
+  revokedCards,
+  clinic,
+}: Rules): Uint8Array => {
   const rules = [venue, entrance, direction ?? null, issuers, mayTakeUnsigned, dwellMs, threshold ?? null, lostCards.marks];
   const ofClinic = clinic === undefined ? [] : [[clinic.stickerLifeMs, clinic.clinicians]];
   return new Uint8Array(
     createHash('sha256')
-      .update(encodeCbor([...rules, ...ofClinic]))
+      .update(encodeCbor([...rules, ...ofClinic, ...(revokedCards === undefined ? [] : [revokedCards.marks])]))
       .digest(),
   );
 };

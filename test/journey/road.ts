@@ -118,7 +118,7 @@ export class Road {
     const { clock } = this;
     this.#core = await openCore({ dir: join(this.#data, 'core'), deployment, keys, clock, log: silentLog });
     this.#stopping = new AbortController();
-    const doors = { clock, log, intake: this.#core, recipients: [keys.recipient] };
+    const doors = { clock, log, intake: this.#core, revocations: this.#core.holder, recipients: [keys.recipient] };
     this.#gateway = await runGateway(config, doors, this.#stopping.signal);
   }
 

@@ -14,7 +14,7 @@ import { Triage } from '../../gateway/triage.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { generateRecipient } from '../../protocol/hpke.ts';
-import { type DeploymentId, type EntranceId, type KioskId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
+import { type DeploymentId, type EntranceId, type KioskId, newPlaceId, type VenueId, type VisitorUuid } from '../../protocol/ids.ts';
 import type { TrustDocument } from '../../protocol/trust.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import { LogRecorder } from './log-recorder.ts';
@@ -32,6 +32,9 @@ export interface TestIngest {
   readonly clock: ManualClock;
   readonly log: LogRecorder;
   readonly kiosk: TestKiosk;
+  readonly deployment: DeploymentId;
+  /** The gateway as a recipient. */
+  readonly recipient: { readonly id: Uint8Array; readonly privateKey: Uint8Array };
   readonly decided: Decided[];
   readonly withheld: (ErrorCode | undefined)[];
   readonly cutOff: ErrorCode[];
@@ -50,6 +53,7 @@ export interface TestIngest {
 export async function openTestIngest(
   t: { testdir(): string; teardown(run: () => void): void },
   limits: QuarantineLimits = { mostItems: 100_000, mostBytes: 2 ** 30 },
+  isErased: (card: VisitorUuid) => boolean = () => false,
 ): Promise<TestIngest> {
   const path = join(t.testdir(), 'gateway.db');
   const db = openDatabase({ path, key: STORE_KEY, steps: LEDGER_STEPS });
@@ -88,7 +92,7 @@ export async function openTestIngest(
   const cutOff: ErrorCode[] = [];
   const ingest = new Ingest(
     new BatchOpener(deployment, { id: recipient.id, privateKey }),
-    { ledger, quarantine: new Quarantine(db, limits), triage, clinicians: { find: () => undefined } },
+    { ledger, quarantine: new Quarantine(db, limits), triage, clinicians: { find: () => undefined }, erasedCards: { has: isErased } },
     {
       kiosk: (id: KioskId) => (id === kiosk.kiosk ? admitted : undefined),
       onDecided: (batch) => decided.push(...batch),
@@ -107,6 +111,8 @@ export async function openTestIngest(
     clock,
     log,
     kiosk,
+    deployment,
+    recipient: { id: recipient.id, privateKey },
     decided,
     withheld,
     cutOff,

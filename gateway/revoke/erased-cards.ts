@@ -1,0 +1,176 @@
+/**
+ * The cards that their holders took back, in the registry's file: a tombstone of each, what is still to be erased here, and which kiosks
+ * have not heard of it. Nothing in it leads back to a card.
+ */
+import type { KioskId, VisitorUuid } from '../../protocol/ids.ts';
+import { TombstoneNames, tombstoneKeyOf, tombstoneText } from '../../protocol/tombstone.ts';
+import type { EpochMillis } from '../../protocol/units.ts';
+import type { Change, RevocationLog } from '../backup/revocation-log.ts';
+import { type Db, translating } from '../database.ts';
+
+export const ERASED_CARDS_STEP = `
+  -- Cards that were taken back, by a keyed hash; the core's name for each is another.
+  CREATE TABLE erased_cards (
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    tombstone BLOB NOT NULL UNIQUE CHECK (length(tombstone) = 16),
+    core_tombstone BLOB NOT NULL CHECK (length(core_tombstone) = 16),
+    told_at_ms INTEGER NOT NULL,
+    -- When nothing of it was left in the ledger's files.
+    erased_at_ms INTEGER,
+    -- Of the ledger's entry that tells sinks; NULL where there is none.
+    position INTEGER
+  ) STRICT;
+  CREATE TABLE erased_unheard (
+    no INTEGER NOT NULL,
+    kiosk TEXT NOT NULL,
+    PRIMARY KEY (no, kiosk)
+  ) STRICT, WITHOUT ROWID;
+  -- How many kiosks had to hear of it.
+  ALTER TABLE erased_cards ADD COLUMN kiosks INTEGER NOT NULL DEFAULT 0;`;
+
+export interface ErasedCard {
+  /** Steps up with each. */
+  readonly no: number;
+  /** 16 bytes. */
+  readonly tombstone: Uint8Array;
+  /** 16 bytes. */
+  readonly coreTombstone: Uint8Array;
+  readonly erasedAtMs: EpochMillis | undefined;
+  readonly position: number | undefined;
+  /** How many kiosks were to hear of it, and which have not yet. */
+  readonly kiosks: number;
+  readonly unheard: readonly KioskId[];
+}
+
+interface ErasedRow {
+  no: number;
+  tombstone: Uint8Array;
+  core_tombstone: Uint8Array;
+  erased_at_ms: EpochMillis | null;
+  position: number | null;
+  kiosks: number;
+}
+
+export class ErasedCards {
+  /** 32 bytes: kiosks get it, to know such a card when it is shown. */
+  readonly tombstoneKey: Uint8Array;
+  readonly #db: Db;
+  readonly #revocations: RevocationLog;
+  readonly #onChange: () => void;
+  readonly #names: TombstoneNames;
+  readonly #known: Set<string>;
+
+  /** @param db the registry's. @param revocations told of each change before it stands. @param onChange told after each that kiosks are to hear of. */
+  constructor(db: Db, storeKey: Uint8Array, revocations: RevocationLog, onChange: () => void) {
+    this.tombstoneKey = tombstoneKeyOf(storeKey);
+    this.#db = db;
+    this.#revocations = revocations;
+    this.#onChange = onChange;
+    this.#names = new TombstoneNames(this.tombstoneKey);
+    const tombstones = translating('registry', () => db.prepare('SELECT tombstone FROM erased_cards').pluck().all() as Uint8Array[]);
+    this.#known = new Set(tombstones.map(tombstoneText));
+  }
+
+  /** Costs a hash, and nothing while no card was taken back: asked for every row that comes. */
+  has(card: VisitorUuid): boolean {
+    return this.#known.size > 0 && this.#known.has(this.#names.textOf(card));
+  }
+
+  /**
+   * From now on nothing of the card is taken. When this returns, a power cut cannot lose it. @param kiosks who have to hear of it.
+   * @returns false when it was known. @throws StoreError.
+   */
+  add(card: VisitorUuid, coreTombstone: Uint8Array, kiosks: readonly KioskId[], nowMs: EpochMillis): boolean {
+    const tombstone = this.#names.of(card);
+    return this.#insert({ tombstone, coreTombstone, atMs: nowMs }, kiosks, () =>
+      this.#revocations.add({ kind: 'card-revoked', atMs: nowMs, tombstone, coreTombstone }),
+    );
+  }
+
+  /** Does again what was done after the backup that this registry is of: the restored ledger is searched for the card. @throws StoreError. */
+  replay(change: Extract<Change, { kind: 'card-revoked' }>): void {
+    this.#insert(change, [], () => {});
+  }
+
+  /** Every one may lie in the ledger again: it was brought back from a backup. @throws StoreError. */
+  eraseAnew(): void {
+    translating('registry', () => this.#db.transact(() => this.#db.prepare('UPDATE erased_cards SET erased_at_ms = NULL').run()));
+  }
+
+  /** All of them, in their order. @throws StoreError. */
+  all(): ErasedCard[] {
+    return translating('registry', () => {
+      const rows = this.#db.prepare('SELECT * FROM erased_cards ORDER BY no').all() as ErasedRow[];
+      const unheard = this.#db.prepare('SELECT no, kiosk FROM erased_unheard').all() as { no: number; kiosk: KioskId }[];
+      const kiosksOf = Map.groupBy(unheard, ({ no }) => no);
+      return rows.map((row) => ({
+        no: row.no,
+        tombstone: new Uint8Array(row.tombstone),
+        coreTombstone: new Uint8Array(row.core_tombstone),
+        erasedAtMs: row.erased_at_ms ?? undefined,
+        position: row.position ?? undefined,
+        kiosks: row.kiosks,
+        unheard: (kiosksOf.get(row.no) ?? []).map(({ kiosk }) => kiosk),
+      }));
+    });
+  }
+
+  /** The tombstones of the newest, at most `most`, and up to which number they go. @throws StoreError. */
+  newest(most: number): { readonly upTo: number; readonly tombstones: readonly Uint8Array[] } {
+    const sql = 'SELECT no, tombstone FROM erased_cards ORDER BY no DESC LIMIT ?';
+    const rows = translating('registry', () => this.#db.prepare(sql).all(most) as { no: number; tombstone: Uint8Array }[]);
+    return { upTo: rows[0]?.no ?? 0, tombstones: rows.map(({ tombstone }) => tombstone) };
+  }
+
+  /** @returns a test for cards of these tombstones. */
+  findsCardsOf(tombstones: readonly Uint8Array[]): (card: VisitorUuid) => boolean {
+    const sought = new Set(tombstones.map(tombstoneText));
+    return (card) => sought.has(this.#names.textOf(card));
+  }
+
+  /** @throws StoreError. */
+  setErased(nos: readonly number[], nowMs: EpochMillis): void {
+    const sql = 'UPDATE erased_cards SET erased_at_ms = ? WHERE no = ?';
+    translating('registry', () =>
+      this.#db.transact(() => {
+        for (const no of nos) this.#db.prepare(sql).run(nowMs, no);
+      }),
+    );
+  }
+
+  /** @throws StoreError. */
+  setPosition(no: number, position: number): void {
+    translating('registry', () =>
+      this.#db.transact(() => this.#db.prepare('UPDATE erased_cards SET position = ? WHERE no = ?').run(position, no)),
+    );
+  }
+
+  /** These kiosks have heard of it, or never will. @throws StoreError. */
+  setHeard(no: number, kiosks: readonly KioskId[]): void {
+    translating('registry', () =>
+      this.#db.transact(() => {
+        for (const kiosk of kiosks) this.#db.prepare('DELETE FROM erased_unheard WHERE no = ? AND kiosk = ?').run(no, kiosk);
+      }),
+    );
+  }
+
+  #insert(
+    { tombstone, coreTombstone, atMs }: { readonly tombstone: Uint8Array; readonly coreTombstone: Uint8Array; readonly atMs: EpochMillis },
+    kiosks: readonly KioskId[],
+    note: () => void,
+  ): boolean {
+    const sql = 'INSERT INTO erased_cards (tombstone, core_tombstone, told_at_ms, kiosks) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING';
+    const isNew = translating('registry', () =>
+      this.#db.transact(() => {
+        const { changes, lastInsertRowid } = this.#db.prepare(sql).run(tombstone, coreTombstone, atMs, kiosks.length);
+        if (changes === 0) return false;
+        for (const kiosk of kiosks) this.#db.prepare('INSERT INTO erased_unheard VALUES (?, ?)').run(lastInsertRowid, kiosk);
+        note();
+        return true;
+      }),
+    );
+    this.#known.add(tombstoneText(tombstone));
+    if (isNew) this.#onChange();
+    return isNew;
+  }
+}
