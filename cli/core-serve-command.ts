@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { openCore } from '../core/core.ts';
 import { type HttpFiles, openHttpFiles } from '../core/http-files.ts';
-import { openHttpIntake } from '../core/http-intake.ts';
+import { addedPeers, onePeer, openHttpIntake } from '../core/http-intake.ts';
 import { makeCoreKeys, readCoreKeys } from '../core/keys.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
@@ -54,13 +54,12 @@ export function coreServeCommand(): Command {
       const core = await openCore({ dir: paths.core, deployment: files.deployment, keys, clock: systemClock, log });
       try {
         const stopped = untilStopped();
+        const first = onePeer({ deployment: files.deployment, intake: core }, files.token, options.clientPin.map(pinOf));
+        const added = addedPeers(core);
         const served = await openHttpIntake({
-          intake: core,
-          deployment: files.deployment,
+          peerOf: (shown) => first(shown) ?? added(shown),
           binding: { host: options.listen, port: portOf(options.port) },
           tls: own ?? files.tls,
-          token: files.token,
-          clientPins: options.clientPin.map(pinOf),
           log,
         });
         say(`core ready on port ${served.port}; the gateway's configuration:`);

@@ -7,13 +7,14 @@ import { type BatchList, matchRows, verifyBatch } from '../protocol/batch.ts';
 import { correct } from '../protocol/clock-correction.ts';
 import { DOUBT_REASONS } from '../protocol/doubt.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
-import { codeOf, DecodeError, type ErrorCode, SealError } from '../protocol/errors.ts';
+import { codeOf, DecodeError, type ErrorCode, IngestError, SealError } from '../protocol/errors.ts';
 import type { VestibuleEvent } from '../protocol/event.ts';
 import { type DeploymentId, isPlaceId, type KioskId, type Seq } from '../protocol/ids.ts';
 import { openContentKey, verifyKeyRecord } from '../protocol/key-record.ts';
 import { type Log, placeOf } from '../protocol/log.ts';
 import { openRow, type RowPlace } from '../protocol/row.ts';
 import { parseTopic } from '../protocol/topics.ts';
+import type { Named } from './gateways.ts';
 import type { BatchEntry, DoubtEntry, FlagEntry, LedgerEntry, Placement, RowIdentity } from './intake.ts';
 import type { CoreKeys } from './keys.ts';
 import { LruMap } from './lru-map.ts';
@@ -79,6 +80,12 @@ export class EntryOpener {
     }
   }
 
+  /** For an entry that names what another gateway has. */
+  refuseForeign(entry: LedgerEntry): Opened {
+    const error = new IngestError('ingest.other_gateway', 'ledger entry: its kiosk or venue is of another gateway');
+    return { events: [], setAside: [this.#setAside(entry, undefined, fingerprintOf(entry), error)] };
+  }
+
   /** Forgets the content keys. */
   close(): void {
     this.#contentKeys.clear();
@@ -131,6 +138,13 @@ export class EntryOpener {
     this.#log.warn('entry.set_aside', { kiosk, position, seq, reason, ...(code === undefined ? placeOf(error) : {}) });
     return { fingerprint: hashOf(kiosk, Buffer.from(reason), fingerprint), position, kiosk, seq, reason, receivedAtMs };
   }
+}
+
+/** @returns which kiosk and venue an entry is about. */
+export function namedIn(entry: LedgerEntry): Named {
+  if (entry.kind !== 'batch') return { kiosk: rowOf(entry).kiosk };
+  const { venue, region } = entry.placement;
+  return { kiosk: entry.kiosk, venue, ...(region === undefined ? {} : { region }) };
 }
 
 function placed(entry: BatchEntry, list: BatchList, row: RowPlace, event: VestibuleEvent): PlacedEvent {

@@ -1,16 +1,16 @@
 /**
  * What of a core's directory goes into a backup, as files that stand still, while the core goes on writing. The days first and core.db after
- * them, so that whatever a day's file names is known there; how far the ledger was taken is written back to where it was before the first
+ * them, so that whatever a day's file names is known there; how far each ledger was taken is written back to where it was before the first
  * day was copied, so that what lies between is offered again, which changes nothing where it was taken.
  */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCoreDb } from './core-db.ts';
 import type { Day } from './day.ts';
 import { DayFile } from './day-file.ts';
 import { DayKeys } from './day-keys.ts';
+import { Gateways } from './gateways.ts';
 import type { CoreKeys } from './keys.ts';
-import { Notes } from './notes.ts';
 import { copyEncrypted, inStore } from './sqlite.ts';
 
 export interface CorePiece {
@@ -19,6 +19,9 @@ export interface CorePiece {
   /** Read when its turn comes, and not needed after that. */
   readonly path: string;
 }
+
+/** How far each gateway's ledger was taken, by the gateway's number. */
+type Taken = ReadonlyMap<number, number>;
 
 const KEY_FILE = /^[a-z]+\.key$/;
 
@@ -58,6 +61,13 @@ export function* corePieces(parts: {
   rmSync(to);
   const auditPath = join(dir, 'audit.db');
   if (!existsSync(auditPath)) return;
+  // First how far it goes: a log that goes further is whole, one that ends before is not.
+  const headPath = join(dir, 'audit.head');
+  if (existsSync(headPath)) {
+    copyFileSync(headPath, to);
+    yield { name: 'core/audit.head', path: to };
+    rmSync(to);
+  }
   copyEncrypted(auditPath, { subject: 'audit.db', key: keys.storeKey, ifUnreadable: 'store.wrong_key' }, to);
   yield { name: 'core/audit.db', path: to };
   rmSync(to);
@@ -66,11 +76,12 @@ export function* corePieces(parts: {
 function readCore(
   path: string,
   storeKey: Uint8Array,
-): { readonly taken: number; readonly days: { readonly day: Day; readonly key: Uint8Array }[] } {
+): { readonly taken: Taken; readonly days: { readonly day: Day; readonly key: Uint8Array }[] } {
   const db = openCoreDb(path, storeKey, 'read');
   try {
     const keys = new DayKeys(db);
-    const { taken } = new Notes(db);
+    const gateways = new Gateways(db);
+    const taken: Taken = new Map(gateways.list().map(({ no }) => [no, gateways.taken(no)]));
     const days = keys.days().flatMap((day) => {
       const found = keys.find(day);
       return found === undefined ? [] : [{ day, key: found.key }];
@@ -82,12 +93,13 @@ function readCore(
 }
 
 /** A day that was begun since is begun anew by the rows that are offered again. */
-function goBack(path: string, storeKey: Uint8Array, taken: number, days: readonly Day[]): void {
+function goBack(path: string, storeKey: Uint8Array, taken: Taken, days: readonly Day[]): void {
   const db = openCoreDb(path, storeKey, 'write');
   try {
     inStore('backup', () => {
       db.transaction(() => {
-        new Notes(db).setTaken(taken);
+        const gateways = new Gateways(db);
+        for (const { no } of gateways.list()) gateways.setTaken(no, taken.get(no) ?? 0);
         const lacking = new DayKeys(db).days().filter((day) => !days.includes(day));
         for (const day of lacking) db.prepare('UPDATE day SET is_made = 0 WHERE day = ?').run(day);
       })();

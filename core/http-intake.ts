@@ -15,9 +15,10 @@ import {
   REPLAY_HEADER,
   TAKEN_PATH,
 } from '../protocol/entry-event.ts';
-import { AdmissionError, ConfigError, codeOf, DecodeError, type ErrorCode, ExpectedError, SinkError } from '../protocol/errors.ts';
+import { AdmissionError, codeOf, DecodeError, type ErrorCode, ExpectedError, SinkError } from '../protocol/errors.ts';
 import type { DeploymentId } from '../protocol/ids.ts';
 import { type Log, placeOf } from '../protocol/log.ts';
+import type { Core } from './core.ts';
 import {
   type HttpApp,
   type HttpBinding,
@@ -31,16 +32,33 @@ import {
 import type { Intake } from './intake.ts';
 
 export interface HttpIntakeOptions {
-  readonly intake: Intake;
-  /** Whose ledger it takes; that of another gateway is refused. */
-  readonly deployment: DeploymentId;
+  /** @returns which gateway shows this token, or this key's pin; `undefined` for nobody known. */
+  readonly peerOf: (shown: ShownByGateway) => Peer | undefined;
   readonly binding: HttpBinding;
   readonly tls: HttpTls;
-  /** What the gateway shows; `undefined` where only certificates let in. */
-  readonly token: string | undefined;
-  /** SHA-256 of the public keys (SubjectPublicKeyInfo) of client certificates that let in, 32 bytes each. */
-  readonly clientPins: readonly Uint8Array[];
   readonly log: Log;
+}
+
+export interface ShownByGateway {
+  readonly token: string | undefined;
+  /** SHA-256 of the public key (SubjectPublicKeyInfo) of its certificate, 32 bytes. */
+  readonly keyPin: Uint8Array | undefined;
+}
+
+/** A gateway that is let in. */
+export interface Peer {
+  /** Whose ledger it sends; that of another is refused. */
+  readonly deployment: DeploymentId;
+  readonly intake: Intake;
+}
+
+/** @param peer is let in by this token, where there is one, and by these pins. */
+export function onePeer(peer: Peer, token: string | undefined, keyPins: readonly Uint8Array[]): HttpIntakeOptions['peerOf'] {
+  return (shown) => {
+    const isToken = token !== undefined && shown.token !== undefined && timingSafeEqual(sha256(shown.token), sha256(token));
+    const isKey = shown.keyPin !== undefined && keyPins.some((known) => Buffer.compare(known, shown.keyPin ?? known) === 0);
+    return isToken || isKey ? peer : undefined;
+  };
 }
 
 export interface HttpIntake {
@@ -49,28 +67,32 @@ export interface HttpIntake {
   close(): Promise<void>;
 }
 
-/** One gateway needs one: the rest is for strangers to hold, who are closed after their first wrong word or thirty seconds of silence. */
+/** A gateway needs one: the rest is for strangers to hold, who are closed after their first wrong word or thirty seconds of silence. */
 const MOST_CONNECTIONS = 256;
 const REQUEST_MS = 30_000;
 /** Offers whose answers are remembered: a gateway asks again for its last one. */
-const MOST_REMEMBERED = 32;
+const MOST_REMEMBERED = 256;
 const RETRY_AFTER_S = 5;
 const POSITION_FORM = /^(0|[1-9]\d{0,15})$/;
 
-/**
- * Listens until closed. @throws ConfigError `config.invalid` when the address can not be bound, or nobody could be let in.
- */
+/** Lets in the gateways that were added to a core. */
+export function addedPeers(core: Pick<Core, 'gateways' | 'intakeOf'>): HttpIntakeOptions['peerOf'] {
+  return ({ token, keyPin }) => {
+    const machine = core.gateways.known(token, keyPin);
+    return machine?.deployment === undefined ? undefined : { deployment: machine.deployment, intake: core.intakeOf(machine) };
+  };
+}
+
+/** Listens until closed. @throws ConfigError `config.invalid` when the address can not be bound. */
 export async function openHttpIntake(options: HttpIntakeOptions): Promise<HttpIntake> {
-  const { binding, tls, token, clientPins } = options;
-  if (token === undefined && clientPins.length === 0)
-    throw new ConfigError('config.invalid', 'core: neither a token nor a certificate lets anybody in');
+  const { binding, tls } = options;
   const app = makeHttpApp({
     tls,
     minVersion: 'TLSv1.3',
     longestBodyBytes: LONGEST_EVENTS_BYTES,
     requestMs: REQUEST_MS,
     mostConnections: MOST_CONNECTIONS,
-    asksForCertificate: clientPins.length > 0,
+    asksForCertificate: true,
   });
   new Routes(app, options).add();
   return { port: await listenOn(app, binding, 'core'), close: () => app.close() };
@@ -82,8 +104,9 @@ class Routes {
   /** The answers of offers that were taken, by their key. */
   readonly #answers = new Map<string, object>();
   readonly #underWay = new Set<string>();
-  /** One offer after the other. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** Of one gateway one offer after the other; a slow one holds up itself alone. */
+  readonly #turns = new Map<DeploymentId, Promise<unknown>>();
+  readonly #peers = new WeakMap<HttpRequest, Peer>();
 
   constructor(app: HttpApp, options: HttpIntakeOptions) {
     this.#app = app;
@@ -101,30 +124,37 @@ class Routes {
     app.setErrorHandler((error, _request, reply) => this.#answerError(error, reply));
     app.setNotFoundHandler((_request, reply) => sendProblem(reply, 404, { title: 'nothing is here' }));
     app.get('/healthz', async () => ({ state: 'up' }));
-    app.get(TAKEN_PATH, async () => this.#answer());
+    app.get(TAKEN_PATH, async (request) => answerOf(this.#peer(request)));
     app.post(ENTRIES_PATH, (request) => this.#take(request));
   }
 
   /** Before a byte of the body is read. @throws AdmissionError `admission.wrong_account`. */
   #admit(request: HttpRequest): void {
-    const { token, clientPins } = this.#options;
-    const shown = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1];
-    if (token !== undefined && shown !== undefined && timingSafeEqual(sha256(shown), sha256(token))) return;
+    const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1];
     const key = (request.raw.socket as TLSSocket).getPeerX509Certificate?.()?.publicKey;
-    const pin = key && sha256(key.export({ type: 'spki', format: 'der' }));
-    if (pin !== undefined && clientPins.some((known) => pin.equals(known))) return;
-    throw new AdmissionError('admission.wrong_account', 'neither a token nor a certificate that is known here');
+    const keyPin = key && sha256(key.export({ type: 'spki', format: 'der' }));
+    const peer = this.#options.peerOf({ token, keyPin });
+    if (peer === undefined) throw new AdmissionError('admission.wrong_account', 'neither a token nor a certificate that is known here');
+    this.#peers.set(request, peer);
+  }
+
+  /** @throws AdmissionError `admission.wrong_account` for nobody. */
+  #peer(request: HttpRequest): Peer {
+    const peer = this.#peers.get(request);
+    if (peer === undefined) throw new AdmissionError('admission.wrong_account', 'nobody was let in');
+    return peer;
   }
 
   async #take(request: HttpRequest): Promise<object> {
+    const peer = this.#peer(request);
     const body = request.body instanceof Buffer ? request.body : Buffer.alloc(0);
     const { deployment, entries, bad } = decodeEvents(body);
-    if (deployment !== undefined && deployment !== this.#options.deployment)
+    if (deployment !== undefined && deployment !== peer.deployment)
       throw new SinkError('sink.other_ledger', 'the ledger of another gateway is kept here');
     if (bad !== undefined) throw new BadEntry(bad.code, bad.position);
     const key = request.headers['idempotency-key'];
     if (key === undefined) throw new DecodeError('decode.malformed', 'no Idempotency-Key');
-    if (key !== idempotencyKeyOf(this.#options.deployment, entries, body))
+    if (key !== idempotencyKeyOf(peer.deployment, entries, body))
       throw new DecodeError('decode.checksum', 'the key is not of these entries');
     if (this.#underWay.has(key)) throw new SinkError('sink.unavailable', 'the same entries are being taken');
     const known = this.#answers.get(key);
@@ -132,10 +162,10 @@ class Routes {
     if (known !== undefined && !isReplay) return known;
     this.#underWay.add(key);
     try {
-      return await this.#inTurn(async () => {
-        if (!isReplay) await this.#refuseGap(request.headers[AFTER_HEADER]);
-        await this.#options.intake.accept(entries, { isReplay });
-        const answer = await this.#answer();
+      return await this.#inTurn(peer, async () => {
+        if (!isReplay) await refuseGap(peer, request.headers[AFTER_HEADER]);
+        await peer.intake.accept(entries, { isReplay });
+        const answer = await answerOf(peer);
         if (!isReplay) this.#remember(key, answer);
         return answer;
       });
@@ -144,28 +174,22 @@ class Routes {
     }
   }
 
-  /** @throws SinkError `sink.gap` when the sender goes by more than is here: this core was brought back from a backup. */
-  async #refuseGap(after: unknown): Promise<void> {
-    if (after === undefined) return;
-    if (typeof after !== 'string' || !POSITION_FORM.test(after)) throw new DecodeError('decode.malformed', `${AFTER_HEADER}: no position`);
-    const taken = (await this.#options.intake.taken()) ?? 0;
-    if (taken < Number(after)) throw new SinkError('sink.gap', `taken until ${taken}, not ${after}: ask for ${TAKEN_PATH}`);
-  }
-
-  async #answer(): Promise<object> {
-    return { deployment: this.#options.deployment, taken: (await this.#options.intake.taken()) ?? 0 };
-  }
-
   #remember(key: string, answer: object): void {
     this.#answers.set(key, answer);
     const oldest = this.#answers.size > MOST_REMEMBERED ? this.#answers.keys().next().value : undefined;
     if (oldest !== undefined) this.#answers.delete(oldest);
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => {});
-    return done;
+  #inTurn<T>({ deployment }: Peer, work: () => Promise<T>): Promise<T> {
+    const done = (this.#turns.get(deployment) ?? Promise.resolve()).then(work);
+    const settled = done.then(
+      () => {},
+      () => {},
+    );
+    this.#turns.set(deployment, settled);
+    return done.finally(() => {
+      if (this.#turns.get(deployment) === settled) this.#turns.delete(deployment);
+    });
   }
 
   #answerError(error: unknown, reply: HttpReply): HttpReply {
@@ -189,6 +213,16 @@ class Routes {
     return sendProblem(reply, 500, { title: 'a fault of the core' });
   }
 }
+
+/** @throws SinkError `sink.gap` when the sender goes by more than is here: this core was brought back from a backup. */
+async function refuseGap({ intake }: Peer, after: unknown): Promise<void> {
+  if (after === undefined) return;
+  if (typeof after !== 'string' || !POSITION_FORM.test(after)) throw new DecodeError('decode.malformed', `${AFTER_HEADER}: no position`);
+  const taken = (await intake.taken()) ?? 0;
+  if (taken < Number(after)) throw new SinkError('sink.gap', `taken until ${taken}, not ${after}: ask for ${TAKEN_PATH}`);
+}
+
+const answerOf = async ({ deployment, intake }: Peer): Promise<object> => ({ deployment, taken: (await intake.taken()) ?? 0 });
 
 /** One entry of a batch that can not be read. */
 class BadEntry extends ExpectedError {

@@ -51,7 +51,6 @@ export interface NoteCounts {
 export const MOST_SET_ASIDE = 10_000;
 
 type CounterName = 'set-aside-forgotten' | 'expired-forgotten' | 'days-dropped' | 'revoked-refused';
-const TAKEN = 'taken-position';
 
 export class Notes {
   readonly #db: Db;
@@ -143,17 +142,6 @@ export class Notes {
       reason: row.reason,
       receivedAtMs: row.received_at_ms,
     }));
-  }
-
-  /** The last position of the ledger that is known to be taken whole; 0 at first. @throws StoreError. */
-  get taken(): number {
-    return inStore('core.db', () => Number(this.#db.prepare('SELECT value FROM counter WHERE name = ?').pluck().get(TAKEN) ?? 0));
-  }
-
-  /** @throws StoreError. */
-  setTaken(position: number): void {
-    const sql = 'INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value';
-    inStore('core.db', () => this.#db.prepare(sql).run(TAKEN, position));
   }
 
   count(name: CounterName, by: number): void {

@@ -61,6 +61,8 @@ export type ErrorCode =
   // PolicyError: a policy document that is the gateway's, and not to be gone by. The kiosk keeps the one it has and says so.
   | 'policy.older'
   | 'policy.expired'
+  // NoticeError: a kiosk holds notices back. Nobody acts, unless it says so again and again.
+  | 'notice.too_many'
   // AdmissionError: who may connect and publish where. The peer is told no; an operator is told why.
   | 'admission.unknown_kiosk'
   | 'admission.no_certificate'
@@ -100,10 +102,16 @@ export type ErrorCode =
   | 'ingest.quarantine_full'
   | 'ingest.internal'
   | 'ingest.too_many_epochs'
+  | 'ingest.other_gateway'
   | 'ingest.not_clinic'
   | 'ingest.unknown_clinician'
   | 'ingest.revoked_clinician'
   | 'ingest.card_revoked'
+  // CaseError: what was said of a test does not fit what is known of it. A clinician or a health officer acts.
+  | 'case.conflict'
+  | 'case.expired'
+  | 'case.void'
+  | 'case.unknown_sticker'
   // SinkError: whoever the ledger is forwarded to. Its cursor stays and it is tried again; only an entry that it refuses for itself is set aside.
   | 'sink.not_reached'
   | 'sink.not_trusted'
@@ -157,6 +165,7 @@ export class SealError extends ExpectedError {}
 export class PolicyError extends ExpectedError {}
 export class AdmissionError extends ExpectedError {}
 export class EnrolError extends ExpectedError {}
+export class CaseError extends ExpectedError {}
 export class IngestError extends ExpectedError {}
 export class HolderError extends ExpectedError {}
 export class BackupError extends ExpectedError {}

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Core, openCore } from '../../core/core.ts';
 import { openHttpFiles } from '../../core/http-files.ts';
-import { type HttpIntake, openHttpIntake } from '../../core/http-intake.ts';
+import { type HttpIntake, onePeer, openHttpIntake } from '../../core/http-intake.ts';
 import type { Intake, LedgerEntry, Offer } from '../../core/intake.ts';
 import { type CoreKeys, makeCoreKeys } from '../../core/keys.ts';
 import type { GatewayConfigInput } from '../../gateway/config.ts';
@@ -86,12 +86,9 @@ export class FarCore {
     const { deployment, log } = this;
     const port = this.#served?.port ?? 0;
     this.#served = await openHttpIntake({
-      intake,
-      deployment,
+      peerOf: onePeer({ intake, deployment }, files.token, clientPins),
       binding: { host: '127.0.0.1', port },
       tls: files.tls,
-      token: files.token,
-      clientPins,
       log,
     });
   }
