@@ -6,9 +6,20 @@ import { readCard } from '../protocol/card.ts';
 import { type Code, decodeCode, type StaffCode } from '../protocol/code.ts';
 import { CodeError, StoreError } from '../protocol/errors.ts';
 import type { Happening, RowRef } from '../protocol/event.ts';
+import type { VisitorUuid } from '../protocol/ids.ts';
 import type { Clock } from '../protocol/time.ts';
 import { dueMs, next } from './check-in-machine.ts';
-import { type Direction, type Input, newState, type RawReading, type StaffCommand, type State, type Step } from './check-in-state.ts';
+import {
+  closedUntil,
+  type Direction,
+  type Input,
+  newState,
+  type RawReading,
+  type ReadCard,
+  type StaffCommand,
+  type State,
+  type Step,
+} from './check-in-state.ts';
 import type { DoorRules } from './door-rules.ts';
 import type { Feedback, FeedbackKind } from './feedback.ts';
 import type { Front, FrontCommand } from './front.ts';
@@ -23,10 +34,14 @@ export interface CheckInFlowOptions {
   /** Promises, or throws StoreError. */
   readonly append: (happening: Happening, at: Moment) => RowRef;
   readonly isOnline: () => boolean;
+  /** Whether the answer that serves this card is to show a notice, which is then shown; none ever is where left out. */
+  readonly showsNotice?: (card: VisitorUuid) => boolean;
   readonly clock: Clock;
   readonly onFeedback: (feedback: Feedback) => void;
 }
 
+/** Answers to a card that was served. */
+const PASSAGES: ReadonlySet<FeedbackKind> = new Set(['welcome', 'already-in', 'goodbye', 'already-out']);
 const SWEEP_EVERY_MS = 60_000;
 
 /** What the staff of a door can do without a code. */
@@ -37,6 +52,8 @@ export class CheckInFlow implements Front {
   #rules: DoorRules;
   #state: State;
   #cancelTick: () => void = () => {};
+  /** While its scan is answered. */
+  #served: VisitorUuid | undefined;
 
   constructor(options: CheckInFlowOptions) {
     this.#options = options;
@@ -55,6 +72,17 @@ export class CheckInFlow implements Front {
     const isTurned = rules.direction !== this.#rules.direction;
     this.#rules = rules;
     this.#state = { ...this.#state, policy: rules.policy, direction: isTurned ? direction : this.#state.direction };
+  }
+
+  forget(isGone: (card: VisitorUuid) => boolean): void {
+    const { cards, last, pairing } = this.#state;
+    const isOf = (key: string) => isGone(new Uint8Array(Buffer.from(key, 'hex')) as VisitorUuid);
+    this.#state = {
+      ...this.#state,
+      cards: cards.without(isOf),
+      last: last !== undefined && isOf(last.key) ? undefined : last,
+      pairing: pairing?.kind === 'open' && isGone(pairing.card) ? closedUntil(pairing.untilMs) : pairing,
+    };
   }
 
   /** Takes what a scanner read; the answer is given before it returns. @param at when it was scanned. */
@@ -118,10 +146,19 @@ export class CheckInFlow implements Front {
     try {
       const read = readCard(code, this.#rules.trust);
       if (this.#rules.isWithdrawn(read.card)) this.#turnAway('card-withdrawn', at);
-      else this.#put({ kind: 'scan', atMs: at.monotonicMs, ...read }, at);
+      else this.#serve(read, at);
     } catch (error) {
       if (!(error instanceof CodeError)) throw error;
       this.#turnAway(error.code === 'code.kind' ? 'not-a-card' : 'card-refused', at);
+    }
+  }
+
+  #serve(read: ReadCard, at: Moment): void {
+    this.#served = read.card;
+    try {
+      this.#put({ kind: 'scan', atMs: at.monotonicMs, ...read }, at);
+    } finally {
+      this.#served = undefined;
     }
   }
 
@@ -176,7 +213,15 @@ export class CheckInFlow implements Front {
   }
 
   #say(kind: FeedbackKind, at: Moment, row: RowRef | undefined): void {
-    const { onFeedback, isOnline } = this.#options;
-    onFeedback({ kind, isStoredOffline: row !== undefined && !isOnline(), at, seq: row?.seq, keyId: row?.keyId });
+    const { onFeedback, isOnline, showsNotice } = this.#options;
+    const hasNotice = this.#served !== undefined && PASSAGES.has(kind) && showsNotice?.(this.#served) === true;
+    onFeedback({
+      kind,
+      isStoredOffline: row !== undefined && !isOnline(),
+      ...(hasNotice && { hasNotice }),
+      at,
+      seq: row?.seq,
+      keyId: row?.keyId,
+    });
   }
 }

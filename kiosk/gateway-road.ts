@@ -20,17 +20,20 @@ export interface GatewayRoad {
   readonly log: Log;
   /** A policy document as it came, not checked yet. */
   readonly onPolicy: (bytes: Uint8Array) => void;
+  /** A notice document as it came, not checked yet. */
+  readonly onNotices: (bytes: Uint8Array) => void;
   /** A command as it came, not checked yet. */
   readonly onCommand: (bytes: Uint8Array) => void;
   /** Rows that the gateway did not take as they were. */
   readonly onReceipt: (counts: { readonly conflicts: number; readonly quarantined: number }) => void;
 }
 
-export function gatewayRoad({ credentials, version, clock, log, onReceipt, onPolicy, onCommand }: GatewayRoad): OpenGatewayLink {
+export function gatewayRoad({ credentials, version, clock, log, onReceipt, onPolicy, onNotices, onCommand }: GatewayRoad): OpenGatewayLink {
   const { identity, trust } = credentials;
   const { kiosk, privateKey } = identity;
   const receipts = { deployment: trust.deployment, kiosk, publicKey: publicKeyFromRaw(trust.receiptKey) };
   const policyTopic = topicOf(kiosk, 'policy');
+  const noticeTopic = topicOf(kiosk, 'notice');
   const commandTopic = topicOf(kiosk, 'command');
   const open = openMqttLink({
     dial: async (ending) => {
@@ -48,9 +51,10 @@ export function gatewayRoad({ credentials, version, clock, log, onReceipt, onPol
     },
     clientId: kiosk,
     will: { topic: topicOf(kiosk, 'state'), payload: encodeKioskState(downState(version)) },
-    subscribe: [topicOf(kiosk, 'receipt'), policyTopic, commandTopic],
+    subscribe: [topicOf(kiosk, 'receipt'), policyTopic, noticeTopic, commandTopic],
     onMessage: (topic, payload) => {
       if (topic === policyTopic) onPolicy(payload);
+      else if (topic === noticeTopic) onNotices(payload);
       else if (topic === commandTopic) onCommand(payload);
       else onReceipt(countReceipt(payload, receipts, log));
     },

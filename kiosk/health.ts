@@ -11,6 +11,12 @@ import type { FeedbackKind } from './feedback.ts';
 import type { Outbox } from './outbox.ts';
 import type { PolicyStanding } from './policy-keeper.ts';
 
+/** The version of the notice document that is gone by, 0 for none, and why none is shown or the last was refused. */
+export interface NoticeStanding {
+  readonly version: number;
+  readonly why: ErrorCode | undefined;
+}
+
 export interface DeviceHealth {
   readonly name: string;
   readonly isUp: boolean;
@@ -29,6 +35,8 @@ export interface HealthSnapshot {
   readonly storeWhy: ErrorCode | undefined;
   readonly clock: ClockState;
   readonly policy: PolicyStanding;
+  /** Of the notice document; absent where none is ever taken. */
+  readonly notices?: NoticeStanding;
   /** The last command to send again that was carried out; 0 for none. */
   readonly sentAgain: number;
   readonly devices: readonly DeviceHealth[];
@@ -88,6 +96,7 @@ export class Health {
   #linkWhy: ErrorCode | undefined;
   #storeWhy: ErrorCode | undefined;
   #policy: PolicyStanding = { version: 0, why: undefined };
+  #notices: NoticeStanding | undefined;
   #sentAgain = 0;
   #conflicts = 0;
   #quarantined = 0;
@@ -130,6 +139,11 @@ export class Health {
 
   policy(standing: PolicyStanding): void {
     this.#policy = standing;
+    this.#onChange();
+  }
+
+  notices(standing: NoticeStanding): void {
+    this.#notices = standing;
     this.#onChange();
   }
 
@@ -182,6 +196,7 @@ export class Health {
       storeWhy: this.#storeWhy,
       clock: this.#clock(),
       policy: this.#policy,
+      ...(this.#notices && { notices: this.#notices }),
       sentAgain: this.#sentAgain,
       devices,
       scans: this.#tally.scans,
@@ -199,7 +214,7 @@ const MOST_DEVICES = 32;
 
 /** @returns what the gateway's operators see. */
 export const reportOf = (health: HealthSnapshot, version: string): KioskStateReport => {
-  const { state, queued, oldestQueuedMs, clock, devices, policy, sentAgain, scans } = health;
+  const { state, queued, oldestQueuedMs, clock, devices, policy, notices, sentAgain, scans } = health;
   const lastError = lastErrorOf(health);
   return {
     isUp: true,
@@ -210,6 +225,7 @@ export const reportOf = (health: HealthSnapshot, version: string): KioskStateRep
     devices: devices.slice(0, MOST_DEVICES).map(({ name, isUp, why }) => ({ name, isUp, ...(why === undefined ? {} : { why }) })),
     ...(lastError === undefined ? {} : { lastError }),
     policy: { version: policy.version, ...(policy.why === undefined ? {} : { why: policy.why }) },
+    ...(notices && { notices: { version: notices.version, ...(notices.why === undefined ? {} : { why: notices.why }) } }),
     sentAgain,
     ...(scans && { scans }),
     version,

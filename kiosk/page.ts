@@ -11,7 +11,7 @@ import { DOOR_COMMANDS } from './check-in-flow.ts';
 import type { Direction } from './check-in-state.ts';
 import { DESK_COMMANDS } from './clinic-flow.ts';
 import type { Feedback } from './feedback.ts';
-import { FEEDBACK_WORDS, STORED_OFFLINE } from './feedback-words.ts';
+import { FEEDBACK_WORDS, NOTICE, STORED_OFFLINE } from './feedback-words.ts';
 import type { FrontCommand } from './front.ts';
 import type { HealthSnapshot } from './health.ts';
 import { statusWords } from './status-words.ts';
@@ -62,8 +62,8 @@ export class Page {
   }
 
   /** Shows an answer on every open screen. */
-  show({ kind, isStoredOffline }: Feedback): void {
-    this.#tell('feedback', JSON.stringify({ kind, isStoredOffline }));
+  show({ kind, isStoredOffline, hasNotice }: Feedback): void {
+    this.#tell('feedback', JSON.stringify({ kind, isStoredOffline, hasNotice }));
   }
 
   /** Shows the state, where it changed. */
@@ -106,7 +106,7 @@ export class Page {
   #addRoutes(): void {
     const { onScan, onStaff, health, isDesk = false } = this.#options;
     const commands: readonly FrontCommand[] = isDesk ? DESK_COMMANDS : DOOR_COMMANDS;
-    const words = { words: FEEDBACK_WORDS, offline: STORED_OFFLINE, isDesk };
+    const words = { words: FEEDBACK_WORDS, offline: STORED_OFFLINE, notice: NOTICE, isDesk };
     const html = readFileSync(new URL('./page.html', import.meta.url), 'utf8').replace(
       '__WORDS__',
       JSON.stringify(words).replaceAll('<', '\\u003c'),

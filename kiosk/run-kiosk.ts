@@ -7,7 +7,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import type { HidPlaces } from '../hardware/hid/hid-devices.ts';
 import { type ExpectedError, StoreError } from '../protocol/errors.ts';
 import type { Happening } from '../protocol/event.ts';
-import type { BootId, KioskId } from '../protocol/ids.ts';
+import type { BootId, KioskId, VisitorUuid } from '../protocol/ids.ts';
 import { downState, encodeKioskState } from '../protocol/kiosk-state.ts';
 import type { Log } from '../protocol/log.ts';
 import { type Clock, readBootId } from '../protocol/time.ts';
@@ -25,8 +25,9 @@ import { runDevices } from './devices.ts';
 import { DoctorDoor } from './doctor-door.ts';
 import { doorRules } from './door-rules.ts';
 import type { Feedback } from './feedback.ts';
-import { type Front, openFront } from './front.ts';
+import { type Front, type FrontCommand, openFront } from './front.ts';
 import { gatewayRoad } from './gateway-road.ts';
+import { GatewayWord } from './gateway-word.ts';
 import { Health, queueOf, reportOf } from './health.ts';
 import { keepHouse } from './housekeeping.ts';
 import type { KioskIdentity } from './kiosk-identity.ts';
@@ -34,12 +35,10 @@ import { openCredentials } from './open-credentials.ts';
 import type { Outbox } from './outbox.ts';
 import { runCheckpoints } from './outbox-checkpoint.ts';
 import { Page } from './page.ts';
-import { PolicyKeeper } from './policy-keeper.ts';
 import { type Moment, Recorder } from './recorder.ts';
 import { keepFresh } from './renew.ts';
 import { scannerLack } from './scanner-lack.ts';
 import { sealRows } from './seal-rows.ts';
-import { Resender } from './send-again.ts';
 import { Notifier, type NotifySettings } from './systemd.ts';
 import { aborted, Tasks } from './tasks.ts';
 import { printFeedback, StatusPrinter, type Terminal } from './terminal.ts';
@@ -101,8 +100,7 @@ class Kiosk {
   readonly #health: Health;
   readonly #recorder: Recorder;
   readonly #front: Front;
-  readonly #policies: PolicyKeeper;
-  readonly #resender: Resender;
+  readonly #word: GatewayWord;
   readonly #deviceEvents: DeviceEvents;
   readonly #audience: Audience;
   readonly #answers = new Answers();
@@ -142,36 +140,26 @@ class Kiosk {
       staffCodes: new Set(config.staffCodes),
       append: (happening: Happening, at: Moment) => this.#recorder.append(happening, at),
       isOnline: () => this.#health.isOnline,
+      showsNotice: (card: VisitorUuid) => this.#word.notices.show(card),
       clock,
       onFeedback: (feedback: Feedback) => this.#answer(feedback),
     };
     this.#front = openFront(credentials.role, door, config.clinic.windowMs);
-    const told = {
+    this.#word = new GatewayWord({
+      dir: config.dataDir,
       deployment: trust.deployment,
       kiosk: identity.kiosk,
       receiptKey: trust.receiptKey,
       clock: this.#watch.clock,
       log,
       mayJudgeTime: () => this.#watch.state !== 'unsynced',
-    };
-    this.#policies = new PolicyKeeper({
-      ...told,
-      dir: config.dataDir,
+      recorder: this.#recorder,
+      health: this.#health,
       onPolicy: (policy) => this.#atDoor(() => this.#front.adopt(doorRules(config, trust, policy))),
-      onStanding: (standing) => {
-        this.#health.policy(standing);
-        this.#sayState();
-      },
-    });
-    this.#resender = new Resender({
-      ...told,
-      outbox: () => this.#recorder.outbox,
-      onStoreFailed: (error) => this.#recorder.failed(error),
+      onForget: (isGone) => this.#atDoor(() => this.#front.forget(isGone)),
       onUnsettled: () => this.#uplink?.rewind(),
-      onDone: (version) => {
-        this.#health.sentAgain(version);
-        this.#sayState();
-      },
+      onNoticeShown: (card) => this.#note({ type: 'notice-shown', card }),
+      onState: () => this.#sayState(),
     });
     this.#deviceEvents = new DeviceEvents(clock, (event) => this.#note(event));
     this.#doctorDoor = this.#newDoctorDoor();
@@ -187,7 +175,7 @@ class Kiosk {
     const { page, notifier } = this.#audience;
     try {
       // First, so that no scan is judged by other rules.
-      this.#policies.open();
+      this.#word.open();
       // Before the store, so that one that can not be opened is shown.
       const pageUrl = await page?.open();
       await this.#recorder.open();
@@ -203,6 +191,7 @@ class Kiosk {
     } finally {
       this.#tasks.end();
       this.#deviceEvents.stop();
+      this.#word.notices.stop();
       try {
         await this.#tasks.ended();
       } finally {
@@ -218,8 +207,7 @@ class Kiosk {
     const { notifier } = this.#audience;
     this.#tasks.add(this.#recorder.keepOpen(signal));
     this.#tasks.add(this.#front.run(signal));
-    this.#tasks.add(this.#policies.run(signal));
-    this.#tasks.add(this.#resender.run(signal));
+    for (const task of this.#word.run(signal)) this.#tasks.add(task);
     this.#tasks.add(this.#doctorDoor.run(signal));
     this.#tasks.add(announce(this.#audience, () => this.#health.snapshot(), this.#version, clock, signal));
     if (notifier !== undefined) this.#tasks.add(notifier.keepAlive(() => this.#health.isAlive, clock, signal));
@@ -260,7 +248,8 @@ class Kiosk {
           },
           onOccupancy: (occupancy) => this.#note(occupancy),
           answers: this.#answers,
-          onButton: () => this.#turnDoor(),
+          // As the staff would: in, out, in again.
+          onButton: () => this.#command(this.#front.direction === 'in' ? 'door-out' : 'door-in'),
           onReport: (report) => this.#hearDevice(report.device, report.isUp, report.isUp ? undefined : report.why),
         },
         signal,
@@ -286,8 +275,9 @@ class Kiosk {
       clock,
       log,
       onReceipt: ({ conflicts, quarantined }) => this.#health.received(conflicts, quarantined),
-      onPolicy: (bytes) => this.#policies.take(bytes),
-      onCommand: (bytes) => this.#resender.take(bytes),
+      onPolicy: this.#word.onPolicy,
+      onNotices: this.#word.onNotices,
+      onCommand: this.#word.onCommand,
     });
     const topic = topicOf(kiosk, 'batch');
     const uplink = new Uplink({
@@ -327,10 +317,7 @@ class Kiosk {
     return new Page({
       port: this.#config.page.port,
       onScan: (text) => this.#atDoor(() => this.#front.scan(text, this.#now())),
-      onStaff: (command) => {
-        this.#atDoor(() => this.#front.command(command, this.#now()));
-        this.#audience.page?.refresh();
-      },
+      onStaff: (command) => this.#command(command),
       health: () => this.#health.snapshot(),
       direction: () => this.#front.direction,
       isDesk: this.#credentials.role === 'clinic',
@@ -355,9 +342,8 @@ class Kiosk {
     }
   }
 
-  /** As the staff would: in, out, in again. */
-  #turnDoor(): void {
-    this.#atDoor(() => this.#front.command(this.#front.direction === 'in' ? 'door-out' : 'door-in', this.#now()));
+  #command(command: FrontCommand): void {
+    this.#atDoor(() => this.#front.command(command, this.#now()));
     this.#audience.page?.refresh();
   }
 
@@ -386,14 +372,11 @@ class Kiosk {
     }
   }
 
-  #now(): Moment {
-    const { clock } = this.#options;
-    return { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
-  }
+  #now = (): Moment => ({ wallMs: this.#options.clock.wall(), monotonicMs: this.#options.clock.monotonic() });
 
   #calibrationAgeDays(): number | undefined {
     const { calibratedOn } = this.#config.temperature;
-    if (calibratedOn === undefined || this.#watch.state === 'unsynced') return undefined;
-    return calibrationAge(calibratedOn, this.#options.clock.wall());
+    const isKnown = calibratedOn !== undefined && this.#watch.state !== 'unsynced';
+    return isKnown ? calibrationAge(calibratedOn, this.#options.clock.wall()) : undefined;
   }
 }

@@ -1,4 +1,5 @@
 /** The kiosk's state in one line, for terminal, page and `systemctl status`. Counts, device names and codes only. */
+import type { ErrorCode } from '../protocol/errors.ts';
 import type { HealthSnapshot } from './health.ts';
 
 export function statusWords(health: HealthSnapshot): string {
@@ -11,6 +12,7 @@ export function statusWords(health: HealthSnapshot): string {
     clock === 'synced' ? '' : `clock ${clock}`,
     ...devices.map(deviceWords),
     policy.why === undefined ? '' : `policy ${policy.version === 0 ? 'missing' : 'old'} (${policy.why})`,
+    noticeWords(health.notices?.why),
     droppedUnsent === 0 ? '' : `${droppedUnsent} dropped unsent`,
     conflicts === 0 ? '' : `${conflicts} ${conflicts === 1 ? 'conflict' : 'conflicts'}: is there a copy of this kiosk?`,
     quarantined === 0 ? '' : `${quarantined} quarantined`,
@@ -18,6 +20,9 @@ export function statusWords(health: HealthSnapshot): string {
   ];
   return parts.filter((part) => part !== '').join(' · ');
 }
+
+/** What a gateway sends of notices and this kiosk refuses is for operators to see, in its state. */
+const noticeWords = (why: ErrorCode | undefined): string => (why === 'notice.too_many' ? `please wait a minute (${why})` : '');
 
 function deviceWords({ name, isUp, why = 'device.absent' }: HealthSnapshot['devices'][number]): string {
   if (isUp) return `${name} ready`;

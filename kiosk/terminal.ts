@@ -1,6 +1,6 @@
 /** Prints the door's answers and the kiosk's troubles for staff who look at a terminal. Colour, icon and words say the same. */
 import type { Feedback } from './feedback.ts';
-import { FEEDBACK_WORDS, STORED_OFFLINE, type Tone } from './feedback-words.ts';
+import { FEEDBACK_WORDS, NOTICE, STORED_OFFLINE, type Tone } from './feedback-words.ts';
 import type { HealthSnapshot } from './health.ts';
 import { statusWords } from './status-words.ts';
 
@@ -15,7 +15,9 @@ const COLOURS: Readonly<Record<Tone, string>> = { good: '1;32', note: '36', wait
 
 export function printFeedback(terminal: Terminal, feedback: Feedback): void {
   const { tone, icon, text, more } = FEEDBACK_WORDS[feedback.kind];
-  const rest = [more, feedback.isStoredOffline ? STORED_OFFLINE : ''].filter((part) => part !== '').join(' ');
+  const rest = [more, feedback.isStoredOffline ? STORED_OFFLINE : '', feedback.hasNotice ? NOTICE : '']
+    .filter((part) => part !== '')
+    .join(' ');
   const said = ` ${icon} ${text} `;
   terminal.write(`${terminal.hasColour ? `\u001b[${COLOURS[tone]}m${said}\u001b[0m` : said}${rest === '' ? '' : ` ${rest}`}\n`);
 }

@@ -27,6 +27,11 @@ export const kioskStateReport = z.object({
    * that the one it goes by has expired. Absent from a kiosk that takes none, and from the Will.
    */
   policy: z.object({ version: z.int().min(0).max(0xffff_ffff), why: errorCode.optional() }).optional(),
+  /**
+   * The version of the notice document that the kiosk goes by, 0 while it has none; `why` it did not take the last, or shows none just now.
+   * Absent from a kiosk that takes none, and from the Will.
+   */
+  notices: z.object({ version: z.int().min(0).max(0xffff_ffff), why: errorCode.optional() }).optional(),
   /** The version of the last command to send again that the kiosk has carried out, 0 for none. Absent from a kiosk that takes none, and from the Will. */
   sentAgain: z.int().min(0).max(0xffff_ffff).optional(),
   /**

@@ -62,6 +62,7 @@ export class FleetKiosk {
       clock: systemClock,
       log: silentLog,
       onPolicy: (bytes) => keeper.take(bytes),
+      onNotices: () => {},
       onCommand: () => {},
       onReceipt: () => {},
     });
