@@ -4,6 +4,7 @@ import { parseHead, refuseAltered } from '../gateway/audit.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { withAudit, writeDeed } from './audit-desk.ts';
 import { dataPaths, refuseNoGateway } from './data-paths.ts';
+import { wholeNumberOf } from './numbers.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const data = ['--data <dir>', 'data directory of the gateway', './data'] as const;
@@ -22,8 +23,7 @@ export function auditCommand(): Command {
     .option('--json', 'one JSON object a line')
     .option(...data)
     .action(async (options: { last: string; json?: true; data: string }) => {
-      const most = Number(options.last);
-      if (!Number.isInteger(most) || most < 1) throw new ConfigError('config.invalid', `--last: "${options.last}" is no number from 1 on`);
+      const most = wholeNumberOf('--last', options.last);
       refuseNoGateway(dataPaths(options.data));
       await writeDeed(options.data, { action: 'look.audit', about: '', detail: '' });
       for (const entry of (await withAudit(options.data, (log) => log.entries(most))).reverse()) {

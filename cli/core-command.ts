@@ -10,6 +10,7 @@ import { silentLog } from '../protocol/log.ts';
 import { systemClock } from '../protocol/time.ts';
 import { coreServeCommand } from './core-serve-command.ts';
 import { dataPaths } from './data-paths.ts';
+import { decimalOf } from './numbers.ts';
 import { scanCode } from './scan-code.ts';
 import { systemUser } from './system-user.ts';
 
@@ -33,12 +34,12 @@ export function coreCommand(): Command {
     .action(async (options: { purpose: string; minutes: string; json?: true; data: string }) => {
       const paths = dataPaths(options.data);
       const keys = await readCoreKeys(paths.coreKeys);
-      if (!(Number(options.minutes) > 0))
-        throw new ConfigError('config.invalid', `--minutes: "${options.minutes}" is not a number above 0`);
+      const minutes = decimalOf('--minutes', options.minutes);
+      if (!(minutes > 0)) throw new ConfigError('config.invalid', `--minutes: "${options.minutes}" is not a number above 0`);
       const card = cardIn(await scanCode('Scan the card: '));
       const answer = answerOverlaps(
         { dir: paths.core, keys, clock: systemClock, log: silentLog },
-        { card, minimumOverlapMs: Math.round(Number(options.minutes) * 60_000), who: systemUser(), purpose: options.purpose },
+        { card, minimumOverlapMs: Math.round(minutes * 60_000), who: systemUser(), purpose: options.purpose },
       );
       if (options.json) return say(JSON.stringify(answer));
       say(

@@ -13,6 +13,7 @@ import { systemClock } from '../protocol/time.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { writeDeed } from './audit-desk.ts';
 import { dataPaths, gatewayIdentity } from './data-paths.ts';
+import { decimalOf, wholeNumberOf } from './numbers.ts';
 import { doorName, doorNames, entranceNamed, venueNamed } from './place-names.ts';
 import { placeId } from './registry-access.ts';
 
@@ -89,7 +90,7 @@ export function enrolCommand(): Command {
     .action((numbers: readonly string[], options: { data: string }) =>
       withDesk(options.data, async ({ book }) => {
         for (const number of numbers) {
-          const isBack = book.withdraw(wholeNumber('number', number), systemClock.wall());
+          const isBack = book.withdraw(wholeNumberOf('number', number), systemClock.wall());
           if (isBack) await writeDeed(options.data, { action: 'code.withdraw', about: number, detail: '' });
           say(isBack ? `code ${number} withdrawn` : `code ${number}: not there, or used or withdrawn already`);
         }
@@ -100,8 +101,7 @@ export function enrolCommand(): Command {
 }
 
 async function giveCodes(desk: CodeDesk, options: GiveOptions): Promise<void> {
-  const lifeMs = Math.round(Number(options.hours) * HOUR_MS);
-  if (!Number.isFinite(lifeMs)) throw new ConfigError('config.invalid', `--hours: "${options.hours}" is no number`);
+  const lifeMs = Math.round(decimalOf('--hours', options.hours) * HOUR_MS);
   const { out, force } = options;
   if (out !== undefined) refuseTaken(out, force === true);
   const codes =
@@ -139,7 +139,7 @@ function replacing(desk: CodeDesk, { replaces, venue, entrance }: GiveOptions, l
 function doorsOf({ venue: asked, entrance, direction, role, count }: GiveOptions, known: readonly Venue[]): Door[] {
   if (asked === undefined)
     throw new ConfigError('config.invalid', '--venue: where is it to hang? ("vestibule venue list" tells them; or --replaces)');
-  const many = wholeNumber('--count', count);
+  const many = wholeNumberOf('--count', count);
   if (entrance !== undefined && (many !== 1 || asked.length !== 1))
     throw new ConfigError('config.invalid', '--entrance: names one door; leave --count out and give one --venue');
   return asked.flatMap((text) => {
@@ -200,11 +200,6 @@ const timeOf = (atMs: number | undefined): string => `${new Date(atMs ?? 0).toIS
 const numbersOf = (codes: readonly NewCode[]): string => [...new Set([codes[0]?.number, codes.at(-1)?.number])].join('-');
 
 const plural = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
-
-function wholeNumber(subject: string, text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new ConfigError('config.invalid', `${subject}: "${text}" is no whole number from 1 on`);
-  return Number(text);
-}
 
 /** Asked in the wrong directory, a gateway would be made there that nobody meant. */
 async function withDesk(directory: string, use: (desk: CodeDesk) => void | Promise<void>): Promise<void> {

@@ -14,6 +14,7 @@ import { dataPaths, gatewayIdentity, readJsonFile, refuseNoGateway } from './dat
 import { firstOperatorHint } from './first-operator.ts';
 import { statusLines } from './gateway-status.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
+import { decimalOf, portOf } from './numbers.ts';
 import { processDoor } from './process-door.ts';
 import { placeId, withRegistry } from './registry-access.ts';
 import { rotateCommand } from './rotate-command.ts';
@@ -50,7 +51,7 @@ interface AdmitOptions {
 /** One that was admitted before keeps its place, where nothing else is said. @throws ConfigError `config.invalid`. */
 function admissionOf(which: string, options: AdmitOptions, registry: Registry): Admission {
   const { kiosk, publicKey } = isPlaceId(which) ? knownKiosk(which as KioskId, registry) : kioskIn(which);
-  const dwellMs = options.dwellHours === undefined ? undefined : Math.round(Number(options.dwellHours) * 3_600_000);
+  const dwellMs = options.dwellHours === undefined ? undefined : Math.round(decimalOf('--dwell-hours', options.dwellHours) * 3_600_000);
   if (dwellMs !== undefined && !(dwellMs >= DWELL_MS.least && dwellMs <= DWELL_MS.most))
     throw new ConfigError('config.invalid', `--dwell-hours: "${options.dwellHours}" of 0.02 to 48 hours`);
   const before = registry.kiosk(kiosk)?.placement;
@@ -109,9 +110,16 @@ export function gatewayCommand(): Command {
         const settings = {
           ...file,
           ...(options.host === undefined ? {} : { publicHost: options.host }),
-          ...(options.tlsPort === undefined ? {} : { tls: { ...(file.tls as object | undefined), port: Number(options.tlsPort) } }),
-          ...(options.tcpPort === undefined ? {} : { tcp: { ...(file.tcp as object | undefined), port: Number(options.tcpPort) } }),
-          web: { ...(file.web as object | undefined), ...(options.webPort === undefined ? {} : { port: Number(options.webPort) }) },
+          ...(options.tlsPort === undefined
+            ? {}
+            : { tls: { ...(file.tls as object | undefined), port: portOf('--tls-port', options.tlsPort) } }),
+          ...(options.tcpPort === undefined
+            ? {}
+            : { tcp: { ...(file.tcp as object | undefined), port: portOf('--tcp-port', options.tcpPort) } }),
+          web: {
+            ...(file.web as object | undefined),
+            ...(options.webPort === undefined ? {} : { port: portOf('--web-port', options.webPort) }),
+          },
         };
         const log = openLog(options.log);
         const doors = { clock: systemClock, log, process: processDoor(log) };

@@ -11,6 +11,7 @@ import { dataPaths, readJsonFile } from './data-paths.ts';
 import { kioskDoors, type Output } from './kiosk-doors.ts';
 import { kioskEnrolCommand } from './kiosk-enrol-command.ts';
 import { LEVELS, type Level } from './log.ts';
+import { portOf } from './numbers.ts';
 import { raisePriority } from './priority.ts';
 import { untilStopped } from './stopping.ts';
 
@@ -108,6 +109,6 @@ export function settingsOf(options: KioskOptions): Record<string, unknown> {
       scanners: [...scanner.map((path, at) => ({ kind: 'serial', name: `scanner-${at + 1}`, path })), { kind: 'standard-input' }],
     }),
     ...(thermometer && { thermometers: [{ kind: 'serial', model: 'gy-mcu90614', name: 'thermometer', path: thermometer }] }),
-    ...(pagePort || !page ? { page: { isOn: page, ...(pagePort && { port: Number(pagePort) }) } } : {}),
+    ...(pagePort || !page ? { page: { isOn: page, ...(pagePort && { port: portOf('--page-port', pagePort) }) } } : {}),
   };
 }

@@ -20,8 +20,17 @@ export function untilStopped(): AbortSignal {
   return controller.signal;
 }
 
+/** A reader that has enough (`| head`) is no fault of the command's. What a command began is not broken off for it. */
+function letReadersLeave(): void {
+  const ignore = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== 'EPIPE') throw error;
+  };
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignore);
+}
+
 /** Runs a command; an expected error is one line with its code on standard error, and a status that says whose turn it is. */
 export async function reportErrors(run: () => Promise<void>): Promise<void> {
+  letReadersLeave();
   try {
     await run();
   } catch (thrown) {

@@ -8,6 +8,7 @@ import { ConfigError, LinkError } from '../protocol/errors.ts';
 import { OPERATOR_FILTERS } from '../protocol/topics.ts';
 import { runningGateway } from './ask-gateway.ts';
 import { dataPaths, refuseNoGateway } from './data-paths.ts';
+import { portOf, wholeNumberOf } from './numbers.ts';
 import { readPassword } from './password.ts';
 import { untilStopped } from './stopping.ts';
 import { eventLine } from './tail-lines.ts';
@@ -37,13 +38,15 @@ export function tailCommand(): Command {
       const registry = await openRegistry(paths.gateway);
       const venues = new Map<string, string>(registry.venues().map(({ id, name }) => [id, name]));
       registry.close();
-      const most = options.count === undefined ? Number.POSITIVE_INFINITY : Number(options.count);
+      const most = options.count === undefined ? Number.POSITIVE_INFINITY : wholeNumberOf('--count', options.count);
       const signal = untilStopped();
-      const port = options.port === undefined ? (runningGateway(paths)?.mqttPort ?? USUAL_PORT) : Number(options.port);
+      const port = options.port === undefined ? (runningGateway(paths)?.mqttPort ?? USUAL_PORT) : portOf('--port', options.port);
       const client = await connect(paths.gateway, port, options.account);
       let told = 0;
       const ended = Promise.withResolvers<void>();
       signal.addEventListener('abort', () => ended.resolve(), { once: true });
+      // Who reads this has enough (`| head`).
+      process.stdout.on('error', () => ended.resolve());
       client.on('close', () => ended.reject(new LinkError('link.lost', 'gateway: the connection ended')));
       client.on('error', () => {});
       client.on('message', (topic, payload) => {

@@ -8,6 +8,7 @@ import { ConfigError } from '../protocol/errors.ts';
 import { newPlaceId, type VenueId } from '../protocol/ids.ts';
 import { doDeed } from './audit-desk.ts';
 import { dataPaths, refuseNoGateway } from './data-paths.ts';
+import { decimalOf } from './numbers.ts';
 import { placeId, withRegistry } from './registry-access.ts';
 
 /** All lines at once: a reader that has enough after the first (`| head -1`) breaks nothing off. */
@@ -124,9 +125,9 @@ function rulesOf(options: RuleOptions): Record<string, unknown> {
     region,
     kind,
     timezone,
-    dwellMs: dwellHours === undefined ? undefined : Math.round(Number(dwellHours) * HOUR_MS),
-    lingeringMs: lingeringMinutes === undefined ? undefined : Math.round(Number(lingeringMinutes) * MINUTE_MS),
-    threshold: threshold === undefined ? undefined : threshold === 'own' ? null : Math.round(Number(threshold) * 100),
+    dwellMs: dwellHours === undefined ? undefined : Math.round(decimalOf('--dwell-hours', dwellHours) * HOUR_MS),
+    lingeringMs: lingeringMinutes === undefined ? undefined : Math.round(decimalOf('--lingering-minutes', lingeringMinutes) * MINUTE_MS),
+    threshold: threshold === undefined ? undefined : threshold === 'own' ? null : Math.round(decimalOf('--threshold', threshold) * 100),
     unsignedCards: unsigned,
   };
   return Object.fromEntries(Object.entries(rules).filter(([, value]) => value !== undefined));
