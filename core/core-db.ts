@@ -2,6 +2,7 @@
  * core.db: what the core knows besides the scans of a day: the key of each day, which rows lie where, undos, flags, and what it
  * could not take. Encrypted under the store key. The tables are read and written by day-keys.ts, streams.ts and notes.ts.
  */
+import { CASE_STEP } from './case/case-schema.ts';
 import { GATEWAY_STEP } from './gateways.ts';
 import { REVOCATION_STEP } from './holder/revocations.ts';
 import { type Db, openEncrypted } from './sqlite.ts';
@@ -93,6 +94,7 @@ const SCHEMA = [
   `,
   REVOCATION_STEP,
   GATEWAY_STEP,
+  CASE_STEP,
 ] as const;
 
 /** @param key 32 bytes. @throws StoreError `store.wrong_key` when the file was made under another, and as `openEncrypted` does. */

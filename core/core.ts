@@ -10,6 +10,7 @@ import type { DeploymentId, VisitorUuid } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import { EntryOpener, namedIn, type Opened } from './accept.ts';
+import { type CasePolicy, Cases, DEFAULT_CASE_POLICY } from './case/cases.ts';
 import { openCoreDb } from './core-db.ts';
 import { type Day, firstKeptDay, startOfDay } from './day.ts';
 import type { DayCounts } from './day-file.ts';
@@ -49,6 +50,8 @@ export interface CoreOptions {
   readonly retentionDays?: number;
   /** Day files open at a time; 24 when not given. */
   readonly mostOpenDays?: number;
+  /** What makes a case; as DEFAULT_CASE_POLICY where it is not given. */
+  readonly cases?: Partial<CasePolicy>;
 }
 
 /** What is held: rows, each once however often it came. Days past retention are not in it. */
@@ -84,6 +87,8 @@ export class Core implements Intake {
   readonly holder: HolderDesk;
   /** Whose ledgers it takes, and what kiosks and venues are whose. */
   readonly gateways: Gateways;
+  /** Cases, and the stickers that make them. */
+  readonly cases: Cases;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #names: CardNames;
@@ -125,12 +130,22 @@ export class Core implements Intake {
       });
       this.#streams = new Streams(this.#db);
       this.#notes = new Notes(this.#db);
+      this.cases = new Cases({
+        db: this.#db,
+        notes: this.#notes,
+        names: this.#names,
+        pseudonymKey: keys.pseudonymKey,
+        policy: { ...DEFAULT_CASE_POLICY, ...options.cases },
+        clock,
+        log,
+      });
       this.#keeper = new Keeper({
         db: this.#db,
         days: this.#days,
         streams: this.#streams,
         notes: this.#notes,
         names: this.#names,
+        cases: this.cases,
       });
       this.#revocations = new Revocations(this.#db, keys.storeKey);
       this.holder = new HolderDesk({
@@ -260,6 +275,7 @@ export class Core implements Intake {
     const past = this.#days.days().filter((day) => day < firstDay);
     for (const day of past) this.dropDay(day);
     this.#notes.sweep(this.#clock.wall(), startOfDay(firstDay));
+    this.cases.sweep(startOfDay(firstDay));
     this.#streams.lookUpAnew();
     this.gateways.lookUpAnew();
     this.#sweptFor = firstDay;

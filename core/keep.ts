@@ -4,6 +4,7 @@
  */
 import type { VestibuleEvent } from '../protocol/event.ts';
 import type { Opened, PlacedEvent } from './accept.ts';
+import { type Cases, isStickerRow } from './case/cases.ts';
 import { type Day, dayOf, startOfDay } from './day.ts';
 import type { StoredReading, StoredScan } from './day-file.ts';
 import type { DayStore } from './day-store.ts';
@@ -21,6 +22,7 @@ interface Stores {
   readonly streams: Streams;
   readonly notes: Notes;
   readonly names: CardNames;
+  readonly cases: Cases;
 }
 
 interface Now {
@@ -48,7 +50,7 @@ export class Keeper {
 
   /** When this returns, all of it is durable. @throws StoreError; then some of it may be, and all can be offered again. */
   keep(opened: readonly Opened[], now: Now): void {
-    const { db, streams } = this.#stores;
+    const { db, streams, cases } = this.#stores;
     const byDay = this.#placeRows(opened, now);
     try {
       inStore('core.db', () =>
@@ -70,9 +72,11 @@ export class Keeper {
       );
     } catch (error) {
       streams.lookUpAnew();
+      cases.forgetChanges();
       throw error;
     }
     for (const [day, rows] of byDay) this.#addRows(day, rows);
+    cases.told();
   }
 
   /** Which rows go to which day: those within retention that no day holds yet. */
@@ -101,7 +105,7 @@ export class Keeper {
   }
 
   #noteEvent(row: PlacedEvent, now: Now): void {
-    const { notes } = this.#stores;
+    const { notes, cases } = this.#stores;
     const { event, stream, seq, receivedAtMs } = row;
     if (event.type === 'undo') {
       // An undo names no card, and is kept by when it came: placed wrongly it would let what it takes back stand again.
@@ -110,7 +114,9 @@ export class Keeper {
         const of = { stream: this.#stores.streams.number({ kiosk: stream.kiosk, keyId: event.of.keyId }), seq: event.of.seq };
         notes.addUndo(this.#number({ stream, seq }), of, receivedAtMs);
       }
-    } else if (isDayRow(row) && dayOf(placedAtMs(row, now)) < now.firstDay) notes.addExpired(this.#number(row), now.nowMs);
+    } else if (!isDayRow(row) && !isStickerRow(row)) return;
+    else if (dayOf(placedAtMs(row, now)) < now.firstDay) notes.addExpired(this.#number(row), now.nowMs);
+    else if (isStickerRow(row)) cases.note(row, placedAtMs(row, now));
   }
 
   #noteFlag(flag: FlagEntry): void {
