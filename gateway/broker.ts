@@ -70,6 +70,7 @@ const UNAVAILABLE = 3;
 const DRAIN_MS = 10_000;
 const CONNECT_MS = 10_000;
 const DEEPEST_TOPIC_LEVELS = 8;
+const NOTHING = Buffer.alloc(0);
 
 interface Connection {
   readonly gate: FlowGate;
@@ -86,6 +87,8 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
   const accounts = new Map<FlowGate, string>();
   const counted = new WeakSet<Error>();
   const listening = new Set<Connection>();
+  /** Taken, or about to be: not to be routed. */
+  const batches = new WeakSet<object>();
 
   const connectionOf = (client: AedesClient): Connection => {
     const known = connections.get(client);
@@ -192,14 +195,15 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
       };
       if (parseTopic(packet.topic)?.leaf === 'state') {
         const report = readState(message);
-        packet.payload = report === undefined ? Buffer.alloc(0) : Buffer.from(encodeKioskState(report));
+        packet.payload = report === undefined ? NOTHING : Buffer.from(encodeKioskState(report));
         // Kept on the broker only when it can be read.
         if (report === undefined) packet.retain = false;
         else doors.onState(admitted.kiosk, report);
         return guard.paceState(connection.gate, admitted.kiosk, answer);
       }
       // Nothing of a batch is routed, whoever subscribed to what.
-      packet.payload = Buffer.alloc(0);
+      packet.payload = NOTHING;
+      batches.add(packet);
       doors.onBatch(admitted.kiosk, message, connection.gate.untilClosed).then((decided) => {
         if (decided === 'acknowledge') {
           answer();
@@ -231,6 +235,14 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
       return isFit ? packet : null;
     },
   });
+
+  // aedes looks for a publication's readers once it is acknowledged; a batch has none, and to find none takes longer than its PUBACK.
+  const route = broker.publish.bind(broker) as (...publication: unknown[]) => void;
+  broker.publish = (packet: object, ...more: unknown[]) => {
+    const done = more.at(-1);
+    if (batches.delete(packet) && typeof done === 'function') done(null);
+    else route(packet, ...more);
+  };
 
   const enter = (kiosk: KioskId, gate: FlowGate) => {
     const gates = kiosks.get(kiosk) ?? new Set();

@@ -67,7 +67,8 @@ export class Ingest {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #trouble: SteadyLog;
-  readonly #held = new Map<KioskId, Set<Job>>();
+  /** What is withheld, each with what takes its ear off its connection again. */
+  readonly #held = new Map<KioskId, Map<Job, () => void>>();
   #heldCount = 0;
   #heldBytes = 0;
   #ready: Ready[] = [];
@@ -92,16 +93,8 @@ export class Ingest {
   take(kioskId: KioskId, message: Uint8Array, untilClosed: AbortSignal): Promise<Answer> {
     if (this.#isClosed) return Promise.resolve('dropped');
     this.#log.debug('batch.received', () => ({ kiosk: kioskId, lengthBytes: message.length }));
-    return new Promise((resolve) => {
-      const onClosed = () => this.#drop(job);
-      const answer = (given: Answer) => {
-        // A connection lives for months: left there, it would hold every message that ever came on it.
-        untilClosed.removeEventListener('abort', onClosed);
-        resolve(given);
-      };
-      const job: Job = { kioskId, message, untilClosed, receivedAtMs: this.#clock.wall(), answer };
-      untilClosed.addEventListener('abort', onClosed, { once: true });
-      this.#open(job);
+    return new Promise((answer) => {
+      this.#open({ kioskId, message, untilClosed, receivedAtMs: this.#clock.wall(), answer });
     });
   }
 
@@ -235,19 +228,26 @@ export class Ingest {
     for (const job of this.#allHeld()) this.#open(job);
   }
 
-  #allHeld = (): Job[] => [...this.#held.values()].flatMap((jobs) => [...jobs]);
+  #allHeld = (): Job[] => [...this.#held.values()].flatMap((jobs) => [...jobs.keys()]);
 
   #isHeld = (job: Job): boolean => this.#held.get(job.kioskId)?.has(job) ?? false;
 
   #hold(job: Job): void {
-    this.#held.set(job.kioskId, (this.#held.get(job.kioskId) ?? new Set()).add(job));
+    const onClosed = () => this.#drop(job);
+    // A connection lives for months: left there, it would hold every message that was ever withheld on it.
+    const forget = () => job.untilClosed.removeEventListener('abort', onClosed);
+    job.untilClosed.addEventListener('abort', onClosed, { once: true });
+    this.#held.set(job.kioskId, (this.#held.get(job.kioskId) ?? new Map()).set(job, forget));
     this.#heldCount += 1;
     this.#heldBytes += job.message.length;
   }
 
   #release(job: Job): void {
     const ofKiosk = this.#held.get(job.kioskId);
-    if (ofKiosk === undefined || !ofKiosk.delete(job)) return;
+    const forget = ofKiosk?.get(job);
+    if (ofKiosk === undefined || forget === undefined) return;
+    forget();
+    ofKiosk.delete(job);
     if (ofKiosk.size === 0) this.#held.delete(job.kioskId);
     this.#heldCount -= 1;
     this.#heldBytes -= job.message.length;

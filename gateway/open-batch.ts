@@ -3,8 +3,8 @@
  * Keeps nothing but the content keys it opened lately, in memory.
  */
 import type { KeyObject } from 'node:crypto';
-import { decodeBatch, type MatchedRow, matchRows, type SentAt, verifyBatch } from '../protocol/batch.ts';
-import { publicKeyFromRaw } from '../protocol/ed25519.ts';
+import { decodeBatch, type MatchedRow, matchRows, type SentAt, verifyBatchBy } from '../protocol/batch.ts';
+import { type CheckSignature, isSignedBy, publicKeyFromRaw } from '../protocol/ed25519.ts';
 import { codeOf, type ErrorCode, SealError } from '../protocol/errors.ts';
 import type { VestibuleEvent } from '../protocol/event.ts';
 import { decodeEvent } from '../protocol/event-codec.ts';
@@ -44,10 +44,17 @@ export class BatchOpener {
   /** Made once: it costs a third of the verification it is for. */
   readonly #publicKeys = new WeakMap<Kiosk, KeyObject>();
 
-  /** @param holder the gateway as a recipient: id (8 bytes) and private key (32 bytes). */
-  constructor(deployment: DeploymentId, holder: { readonly id: Uint8Array; readonly privateKey: Uint8Array }) {
+  readonly #check: CheckSignature;
+
+  /** @param holder the gateway as a recipient: id (8 bytes) and private key (32 bytes). @param check of lists; key records are few. */
+  constructor(
+    deployment: DeploymentId,
+    holder: { readonly id: Uint8Array; readonly privateKey: Uint8Array },
+    check: CheckSignature = isSignedBy,
+  ) {
     this.#deployment = deployment;
     this.#holder = holder;
+    this.#check = check;
   }
 
   /**
@@ -59,7 +66,7 @@ export class BatchOpener {
   async open(message: Uint8Array, topic: string, kiosk: Kiosk): Promise<OpenedBatch> {
     const { keyRecord, sign1, rows } = decodeBatch(message);
     const publicKey = this.#publicKeyOf(kiosk);
-    const { keyId, sentAt, listed } = verifyBatch(sign1, { deployment: this.#deployment, topic, publicKey });
+    const { keyId, sentAt, listed } = await verifyBatchBy(this.#check, sign1, { deployment: this.#deployment, topic, publicKey });
     const matched = ascending(matchRows(listed, rows));
     const key = this.#cached(kiosk, keyRecord) ?? (await this.#openKey(kiosk, keyRecord));
     if (Buffer.compare(key.keyId, keyId) !== 0) throw new SealError('seal.unknown_key', 'batch: list and key record name different keys');

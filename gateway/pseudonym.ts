@@ -3,14 +3,12 @@
  * pseudonym differs by venue and day, so that nobody can follow a card from one to the next.
  * Source: RFC 2104 (HMAC).
  */
-import { createHmac, hash, type KeyObject, randomBytes } from 'node:crypto';
+import { createHmac, type KeyObject } from 'node:crypto';
 import type { VenueId, VisitorUuid } from '../protocol/ids.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 
 export const INDEX_PSEUDONYM_BYTES = 16;
 const OPERATOR_PSEUDONYM_BYTES = 8;
-const KEY_BYTES = 32;
-const CARD_BYTES = 16;
 
 /** @param key 32 bytes; an object, because an HMAC under raw bytes makes one anew each time and takes 14 µs instead of 3. @returns 16 bytes. */
 export const indexPseudonym = (key: KeyObject, card: VisitorUuid): Uint8Array =>
@@ -19,20 +17,6 @@ export const indexPseudonym = (key: KeyObject, card: VisitorUuid): Uint8Array =>
 /** @param key 32 bytes. @param day as dayAt gives it. @returns 16 hex digits. */
 export const operatorPseudonym = (key: KeyObject, venue: VenueId, day: string, card: VisitorUuid): string =>
   createHmac('sha256', key).update(`operator ${venue} ${day} `).update(card).digest().subarray(0, OPERATOR_PSEUDONYM_BYTES).toString('hex');
-
-/**
- * Names cards for what is kept in memory and compared there: under a random key of this process, so that a name says nothing
- * outside of it. A hash of key and card, both of one length, which needs no HMAC and takes an eighth of one's time.
- */
-export class CardNames {
-  readonly #keyed = randomBytes(KEY_BYTES + CARD_BYTES);
-
-  /** @returns 32 characters, one for each byte. */
-  of(card: VisitorUuid): string {
-    this.#keyed.set(card, KEY_BYTES);
-    return hash('sha256', this.#keyed, 'binary');
-  }
-}
 
 /** Tells day and hour at a venue. Makes one formatter for each time zone, for making one is slow. */
 export class VenueCalendar {

@@ -12,6 +12,7 @@ import { Announcer } from './announce.ts';
 import { ResendDesk } from './backup/resend-desk.ts';
 import { SecondPlace } from './backup/second-place.ts';
 import { type Broker, openBroker } from './broker.ts';
+import { CheckDesk } from './check-desk.ts';
 import type { GatewayConfig } from './config.ts';
 import { holdLock } from './database.ts';
 import { DoubtDesk } from './doubts/doubt-desk.ts';
@@ -235,7 +236,7 @@ async function start(
     log,
   });
   const ingest = new Ingest(
-    new BatchOpener(deployment, recipient),
+    new BatchOpener(deployment, recipient, new CheckDesk().check),
     deciders,
     {
       kiosk: (kiosk) => registry.kioskThisTurn(kiosk),

@@ -7,7 +7,8 @@ import type { KeyObject } from 'node:crypto';
 import { decodeCbor, encodeCbor } from './cbor.ts';
 import { CborCursor } from './cbor-cursor.ts';
 import { readArray, readBytes, readInteger } from './cbor-read.ts';
-import { payloadOf, signSign1, verifySign1 } from './cose.ts';
+import { payloadOf, signSign1, verifySign1, verifySign1By } from './cose.ts';
+import type { CheckSignature } from './ed25519.ts';
 import { DecodeError, SealError } from './errors.ts';
 import type { BootId, DeploymentId, KeyId, Seq } from './ids.ts';
 import { LONGEST_KEY_RECORD_BYTES } from './key-record.ts';
@@ -103,18 +104,24 @@ function readBatch(bytes: Uint8Array): BatchParts {
  * @returns the list, when `publicKey`'s holder signed it for this deployment and topic.
  * @throws SealError `seal.signature`; DecodeError when it is no list.
  */
-export function verifyBatch(
-  sign1: Uint8Array,
-  signer: { readonly deployment: DeploymentId; readonly topic: string; readonly publicKey: KeyObject },
-): BatchList {
-  const payload = verifySign1(sign1, {
-    externalAad: externalAadOf(signer),
-    publicKey: signer.publicKey,
-    subject: 'batch list',
-    longestBytes: LONGEST_LIST_BYTES,
-  });
-  return readList(payload);
+export const verifyBatch = (sign1: Uint8Array, signer: BatchSigner): BatchList => readList(verifySign1(sign1, listBy(signer)));
+
+/** As `verifyBatch`, by whoever `check` asks. */
+export const verifyBatchBy = async (check: CheckSignature, sign1: Uint8Array, signer: BatchSigner): Promise<BatchList> =>
+  readList(await verifySign1By(check, sign1, listBy(signer)));
+
+interface BatchSigner {
+  readonly deployment: DeploymentId;
+  readonly topic: string;
+  readonly publicKey: KeyObject;
 }
+
+const listBy = (signer: BatchSigner) => ({
+  externalAad: externalAadOf(signer),
+  publicKey: signer.publicKey,
+  subject: 'batch list',
+  longestBytes: LONGEST_LIST_BYTES,
+});
 
 /** @returns the list of one that was verified before. @throws DecodeError when it is no list. */
 export const listOf = (sign1: Uint8Array): BatchList => readList(payloadOf(sign1, 'batch list', LONGEST_LIST_BYTES));

@@ -8,7 +8,7 @@ import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
 import { type CborValue, decodeCbor, encodeCbor, headLength, MAJOR, writeHead } from './cbor.ts';
 import { CborCursor } from './cbor-cursor.ts';
 import { readArray, readBytes, readMap } from './cbor-read.ts';
-import { isSignedBy, SIGNATURE_BYTES, signBytes } from './ed25519.ts';
+import { type CheckSignature, isSignedBy, SIGNATURE_BYTES, signBytes } from './ed25519.ts';
 import { DecodeError, SealError } from './errors.ts';
 
 export const CONTENT_KEY_BYTES = 32;
@@ -89,14 +89,39 @@ export function signSign1(payload: Uint8Array, externalAad: Uint8Array, signingK
  * @returns the payload, when the holder of `publicKey` signed it for this `externalAad`.
  * @throws DecodeError as `decodeCbor`; `decode.unsupported` for any header but `{1: -19}` and `{}`. SealError `seal.signature`.
  */
-export function verifySign1(
+export function verifySign1(bytes: Uint8Array, expected: ExpectedSign1 & { readonly publicKey: KeyObject }): Uint8Array {
+  const { publicKey, subject } = expected;
+  const { payload, signature, signed } = signedPartsOf(bytes, expected);
+  return trusted(payload, isSignedBy(signed, signature, publicKey), subject);
+}
+
+/** As `verifySign1`, by whoever `check` asks. */
+export async function verifySign1By(
+  check: CheckSignature,
   bytes: Uint8Array,
-  expected: { readonly externalAad: Uint8Array; readonly publicKey: KeyObject; readonly subject: string; readonly longestBytes: number },
-): Uint8Array {
-  const { externalAad, publicKey, subject, longestBytes } = expected;
+  expected: ExpectedSign1 & { readonly publicKey: KeyObject },
+): Promise<Uint8Array> {
+  const { publicKey, subject } = expected;
+  const { payload, signature, signed } = signedPartsOf(bytes, expected);
+  return trusted(payload, await check(signed, signature, publicKey), subject);
+}
+
+interface ExpectedSign1 {
+  readonly externalAad: Uint8Array;
+  readonly subject: string;
+  readonly longestBytes: number;
+}
+
+function signedPartsOf(
+  bytes: Uint8Array,
+  { externalAad, subject, longestBytes }: ExpectedSign1,
+): Sign1Parts & { readonly signed: Uint8Array } {
   const { payload, signature } = sign1PartsOf(bytes, longestBytes) ?? readSign1(bytes, subject, longestBytes);
-  if (!isSignedBy(signatureStructure(SIGN1_HEADER, externalAad, payload), signature, publicKey))
-    throw new SealError('seal.signature', `${subject}: the signature does not fit signer, place and content`);
+  return { payload, signature, signed: signatureStructure(SIGN1_HEADER, externalAad, payload) };
+}
+
+function trusted(payload: Uint8Array, isGood: boolean, subject: string): Uint8Array {
+  if (!isGood) throw new SealError('seal.signature', `${subject}: the signature does not fit signer, place and content`);
   return payload;
 }
 
@@ -130,9 +155,77 @@ function readSign1(bytes: Uint8Array, subject: string, longestBytes: number): Si
 /** @param key 32 bytes. @param counter 0 to 2^53 - 1, never used twice with one key. @returns a COSE_Encrypt0, its IV made of the counter. */
 export function sealEncrypt0(plaintext: Uint8Array, externalAad: Uint8Array, key: KeyObject, counter: number): Uint8Array {
   const header = new Uint8Array(ENCRYPT0_HEADER);
-  new DataView(header.buffer).setBigUint64(ENCRYPT0_HEADER_START.length, BigInt(counter));
+  writeCounter(header, ENCRYPT0_HEADER_START.length, counter);
   const ciphertext = sealAesGcm(key, header.subarray(-IV_BYTES), encryptStructure(header, externalAad), plaintext);
   return encodeCbor([header, EMPTY_MAP, ciphertext]);
+}
+
+/** Seals many COSE_Encrypt0 under one key, whose additional data differ in one number at their end, as `sealEncrypt0` does. */
+export class Encrypt0Sealer {
+  readonly #key: KeyObject;
+  readonly #structure: NumberedStructure;
+
+  /** @param key 32 bytes. @param aadStart the additional data, a CBOR array, up to the number. 40 to 200 bytes. */
+  constructor(key: KeyObject, aadStart: Uint8Array) {
+    this.#key = key;
+    this.#structure = new NumberedStructure(aadStart);
+  }
+
+  /**
+   * Does all that can be done before the plaintext is known: half of the time that sealing takes.
+   * @param number the last of the additional data. @param counter 0 to 2^53 - 1, never used twice with one key.
+   * @returns seals one plaintext; a second one throws, for its IV is used.
+   */
+  begin(number: number, counter: number): (plaintext: Uint8Array) => Uint8Array {
+    const structure = this.#structure.of(number);
+    writeCounter(structure, ENCRYPT0_COUNTER_AT, counter);
+    const iv = structure.subarray(ENCRYPT0_COUNTER_AT + COUNTER_BYTES - IV_BYTES, ENCRYPT0_COUNTER_AT + COUNTER_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, iv);
+    cipher.setAAD(structure);
+    return (plaintext) => {
+      const lengthBytes = plaintext.length + TAG_BYTES;
+      const bytes = new Uint8Array(ROW_HEAD_AT + headLength(lengthBytes) + lengthBytes);
+      bytes.set(ENCRYPT0_START);
+      writeCounter(bytes, ROW_COUNTER_AT, counter);
+      bytes[ROW_HEAD_AT - 1] = 0xa0;
+      const at = writeHead(bytes, ROW_HEAD_AT, MAJOR.bytes, lengthBytes);
+      bytes.set(cipher.update(plaintext), at);
+      cipher.final();
+      bytes.set(cipher.getAuthTag(), at + plaintext.length);
+      return bytes;
+    };
+  }
+}
+
+/** An Enc_structure whose additional data end with a number, and whose counter is yet to be written at `ENCRYPT0_COUNTER_AT`. */
+class NumberedStructure {
+  readonly #aadBytes: number;
+  readonly #bytes: Uint8Array;
+  readonly #numberAt: number;
+
+  /** @param aadStart the additional data, a CBOR array, up to the number. 40 to 200 bytes. */
+  constructor(aadStart: Uint8Array) {
+    const start = encryptStructure(ENCRYPT0_HEADER, aadStart);
+    this.#aadBytes = aadStart.length;
+    this.#numberAt = start.length;
+    this.#bytes = new Uint8Array(start.length + LONGEST_HEAD_BYTES);
+    this.#bytes.set(start);
+  }
+
+  /** @returns a view that holds until the next call. */
+  of(number: number): Uint8Array {
+    const end = writeHead(this.#bytes, this.#numberAt, MAJOR.unsigned, number);
+    this.#bytes[ENCRYPT0_AAD_LENGTH_AT] = this.#aadBytes + end - this.#numberAt;
+    return this.#bytes.subarray(0, end);
+  }
+}
+
+function writeCounter(bytes: Uint8Array, at: number, counter: number): void {
+  let rest = counter;
+  for (let i = COUNTER_BYTES - 1; i >= 0; i--) {
+    bytes[at + i] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
 }
 
 /**
@@ -161,32 +254,25 @@ export function openEncrypt0(
  */
 export class Encrypt0Opener {
   readonly #key: KeyObject;
-  /** Enc_structure up to its last number, the protected header's counter and the length of the additional data yet to be filled in. */
-  readonly #structure: Uint8Array;
-  readonly #structureBytes: number;
+  readonly #structure: NumberedStructure;
   readonly #aadStart: Uint8Array;
 
   /** @param aadStart the additional data, a CBOR array, up to the number. 40 to 200 bytes. */
   constructor(key: KeyObject, aadStart: Uint8Array) {
     this.#key = key;
     this.#aadStart = aadStart;
-    const start = encryptStructure(ENCRYPT0_HEADER, aadStart);
-    this.#structureBytes = start.length;
-    this.#structure = new Uint8Array(start.length + LONGEST_HEAD_BYTES);
-    this.#structure.set(start);
+    this.#structure = new NumberedStructure(aadStart);
   }
 
   /** As `openEncrypt0`, with `number` as the last of the additional data. */
   open(bytes: Uint8Array, number: number, subject: string, longestBytes: number): Uint8Array {
     const ciphertextAt = bytes.length > longestBytes ? 0 : ciphertextAtOf(bytes);
     if (ciphertextAt === 0) return this.#openAny(bytes, number, subject, longestBytes);
-    const structure = this.#structure;
-    const end = writeHead(structure, this.#structureBytes, MAJOR.unsigned, number);
-    structure[ENCRYPT0_AAD_LENGTH_AT] = this.#aadStart.length + end - this.#structureBytes;
+    const structure = this.#structure.of(number);
     for (let i = 0; i < COUNTER_BYTES; i++) structure[ENCRYPT0_COUNTER_AT + i] = bytes[ROW_COUNTER_AT + i] ?? 0;
     const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(ROW_IV_AT, ROW_IV_AT + IV_BYTES), TAG_OPTIONS);
     const tagAt = bytes.length - TAG_BYTES;
-    decipher.setAAD(structure.subarray(0, end));
+    decipher.setAAD(structure);
     decipher.setAuthTag(bytes.subarray(tagAt));
     const plaintext = decipher.update(bytes.subarray(ciphertextAt, tagAt));
     try {

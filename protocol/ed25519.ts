@@ -44,3 +44,17 @@ export const signBytes = (message: Uint8Array, privateKey: KeyObject): Uint8Arra
 /** @returns whether `signature` is one of `message` by the holder of `publicKey`; false, too, at any wrong length. */
 export const isSignedBy = (message: Uint8Array, signature: Uint8Array, publicKey: KeyObject): boolean =>
   signature.length === SIGNATURE_BYTES && verify(null, message, publicKey, signature);
+
+/** Says whether a signature is good, now or later: `isSignedBy`, or whoever asks `isSignedBySoon`. */
+export type CheckSignature = (message: Uint8Array, signature: Uint8Array, publicKey: KeyObject) => boolean | Promise<boolean>;
+
+/** As `isSignedBy`, on a thread of Node's pool: it takes longer than all else that is done with a short message. @param answer called once. */
+export function isSignedBySoon(
+  message: Uint8Array,
+  signature: Uint8Array,
+  publicKey: KeyObject,
+  answer: (error: Error | null, isGood: boolean) => void,
+): void {
+  if (signature.length === SIGNATURE_BYTES) verify(null, message, publicKey, signature, answer);
+  else answer(null, false);
+}

@@ -5,6 +5,7 @@
  */
 import type { KeyId, KioskId, Seq, VenueId } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
+import type { CardName } from './card-names.ts';
 
 /** Whose rows they are; one for each batch. */
 export interface CardSource {
@@ -17,60 +18,67 @@ export interface CardSighting {
   readonly source: CardSource;
   readonly seq: Seq;
   readonly atMs: EpochMillis;
+  /** A whole number below 2^32. */
   readonly uncertaintyMs: number;
 }
 
+/**
+ * A line for each card, 32 bytes, so that one look at it is one look at memory:
+ * ```
+ *   0 name, high  4 name, low  8 number of its source  12 uncertainty, ms  16 when, ms (float64)  24 sequence number (float64)
+ * ```
+ * Both words of a name are 0 where nothing is.
+ */
+const WORDS = 8;
+const FLOATS = 4;
+const [HIGH, LOW, SOURCE, UNCERTAINTY] = [0, 1, 2, 3] as const;
+const [AT, SEQ] = [2, 3] as const;
+
 class Generation {
   readonly #mask: number;
-  /** The first 8 bytes of a name; both 0 where nothing is. */
-  readonly #high: Uint32Array;
-  readonly #low: Uint32Array;
-  readonly #atMs: Float64Array;
-  readonly #uncertaintyMs: Float64Array;
-  readonly #seq: Float64Array;
-  readonly #source: Uint32Array;
+  readonly #words: Uint32Array;
+  /** The same bytes. */
+  readonly #floats: Float64Array;
   readonly #sources: CardSource[] = [];
   count = 0;
 
   /** @param slots a power of 2, twice what is to be held. */
   constructor(slots: number) {
     this.#mask = slots - 1;
-    this.#high = new Uint32Array(slots);
-    this.#low = new Uint32Array(slots);
-    this.#atMs = new Float64Array(slots);
-    this.#uncertaintyMs = new Float64Array(slots);
-    this.#seq = new Float64Array(slots);
-    this.#source = new Uint32Array(slots);
+    this.#words = new Uint32Array(slots * WORDS);
+    this.#floats = new Float64Array(this.#words.buffer);
   }
 
   /** @returns its slot, or the empty one where it would be. */
   slotOf(high: number, low: number): number {
+    const words = this.#words;
     let slot = low & this.#mask;
-    while (this.isTaken(slot) && (this.#high[slot] !== high || this.#low[slot] !== low)) slot = (slot + 1) & this.#mask;
+    while (this.isTaken(slot) && (words[slot * WORDS + HIGH] !== high || words[slot * WORDS + LOW] !== low)) slot = (slot + 1) & this.#mask;
     return slot;
   }
 
   isTaken(slot: number): boolean {
-    return this.#high[slot] !== 0 || this.#low[slot] !== 0;
+    return this.#words[slot * WORDS + HIGH] !== 0 || this.#words[slot * WORDS + LOW] !== 0;
   }
 
   read(slot: number): CardSighting | undefined {
-    const source = this.#sources[this.#source[slot] ?? 0];
-    if (source === undefined || !this.isTaken(slot)) return undefined;
-    const atMs = this.#atMs[slot] as EpochMillis;
-    return { source, seq: this.#seq[slot] as Seq, atMs, uncertaintyMs: this.#uncertaintyMs[slot] ?? 0 };
+    if (!this.isTaken(slot)) return undefined;
+    const source = this.#sources[this.#words[slot * WORDS + SOURCE] ?? 0];
+    if (source === undefined) return undefined;
+    const atMs = this.#floats[slot * FLOATS + AT] as EpochMillis;
+    return { source, seq: this.#floats[slot * FLOATS + SEQ] as Seq, atMs, uncertaintyMs: this.#words[slot * WORDS + UNCERTAINTY] ?? 0 };
   }
 
   write(slot: number, high: number, low: number, { source, seq, atMs, uncertaintyMs }: CardSighting): void {
     if (!this.isTaken(slot)) this.count += 1;
     // Rows of one batch follow each other.
     if (this.#sources.at(-1) !== source) this.#sources.push(source);
-    this.#high[slot] = high;
-    this.#low[slot] = low;
-    this.#atMs[slot] = atMs;
-    this.#uncertaintyMs[slot] = uncertaintyMs;
-    this.#seq[slot] = seq;
-    this.#source[slot] = this.#sources.length - 1;
+    this.#words[slot * WORDS + HIGH] = high;
+    this.#words[slot * WORDS + LOW] = low;
+    this.#words[slot * WORDS + SOURCE] = this.#sources.length - 1;
+    this.#words[slot * WORDS + UNCERTAINTY] = uncertaintyMs;
+    this.#floats[slot * FLOATS + AT] = atMs;
+    this.#floats[slot * FLOATS + SEQ] = seq;
   }
 
   /** Rows of many batches may be about few cards. */
@@ -92,11 +100,11 @@ export class CardTable {
     this.#younger = new Generation(this.#slots);
   }
 
-  /** Notes where a card is seen now. @param name as CardNames gives it. @returns where it was seen last. */
-  see(name: string, sighting: CardSighting): CardSighting | undefined {
-    const high = wordAt(name, 0);
+  /** Notes where a card is seen now. @returns where it was seen last. */
+  see(name: CardName, sighting: CardSighting): CardSighting | undefined {
+    const { high } = name;
     // Never both 0, which says that nothing is there.
-    const low = wordAt(name, 4) || 1;
+    const low = name.low || 1;
     if (this.#younger.count >= this.#mostCards || this.#younger.sources >= this.#slots) {
       this.#older = this.#younger;
       this.#younger = new Generation(this.#slots);
@@ -107,6 +115,3 @@ export class CardTable {
     return before;
   }
 }
-
-const wordAt = (name: string, at: number): number =>
-  ((name.charCodeAt(at) << 24) | (name.charCodeAt(at + 1) << 16) | (name.charCodeAt(at + 2) << 8) | name.charCodeAt(at + 3)) >>> 0;

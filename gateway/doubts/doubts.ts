@@ -3,14 +3,15 @@
  * with each start. Cards appear by names that no other process gives them.
  */
 import type { RowIdentity } from '../../core/intake.ts';
-import { correct } from '../../protocol/clock-correction.ts';
+import { correct, isBoot } from '../../protocol/clock-correction.ts';
 import type { DoubtReason } from '../../protocol/doubt.ts';
-import type { BootId, KioskId, VenueId } from '../../protocol/ids.ts';
+import type { BootId, KioskId, Seq, VenueId } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import type { OpenedBatch, OpenedRow } from '../open-batch.ts';
-import { CardNames, type VenueCalendar } from '../pseudonym.ts';
+import type { VenueCalendar } from '../pseudonym.ts';
 import type { Kiosk } from '../registry.ts';
-import { CardTable } from './card-table.ts';
+import { CardNames } from './card-names.ts';
+import { type CardSource, CardTable } from './card-table.ts';
 import { areTwoPlaces, type ClockBase, type DoubtPolicy, hasJumped, isNight } from './doubt-rules.ts';
 import { Tally } from './tally.ts';
 
@@ -22,7 +23,7 @@ export interface Doubt {
   readonly raisedAtMs: EpochMillis;
 }
 
-/** Cards remembered, some 40 bytes each. The way between two venues is short, so that few need to be. */
+/** Cards remembered, 84 bytes each at the most. The way between two venues is short, so that few need to be. */
 const MOST_CARDS = 100_000;
 
 interface Door {
@@ -55,26 +56,28 @@ export class Doubts {
     const { venue } = kiosk.placement;
     const bootOf = bootNames();
     const source = { kiosk: kiosk.kiosk, keyId: batch.keyId, venue };
+    const names = this.#names.of(taken.flatMap((row) => ('event' in row && row.event.type === 'check-in' ? [row.event.card] : [])));
+    let named = 0;
+    const doubt = (reason: DoubtReason, seq: Seq, { kiosk, keyId, venue }: CardSource = source) =>
+      doubts.push({ row: { kiosk, keyId, seq }, venue, reason, raisedAtMs: receivedAtMs });
     for (const row of taken) {
       if (!('event' in row)) continue;
       const { event, seq } = row;
       const { atMs, uncertaintyMs } = correct({ stamp: event.stamp, sentAt: batch.sentAt, receivedAtMs });
-      const identity: RowIdentity = { kiosk: kiosk.kiosk, keyId: batch.keyId, seq };
-      const doubt = (reason: DoubtReason, about: RowIdentity = identity, at: VenueId = venue) =>
-        doubts.push({ row: about, venue: at, reason, raisedAtMs: receivedAtMs });
       if (event.stamp.clock === 'synced') {
         const clock = { boot: bootOf(event.stamp.bootId), offsetMs: event.stamp.wallMs - event.stamp.monotonicMs };
-        if (hasJumped(door.clock, clock, this.#policy)) doubt('clock-jump');
+        if (hasJumped(door.clock, clock, this.#policy)) doubt('clock-jump', seq);
         door.clock = clock;
       }
-      if (event.type !== 'check-in') continue;
-      if (door.visitors.add(atMs, 1) > this.#policy.mostInDoorWindow) doubt('door-rate');
-      if (this.#isNightAt(kiosk, door, atMs) && door.atNight.add(atMs, 1) > this.#policy.mostInNightWindow) doubt('night-burst');
-      const before = this.#cards.see(this.#names.of(event.card), { source, seq, atMs, uncertaintyMs });
+      const name = event.type === 'check-in' ? names[named++] : undefined;
+      if (name === undefined) continue;
+      if (door.visitors.add(atMs, 1) > this.#policy.mostInDoorWindow) doubt('door-rate', seq);
+      if (this.#isNightAt(kiosk, door, atMs) && door.atNight.add(atMs, 1) > this.#policy.mostInNightWindow) doubt('night-burst', seq);
+      const before = this.#cards.see(name, { source, seq, atMs, uncertaintyMs });
       if (before !== undefined && areTwoPlaces({ ...before, venue: before.source.venue }, { venue, atMs, uncertaintyMs }, this.#policy)) {
-        doubt('two-places');
+        doubt('two-places', seq);
         // Which of the two is the copy nobody can tell.
-        doubt('two-places', { kiosk: before.source.kiosk, keyId: before.source.keyId, seq: before.seq }, before.source.venue);
+        doubt('two-places', before.seq, before.source);
       }
     }
     return doubts;
@@ -100,7 +103,7 @@ export class Doubts {
 function bootNames(): (boot: BootId) => string {
   let last: { readonly boot: BootId; readonly name: string } | undefined;
   return (boot) => {
-    if (last === undefined || Buffer.compare(last.boot, boot) !== 0) last = { boot, name: Buffer.from(boot).toString('hex') };
+    if (last === undefined || !isBoot(last.boot, boot)) last = { boot, name: Buffer.from(boot).toString('hex') };
     return last.name;
   };
 }

@@ -5,7 +5,10 @@ import { type CardSighting, CardTable } from '../../../gateway/doubts/card-table
 import type { KeyId, KioskId, Seq, VenueId } from '../../../protocol/ids.ts';
 import type { EpochMillis } from '../../../protocol/units.ts';
 
-const nameOf = (card: number): string => createHash('sha256').update(`${card}`).digest('binary');
+const nameOf = (card: number) => {
+  const digest = createHash('sha256').update(`${card}`).digest();
+  return { high: digest.readUInt32BE(0), low: digest.readUInt32BE(4) };
+};
 const sourceOf = (kiosk: number) => ({
   kiosk: `K${kiosk}` as KioskId,
   keyId: Uint8Array.of(kiosk) as KeyId,
