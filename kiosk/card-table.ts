@@ -42,6 +42,12 @@ export class CardTable {
     return size === this.size ? this : new CardTable(buckets, size);
   }
 
+  /** @returns a table without the cards that `isGone` names; this one when there are none. */
+  without(isGone: (key: string) => boolean): CardTable {
+    const gone = this.#buckets.flatMap((bucket) => [...bucket.keys()].filter(isGone));
+    return gone.reduce<CardTable>((table, key) => table.with(key, undefined, Number.POSITIVE_INFINITY), this);
+  }
+
   #replaced(at: number, bucket: ReadonlyMap<string, Seen>, size: number): CardTable {
     const buckets = this.#buckets.length === 0 ? new Array<ReadonlyMap<string, Seen>>(BUCKETS).fill(new Map()) : [...this.#buckets];
     buckets[at] = bucket;

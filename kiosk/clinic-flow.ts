@@ -76,6 +76,9 @@ export class ClinicFlow implements Front {
     else if (known !== undefined) this.#choose(known, at);
   }
 
+  /** What a desk holds of a card ends with its window, in a minute. */
+  forget(): void {}
+
   /** A desk measures nobody. */
   reading(): void {}
 

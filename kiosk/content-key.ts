@@ -4,7 +4,7 @@ import { CONTENT_KEY_BYTES } from '../protocol/cose.ts';
 import type { Recipient } from '../protocol/hpke.ts';
 import type { DeploymentId, Epoch, KeyId, KioskId } from '../protocol/ids.ts';
 import { sealKeyRecord } from '../protocol/key-record.ts';
-import { RowSealer } from '../protocol/row.ts';
+import { RowOpener, RowSealer } from '../protocol/row.ts';
 
 const KEY_ID_BYTES = 8;
 
@@ -21,6 +21,8 @@ export interface ContentKey {
   readonly record: Uint8Array;
   /** The only holder of the key and of its nonces. */
   readonly sealer: RowSealer;
+  /** Opens what was sealed in this start: rows of a card that its holder takes back are found by it. */
+  readonly opener: RowOpener;
 }
 
 /** @throws SealError seal.unknown_recipient when there is no recipient, or one's public key is none. */
@@ -29,6 +31,7 @@ export async function makeContentKey({ deployment, kiosk, recipients, signingKey
   const contentKey = new Uint8Array(randomBytes(CONTENT_KEY_BYTES));
   const record = await sealKeyRecord({ deployment, kiosk, epoch, keyId, contentKey, recipients, signingKey });
   const sealer = new RowSealer({ deployment, kiosk, epoch, keyId }, contentKey);
+  const opener = new RowOpener({ deployment, kiosk, epoch, keyId }, contentKey);
   contentKey.fill(0);
-  return { keyId, record, sealer };
+  return { keyId, record, sealer, opener };
 }

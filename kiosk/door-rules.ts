@@ -3,7 +3,7 @@ import { type CardTrust, issuerOf } from '../protocol/card.ts';
 import type { ClinicPolicy } from '../protocol/clinic.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
 import { isLost } from '../protocol/lost-card.ts';
-import type { Policy } from '../protocol/policy.ts';
+import { type Policy, revokedIn } from '../protocol/policy.ts';
 import type { TrustDocument } from '../protocol/trust.ts';
 import type { Direction, DoorPolicy } from './check-in-state.ts';
 import type { KioskConfig } from './config.ts';
@@ -14,7 +14,7 @@ export interface DoorRules {
   /** What the entrance is for; `undefined` where nobody at the gateway has said. */
   readonly direction: Direction | undefined;
   readonly trust: CardTrust;
-  /** Whether a card was reported lost. */
+  /** Whether a card was reported lost, or taken back by its holder. */
   readonly isWithdrawn: (card: VisitorUuid) => boolean;
   /** What a clinic's desk goes by; left out where the gateway has told none. */
   readonly clinic?: ClinicPolicy;
@@ -34,6 +34,7 @@ export function doorRules(config: KioskConfig, trust: TrustDocument, policy: Pol
     };
   }
   const { threshold, version, dwellMs, lostCards, clinic } = policy;
+  const isRevoked = revokedIn(policy);
   return {
     policy: {
       ...own,
@@ -43,7 +44,7 @@ export function doorRules(config: KioskConfig, trust: TrustDocument, policy: Pol
     },
     direction: policy.direction,
     trust: { deployment, issuers: policy.issuers.map(issuerOf), mayTakeUnsigned: policy.mayTakeUnsigned },
-    isWithdrawn: (card) => isLost(card, lostCards),
+    isWithdrawn: (card) => isRevoked(card) || isLost(card, lostCards),
     ...(clinic && { clinic }),
   };
 }

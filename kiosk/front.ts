@@ -1,5 +1,7 @@
 /** What faces people: a door that checks them in and out, or a clinic's desk. Which of them, the kiosk's certificate says. */
+
 import type { Role } from '../protocol/enrol.ts';
+import type { VisitorUuid } from '../protocol/ids.ts';
 import { CheckInFlow, type CheckInFlowOptions } from './check-in-flow.ts';
 import type { Direction, RawReading, StaffCommand } from './check-in-state.ts';
 import { ClinicFlow, type DeskCommand } from './clinic-flow.ts';
@@ -20,6 +22,8 @@ export interface Front {
   reading(reading: RawReading, at: Moment): void;
   /** Goes by other rules from the next scan on. */
   adopt(rules: DoorRules): void;
+  /** Forgets what is in RAM of these cards: their holders took them back. */
+  forget(isGone: (card: VisitorUuid) => boolean): void;
   /** Until abort: lets time pass. */
   run(signal: AbortSignal): Promise<void>;
 }

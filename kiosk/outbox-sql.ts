@@ -6,6 +6,12 @@ export interface OldestRow {
   readonly runMs: number;
 }
 
+/** How far some settled rows were looked at, and how many of them were wanted. */
+export interface LookedAt {
+  readonly at: number;
+  readonly rows: number;
+}
+
 export interface Gone {
   readonly key: KeyNumber;
   /** 1 or 0. */
@@ -18,4 +24,4 @@ export const OVERDUE = `SELECT position FROM
   WHERE appended_run_ms < ? OR (appended_at_ms < ? AND position >= (SELECT undated_before FROM meta))`;
 export const SETTLED_BEFORE = 'SELECT position FROM rows WHERE settled_run_ms < ? ORDER BY settled_run_ms LIMIT ?';
 export const SETTLED_BEHIND =
-  'SELECT position, key, seq FROM rows WHERE settled_run_ms IS NOT NULL AND position > ? ORDER BY position LIMIT ?';
+  'SELECT position, key, seq, row FROM rows WHERE settled_run_ms IS NOT NULL AND position > ? ORDER BY position LIMIT ?';

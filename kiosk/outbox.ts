@@ -6,9 +6,9 @@
 import { StoreError } from '../protocol/errors.ts';
 import type { Epoch, KeyId, Seq } from '../protocol/ids.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
-import type { AdoptedKey, AppendTime, KeptKey, KeyNumber, OutboxLimits, OutboxRow, Pruned, SettledRow } from './outbox-row.ts';
+import type { AdoptedKey, AppendTime, KeptKey, KeyNumber, OutboxLimits, OutboxRow, Pruned } from './outbox-row.ts';
 import { bringUp } from './outbox-schema.ts';
-import { type Gone, type OldestRow, OVERDUE, SETTLED_BEFORE, SETTLED_BEHIND } from './outbox-sql.ts';
+import { type Gone, type LookedAt, type OldestRow, OVERDUE, SETTLED_BEFORE, SETTLED_BEHIND } from './outbox-sql.ts';
 import { openSqlite, pagesOf, type Sqlite, type Statement, translated } from './sqlite.ts';
 
 /** Settling may need pages while the file is at its bound: so many more than append may use. */
@@ -177,23 +177,18 @@ export class Outbox {
   }
 
   /** Takes the settling of some rows behind a position back. @returns where it stopped; `undefined` when none are behind it. @throws StoreError. */
-  unsettle(
-    behind: number,
-    limit: number,
-    isWanted: (row: SettledRow) => boolean,
-  ): { readonly at: number; readonly rows: number } | undefined {
-    const [looked, wanted] = this.#kept(() => {
-      const rows = this.#statement(this.#keeper, SETTLED_BEHIND).all(behind, limit) as SettledRow[];
-      const taken = rows.filter(isWanted);
-      const update = this.#statement(this.#keeper, 'UPDATE rows SET settled_run_ms = NULL WHERE position = ?');
-      for (const { position } of taken) update.run(position);
-      return [rows, taken.length];
-    });
-    this.#unsent += wanted;
-    this.#settled -= wanted;
+  unsettle(behind: number, limit: number, isWanted: (row: OutboxRow) => boolean): LookedAt | undefined {
+    const update = this.#statement(this.#keeper, 'UPDATE rows SET settled_run_ms = NULL WHERE position = ?');
+    const looked = this.#amongSettled(behind, limit, isWanted, (position) => update.run(position));
+    this.#unsent += looked?.rows ?? 0;
+    this.#settled -= looked?.rows ?? 0;
     this.#unsentFrom = Number.MIN_SAFE_INTEGER;
-    const last = looked.at(-1);
-    return last && { at: last.position, rows: wanted };
+    return looked;
+  }
+
+  /** Forgets some settled rows behind a position. @returns as `unsettle`. @throws StoreError. */
+  dropSettled(behind: number, limit: number, isWanted: (row: OutboxRow) => boolean): LookedAt | undefined {
+    return this.#amongSettled(behind, limit, isWanted, (position) => this.#delete('SELECT ?', [position]));
   }
 
   /** The last version of what was to be sent again that was carried out; 0 before the first. */
@@ -300,6 +295,16 @@ export class Outbox {
     this.#statement(db, sql).run(position, key, seq, row, wallMs, runMs);
   }
 
+  #amongSettled(behind: number, limit: number, isWanted: (row: OutboxRow) => boolean, change: (at: number) => void): LookedAt | undefined {
+    return this.#kept(() => {
+      const rows = this.#statement(this.#keeper, SETTLED_BEHIND).all(behind, limit) as OutboxRow[];
+      const wanted = rows.filter(isWanted);
+      for (const { position } of wanted) change(position);
+      const last = rows.at(-1);
+      return last && { at: last.position, rows: wanted.length };
+    });
+  }
+
   /** Deletes the rows that `selection` finds. @returns how many. */
   #delete(selection: string, values: readonly (number | null)[]): number {
     // With the newest row its number would go, too.
@@ -310,7 +315,6 @@ export class Outbox {
     return gone.length;
   }
 
-  /** Runs a transaction of the keeper. */
   #kept<T>(work: () => T): T {
     this.#gone = [];
     const result = translated(this.#path, () => this.#keeper.transaction(work).immediate());
@@ -385,7 +389,6 @@ export class Outbox {
     return translated(this.#path, () => this.#statement(this.#keeper, `SELECT ${column} FROM meta`).pluck().get() as T);
   }
 
-  /** Prepared once a connection. */
   #statement(db: Sqlite, sql: string): Statement {
     const name = `${db === this.#appender ? 'a' : 'k'} ${sql}`;
     const found = this.#statements.get(name);

@@ -9,6 +9,7 @@ import type { Happening, RowRef, Stamp } from '../protocol/event.ts';
 import type { KeyId } from '../protocol/ids.ts';
 import { verifyKeyRecord } from '../protocol/key-record.ts';
 import type { Log } from '../protocol/log.ts';
+import type { RowOpener } from '../protocol/row.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
 import { type ContentKey, type KeyParts, makeContentKey } from './content-key.ts';
@@ -113,6 +114,8 @@ export class Recorder {
       log.debug('row.appended', () => ({ seq }));
       this.#note(undefined);
       this.#options.onAppended({ position: seq, key, seq, row });
+      // Once the answer is out.
+      void Promise.resolve().then(() => contentKey.sealer.makeReady(outbox.nextSeq));
       return { keyId: contentKey.keyId, seq };
     } catch (error) {
       this.failed(error);
@@ -129,6 +132,11 @@ export class Recorder {
     const kept = outbox.keyOf(key);
     if (!this.#isSound(kept.record)) throw new StoreError('store.corrupt', 'outbox: a key record is damaged');
     return kept;
+  }
+
+  /** The key that rows are sealed under at present; `undefined` until its record is kept. */
+  get present(): { readonly key: KeyNumber; readonly opener: RowOpener } | undefined {
+    return this.#key === undefined || this.#contentKey === undefined ? undefined : { key: this.#key, opener: this.#contentKey.opener };
   }
 
   /** The id of the key that rows are sealed under at present. */

@@ -11,10 +11,10 @@ import { CLINICIAN_DIGEST_BYTES, type ClinicPolicy, MOST_CLINICIANS, STICKER_LIF
 import { signSign1, verifySign1 } from './cose.ts';
 import { PUBLIC_KEY_BYTES } from './ed25519.ts';
 import { DecodeError } from './errors.ts';
-import type { DeploymentId, EntranceId, KioskId, VenueId } from './ids.ts';
+import type { DeploymentId, EntranceId, KioskId, VenueId, VisitorUuid } from './ids.ts';
 import { checkMarks, type LostCardFilter, MOST_LOST_CARDS } from './lost-card.ts';
 import { FILTER_KEY_BYTES, MARK_BYTES } from './marks.ts';
-import { checkRevoked, LONGEST_REVOKED_BYTES, REVOKED_KEY_BYTES, type RevokedCards } from './revoked-cards.ts';
+import { checkRevoked, LONGEST_REVOKED_BYTES, REVOKED_KEY_BYTES, type RevokedCards, revokedTest } from './revoked-cards.ts';
 import { topicOf } from './topics.ts';
 import type { CentiCelsius, EpochMillis } from './units.ts';
 
@@ -148,6 +148,10 @@ function decodePayload(payload: Uint8Array): Policy {
     ...(clinic === undefined ? {} : { clinic: readClinic(clinic) }),
   };
 }
+
+/** @returns whether a card is one that its holder took back, by this document. */
+export const revokedIn = ({ revokedCards, lostCards }: Policy): ((card: VisitorUuid) => boolean) =>
+  revokedCards === undefined ? () => false : revokedTest(revokedCards, lostCards.key);
 
 function readRevoked(value: CborValue): RevokedCards {
   const [tombstoneKey, marks] = readArray(value, 'policy revoked cards', 2);

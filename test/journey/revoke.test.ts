@@ -1,0 +1,126 @@
+/** A card that its holder takes back, over the whole road: by a proof at the core, with a kiosk that is away and comes back. */
+
+import { createSecretKey, randomUUID } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { openCoreDb } from '../../core/core-db.ts';
+import type { Day } from '../../core/day.ts';
+import { DayKeys } from '../../core/day-keys.ts';
+import type { HolderReceipt } from '../../core/holder/receipt.ts';
+import { makeCoreKeys } from '../../core/keys.ts';
+import { CardNames } from '../../core/pseudonym.ts';
+import { openIdentity } from '../../gateway/identity.ts';
+import { indexPseudonym } from '../../gateway/pseudonym.ts';
+import { decodeChallenge, encodeProof, type HolderAction, signProof } from '../../protocol/holder.ts';
+import { newKeyCode } from '../../protocol/key-code.ts';
+import { lostDigestOf } from '../../protocol/lost-card.ts';
+import { noticeDigestOf } from '../../protocol/notice.ts';
+import { deriveVisitor, type Visitor } from '../../protocol/visitor.ts';
+import { bytesSecret, searchTree } from '../support/leak-search.ts';
+import { searchOpened, searchOpenedTree } from '../support/opened-search.ts';
+import { telling } from '../support/until.ts';
+import { Road } from './road.ts';
+
+const payloadOf = (jws: string): HolderReceipt => JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as HolderReceipt;
+
+async function ask(road: Road, visitor: Visitor, action: HolderAction): Promise<HolderReceipt | undefined> {
+  const { holder } = road.core;
+  const answer = await holder.ask(encodeProof(signProof(action, decodeChallenge(holder.challenge()), visitor)), `page ${randomUUID()}`);
+  const { receipt } = JSON.parse(answer) as { receipt: string | null };
+  return receipt === null ? undefined : payloadOf(receipt);
+}
+
+const statesOf = (receipt: HolderReceipt | undefined): string =>
+  (receipt?.tiers ?? []).map(({ tier, state }) => `${tier} ${state}`).join(', ');
+
+/** Waits until a receipt says so; every page that looks is another. */
+async function untilSaid(road: Road, visitor: Visitor, isIt: (receipt: HolderReceipt) => boolean): Promise<HolderReceipt> {
+  const told = telling(`the receipt to say: ${isIt}`);
+  for (; ; told()) {
+    const receipt = await ask(road, visitor, 'receipt');
+    if (receipt !== undefined && isIt(receipt)) return receipt;
+    // Not oftener than a core lets all pages together.
+    await new Promise((resolve) => setTimeout(resolve, 110));
+  }
+}
+
+/** Where anything that leads to the card is found: in every file as it lies, and in every database opened with its key, logs included. */
+async function found(road: Road, { card, publicKey }: Visitor): Promise<string[]> {
+  const keys = await makeCoreKeys(join(road.data, 'core', 'keys'));
+  const { storeKey, indexPseudonymKey } = await openIdentity(road.gatewayDir);
+  const secrets = [
+    bytesSecret('UUID', card),
+    bytesSecret('public key', publicKey),
+    bytesSecret("the core's name", new CardNames(keys.pseudonymKey).of(card)),
+    bytesSecret("the gateway's name", indexPseudonym(createSecretKey(indexPseudonymKey), card)),
+    bytesSecret('digest for notices', noticeDigestOf(card)),
+    bytesSecret('digest of lost cards', lostDigestOf(card)),
+  ];
+  const core = join(road.data, 'core');
+  const db = openCoreDb(join(core, 'core.db'), keys.storeKey, 'read');
+  const dayKeys = new DayKeys(db);
+  const days = readdirSync(join(core, 'days')).filter((file) => file.endsWith('.db'));
+  const leaks = [
+    ...searchTree(road.data, secrets, () => false),
+    ...searchOpenedTree(road.gatewayDir, secrets, () => storeKey),
+    ...searchOpened(join(core, 'core.db'), keys.storeKey, secrets, 'core.db'),
+    ...days.flatMap((file) =>
+      searchOpened(join(core, 'days', file), dayKeys.find(file.slice(0, 10) as Day)?.key ?? new Uint8Array(), secrets, file),
+    ),
+  ];
+  db.close();
+  return leaks.map(({ where, secret }) => `${where}: ${secret}`);
+}
+
+t.test('journey: a card is taken back: gone from core and gateway at once, from a kiosk that was away when it is back', async (t) => {
+  const road = await Road.open(t);
+  const [anna, ben] = [deriveVisitor(newKeyCode()), deriveVisitor(newKeyCode())];
+  await road.admit('near');
+  await road.admit('away');
+  const near = await road.startKiosk('near', { direction: 'both' });
+  let away = await road.startKiosk('away', { direction: 'both' });
+  for (const kiosk of [near, away]) {
+    t.equal(await kiosk.scan(road.textOf(anna.card)), 'welcome');
+    t.equal(await kiosk.scan(road.textOf(ben.card)), 'welcome');
+  }
+  for (const name of ['near', 'away']) await road.delivered(name);
+  await road.state();
+  await away.stop();
+  t.match(await found(road, anna), [/the core's name/], 'she is found before');
+  const before = road.core.counts();
+
+  t.match(await ask(road, anna, 'revoke'), { tiers: [{ tier: 'core', state: 'done' }] });
+  await untilSaid(road, anna, (receipt) => /gateway done, kiosks pending, sinks done/.test(statesOf(receipt)));
+  await untilSaid(road, anna, ({ tiers }) => tiers.some(({ tier, done }) => tier === 'kiosks' && done === 1));
+  t.equal(statesOf(await ask(road, anna, 'receipt')), 'core done, gateway done, kiosks pending, sinks done, backups pending');
+  t.strictSame(await found(road, anna), [], 'and nowhere after');
+  t.match(await found(road, ben), [/the core's name/], 'the other is still there');
+  t.equal(before.checkIns - road.core.counts().checkIns, 2);
+  t.equal(await near.scan(road.textOf(anna.card)), 'card-withdrawn', 'her card is not taken any more');
+
+  away = await road.startKiosk('away', { direction: 'both' });
+  await untilSaid(road, anna, (receipt) => /kiosks done/.test(statesOf(receipt)));
+  t.equal(await away.scan(road.textOf(anna.card)), 'card-withdrawn');
+  t.equal(statesOf(await ask(road, anna, 'receipt')), 'core done, gateway done, kiosks done, sinks done, backups pending');
+  t.strictSame(await found(road, anna), []);
+});
+
+t.test('journey: what a kiosk that was away still holds of the card is refused at the gateway, and kept nowhere', async (t) => {
+  const road = await Road.open(t);
+  const anna = deriveVisitor(newKeyCode());
+  await road.admit('kiosk');
+  await road.stopGateway();
+  const kiosk = await road.startKiosk('kiosk', { direction: 'both' });
+  t.equal(await kiosk.scan(road.textOf(anna.card)), 'welcome', 'kept while the gateway is away');
+  await kiosk.stop();
+  await road.startGateway();
+  await ask(road, anna, 'revoke');
+  await untilSaid(road, anna, (receipt) => /gateway done/.test(statesOf(receipt)));
+  await road.startKiosk('kiosk', { direction: 'both' });
+  await road.delivered('kiosk');
+  await untilSaid(road, anna, (receipt) => /kiosks done/.test(statesOf(receipt)));
+  await road.state();
+  t.strictSame(await found(road, anna), []);
+  t.equal(road.core.counts().checkIns, 0);
+});
