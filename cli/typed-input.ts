@@ -25,53 +25,132 @@ export interface Keyboard {
   destroy(): unknown;
 }
 
-/** @param signal on abort the terminal is as it was, and the input ends. */
-export async function* typedInput(
+/**
+ * Nothing is read before the first `next`. Handed on as it comes, without the turns of the event loop and the generators between a chunk's
+ * arrival and its reader that a stream has: somebody waits.
+ * @param signal on abort the terminal is as it was, and the input ends.
+ */
+export function typedInput(
   signal: AbortSignal,
   stdin: Keyboard = process.stdin,
   interrupt: () => void = () => void process.kill(process.pid, 'SIGINT'),
   clock: Clock = systemClock,
-): AsyncGenerator<Uint8Array, void> {
-  let hasEnded = false;
-  let lastTypedAt = Number.NEGATIVE_INFINITY;
-  let pressed: { readonly keys: Uint8Array; readonly cancel: () => void } | undefined;
-  const end = () => {
-    hasEnded = true;
-    if (stdin.isTTY) stdin.setRawMode(false);
-    stdin.destroy();
+): AsyncIterableIterator<Uint8Array, undefined> {
+  const input = new TypedInput(signal, stdin, interrupt, clock);
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    next: () => input.next(),
+    return: async () => input.leave(),
   };
-  /** @returns what is to be read now: a key that may be a person's is held back until it has stood alone. */
-  const typed = (keys: Uint8Array): Uint8Array[] => {
-    pressed?.cancel();
-    const before = pressed === undefined ? [] : [pressed.keys];
-    pressed = undefined;
-    const now = clock.monotonic();
-    const isAlone = now - lastTypedAt >= ALONE_MS;
-    lastTypedAt = now;
-    const act = isAlone ? meaningOf(keys, interrupt, end) : undefined;
-    if (act === undefined) return [...before, keys];
-    const cancel = clock.after(ALONE_MS, () => {
-      pressed = undefined;
+}
+
+type Next = IteratorResult<Uint8Array, undefined>;
+const OVER: Next = { done: true, value: undefined };
+
+class TypedInput {
+  readonly #signal: AbortSignal;
+  readonly #stdin: Keyboard;
+  readonly #interrupt: () => void;
+  readonly #clock: Clock;
+  readonly #waiting: Uint8Array[] = [];
+  #reader: { readonly give: (next: Next) => void; readonly fail: (error: Error) => void } | undefined;
+  #isOpen = false;
+  #isOver = false;
+  #failure: Error | undefined;
+  #lastTypedAt = Number.NEGATIVE_INFINITY;
+  #pressed: { readonly keys: Uint8Array; readonly cancel: () => void } | undefined;
+
+  constructor(signal: AbortSignal, stdin: Keyboard, interrupt: () => void, clock: Clock) {
+    this.#signal = signal;
+    this.#stdin = stdin;
+    this.#interrupt = interrupt;
+    this.#clock = clock;
+  }
+
+  async next(): Promise<Next> {
+    if (!this.#isOpen) this.#open();
+    const value = this.#waiting.shift();
+    if (value !== undefined) return { done: false, value };
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isOver) return OVER;
+    this.#stdin.resume();
+    return new Promise((give, fail) => {
+      this.#reader = { give, fail };
+    });
+  }
+
+  leave(): typeof OVER {
+    this.#over();
+    return OVER;
+  }
+
+  #open(): void {
+    this.#isOpen = true;
+    if (this.#signal.aborted) {
+      this.#end();
+      return;
+    }
+    this.#signal.addEventListener('abort', this.#end, { once: true });
+    const stdin = this.#stdin;
+    if (stdin.isTTY) stdin.setRawMode(true);
+    stdin.on('data', (chunk) => {
+      if (this.#isOver) return;
+      if (stdin.isTTY) this.#type(chunk);
+      else this.#give(chunk);
+    });
+    stdin.on('error', (error) => this.#over(error));
+    stdin.on('end', () => this.#over());
+    stdin.on('close', () => this.#over());
+  }
+
+  /** A key that may be a person's is held back until it has stood alone. */
+  #type(keys: Uint8Array): void {
+    const held = this.#pressed;
+    held?.cancel();
+    this.#pressed = undefined;
+    if (held !== undefined) this.#give(held.keys);
+    const now = this.#clock.monotonic();
+    const isAlone = now - this.#lastTypedAt >= ALONE_MS;
+    this.#lastTypedAt = now;
+    const act = isAlone ? meaningOf(keys, this.#interrupt, this.#end) : undefined;
+    if (act === undefined) {
+      this.#give(keys);
+      return;
+    }
+    const cancel = this.#clock.after(ALONE_MS, () => {
+      this.#pressed = undefined;
       act();
     });
-    pressed = { keys, cancel };
-    return before;
+    this.#pressed = { keys, cancel };
+  }
+
+  #give(value: Uint8Array): void {
+    const reader = this.#reader;
+    this.#reader = undefined;
+    reader?.give({ done: false, value });
+    if (reader === undefined) this.#waiting.push(value);
+    if (this.#waiting.length >= MOST_WAITING) this.#stdin.pause();
+  }
+
+  /** Destroys the input under its reader, which is no failure of it. */
+  readonly #end = (): void => {
+    this.#over();
+    this.#stdin.destroy();
   };
-  if (signal.aborted) return end();
-  signal.addEventListener('abort', end, { once: true });
-  if (stdin.isTTY) stdin.setRawMode(true);
-  try {
-    for await (const chunk of chunksOf(stdin)) {
-      if (stdin.isTTY) yield* typed(chunk);
-      else yield chunk;
-    }
-  } catch (error) {
-    // Destroyed under the reader by `end`.
-    if (!hasEnded) throw error;
-  } finally {
-    pressed?.cancel();
-    signal.removeEventListener('abort', end);
-    if (stdin.isTTY) stdin.setRawMode(false);
+
+  #over(failure?: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#failure = failure;
+    this.#pressed?.cancel();
+    this.#signal.removeEventListener('abort', this.#end);
+    if (this.#stdin.isTTY) this.#stdin.setRawMode(false);
+    const reader = this.#reader;
+    this.#reader = undefined;
+    if (failure === undefined) reader?.give(OVER);
+    else reader?.fail(failure);
   }
 }
 
@@ -79,37 +158,4 @@ export async function* typedInput(
 function meaningOf(chunk: Uint8Array, interrupt: () => void, end: () => void): (() => void) | undefined {
   if (chunk.every((byte) => byte === CTRL_C)) return interrupt;
   return chunk.every((byte) => byte === CTRL_D) ? end : undefined;
-}
-
-/** As `for await` over the stream gives them, without its two turns of the event loop between a chunk's arrival and its reader. */
-async function* chunksOf(stdin: Keyboard): AsyncGenerator<Uint8Array, void> {
-  const waiting: Uint8Array[] = [];
-  let isOver = false;
-  let failure: Error | undefined;
-  let wake = () => {};
-  const over = (error?: Error) => {
-    isOver = true;
-    failure ??= error;
-    wake();
-  };
-  stdin.on('data', (chunk) => {
-    waiting.push(chunk);
-    if (waiting.length >= MOST_WAITING) stdin.pause();
-    wake();
-  });
-  stdin.on('error', over);
-  stdin.on('end', () => over());
-  stdin.on('close', () => over());
-  for (;;) {
-    const chunk = waiting.shift();
-    if (chunk !== undefined) yield chunk;
-    else if (failure !== undefined) throw failure;
-    else if (isOver) return;
-    else {
-      stdin.resume();
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
-  }
 }

@@ -111,7 +111,7 @@ async function runFoundScanners(options: DeviceOptions, baudRate: number | 'auto
 async function runInput(options: DeviceOptions, device: string, signal: AbortSignal): Promise<void> {
   const { input, clock, onScan, onNoScan, onReport } = options;
   if (input === undefined) return;
-  await runTextScanner({ input, device, clock, onRefused: () => onNoScan(device), onScan: async (scan) => onScan(scan), onReport }, signal);
+  await runTextScanner({ input, device, clock, onRefused: () => onNoScan(device), onScan, onReport }, signal);
 }
 
 async function runAnyThermometer(

@@ -4,7 +4,7 @@
  */
 import { createSecretKey, hash, type KeyObject } from 'node:crypto';
 import { encodeCbor } from './cbor.ts';
-import { CONTENT_KEY_BYTES, Encrypt0Opener, openEncrypt0, sealEncrypt0 } from './cose.ts';
+import { CONTENT_KEY_BYTES, Encrypt0Opener, Encrypt0Sealer, openEncrypt0 } from './cose.ts';
 import { SealError } from './errors.ts';
 import type { VestibuleEvent } from './event.ts';
 import { decodeEvent, encodeEvent } from './event-codec.ts';
@@ -22,16 +22,25 @@ export interface RowPlace {
   readonly seq: Seq;
 }
 
+interface ReadyToSeal {
+  readonly seq: Seq;
+  readonly seal: (plaintext: Uint8Array) => Uint8Array;
+}
+
 /** Seals the rows of one content key. One sealer for one key: a second one would use its nonces again. */
 export class RowSealer {
-  readonly #place: Omit<RowPlace, 'seq'>;
-  readonly #key: KeyObject;
+  readonly #sealer: Encrypt0Sealer;
   #attempts = 0;
+  #ready: ReadyToSeal | undefined;
 
   /** @param contentKey 32 random bytes that no other sealer has. @throws SealError `seal.open` at any other length. */
   constructor(place: Omit<RowPlace, 'seq'>, contentKey: Uint8Array) {
-    this.#place = place;
-    this.#key = contentKeyObject(contentKey);
+    this.#sealer = new Encrypt0Sealer(contentKeyObject(contentKey), aadStartOf(place));
+  }
+
+  /** Does what of the next `seal` can be done before there is an event: while nobody waits. Costs a nonce where another number is sealed next. */
+  makeReady(seq: Seq): void {
+    if (this.#ready?.seq !== seq) this.#ready = this.#begin(seq);
   }
 
   /**
@@ -39,9 +48,16 @@ export class RowSealer {
    * @throws DecodeError when a field of the event is out of bounds.
    */
   seal(seq: Seq, event: VestibuleEvent): Uint8Array {
-    // Stepped before anything can fail, and never from `seq`: a rolled-back append gives its sequence number, not its nonce, to the next.
+    const { seal } = this.#ready?.seq === seq ? this.#ready : this.#begin(seq);
+    this.#ready = undefined;
+    return seal(encodeEvent(event));
+  }
+
+  #begin(seq: Seq): ReadyToSeal {
+    // Stepped for each attempt before anything can fail, and never from `seq`: a rolled-back append gives its sequence number, not its
+    // nonce, to the next.
     this.#attempts += 1;
-    return sealEncrypt0(encodeEvent(event), externalAadOf({ ...this.#place, seq }), this.#key, this.#attempts);
+    return { seq, seal: this.#sealer.begin(seq, this.#attempts) };
   }
 }
 
@@ -63,8 +79,7 @@ export class RowOpener {
 
   /** @param contentKey 32 bytes. @throws SealError `seal.open` at any other length. */
   constructor(place: Omit<RowPlace, 'seq'>, contentKey: Uint8Array) {
-    // The sequence number is the last of the array: what stands before it is the same whatever it is.
-    this.#opener = new Encrypt0Opener(contentKeyObject(contentKey), externalAadOf({ ...place, seq: 0 as Seq }).subarray(0, -1));
+    this.#opener = new Encrypt0Opener(contentKeyObject(contentKey), aadStartOf(place));
   }
 
   /** @returns the event as bytes, for `decodeEvent`. @throws as `openRow` for what is not an event's fault. */
@@ -81,6 +96,9 @@ export const digestTextOf = (bytes: Uint8Array): string => hash('sha256', bytes,
 
 const externalAadOf = ({ deployment, kiosk, epoch, keyId, seq }: RowPlace): Uint8Array =>
   encodeCbor(['vestibule-row-1', deployment, kiosk, epoch, keyId, seq]);
+
+/** The sequence number is the last of the array: what stands before it is the same whatever it is. */
+const aadStartOf = (place: Omit<RowPlace, 'seq'>): Uint8Array => externalAadOf({ ...place, seq: 0 as Seq }).subarray(0, -1);
 
 function contentKeyObject(contentKey: Uint8Array): KeyObject {
   if (contentKey.length !== CONTENT_KEY_BYTES)

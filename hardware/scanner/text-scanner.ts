@@ -7,56 +7,81 @@ import { type Frame, LINE_ENDS, LineFramer } from './line-framer.ts';
 import { LONGEST_SYMBOL_BYTES, type Scan, textOf } from './scan.ts';
 import type { PumpSettings } from './scan-pump.ts';
 
+type Chunk = Uint8Array | string;
+type TextSettings = Omit<PumpSettings, 'prefix' | 'suffix'>;
+
+/** An input's chunks, and the scans in them. Not a generator, nor one within another: each would be in each scan's way. */
+class TextInput {
+  readonly #chunks: AsyncIterator<Chunk>;
+  readonly #settings: TextSettings;
+  readonly #signal: AbortSignal;
+  readonly #lines = new LineFramer(LINE_ENDS, LONGEST_SYMBOL_BYTES);
+  #abandon = () => {};
+  readonly #onAbort = () => this.#abandon();
+
+  constructor(input: AsyncIterable<Chunk>, settings: TextSettings, signal: AbortSignal) {
+    this.#chunks = input[Symbol.asyncIterator]();
+    this.#settings = settings;
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** @returns the input's next chunk, or its end, or why it failed; `undefined` on abort. */
+  next(): Promise<IteratorResult<Chunk> | DeviceError | undefined> {
+    const { device } = this.#settings;
+    return new Promise((resolve) => {
+      this.#abandon = () => resolve(undefined);
+      const failed = (cause: unknown) => resolve(new DeviceError('device.failed', `${device}: its input failed`, { cause }));
+      if (this.#signal.aborted) resolve(undefined);
+      else this.#chunks.next().then(resolve, failed);
+    });
+  }
+
+  /** @returns what is complete with this chunk. */
+  *scansOf(next: IteratorResult<Chunk>): Generator<Scan, void> {
+    const { device, clock, onRefused = () => {} } = this.#settings;
+    const scannedAt = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
+    for (const frame of this.#framesOf(next)) {
+      if (this.#signal.aborted) return;
+      const text = frame.kind === 'frame' ? textOf(frame.bytes) : '';
+      if (frame.kind === 'refused') onRefused(frame.why, frame.lengthBytes);
+      else if (text === '') onRefused('empty', frame.bytes.length);
+      else yield { text, scannedAt, device };
+    }
+  }
+
+  leave(): void {
+    this.#signal.removeEventListener('abort', this.#onAbort);
+  }
+
+  #framesOf(next: IteratorResult<Chunk>): readonly Frame[] {
+    if (next.done !== true) return this.#lines.push(typeof next.value === 'string' ? Buffer.from(next.value) : next.value);
+    const rest = this.#lines.flush();
+    return rest === undefined ? [] : [rest];
+  }
+}
+
 /**
  * @param input chunks of any size; a last line needs no end.
  * @param signal on abort it returns at once; the input is left as it is, for its owner to destroy.
  * @throws DeviceError `device.gone` when the input ends, `device.failed` when it fails.
  */
-export async function* readTextScans(
-  input: AsyncIterable<Uint8Array | string>,
-  { device, clock, onRefused = () => {} }: Omit<PumpSettings, 'prefix' | 'suffix'>,
-  signal: AbortSignal,
-): AsyncGenerator<Scan, void> {
-  const lines = new LineFramer(LINE_ENDS, LONGEST_SYMBOL_BYTES);
-  const chunks = input[Symbol.asyncIterator]();
-  // One listener for all waits: to add and remove one for each chunk would be in each scan's way.
-  let abandon = () => {};
-  const onAbort = () => abandon();
-  signal.addEventListener('abort', onAbort, { once: true });
-  const nextChunk = () =>
-    new Promise<IteratorResult<Uint8Array | string> | undefined>((resolve, reject) => {
-      abandon = () => resolve(undefined);
-      chunks.next().then(resolve, (cause: unknown) => reject(new DeviceError('device.failed', `${device}: its input failed`, { cause })));
-    });
+export async function* readTextScans(input: AsyncIterable<Chunk>, settings: TextSettings, signal: AbortSignal): AsyncGenerator<Scan, void> {
+  const text = new TextInput(input, settings, signal);
   try {
-    while (!signal.aborted) {
-      const next = await nextChunk();
-      if (next === undefined) return;
-      const scannedAt = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
-      const rest = next.done === true ? lines.flush() : undefined;
-      const frames: readonly Frame[] =
-        next.done === true
-          ? rest === undefined
-            ? []
-            : [rest]
-          : lines.push(typeof next.value === 'string' ? Buffer.from(next.value) : next.value);
-      for (const frame of frames) {
-        if (signal.aborted) return;
-        const text = frame.kind === 'frame' ? textOf(frame.bytes) : '';
-        if (frame.kind === 'refused') onRefused(frame.why, frame.lengthBytes);
-        else if (text === '') onRefused('empty', frame.bytes.length);
-        else yield { text, scannedAt, device };
-      }
-      if (next.done === true) throw new DeviceError('device.gone', `${device}: its input ended`);
+    for (let next = await text.next(); next !== undefined; next = await text.next()) {
+      if (next instanceof DeviceError) throw next;
+      yield* text.scansOf(next);
+      if (next.done === true) throw gone(settings.device);
     }
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    text.leave();
   }
 }
 
-export interface TextScanner extends Omit<PumpSettings, 'prefix' | 'suffix'> {
-  readonly input: AsyncIterable<Uint8Array | string>;
-  readonly onScan: (scan: Scan) => Promise<void>;
+export interface TextScanner extends TextSettings {
+  readonly input: AsyncIterable<Chunk>;
+  readonly onScan: (scan: Scan) => void;
   readonly onReport: (report: DeviceReport) => void;
 }
 
@@ -67,14 +92,19 @@ export interface TextScanner extends Omit<PumpSettings, 'prefix' | 'suffix'> {
  */
 export async function runTextScanner({ input, onScan, onReport, ...settings }: TextScanner, signal: AbortSignal): Promise<void> {
   const { device } = settings;
-  const scans = readTextScans(input, settings, signal);
-  // Apart from onScan, whose errors are not the device's.
-  const next = () => scans.next().catch((error: unknown) => (error instanceof DeviceError ? error : Promise.reject(error)));
+  const text = new TextInput(input, settings, signal);
   onReport({ device, isUp: true });
-  for (;;) {
-    const got = await next();
-    if (got instanceof DeviceError) return onReport({ device, isUp: false, why: got });
-    if (got.done === true) return;
-    await onScan(got.value);
+  try {
+    for (;;) {
+      const next = await text.next();
+      if (next === undefined) return;
+      if (next instanceof DeviceError) return onReport({ device, isUp: false, why: next });
+      for (const scan of text.scansOf(next)) onScan(scan);
+      if (next.done === true) return onReport({ device, isUp: false, why: gone(device) });
+    }
+  } finally {
+    text.leave();
   }
 }
+
+const gone = (device: string): DeviceError => new DeviceError('device.gone', `${device}: its input ended`);

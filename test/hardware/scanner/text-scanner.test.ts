@@ -27,7 +27,7 @@ t.test('text scanner: each line is a scan, however it arrives; the last needs no
 t.test('text scanner: is up while there is input, and down when it ends', async (t) => {
   const reports: DeviceReport[] = [];
   const texts: string[] = [];
-  const onScan = async (scan: { text: string }) => {
+  const onScan = (scan: { text: string }) => {
     texts.push(scan.text);
   };
   await runTextScanner({ device: 'stdin', clock, input: chunks('VCONE\n'), onScan, onReport: (report) => reports.push(report) }, never);
@@ -38,10 +38,7 @@ t.test('text scanner: is up while there is input, and down when it ends', async 
 t.test('text scanner: input that fails is a device that failed, not the end of the kiosk', async (t) => {
   const reports: DeviceReport[] = [];
   const input = new PassThrough();
-  const ended = runTextScanner(
-    { device: 'stdin', clock, input, onScan: async () => {}, onReport: (report) => reports.push(report) },
-    never,
-  );
+  const ended = runTextScanner({ device: 'stdin', clock, input, onScan: () => {}, onReport: (report) => reports.push(report) }, never);
   input.destroy(new Error('EIO'));
   await ended;
   t.match(reports, [{ isUp: true }, { isUp: false, why: { code: 'device.failed' } }]);
@@ -52,7 +49,7 @@ t.test('text scanner: stops at once when told to, with the input still open', as
   const reports: DeviceReport[] = [];
   const input = new PassThrough();
   const ended = runTextScanner(
-    { device: 'stdin', clock, input, onScan: async () => {}, onReport: (report) => reports.push(report) },
+    { device: 'stdin', clock, input, onScan: () => {}, onReport: (report) => reports.push(report) },
     stop.signal,
   );
   await clock.advance(0);
@@ -63,7 +60,7 @@ t.test('text scanner: stops at once when told to, with the input still open', as
 });
 
 t.test('text scanner: an error of the one who takes the scans is theirs', async (t) => {
-  const onScan = async () => {
+  const onScan = () => {
     throw new RangeError('not ours');
   };
   await t.rejects(runTextScanner({ device: 'stdin', clock, input: chunks('VC\n'), onScan, onReport: () => {} }, never), {
