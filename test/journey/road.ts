@@ -16,7 +16,7 @@ import type { GatewayState } from '../../gateway/state-board.ts';
 import type { Feedback } from '../../kiosk/feedback.ts';
 import { openIdentity as openKioskIdentity } from '../../kiosk/kiosk-identity.ts';
 import type { RunKioskOptions } from '../../kiosk/run-kiosk.ts';
-import { signCard } from '../../protocol/card.ts';
+import { signCard, signSticker } from '../../protocol/card.ts';
 import { encodeCode } from '../../protocol/code.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
 import { type EntranceId, type KioskId, newPlaceId, type VenueId, type VisitorUuid } from '../../protocol/ids.ts';
@@ -125,6 +125,11 @@ export class Road {
   /** The text of a card. */
   textOf(card: VisitorUuid): string {
     return encodeCode(signCard(card, this.gateway.trust.deployment, this.#issuerKey));
+  }
+
+  /** The text of a sticker, 16 bytes. */
+  textOfSticker(sticker: Uint8Array): string {
+    return encodeCode(signSticker(sticker, this.gateway.trust.deployment, this.#issuerKey));
   }
 
   dirOf(name: string): string {

@@ -1,0 +1,98 @@
+/**
+ * From a sticker to a case, over the whole road: a clinic's kiosk links it, a clinician records its result there, and the core has a case.
+ * Real gateway, real kiosks, a real core, real files.
+ */
+import { randomBytes } from 'node:crypto';
+import t, { type Test } from 'tap';
+import { openIdentity } from '../../gateway/identity.ts';
+import { gatewayPaths } from '../../gateway/paths.ts';
+import { Registry } from '../../gateway/registry.ts';
+import type { FeedbackKind } from '../../kiosk/feedback.ts';
+import { encodeCode } from '../../protocol/code.ts';
+import { startWaitingKiosk, type WaitingKiosk } from '../kiosk/waiting-kiosk.ts';
+import { giveCode } from '../support/enrolling.ts';
+import { until } from '../support/until.ts';
+import { cardOf, Road } from './road.ts';
+
+async function withRegistry<T>(road: Road, use: (registry: Registry) => T): Promise<T> {
+  const { storeKey } = await openIdentity(road.gatewayDir);
+  const registry = new Registry(gatewayPaths(road.gatewayDir).registry, storeKey);
+  try {
+    return use(registry);
+  } finally {
+    registry.close();
+  }
+}
+
+/** What runs, to be stopped before the test's directory goes, in the opposite order. */
+const stops: (() => Promise<void>)[] = [];
+
+function journey(title: string, run: (t: Test, road: Road) => Promise<void>): void {
+  t.test(title, async (t) => {
+    try {
+      const road = await Road.open(t);
+      stops.push(() => road.close());
+      await withRegistry(road, (registry) => registry.putVenue({ id: road.venue, name: 'Clinic', timezone: 'UTC' }));
+      await run(t, road);
+    } finally {
+      for (const stop of stops.splice(0).reverse()) await stop();
+    }
+  });
+}
+
+async function enrolled(road: Road, name: string, role: 'kiosk' | 'clinic'): Promise<WaitingKiosk> {
+  const kiosk = startWaitingKiosk(road.dirOf(name), { clock: road.clock });
+  stops.push(() => kiosk.stop());
+  kiosk.type((await giveCode(road.gatewayDir, { venue: road.venue, direction: 'both', role }, road.clock.wall())).text);
+  await kiosk.ready;
+  return kiosk;
+}
+
+/** A clinician of the road's venue. @returns the code's number and text. */
+async function clinician(road: Road): Promise<{ number: number; text: string }> {
+  const { number, secret } = await withRegistry(road, ({ clinicians }) => clinicians.add(road.venue, 'Desk 1', road.clock.wall()));
+  return { number, text: encodeCode({ kind: 'clinician', secret }) };
+}
+
+/** A kiosk hears within a second whose codes are good. */
+async function scanUntil(kiosk: WaitingKiosk, text: string, wanted: FeedbackKind): Promise<void> {
+  while ((await kiosk.scan(text)) !== wanted);
+}
+
+const newSticker = (): Uint8Array => new Uint8Array(randomBytes(16));
+
+journey('clinic: a sticker is linked, its result recorded, and the core has a confirmed case', async (t, road) => {
+  const { text: code } = await clinician(road);
+  const desk = await enrolled(road, 'desk', 'clinic');
+  const sticker = road.textOfSticker(newSticker());
+  const card = road.textOf(cardOf(1));
+  t.equal(await desk.scan(sticker), 'scan-card-now');
+  t.equal(await desk.scan(card), 'sticker-linked');
+  t.equal(await desk.scan(sticker), 'sticker-used', 'it works once');
+  await scanUntil(desk, code, 'scan-test-sticker');
+  t.equal(await desk.scan(sticker), 'choose-result');
+  t.equal(await desk.scan(encodeCode({ kind: 'result', result: 'positive' })), 'result-recorded');
+  await road.delivered('desk');
+  await until(() => road.core.cases.opened().length > 0);
+  t.match(road.core.cases.opened(), [{ state: 'confirmed', source: 'sticker', venue: road.venue }]);
+  t.equal(road.core.counts().checkIns, 0, 'a desk checks nobody in');
+  t.notMatch(desk.shown.join(''), new RegExp(`${sticker}|${card}|${code}`), 'nothing of what was scanned is shown');
+});
+
+journey('clinic: a kiosk without the role takes no sticker, no clinician and no result', async (t, road) => {
+  const door = await enrolled(road, 'door', 'kiosk');
+  const { text: code } = await clinician(road);
+  for (const text of [road.textOfSticker(newSticker()), code, encodeCode({ kind: 'result', result: 'negative' })])
+    t.equal(await door.scan(text), 'not-a-clinic');
+  t.equal(await door.scan(road.textOf(cardOf(1))), 'welcome');
+  t.match(door.shown.join(''), /Not at this kiosk +Test stickers are taken at the clinic’s own desk. Nothing was kept\./);
+});
+
+journey('clinic: a clinician whose code is taken back is not known any more', async (t, road) => {
+  const { number, text } = await clinician(road);
+  const desk = await enrolled(road, 'desk', 'clinic');
+  await scanUntil(desk, text, 'scan-test-sticker');
+  t.ok(await withRegistry(road, ({ clinicians }) => clinicians.revoke(number, road.clock.wall())));
+  await scanUntil(desk, text, 'clinician-unknown');
+  t.equal(await desk.scan(encodeCode({ kind: 'result', result: 'positive' })), 'no-test-yet');
+});
