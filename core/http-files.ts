@@ -31,10 +31,10 @@ export async function openHttpFiles(dir: string, deployment: string | undefined)
   chmodSync(dir, 0o700);
   const known = deploymentOf(join(dir, 'deployment'), deployment);
   const tokenPath = join(dir, 'gateway.token');
-  const seed = keep(join(dir, 'tls.key'), () => randomBytes(SEED_BYTES));
+  const seed = keepFile(join(dir, 'tls.key'), () => randomBytes(SEED_BYTES));
   if (seed.length !== SEED_BYTES) throw new ConfigError('config.invalid', `${dir}/tls.key: ${seed.length} of ${SEED_BYTES} bytes`);
   const privateKey = privateKeyFromSeed(seed);
-  const token = keep(tokenPath, () => Buffer.from(`${randomBytes(TOKEN_BYTES).toString('base64url')}\n`))
+  const token = keepFile(tokenPath, () => Buffer.from(`${randomBytes(TOKEN_BYTES).toString('base64url')}\n`))
     .toString('utf8')
     .trim();
   if (!/^[\x21-\x7e]{32,512}$/.test(token)) throw new ConfigError('config.invalid', `${tokenPath}: no token`);
@@ -54,7 +54,7 @@ export async function openHttpFiles(dir: string, deployment: string | undefined)
 function deploymentOf(path: string, said: string | undefined): DeploymentId {
   if (!existsSync(path) && said === undefined)
     throw new ConfigError('config.invalid', `${path}: not said yet whose core this is (--trust names the gateway's trust.json)`);
-  const kept = keep(path, () => Buffer.from(`${said}\n`))
+  const kept = keepFile(path, () => Buffer.from(`${said}\n`))
     .toString('utf8')
     .trim();
   if (!isPlaceId(kept)) throw new ConfigError('config.invalid', `${path}: no deployment's id`);
@@ -67,7 +67,7 @@ function deploymentOf(path: string, said: string | undefined): DeploymentId {
 }
 
 /** @returns the file's content, made first when it is not there. */
-function keep(path: string, make: () => Uint8Array): Buffer {
+export function keepFile(path: string, make: () => Uint8Array): Buffer {
   if (!existsSync(path)) writeFileSync(path, make(), { flag: 'wx', mode: 0o600, flush: true });
   if ((statSync(path).mode & 0o077) !== 0) throw new ConfigError('config.invalid', `${path}: others may read it (chmod go= it)`);
   return readFileSync(path);

@@ -5,7 +5,7 @@
  * Source: RFC 8410 (Ed25519 in X.509); RFC 5280, section 4.1.2.5 (99991231235959Z: no well-defined expiration date), 4.2.1 (extensions).
  */
 import 'reflect-metadata';
-import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import {
   BasicConstraintsExtension,
@@ -43,6 +43,37 @@ export async function makeCertificate(privateKey: KeyObject, commonName: string)
     },
     // OpenSSL takes a self-signed certificate as its own anchor (`ca: [pem]`) only when it may act as one.
     extensions: [new BasicConstraintsExtension(true, undefined, true)],
+  });
+  return `${certificate.toString('pem')}\n`;
+}
+
+const P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+
+/**
+ * For a page that browsers load: they take no Ed25519.
+ * @param keyPem an ECDSA key on P-256. @param order.names DNS names and addresses.
+ * @returns a certificate in PEM, signed by its own key. Source: RFC 5480 (P-256); RFC 5280, section 4.2.1.6 (subject alternative names).
+ */
+export async function makePageCertificate(
+  keyPem: string,
+  order: {
+    readonly commonName: string;
+    readonly names: readonly string[];
+    readonly notBeforeMs: EpochMillis;
+    readonly notAfterMs: EpochMillis;
+  },
+): Promise<string> {
+  const privateKey = createPrivateKey(keyPem);
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    name: [{ CN: [order.commonName] }],
+    notBefore: new Date(order.notBeforeMs),
+    notAfter: new Date(order.notAfterMs),
+    signingAlgorithm: P256,
+    keys: {
+      privateKey: privateKey.toCryptoKey(P256, false, ['sign']),
+      publicKey: createPublicKey(privateKey).toCryptoKey(P256, true, ['verify']),
+    },
+    extensions: [new BasicConstraintsExtension(false, undefined, true), ...extensionsFor({ kind: 'server', names: order.names })],
   });
   return `${certificate.toString('pem')}\n`;
 }

@@ -50,6 +50,7 @@ export class KioskStub {
   readonly epoch = new Uint8Array(randomBytes(8)) as Epoch;
   readonly keyId = new Uint8Array(randomBytes(8)) as KeyId;
   readonly placement: Placement;
+  readonly deployment: DeploymentId;
   /** The kiosk has been up for long: its monotonic clock is the true time less this. */
   readonly bootedAtMs = Date.UTC(2026, 8, 1);
   readonly #contentKey = new Uint8Array(randomBytes(32));
@@ -57,8 +58,9 @@ export class KioskStub {
   readonly #keys: CoreKeys;
   #seq = 0;
 
-  constructor(keys: CoreKeys, placement: Partial<Placement> = {}, before?: KioskStub) {
+  constructor(keys: CoreKeys, placement: Partial<Placement> = {}, before?: KioskStub, deployment = before?.deployment ?? DEPLOYMENT) {
     this.#keys = keys;
+    this.deployment = deployment;
     this.kiosk = before?.kiosk ?? newPlaceId<KioskId>();
     this.signingKey = before?.signingKey ?? generateSigningKey();
     const place = {
@@ -70,7 +72,7 @@ export class KioskStub {
     } as const;
     this.placement = { ...place, ...placement };
     const { kiosk, epoch, keyId } = this;
-    this.#sealer = new RowSealer({ deployment: DEPLOYMENT, kiosk, epoch, keyId }, this.#contentKey);
+    this.#sealer = new RowSealer({ deployment: this.deployment, kiosk, epoch, keyId }, this.#contentKey);
   }
 
   /** The same kiosk, its process started again: another content key. */
@@ -104,7 +106,7 @@ export class KioskStub {
     const { kiosk, epoch, keyId, signingKey, placement } = this;
     const contentKey = this.#contentKey;
     const recipients = [this.#keys.recipient];
-    const keyRecord = await sealKeyRecord({ deployment: DEPLOYMENT, kiosk, epoch, keyId, contentKey, recipients, signingKey });
+    const keyRecord = await sealKeyRecord({ deployment: this.deployment, kiosk, epoch, keyId, contentKey, recipients, signingKey });
     positions += 1;
     return {
       kind: 'batch',
@@ -124,7 +126,7 @@ export class KioskStub {
     const topic = topicOf(this.kiosk, 'batch');
     const sentAt = { bootId: this.bootId, monotonicMs: (sentMs - this.bootedAtMs) as MonotonicMillis };
     const keyRecord = new Uint8Array(1);
-    const message = sealBatch({ deployment: DEPLOYMENT, topic, keyId: this.keyId, sentAt, rows, keyRecord, signingKey });
+    const message = sealBatch({ deployment: this.deployment, topic, keyId: this.keyId, sentAt, rows, keyRecord, signingKey });
     const { sign1, rows: sealed } = decodeBatch(message);
     return { sign1, rows: sealed };
   }

@@ -1,0 +1,200 @@
+/** Many gateways into one core: each has its own ledger, kiosks and venues, and one that lies or repeats harms its own alone. */
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { corePieces } from '../../core/backup.ts';
+import { type Core, openCore } from '../../core/core.ts';
+import { openCoreDb } from '../../core/core-db.ts';
+import type { Machine } from '../../core/gateways.ts';
+import { addedPeers } from '../../core/http-intake.ts';
+import { type DeploymentId, newPlaceId } from '../../protocol/ids.ts';
+import type { BatchEntry } from '../../protocol/ledger-entry.ts';
+import { silentLog } from '../../protocol/log.ts';
+import { fixture, NOW } from './core-fixture.ts';
+import { checkIn, DEPLOYMENT, HOUR, KioskStub, MINUTE, newCard, reading } from './kiosk-stub.ts';
+
+const OTHER = 'fedcba9876543210'.replaceAll(/[ilou]/g, '0') as DeploymentId;
+
+async function two(t: Test) {
+  const made = await fixture(t);
+  const core = await made.open();
+  const token = core.gateways.add({ name: 'other', role: 'gateway', deployment: OTHER, regions: ['south'] }, NOW) ?? '';
+  const other = core.gateways.list().find(({ name }) => name === 'other') as Machine;
+  const [honest, hostile] = [new KioskStub(made.keys), new KioskStub(made.keys, {}, undefined, OTHER)];
+  return { ...made, core, token, other, intake: core.intakeOf(other), honest, hostile };
+}
+
+const visit = (kiosk: KioskStub, card = newCard(), atMs = NOW - HOUR): Promise<BatchEntry> =>
+  kiosk.batch([{ happening: checkIn(card), atMs }], NOW);
+const reasons = (core: Core): string[] => core.setAside(99).map(({ reason }) => reason);
+
+t.test('gateways: each has its own ledger, and the core finds who met across their venues', async (t) => {
+  const { core, intake, honest, hostile, open } = await two(t);
+  const [anna, ben] = [newCard(), newCard()];
+  const first = await visit(honest, anna);
+  await core.accept([{ ...first, position: 7 }]);
+  await intake.accept([{ ...(await visit(hostile, anna, NOW - 30 * MINUTE)), position: 3 }]);
+  await intake.accept([{ ...(await visit(hostile, ben, NOW - 30 * MINUTE)), position: 4 }]);
+  t.equal(await core.taken(), 7);
+  t.equal(await intake.taken(), 4);
+  t.equal(core.counts().checkIns, 3);
+  t.match(
+    core.overlapsWith(anna, { minimumOverlapMs: 10 * MINUTE }),
+    [{ venue: hostile.placement.venue }],
+    'one card, seen by two gateways',
+  );
+  t.strictSame(reasons(core), []);
+  core.close();
+  const again = await open();
+  const machine = again.gateways.list().find(({ name }) => name === 'other') as Machine;
+  t.equal(await again.intakeOf(machine).taken(), 3, 'the one before the last: that one is offered again');
+  t.equal(await again.taken(), 0);
+});
+
+t.test('gateways: a kiosk or venue of another is set aside by name, and the other goes on', async (t) => {
+  const { core, intake, honest, hostile, keys } = await two(t);
+  await core.accept([await honest.batch([{ happening: checkIn(newCard()), atMs: NOW - HOUR }], NOW)]);
+  await intake.accept([await visit(hostile)]);
+  // Its own key under another's kiosk; another's venue; another's rows.
+  const asHonest = new KioskStub(keys, {}, honest, OTHER);
+  const inHonestVenue = new KioskStub(keys, { venue: honest.placement.venue }, undefined, OTHER);
+  await intake.accept([await visit(asHonest)]);
+  await intake.accept([await visit(inHonestVenue)]);
+  await intake.accept([honest.flag(1 as never, 'confirmed', NOW), honest.doubt(1 as never, 'door-rate', NOW)]);
+  t.strictSame(reasons(core), Array(4).fill('ingest.other_gateway'));
+  t.equal(core.counts().checkIns, 2);
+  t.strictSame({ ...core.counts().flags }, { confirmed: 0, unconfirmed: 0, cleared: 0 });
+  t.equal(core.counts().doubted, 0);
+  await core.accept([await visit(honest)]);
+  t.equal(core.counts().checkIns, 3);
+  t.equal(core.setAside(99).length, 4);
+});
+
+t.test('gateways: rows of another deployment, and rows that were changed, are set aside and claim nothing', async (t) => {
+  const { core, intake, honest, keys } = await two(t);
+  await intake.accept([await visit(honest)]);
+  t.strictSame(reasons(core), ['seal.signature']);
+  const entry = await visit(new KioskStub(keys, {}, undefined, OTHER));
+  const foreign = { ...entry, kiosk: honest.kiosk };
+  await intake.accept([foreign]);
+  t.equal(core.setAside(9).length, 2);
+  await core.accept([await visit(honest)]);
+  t.equal(core.counts().checkIns, 1, 'nobody had taken the kiosk away');
+});
+
+t.test('gateways: one that repeats is counted once, and one that throws positions about moves its own place alone', async (t) => {
+  const { core, intake, honest, hostile } = await two(t);
+  await core.accept([{ ...(await visit(honest)), position: 5 }]);
+  const entry = await visit(hostile);
+  for (const position of [900, 2, 9_007_199_254_740_991]) await intake.accept([{ ...entry, position }]);
+  t.equal(core.counts().checkIns, 2);
+  t.equal(await core.taken(), 5);
+  t.equal(await intake.taken(), 9_007_199_254_740_991);
+});
+
+t.test('gateways: a flag goes by the reading of its own kiosk', async (t) => {
+  const { core, intake, hostile } = await two(t);
+  const card = newCard();
+  await intake.accept([
+    await hostile.batch(
+      [
+        { happening: checkIn(card), atMs: NOW - HOUR },
+        { happening: reading(card, hostile.keyId, 1 as never), atMs: NOW - HOUR },
+      ],
+      NOW,
+    ),
+    hostile.flag(2 as never, 'confirmed', NOW),
+  ]);
+  t.match(core.flagsOf(card), [{ state: 'confirmed' }]);
+});
+
+t.test('gateways: a venue is of the region that its gateway says, where it may say so', async (t) => {
+  const { core, intake, keys, honest } = await two(t);
+  const south = new KioskStub(keys, { region: 'south' }, undefined, OTHER);
+  const north = new KioskStub(keys, { region: 'north' }, undefined, OTHER);
+  await intake.accept([await visit(south)]);
+  await intake.accept([await visit(north)]);
+  t.equal(core.gateways.regionOf(south.placement.venue), 'south');
+  t.equal(core.gateways.regionOf(north.placement.venue), undefined, 'it is let in for the south alone');
+  await core.accept([await visit(honest)]);
+  t.equal(core.gateways.regionOf(honest.placement.venue), undefined, 'nothing was said');
+  const moved = new KioskStub(keys, { ...honest.placement, region: 'north' }, honest);
+  await core.accept([await visit(moved)]);
+  t.equal(core.gateways.regionOf(honest.placement.venue), 'north');
+  await core.accept([await visit(new KioskStub(keys, { ...honest.placement, region: 'old' }, honest))], { isReplay: true });
+  t.equal(core.gateways.regionOf(honest.placement.venue), 'north', 'what was set aside before says what was then');
+});
+
+t.test('gateways: who was taken out is known no longer, and leaves its venues to others', async (t) => {
+  const { core, token, hostile, intake, keys } = await two(t);
+  await intake.accept([await visit(hostile)]);
+  const peerOf = addedPeers(core);
+  t.equal(peerOf({ token, keyPin: undefined })?.deployment, OTHER);
+  t.equal(peerOf({ token: `${token}x`, keyPin: undefined }), undefined);
+  t.match(core.gateways.holdings(core.gateways.list()[1]!.no), { kiosks: 1, venues: 1 });
+  t.equal(core.gateways.remove('other'), true);
+  t.equal(core.gateways.remove('other'), false);
+  t.equal(peerOf({ token, keyPin: undefined }), undefined);
+  core.dropExpired();
+  await core.accept([await visit(new KioskStub(keys, { venue: hostile.placement.venue }))]);
+  t.strictSame(reasons(core), []);
+  t.equal(core.counts().checkIns, 2, 'what it sent stays until retention');
+});
+
+t.test('gateways: a name, a deployment or a key that is there already is refused', async (t) => {
+  const { core } = await two(t);
+  const keyPin = new Uint8Array(32).fill(1);
+  const gateway = { role: 'gateway', regions: 'all' } as const;
+  const add = (more: object) => () =>
+    core.gateways.add({ ...gateway, name: 'third', deployment: newPlaceId<DeploymentId>(), ...more }, NOW);
+  t.throws(add({ name: 'other' }), { code: 'config.invalid' });
+  t.throws(add({ deployment: OTHER }), { code: 'config.invalid' });
+  t.throws(add({ name: 'Not A Name' }), { code: 'config.invalid' });
+  t.throws(add({ role: 'partner' }), { code: 'config.invalid' });
+  t.equal(add({ keyPin })(), undefined, 'by its key: there is no token');
+  t.throws(add({ name: 'fourth', keyPin }), { code: 'config.invalid' });
+  t.match(core.gateways.known(undefined, keyPin), { name: 'third' });
+  t.equal(core.gateways.known('x', new Uint8Array(32)), undefined);
+  t.notMatch(JSON.stringify(core.gateways.list()), /token|hash/);
+});
+
+t.test("gateways: a core that was of one gateway goes on as it was, and all that it holds is that one's", async (t) => {
+  const { open, keys, dir, clock } = await fixture(t);
+  const [kiosk, foreign] = [new KioskStub(keys), new KioskStub(keys, {}, undefined, OTHER)];
+  const core = await open();
+  await core.accept([{ ...(await visit(kiosk)), position: 8 }]);
+  core.close();
+  const db = openCoreDb(join(dir, 'core', 'core.db'), keys.storeKey, 'write');
+  db.exec(`DELETE FROM machine; DELETE FROM kiosk_owner; DELETE FROM venue_owner; INSERT INTO counter VALUES ('taken-position', 8)`);
+  db.close();
+  const again = await open();
+  t.match(again.gateways.list(), [{ name: 'first', deployment: DEPLOYMENT }]);
+  t.equal(await again.taken(), 8);
+  again.gateways.add({ name: 'other', role: 'gateway', deployment: OTHER, regions: 'all' }, NOW);
+  const inItsVenue = new KioskStub(keys, { venue: kiosk.placement.venue }, foreign, OTHER);
+  await again.intakeOf(again.gateways.list()[1]!).accept([await visit(inItsVenue)]);
+  t.strictSame(reasons(again), ['ingest.other_gateway']);
+  again.close();
+  await t.rejects(openCore({ dir: join(dir, 'core'), deployment: newPlaceId(), keys, clock, log: silentLog }), { code: 'config.invalid' });
+  (await open()).close();
+});
+
+t.test('gateways: a backup takes each place in each ledger along as it was before its first day was copied', async (t) => {
+  const { core, intake, dir, keys, clock, honest, hostile } = await two(t);
+  for (const position of [1, 2]) await core.accept([{ ...(await visit(honest)), position }]);
+  for (const position of [11, 12, 13]) await intake.accept([{ ...(await visit(hostile)), position }]);
+  const staging = join(dir, 'staging');
+  const copy = join(dir, 'copy');
+  for (const path of [staging, copy, join(copy, 'days')]) mkdirSync(path);
+  for (const { name, path } of corePieces({ dir: join(dir, 'core'), keysDir: join(dir, 'keys'), keys, staging })) {
+    if (name.startsWith('core/days/') || name === 'core/core.db') copyFileSync(path, join(copy, name.slice('core/'.length)));
+    // Meanwhile the ledgers go on.
+    if (name.startsWith('core/days/')) await intake.accept([{ ...(await visit(hostile)), position: 14 }]);
+  }
+  core.close();
+  const restored = await openCore({ dir: copy, deployment: DEPLOYMENT, keys, clock, log: silentLog });
+  t.teardown(() => restored.close());
+  const other = restored.gateways.list().find(({ name }) => name === 'other') as Machine;
+  t.equal(await restored.intakeOf(other).taken(), 12);
+  t.equal(await restored.taken(), 1);
+});
