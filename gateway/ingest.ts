@@ -47,6 +47,14 @@ interface Job {
   /** Of its first arrival: a batch that was withheld for an hour did not happen an hour later. */
   readonly receivedAtMs: EpochMillis;
   readonly answer: (answer: Answer) => void;
+  /** Why it is held, while it is. */
+  heldFor?: ErrorCode;
+}
+
+/** Of all that is held for one reason: a kiosk that seals for nobody here slows down no kiosk that waits for the disk. */
+interface Retry {
+  waitMs: number;
+  cancel: (() => void) | undefined;
 }
 
 interface Ready {
@@ -73,8 +81,7 @@ export class Ingest {
   #heldBytes = 0;
   #ready: Ready[] = [];
   #opening = 0;
-  #retryMs = FIRST_RETRY_MS;
-  #cancelRetry: (() => void) | undefined;
+  readonly #retries = new Map<ErrorCode, Retry>();
   #isClosed = false;
 
   constructor(opener: BatchOpener, deciders: Deciders, doors: IngestDoors, clock: Clock, log: Log) {
@@ -101,7 +108,7 @@ export class Ingest {
   /** Commits what is ready and lets go of what is held; nothing is taken afterwards. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#cancelRetry?.();
+    for (const { cancel } of this.#retries.values()) cancel?.();
     while (this.#opening > 0 || this.#ready.length > 0) await new Promise<void>((resolve) => setImmediate(resolve));
     for (const job of this.#allHeld()) this.#drop(job);
   }
@@ -217,15 +224,18 @@ export class Ingest {
       }
       this.#hold(job);
     }
+    job.heldFor = code;
     this.#trouble.failed({ code, kiosk: job.kioskId, withheld: this.#heldCount });
     this.#tellWithheld(job.kioskId, code);
-    this.#cancelRetry ??= this.#clock.after(this.#retryMs, () => this.#retry());
+    const retry = this.#retries.get(code) ?? { waitMs: FIRST_RETRY_MS, cancel: undefined };
+    retry.cancel ??= this.#clock.after(retry.waitMs, () => this.#retry(code, retry));
+    this.#retries.set(code, retry);
   }
 
-  #retry(): void {
-    this.#cancelRetry = undefined;
-    this.#retryMs = Math.min(this.#retryMs * 2, LONGEST_RETRY_MS);
-    for (const job of this.#allHeld()) this.#open(job);
+  #retry(code: ErrorCode, retry: Retry): void {
+    retry.cancel = undefined;
+    retry.waitMs = Math.min(retry.waitMs * 2, LONGEST_RETRY_MS);
+    for (const job of this.#allHeld()) if (job.heldFor === code) this.#open(job);
   }
 
   #allHeld = (): Job[] => [...this.#held.values()].flatMap((jobs) => [...jobs.keys()]);
@@ -258,10 +268,16 @@ export class Ingest {
     this.#doors.onWithheld(kiosk, { batches: this.#held.get(kiosk)?.size ?? 0, code });
   }
 
+  /** Something was kept. What nothing is held for any more begins with a short wait the next time. */
   #recover(): void {
-    if (this.#heldCount > 0) return;
-    this.#retryMs = FIRST_RETRY_MS;
-    this.#trouble.recovered();
+    if (this.#retries.size === 0) return;
+    const reasons = new Set(this.#allHeld().map(({ heldFor }) => heldFor));
+    for (const [code, { cancel }] of this.#retries) {
+      if (reasons.has(code)) continue;
+      cancel?.();
+      this.#retries.delete(code);
+    }
+    if (this.#heldCount === 0) this.#trouble.recovered();
   }
 
   /** @returns the error's code; `ingest.internal` for a bug, of which only name and place are logged. */

@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events';
 import t from 'tap';
+import { generateRecipient } from '../../protocol/hpke.ts';
 import type { KioskId } from '../../protocol/ids.ts';
 import { openTestIngest } from '../support/test-ingest.ts';
 import { checkIn } from '../support/test-kiosk.ts';
@@ -111,6 +112,27 @@ t.test('ingest: what is withheld keeps the time of its first arrival', async (t)
   await clock.advance(30_000);
   t.equal(await sent, 'acknowledge');
   t.match(decided, [{ decision: { receivedAtMs: arrivedAtMs } }]);
+});
+
+t.test('ingest: a kiosk that is held back for another reason makes nobody wait longer for the disk', async (t) => {
+  const { take, kiosk, db, withheld, clock, rows } = await openTestIngest(t);
+  // As a kiosk that has an old trust document: sealed to nobody here, and tried again for a long time.
+  const stranger = await kiosk.start([(await generateRecipient()).recipient]);
+  const closing = new AbortController();
+  const held = take(stranger.batch([stranger.seal(checkIn())]), closing.signal);
+  await until(() => withheld.includes('seal.unknown_recipient'));
+  await clock.advance(245_000);
+  const start = await kiosk.start();
+  await take(start.batch([start.seal(checkIn())]));
+  db.pragma('query_only = ON');
+  const sent = take(start.batch([start.seal(checkIn())]));
+  await until(() => withheld.includes('store.read_only'));
+  db.pragma('query_only = OFF');
+  await clock.advance(1_000);
+  t.equal(await Promise.race([sent, clock.advance(5_000).then(() => 'waits')]), 'acknowledge');
+  t.equal(rows(), 2);
+  closing.abort();
+  t.equal(await held, 'dropped');
 });
 
 t.test('ingest: what is held for a connection goes with it', async (t) => {
