@@ -71,10 +71,17 @@ const NO_ENTRIES: AuditHead = { entries: 0, hash: NOTHING_BEFORE };
 const HEAD = /^(\d{1,15}) ([0-9a-f]{64}) ([0-9a-f]{64})\n$/;
 const READ_AT_ONCE = 1_000;
 
+interface Noted {
+  readonly deed: Deed;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 export class AuditLog {
   readonly #db: Db;
   readonly #headPath: string;
   readonly #chainKey: Uint8Array;
+  #noted: Noted[] = [];
 
   /** @param paths.log the database. @param paths.head the second file. @param key the identity's storeKey. @throws StoreError as openDatabase does. */
   constructor(paths: { readonly log: string; readonly head: string }, key: Uint8Array) {
@@ -85,21 +92,48 @@ export class AuditLog {
 
   /** Adds a deed. When this returns, a power cut cannot lose it. Processes that add at the same time wait for each other. @throws StoreError. */
   append(deed: Deed): AuditEntry {
-    const added = translating('audit', () =>
-      this.#db.transact(() => {
-        const last = this.#last();
-        const entry = last.entries + 1;
-        const { atMs, who, via, action } = deed;
-        const about = deed.about.slice(0, 128);
-        const detail = deed.detail.slice(0, 256);
-        const hash = this.#hashOf({ entry, atMs, who, via, action, about, detail }, last.hash);
-        this.#db.prepare('INSERT INTO deeds VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(entry, atMs, who, via, action, about, detail, hash);
-        return { entry, atMs, who, via, action, about, detail, hash };
-      }),
-    );
+    const added = translating('audit', () => this.#db.transact(() => this.#add(deed)));
     // After the commit: a crash between leaves a head that is one behind, never one that is ahead of the log.
     this.#writeHead();
     return added;
+  }
+
+  /**
+   * As append, at the end of this turn of the event loop: all that one turn brings is one commit. Whoever looks is answered when it resolves,
+   * not before. @throws StoreError.
+   */
+  note(deed: Deed): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#noted.push({ deed, resolve, reject }) === 1) setImmediate(() => this.#writeNoted());
+    });
+  }
+
+  #writeNoted(): void {
+    const noted = this.#noted;
+    this.#noted = [];
+    try {
+      translating('audit', () =>
+        this.#db.transact(() => {
+          for (const { deed } of noted) this.#add(deed);
+        }),
+      );
+      this.#writeHead();
+    } catch (error) {
+      for (const { reject } of noted) reject(error);
+      return;
+    }
+    for (const { resolve } of noted) resolve();
+  }
+
+  #add(deed: Deed): AuditEntry {
+    const last = this.#last();
+    const entry = last.entries + 1;
+    const { atMs, who, via, action } = deed;
+    const about = deed.about.slice(0, 128);
+    const detail = deed.detail.slice(0, 256);
+    const hash = this.#hashOf({ entry, atMs, who, via, action, about, detail }, last.hash);
+    this.#db.prepare('INSERT INTO deeds VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(entry, atMs, who, via, action, about, detail, hash);
+    return { entry, atMs, who, via, action, about, detail, hash };
   }
 
   /** @returns at most `most` entries, newest first, older than `before`. */

@@ -88,7 +88,14 @@ export class WebServer {
     options.door.guard(this.#app.server);
     // A form of another site can send text without asking; JSON it can not.
     this.#app.removeContentTypeParser('text/plain');
-    this.#callers = new Callers({ accounts, clock, isSecure, hosts: () => hostsOf(names, this.#port, isSecure), controlToken });
+    this.#callers = new Callers({
+      accounts,
+      clock,
+      isSecure,
+      hosts: () => hostsOf(names, this.#port, isSecure),
+      port: () => this.#port,
+      controlToken,
+    });
     this.#gate = new LoginGate(clock);
     this.#addGuards();
     this.#addOpenRoutes();
@@ -183,12 +190,12 @@ export class WebServer {
     const { live, metrics } = this.#options;
     this.#app.get('/metrics', async (request, reply) => {
       const { caller } = this.#identify(request);
-      if (caller.isPerson) this.#write(caller, 'look.metrics', '');
+      if (caller.isPerson) await this.#note(caller, 'look.metrics', '');
       return reply.type(METRICS_TYPE).send(metrics());
     });
     this.#app.get('/api/1/live', async (request, reply) => {
       const { caller } = this.#identify(request);
-      if (caller.isPerson) this.#write(caller, 'look.live', '');
+      if (caller.isPerson) await this.#note(caller, 'look.live', '');
       const { method, headers } = request.raw;
       const isWelcome = () => this.#callers.identify(method ?? 'GET', headers) !== undefined;
       // Taken first: one that can not be told anything is answered as every request is.
@@ -218,7 +225,8 @@ export class WebServer {
           body: made.body?.parse(request.body ?? {}),
         };
         const about = made.audit.about?.(asked) ?? '';
-        if (caller.isPerson || made.method !== 'GET') this.#write(caller, made.audit.action, about);
+        if (made.method !== 'GET') this.#write(caller, made.audit.action, about);
+        else if (caller.isPerson) await this.#note(caller, made.audit.action, about);
         try {
           return await made.handle(asked);
         } catch (error) {
@@ -256,6 +264,11 @@ export class WebServer {
   /** @throws StoreError when it can not be kept: what is not written down is not done. */
   #write({ name, via }: Pick<Caller, 'name'> & { readonly via: Deed['via'] }, action: string, about: string, detail = ''): void {
     this.#options.audit.append({ atMs: this.#options.clock.wall(), who: name, via, action, about, detail });
+  }
+
+  /** As #write, of a look: those of one turn are one commit, so that many who look hold up no kiosk. */
+  #note({ name, via }: Caller, action: string, about: string): Promise<void> {
+    return this.#options.audit.note({ atMs: this.#options.clock.wall(), who: name, via, action, about, detail: '' });
   }
 
   #answerError(error: unknown, reply: FastifyReply): FastifyReply {

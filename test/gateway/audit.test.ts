@@ -33,6 +33,21 @@ function harmed(dir: string, entries: number, harm: (run: (sql: string) => void)
   return new AuditLog(paths, KEY);
 }
 
+t.test('audit: what one turn notes is one commit, and nobody is answered before it', async (t) => {
+  const paths = pathsIn(t.testdir());
+  const [log, other] = [new AuditLog(paths, KEY), new AuditLog(paths, KEY)];
+  const noted = [1, 2, 3].map((n) => log.note(deed(n)));
+  t.equal(other.head().entries, 0);
+  await noted[0];
+  t.equal(other.head().entries, 3, 'all of them with the first');
+  await Promise.all(noted);
+  t.match(log.verify(), { kind: 'whole', head: { entries: 3 } });
+  log.close();
+  await t.rejects(log.note(deed(4)), 'what is not written down is not answered');
+  t.equal(other.head().entries, 3);
+  other.close();
+});
+
 t.test('audit: entries come back newest first, and the log is whole, also after it is opened again', async (t) => {
   const paths = pathsIn(t.testdir());
   const log = new AuditLog(paths, KEY);
