@@ -89,6 +89,7 @@ export function drawSticker(pen: Pen, text: string): void {
   pen.text(left, top + 8.6, 'For one test', { ...HEADING, sizePt: 10.5 });
   pen.text(left, top + 13.2, 'Scan it with the', { ...BODY, sizePt: 7.5 });
   pen.text(left, top + 16.5, 'visitor’s card.', { ...BODY, sizePt: 7.5 });
+  pen.text(left, top + 19.9, 'Serves 14 days from then.', { ...SMALL, sizePt: 5.5 });
   pen.shape(left, top + side - 4.2, 4.2 / 12, ARCH, ACCENT);
   pen.text(left + 4.8, top + side, 'Vestibule', { ...MARK, sizePt: 7 });
 }

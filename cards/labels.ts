@@ -8,7 +8,19 @@ import { openPdf } from './pdf.ts';
 import { ACCENT, BLACK, GREY, type Lettering, type Pen } from './pen.ts';
 import { refuseTaken, writePrivateFile } from './private-file.ts';
 import { makeQr, type QrSymbol, QUIET_MODULES, versionFor } from './qr.ts';
-import { drawStickerSheet, STICKERS_A_SHEET, stickerPlace } from './sheets.ts';
+import { drawStickerSheet, type SheetWords, STICKERS_A_SHEET, stickerPlace } from './sheets.ts';
+
+export interface Label {
+  /** The code, upper case. */
+  readonly text: string;
+  /** What kind of label it is, in capitals. */
+  readonly head: string;
+  readonly title: string;
+  /** In bold, on two lines at most; characters that the paper's letters do not have are left out. */
+  readonly venue: string;
+  /** Further lines. */
+  readonly lines: readonly string[];
+}
 
 export interface KioskLabel {
   /** The enrolment code, upper case. */
@@ -29,7 +41,7 @@ const NUMBER: Lettering = { font: 'bold', sizePt: 12, colour: BLACK };
 const VENUE: Lettering = { font: 'bold', sizePt: 7.5, colour: BLACK };
 const BODY: Lettering = { font: 'plain', sizePt: 6.5, colour: GREY };
 const LINE_MM = 3.2;
-const WORDS = {
+const WORDS: SheetWords = {
   title: 'Vestibule kiosk labels',
   footer:
     'Secret until used: each code makes one kiosk of whoever scans it first. 24 labels of 63.5 x 33.9 mm a sheet (Avery L7159 and its like).',
@@ -39,15 +51,24 @@ const WORDS = {
  * @returns the number of sheets. The file is whole and durable then, and readable by its owner alone.
  * @throws ConfigError `config.invalid` when the file is there, can not be made, or a code is too long for a label; StoreError `store.*`.
  */
-export async function printLabels(labels: readonly KioskLabel[], path: string, mayReplace: boolean): Promise<number> {
+export const printLabels = (labels: readonly KioskLabel[], path: string, mayReplace: boolean): Promise<number> =>
+  printSheets(
+    labels.map(({ number, ...label }) => ({ ...label, head: 'KIOSK LABEL', title: `No. ${number}` })),
+    path,
+    mayReplace,
+    WORDS,
+  );
+
+/** As printLabels, for labels of any kind. */
+export async function printSheets(labels: readonly Label[], path: string, mayReplace: boolean, words: SheetWords): Promise<number> {
   refuseTaken(path, mayReplace);
   const sheets = Math.ceil(labels.length / STICKERS_A_SHEET);
-  const pdf = openPdf('Vestibule kiosk labels');
+  const pdf = openPdf(words.title);
   for (const [at, label] of labels.entries()) {
     const place = at % STICKERS_A_SHEET;
     if (place === 0) {
       pdf.addPage();
-      drawStickerSheet(pdf.pen, Math.min(STICKERS_A_SHEET, labels.length - at), at / STICKERS_A_SHEET + 1, sheets, WORDS);
+      drawStickerSheet(pdf.pen, Math.min(STICKERS_A_SHEET, labels.length - at), at / STICKERS_A_SHEET + 1, sheets, words);
     }
     drawLabel(stickerPlace(pdf.pen, place), label);
   }
@@ -60,10 +81,10 @@ export async function printLabels(labels: readonly KioskLabel[], path: string, m
   return sheets;
 }
 
-function drawLabel(pen: Pen, { text, number, venue, lines }: KioskLabel): void {
+function drawLabel(pen: Pen, { text, head, title, venue, lines }: Label): void {
   const symbol = symbolOf(text);
   const moduleMm = Math.min(STICKER_MODULE_MM, TALLEST_MM / symbol.modules);
-  if (moduleMm < LEAST_MODULE_MM) throw new ConfigError('config.invalid', 'kiosk labels: the gateway’s name is too long for a label');
+  if (moduleMm < LEAST_MODULE_MM) throw new ConfigError('config.invalid', 'labels: the gateway’s name is too long for a label');
   const side = symbol.modules * moduleMm;
   const top = (STICKER_MM.height - side) / 2;
   pen.rectangles(
@@ -74,8 +95,8 @@ function drawLabel(pen: Pen, { text, number, venue, lines }: KioskLabel): void {
   );
   const left = top + side + 3.5;
   const widthMm = STICKER_MM.width - left - 1.5;
-  pen.text(left, 6, 'KIOSK LABEL', HEAD);
-  pen.text(left, 11.4, `No. ${number}`, NUMBER);
+  pen.text(left, 6, head, HEAD);
+  pen.text(left, 11.4, title, NUMBER);
   let y = 16.2;
   for (const line of wrapped(pen, onPaper(venue), VENUE, widthMm).slice(0, 2)) {
     pen.text(left, y, line, VENUE);

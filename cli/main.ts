@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   kiosk: async () => (await import('./kiosk-command.ts')).kioskCommand(),
   enrol: async () => (await import('./enrol-command.ts')).enrolCommand(),
   venue: async () => (await import('./venue-command.ts')).venueCommand(),
+  clinician: async () => (await import('./clinician-command.ts')).clinicianCommand(),
   gateway: async () => (await import('./gateway-command.ts')).gatewayCommand(),
   cards: async () => {
     const [{ cardsCommand }, { deploymentIn }] = await Promise.all([import('../cards/command.ts'), import('./data-paths.ts')]);

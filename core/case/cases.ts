@@ -58,7 +58,7 @@ export interface ResultToRecord {
   readonly venue: VenueId | undefined;
 }
 
-export interface CaseToOpen {
+export interface CaseToRaise {
   readonly card: VisitorUuid;
   readonly state: 'suspected' | 'confirmed';
   readonly source: 'officer' | 'partner';
@@ -159,20 +159,19 @@ export class Cases {
   }
 
   /**
-   * Opens a case that an officer or a partner speaks of. Durable when it returns; the same request again gives the same case.
+   * Raises a case that an officer or a partner speaks of. Durable when it returns; the same request again gives the same case.
    * @throws StoreError.
    */
-  open(case_: CaseToOpen): Case {
-    const { card, state, source, by, key, ...rest } = case_;
+  raise({ card, state, source, by, key, ...rest }: CaseToRaise): Case {
     const origin = `${source}:${by}/${key}`;
     const confirmedAtMs = state === 'confirmed' ? (rest.confirmedAtMs ?? this.#parts.clock.wall()) : undefined;
     return this.#commit(() => {
       const known = this.#book.ofOrigin(origin);
       if (known !== undefined) return known;
       this.#say({ ...rest, card: this.#parts.names.of(card), source, origin, said: state, confirmedAtMs });
-      const opened = this.#book.ofOrigin(origin);
-      if (opened === undefined) throw new TypeError('cases: one that was just opened is not there');
-      return opened;
+      const raised = this.#book.ofOrigin(origin);
+      if (raised === undefined) throw new TypeError('cases: one that was just raised is not there');
+      return raised;
     });
   }
 
@@ -191,7 +190,7 @@ export class Cases {
   }
 
   /** Suspected and confirmed ones, by number. */
-  opened(): Case[] {
+  open(): Case[] {
     return this.#book.open();
   }
 

@@ -73,8 +73,8 @@ journey('clinic: a sticker is linked, its result recorded, and the core has a co
   t.equal(await desk.scan(sticker), 'choose-result');
   t.equal(await desk.scan(encodeCode({ kind: 'result', result: 'positive' })), 'result-recorded');
   await road.delivered('desk');
-  await until(() => road.core.cases.opened().length > 0);
-  t.match(road.core.cases.opened(), [{ state: 'confirmed', source: 'sticker', venue: road.venue }]);
+  await until(() => road.core.cases.open().length > 0);
+  t.match(road.core.cases.open(), [{ state: 'confirmed', source: 'sticker', venue: road.venue }]);
   t.equal(road.core.counts().checkIns, 0, 'a desk checks nobody in');
   t.notMatch(desk.shown.join(''), new RegExp(`${sticker}|${card}|${code}`), 'nothing of what was scanned is shown');
 });

@@ -48,10 +48,10 @@ t.test('cases: a linked sticker with a positive result is a confirmed case, told
   core.cases.onChanged(() => (told += 1));
   const sticker = newSticker();
   await say(link(sticker, newCard()), NOW - 2 * DAY);
-  t.strictSame(core.cases.opened(), []);
+  t.strictSame(core.cases.open(), []);
   t.equal(told, 0);
   await say(result(sticker, 'positive'), NOW - HOUR);
-  t.match(core.cases.opened(), [
+  t.match(core.cases.open(), [
     { state: 'confirmed', source: 'sticker', confirmedAtMs: NOW - HOUR, testedAtMs: NOW - 2 * DAY, venue: clinic.placement.venue },
   ]);
   t.equal(told, 1);
@@ -74,7 +74,7 @@ t.test('cases: the sticker of a case that is voided takes the case back', async 
   await say(result(sticker, 'positive'));
   await say(result(sticker, 'void'));
   t.match(core.cases.list(0, 10), [{ state: 'dismissed' }]);
-  t.strictSame(core.cases.opened(), []);
+  t.strictSame(core.cases.open(), []);
 });
 
 t.test('cases: a sticker works once: a second card, and a second word, change nothing and are told by name', async (t) => {
@@ -157,8 +157,8 @@ t.test('cases: over REST a result needs a link, and is refused by name where it 
   t.equal(record(sticker, 'positive'), 'positive');
   t.equal(record(sticker, 'positive'), 'positive', 'the same request again');
   t.equal(record(sticker, 'negative'), 'case.conflict');
-  t.match(core.cases.opened(), [{ state: 'confirmed', confirmedAtMs: NOW }]);
-  t.equal(core.cases.opened().length, 1);
+  t.match(core.cases.open(), [{ state: 'confirmed', confirmedAtMs: NOW }]);
+  t.equal(core.cases.open().length, 1);
   t.strictSame(core.setAside(10), []);
 });
 
@@ -167,16 +167,16 @@ t.test('cases: an officer suspects, confirms and dismisses, and what the source 
   const sticker = newSticker();
   await say(link(sticker, newCard()));
   await say(result(sticker, 'positive'));
-  const [confirmed] = core.cases.opened();
+  const [confirmed] = core.cases.open();
   if (confirmed === undefined) throw new Error('no case');
   t.match(core.cases.decide(confirmed.id, 'dismissed'), { state: 'dismissed', isDecided: true });
   await say(link(sticker, newCard()), NOW - DAY);
   t.match(core.cases.find(confirmed.id), { state: 'dismissed' });
   t.equal(core.cases.decide(99, 'confirmed'), undefined);
   const asked = { card: newCard(), state: 'suspected', source: 'officer', by: 'officer-1', key: 'a', onsetAtMs: NOW - DAY } as const;
-  const suspected = core.cases.open(asked);
+  const suspected = core.cases.raise(asked);
   t.match(suspected, { state: 'suspected', source: 'officer', onsetAtMs: NOW - DAY, confirmedAtMs: undefined });
-  t.equal(core.cases.open(asked).id, suspected.id, 'the same request again');
+  t.equal(core.cases.raise(asked).id, suspected.id, 'the same request again');
   await clock.leap(HOUR);
   t.match(core.cases.decide(suspected.id, 'confirmed'), { state: 'confirmed', confirmedAtMs: NOW + HOUR });
 });
@@ -188,7 +188,7 @@ t.test('cases: end with retention, and so does what was said of stickers', async
   await say(result(sticker, 'positive'), NOW);
   await clock.leap(20 * DAY);
   core.dropExpired();
-  t.equal(core.cases.opened().length, 1);
+  t.equal(core.cases.open().length, 1);
   await clock.leap(2 * DAY);
   core.dropExpired();
   t.strictSame(core.cases.list(0, 10), []);
