@@ -17,6 +17,8 @@ export interface CallerOptions {
   readonly isSecure: boolean;
   /** As `hostsOf` gives them. */
   readonly hosts: () => readonly string[];
+  /** Of this listener, never 0. */
+  readonly port: () => number;
   /** Known to whoever may read the gateway's directory. */
   readonly controlToken: string;
 }
@@ -43,7 +45,9 @@ export class Callers {
   }
 
   get cookieName(): string {
-    return this.#options.isSecure ? '__Host-vestibule' : 'vestibule';
+    const { isSecure, port } = this.#options;
+    // Cookies know no port (RFC 6265, section 8.5): of two gateways on one machine the one would end the other's sessions.
+    return `${isSecure ? '__Host-' : ''}vestibule-${port()}`;
   }
 
   /** @param token empty to end it. */

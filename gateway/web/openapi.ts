@@ -33,7 +33,7 @@ export function openApiOf(routes: readonly Route[], version: string): object {
         session: {
           type: 'apiKey',
           in: 'cookie',
-          name: '__Host-vestibule',
+          name: '__Host-vestibule-8443',
           description: 'Made by POST /api/1/session. Every change needs x-vestibule-csrf besides.',
         },
         token: { type: 'http', scheme: 'bearer', description: "A program's, from: vestibule operator add NAME --program" },

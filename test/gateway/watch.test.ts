@@ -176,7 +176,19 @@ t.test('callers: a browser names no port where it is its scheme’s own, and wri
   t.strictSame(hostsOf(['localhost'], 80, false), ['localhost:80', 'localhost']);
   t.strictSame(hostsOf(['localhost'], 443, false), ['localhost:443']);
   const hosts = () => hostsOf(['Gateway.Example'], 443, true);
-  const callers = new Callers({ accounts: {} as Accounts, clock: new ManualClock(), isSecure: true, hosts, controlToken: 'x'.repeat(43) });
+  const callers = new Callers({
+    accounts: {} as Accounts,
+    clock: new ManualClock(),
+    isSecure: true,
+    hosts,
+    port: () => 443,
+    controlToken: 'x'.repeat(43),
+  });
+  t.match(
+    callers.cookie('x'),
+    /^__Host-vestibule-443=x; Path=\/; HttpOnly; SameSite=Strict; Secure$/,
+    'a gateway on another port has another',
+  );
   const from = (host: string, origin: string) => callers.isFromHere('POST', '/api/1/session', { host, origin });
   t.ok(from('gateway.example', 'https://gateway.example'));
   t.ok(from('Gateway.Example:443', 'https://gateway.example'), 'a program writes it as it was given');
