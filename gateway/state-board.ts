@@ -161,6 +161,10 @@ export class StateBoard {
     this.#hasChanged = true;
   }
 
+  get policySummary(): PolicySummary | undefined {
+    return this.#policies;
+  }
+
   policies(summary: PolicySummary): void {
     if (JSON.stringify(summary) === JSON.stringify(this.#policies)) return;
     this.#policies = summary;

@@ -66,6 +66,11 @@ export const METRICS = {
     labels: ['kiosk', 'venue', 'outcome'],
     help: 'Scans since the kiosk started, as it said last: taken, or refused by reason.',
   },
+  vestibule_policy_kiosks: {
+    type: 'gauge',
+    labels: ['standing', 'code'],
+    help: 'Kiosks by how they stand to the policy that they were told: confirmed, unconfirmed, or refused and why.',
+  },
   vestibule_sink_behind_entries: { type: 'gauge', labels: ['sink'], help: 'Entries of the ledger that a sink has not taken.' },
   vestibule_sink_oldest_waiting_seconds: { type: 'gauge', labels: ['sink'], help: 'How long ago the oldest of them was received.' },
   vestibule_sink_set_aside_entries: { type: 'gauge', labels: ['sink'], help: 'Entries that a sink refuses for what they are.' },
@@ -149,6 +154,12 @@ export function metricsText({ gateway, venues, kiosks }: Overview, tallies: Tall
     out.add('vestibule_sink_set_aside_entries', setAsideEntries, { sink: name });
     out.add('vestibule_sink_failing', code === undefined ? 0 : 1, { sink: name });
     out.add('vestibule_sink_dropped_entries_total', droppedEntries, { sink: name });
+  }
+  if (gateway.policy !== undefined) {
+    const { confirmed, unconfirmed, refused } = gateway.policy;
+    out.add('vestibule_policy_kiosks', confirmed, { standing: 'confirmed', code: '' });
+    out.add('vestibule_policy_kiosks', unconfirmed, { standing: 'unconfirmed', code: '' });
+    for (const [code, n] of Object.entries(refused)) out.add('vestibule_policy_kiosks', n, { standing: 'refused', code });
   }
   for (const [state, n] of Object.entries(gateway.flags)) out.add('vestibule_flags', n, { state });
   out.add('vestibule_disk_free_bytes', gateway.disk.freeBytes);

@@ -106,6 +106,13 @@ export const gatewayView = z.object({
   flags: z.object({ confirmed: count, unconfirmed: count, pending: count }),
   quarantined: count,
   refused: z.array(z.object({ kiosk: placeId.optional(), code: z.string(), meaning: z.string(), count, lastAtMs: epochMs })),
+  policy: z
+    .object({
+      confirmed: count.describe('kiosks that go by the newest they were told'),
+      unconfirmed: count,
+      refused: z.record(z.string(), count).describe('kiosks that refuse theirs, by code'),
+    })
+    .optional(),
   droppedEvents: count,
   auditEntries: count,
   logLevel: z.string(),

@@ -178,10 +178,18 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
       .filter(({ lastAtMs }) => nowMs - lastAtMs < REFUSED_SHOWN_MS)
       .map(({ kiosk, code, count, lastAtMs }) => ({ ...(kiosk && { kiosk }), code, meaning: words(code).meaning, count, lastAtMs }))
       .sort((a, b) => b.lastAtMs - a.lastAtMs),
+    ...policyOf(board),
     droppedEvents: board.droppedEvents,
     auditEntries: sources.auditEntries(),
     logLevel: sources.logLevel(),
   };
+}
+
+function policyOf({ policySummary: summary }: StateBoard): Pick<GatewayView, 'policy'> {
+  if (summary === undefined) return {};
+  const { kiosks, confirmed, refused } = summary;
+  const refusing = Object.values(refused).reduce((sum, n) => sum + n, 0);
+  return { policy: { confirmed, unconfirmed: Math.max(0, kiosks - confirmed - refusing), refused } };
 }
 
 function diskTroubles({ daysLeft, freeBytes }: DiskUse): Trouble[] {
