@@ -82,7 +82,7 @@ async function examine(config: KioskConfig, mayDeliver: boolean, signal: AbortSi
   const uid = process.getuid?.() ?? 0;
   const kiosk = await examineKiosk({ config, clock: systemClock, version: VERSION, uid, mayDeliver }, signal);
   const devices = await examineDevices(config, kiosk.now);
-  const findings = [...machineFindings(process.arch), ...addonFindings(config), ...kiosk.findings, ...devices];
+  const findings = [...machineFindings(process.arch, config.scanners), ...addonFindings(config), ...kiosk.findings, ...devices];
   return { report: { version: VERSION, node: process.versions.node, platform: `Linux ${release()} ${process.arch}`, findings }, kiosk };
 }
 

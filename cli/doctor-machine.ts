@@ -25,12 +25,13 @@ const LIBRARIES = [
   { file: 'libudev.so.1', debian: 'libudev1', why: 'without it no HID scanner is found' },
 ] as const;
 
-export function machineFindings(arch: string, root = '/'): Finding[] {
+/** @param scanners as configured: what none of them needs is worth a word and no more. */
+export function machineFindings(arch: string, scanners: KioskConfig['scanners'], root = '/'): Finding[] {
   const missing = LIBRARIES.filter(({ file }) => !hasLibrary(file, arch, root));
   const libraries: Finding[] = missing.map(({ debian, why }) => ({
     area: 'machine',
     subject: debian,
-    state: 'wrong',
+    state: needsHid(scanners) ? 'wrong' : 'note',
     says: `is not installed: ${why}.`,
     code: 'device.no_driver',
     fix: [`sudo apt install ${debian}`],
@@ -48,6 +49,10 @@ export function machineFindings(arch: string, root = '/'): Finding[] {
   const sound: Finding = { area: 'machine', subject: 'libraries for HID and USB', state: 'fine', says: 'are installed.' };
   return [...(libraries.length === 0 ? [sound] : libraries), ...takers];
 }
+
+/** What is found by itself (`auto-hid`) is told with the device, where one is plugged in. */
+const HID_KINDS: ReadonlySet<string> = new Set(['hid-pos', 'keyboard']);
+const needsHid = (scanners: KioskConfig['scanners']): boolean => scanners.some(({ kind }) => HID_KINDS.has(kind));
 
 /** The addon of our own: without it a sensor on this machine's bus can not be read, nor a keyboard taken as an input device. */
 export function addonFindings(config: Pick<KioskConfig, 'scanners' | 'thermometers'>, load: () => unknown = loadNative): Finding[] {

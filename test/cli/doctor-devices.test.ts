@@ -220,7 +220,9 @@ t.test(
 
 t.test('doctor: a missing library is told by the package that brings it', async (t) => {
   const root = t.testdir({ usr: { lib: { 'aarch64-linux-gnu': { 'libudev.so.1': '' } } }, proc: { 12: { comm: 'brltty\n' }, self: {} } });
-  const findings = machineFindings('arm64', root);
+  const keyboard = [{ kind: 'keyboard' }] as Parameters<typeof machineFindings>[1];
+  const findings = machineFindings('arm64', keyboard, root);
+  t.match(machineFindings('arm64', [], root)[0], { subject: 'libusb-1.0-0', state: 'note' }, 'where no scanner needs it');
   t.match(findings, [
     { subject: 'libusb-1.0-0', state: 'wrong', fix: ['sudo apt install libusb-1.0-0'] },
     { subject: 'brltty', state: 'note' },
