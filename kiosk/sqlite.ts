@@ -18,6 +18,8 @@ export interface SqliteOptions {
 }
 
 const PAGE_BYTES = 4096;
+/** What SQLite takes for no file at all. */
+const IN_MEMORY = ':memory:';
 /** Longer than one restart of the write-ahead log by the checkpoint worker on a slow card. */
 const BUSY_TIMEOUT_MS = 5_000;
 
@@ -51,7 +53,7 @@ export function openSqlite(path: string, options: SqliteOptions): Sqlite {
  * go of every POSIX lock that this process has on it (sqlite.org/howtocorrupt.html, section 2.2).
  */
 function makePrivate(path: string): void {
-  if (existsSync(path)) return;
+  if (path === IN_MEMORY || existsSync(path)) return;
   try {
     closeSync(openSync(path, 'ax', 0o600));
   } catch {
