@@ -146,7 +146,8 @@ export class Cases {
       const origin = `rest:${recorder}/${key}`;
       const said = { origin, sticker: name, recorder, result, atMs, venue };
       const before = this.#stickers.judge(name, this.#parts.policy.stickerLifeMs);
-      if (before.link === undefined) throw new CaseError('case.unknown_sticker', 'sticker: no clinic has linked it to a card');
+      if (before.link === undefined && result !== 'void')
+        throw new CaseError('case.unknown_sticker', 'sticker: no clinic has linked it to a card');
       if (!this.#stickers.addResult(said)) return before.state;
       // Thrown, so that what does not count is not kept.
       if (before.state === 'void') throw new CaseError('case.void', 'sticker: it was voided');
@@ -183,6 +184,11 @@ export class Cases {
       this.#changed(this.#book.decide(id, state, times, nowMs));
       return this.#book.find(id);
     });
+  }
+
+  /** @returns where a sticker was linked; `undefined` for one that was not. */
+  venueOfSticker(sticker: Uint8Array): VenueId | undefined {
+    return this.#stickers.judge(this.#stickerNames.of(sticker), this.#parts.policy.stickerLifeMs).link?.venue;
   }
 
   find(id: number): Case | undefined {
