@@ -53,7 +53,7 @@ export interface ResultToRecord {
   readonly result: TestResult;
   /** Who was admitted; no name. */
   readonly recorder: string;
-  /** The same request again is the same result. */
+  /** The same request again, with the same key, changes nothing. */
   readonly key: string;
   readonly venue: VenueId | undefined;
 }
@@ -143,7 +143,7 @@ export class Cases {
     const name = this.#stickerNames.of(sticker);
     const atMs = this.#parts.clock.wall();
     return this.#commit(() => {
-      const origin = `rest:${recorder}/${key}`;
+      const origin = `rest:${recorder}/${key}/${hexOf(name)}/${result}`;
       const said = { origin, sticker: name, recorder, result, atMs, venue };
       const before = this.#stickers.judge(name, this.#parts.policy.stickerLifeMs);
       if (before.link === undefined && result !== 'void')
