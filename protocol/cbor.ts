@@ -86,8 +86,18 @@ function write(bytes: Uint8Array, at: number, value: CborValue): number {
   let next = isArray(value) ? writeHead(bytes, at, MAJOR.array, value.length) : writeHead(bytes, at, MAJOR.map, value.size);
   if (isArray(value)) for (const entry of value) next = write(bytes, next, entry);
   // Among keys from 0 up the order of numbers is RFC 8949's bytewise one.
-  else for (const key of [...value.keys()].sort((a, b) => a - b)) next = write(bytes, write(bytes, next, key), value.get(key) ?? null);
+  else for (const [key, entry] of ascending(value)) next = write(bytes, write(bytes, next, key), entry);
   return next;
+}
+
+/** @returns its entries by ascending key, as they nearly always were put: then nothing is made for it. */
+function ascending(map: ReadonlyMap<number, CborValue>): Iterable<readonly [number, CborValue]> {
+  let last = -1;
+  for (const key of map.keys()) {
+    if (key < last) return [...map].sort(([a], [b]) => a - b);
+    last = key;
+  }
+  return map;
 }
 
 /**

@@ -153,13 +153,13 @@ export function decodeCode(text: string): Code {
 }
 
 function decodeBare(text: string): Code {
-  if (text === '' || !isLetters(text))
+  const bytes = decodeLetters(text);
+  if (text === '' || (bytes === undefined && !isLetters(text)))
     throw new CodeError('code.not_ours', `code: ${text.length} characters that are not all of our letters`);
-  const upper = text.toUpperCase();
-  if (upper.charAt(0) !== VERSION_LETTER) throw new CodeError('code.version', `code: ${text.length} letters of a version unknown here`);
-  const kind = KIND_OF.get(upper.charAt(1));
+  const head = text.slice(0, 2).toUpperCase();
+  if (head.charAt(0) !== VERSION_LETTER) throw new CodeError('code.version', `code: ${text.length} letters of a version unknown here`);
+  const kind = KIND_OF.get(head.charAt(1));
   if (kind === undefined) throw new CodeError('code.kind', `code: ${text.length} letters of a kind unknown here`);
-  const bytes = decodeLetters(upper);
   const payload = bytes?.subarray(HEAD_BYTES, -CRC16_BYTES);
   if (bytes === undefined || payload === undefined || payload.length !== payloadBytes(kind, payload)) {
     throw new CodeError('code.length', `${kind} code: ${text.length} letters is not its length`);

@@ -76,11 +76,8 @@ const DEVICE_NAME = /^[a-z0-9-]{1,32}$/;
  * @throws DecodeError as `decodeEvent`: the fields are read as a receiver will read them, because an event that is promised must be readable.
  */
 export function encodeEvent(event: VestibuleEvent): Uint8Array {
-  const fields = new Map(
-    fieldsOf(event)
-      .filter((field): field is [number, CborValue] => field[1] !== undefined)
-      .sort(([a], [b]) => a - b),
-  );
+  const fields = new Map<number, CborValue>();
+  for (const [key, value] of fieldsOf(event)) if (value !== undefined) fields.set(key, value);
   eventOf(fields);
   return encodeCbor(fields);
 }

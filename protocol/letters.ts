@@ -7,8 +7,13 @@
 /** One nibble a letter: `B` is 0, `X` is 15. */
 export const LETTERS = 'BCDEFGHJKNPRSTVX';
 
+const NO_NIBBLE = 0xff;
 const OURS = /^(?:[BCDEFGHJKNPRSTVX]*|[bcdefghjknprstvx]*)$/;
-const NIBBLES = new Map(Array.from(LETTERS, (letter, nibble) => [letter, nibble]));
+/** By the letter's number in ASCII. */
+const NIBBLES = new Uint8Array(128).fill(NO_NIBBLE);
+for (const [nibble, letter] of [...LETTERS].entries()) NIBBLES[letter.charCodeAt(0)] = nibble;
+/** What sets a lower-case letter apart. */
+const LOWER = 0x20;
 
 /** @returns two upper-case letters a byte, the high nibble first. */
 export function encodeLetters(bytes: Uint8Array): string {
@@ -22,12 +27,17 @@ export function encodeLetters(bytes: Uint8Array): string {
  * @returns `undefined` for any other character, for mixed case, and for an odd count of letters.
  */
 export function decodeLetters(text: string): Uint8Array | undefined {
-  if (text.length % 2 !== 0 || !isLetters(text)) return undefined;
-  const upper = text.toUpperCase();
-  return Uint8Array.from({ length: upper.length / 2 }, (_, at) => (nibbleAt(upper, 2 * at) << 4) | nibbleAt(upper, 2 * at + 1));
+  if (text.length % 2 !== 0) return undefined;
+  const bytes = new Uint8Array(text.length / 2);
+  const lower = text.charCodeAt(0) & LOWER;
+  for (let at = 0; at < bytes.length; at++) {
+    const high = NIBBLES[text.charCodeAt(2 * at) ^ lower] ?? NO_NIBBLE;
+    const low = NIBBLES[text.charCodeAt(2 * at + 1) ^ lower] ?? NO_NIBBLE;
+    if ((high | low) === NO_NIBBLE) return undefined;
+    bytes[at] = (high << 4) | low;
+  }
+  return bytes;
 }
 
 /** @returns whether all of `text` is of the sixteen letters, in one case. */
 export const isLetters = (text: string): boolean => OURS.test(text);
-
-const nibbleAt = (upper: string, at: number): number => NIBBLES.get(upper.charAt(at)) ?? 0;

@@ -37,8 +37,8 @@ class TextInput {
     });
   }
 
-  /** @returns what is complete with this chunk. */
-  *scansOf(next: IteratorResult<Chunk>): Generator<Scan, void> {
+  /** Hands on what is complete with this chunk. */
+  take(next: IteratorResult<Chunk>, onScan: (scan: Scan) => void): void {
     const { device, clock, onRefused = () => {} } = this.#settings;
     const scannedAt = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
     for (const frame of this.#framesOf(next)) {
@@ -46,7 +46,7 @@ class TextInput {
       const text = frame.kind === 'frame' ? textOf(frame.bytes) : '';
       if (frame.kind === 'refused') onRefused(frame.why, frame.lengthBytes);
       else if (text === '') onRefused('empty', frame.bytes.length);
-      else yield { text, scannedAt, device };
+      else onScan({ text, scannedAt, device });
     }
   }
 
@@ -71,7 +71,9 @@ export async function* readTextScans(input: AsyncIterable<Chunk>, settings: Text
   try {
     for (let next = await text.next(); next !== undefined; next = await text.next()) {
       if (next instanceof DeviceError) throw next;
-      yield* text.scansOf(next);
+      const scans: Scan[] = [];
+      text.take(next, (scan) => scans.push(scan));
+      yield* scans;
       if (next.done === true) throw gone(settings.device);
     }
   } finally {
@@ -99,7 +101,7 @@ export async function runTextScanner({ input, onScan, onReport, ...settings }: T
       const next = await text.next();
       if (next === undefined) return;
       if (next instanceof DeviceError) return onReport({ device, isUp: false, why: next });
-      for (const scan of text.scansOf(next)) onScan(scan);
+      text.take(next, onScan);
       if (next.done === true) return onReport({ device, isUp: false, why: gone(device) });
     }
   } finally {
