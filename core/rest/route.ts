@@ -25,6 +25,8 @@ export interface Asked<Params, Query, Body> {
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
+  /** Of the caller's machine: for a bound on tries, in RAM. */
+  readonly address: string;
   /** Aborts when the caller is gone. */
   readonly signal: AbortSignal;
 }

@@ -179,6 +179,7 @@ class Server {
         params: read(made.params, request.params),
         query: read(made.query, request.query),
         body: read(made.body, request.body ?? {}),
+        address: request.ip,
         signal: untilGone(reply),
       };
       about = made.audit.about?.(asked) ?? '';

@@ -1,0 +1,20 @@
+/** The holder's page, as files that anybody may load: they hold nothing of anybody. */
+import { readFileSync } from 'node:fs';
+import type { RestAsset } from '../rest/server.ts';
+
+const FILES = [
+  ['index.html', 'text/html; charset=utf-8', '/holder/'],
+  ['page.css', 'text/css; charset=utf-8'],
+  ['page.js', 'text/javascript; charset=utf-8'],
+  ['key-code.js', 'text/javascript; charset=utf-8'],
+  ['words.js', 'text/javascript; charset=utf-8'],
+  ['icon.svg', 'image/svg+xml'],
+] as const;
+
+/** @returns the page at `/holder/`, and its parts behind that. */
+export const holderPage = (): RestAsset[] =>
+  FILES.map(([name, type, path = `/holder/${name}`]) => ({
+    path,
+    type,
+    content: readFileSync(new URL(`./page/${name}`, import.meta.url)),
+  }));
