@@ -150,7 +150,7 @@ export class Cases {
         throw new CaseError('case.unknown_sticker', 'sticker: no clinic has linked it to a card');
       if (!this.#stickers.addResult(said)) return before.state;
       // Thrown, so that what does not count is not kept.
-      if (before.state === 'void') throw new CaseError('case.void', 'sticker: it was voided');
+      if (before.state === 'void' && result !== 'void') throw new CaseError('case.void', 'sticker: it was voided');
       const after = this.#judge(name);
       if (result !== 'void' && after.state === 'expired')
         throw new CaseError('case.expired', 'sticker: it was linked too long ago for a result');
