@@ -16,7 +16,7 @@ import { type Day, firstKeptDay, startOfDay } from './day.ts';
 import type { DayCounts } from './day-file.ts';
 import { DayKeys } from './day-keys.ts';
 import { DayStore } from './day-store.ts';
-import { DayVisits } from './day-visits.ts';
+import { DayVisits, VisitMemory } from './day-visits.ts';
 import { Gateways, type Machine } from './gateways.ts';
 import { Eraser } from './holder/eraser.ts';
 import { HolderDesk } from './holder/holder-desk.ts';
@@ -27,12 +27,15 @@ import type { CoreKeys } from './keys.ts';
 import { lockCore } from './lock.ts';
 import { LruMap } from './lru-map.ts';
 import { type Flag, type NoteCounts, Notes, type SetAside } from './notes.ts';
+import { Notices } from './notice/notices.ts';
 import { type Contact, contactsOf, DEFAULT_MINIMUM_OVERLAP_MS } from './overlap.ts';
 import { CardNames, type CardPseudonym } from './pseudonym.ts';
 import { type Db, inStore } from './sqlite.ts';
+import type { VisitStore } from './store.ts';
 import { Streams } from './streams.ts';
+import { Tidier } from './tidier.ts';
 import { CardTable } from './trace/card-table.ts';
-import type { BackwardCluster, Exposure, TracedCase, TracePolicy } from './trace/trace.ts';
+import { type BackwardCluster, DEFAULT_TRACE_POLICY, type Exposure, type TracedCase, type TracePolicy } from './trace/trace.ts';
 import { backwardClusters, trace } from './trace/tracer.ts';
 import { Turns } from './trace/turns.ts';
 
@@ -52,6 +55,8 @@ export interface CoreOptions {
   readonly mostOpenDays?: number;
   /** What makes a case; as DEFAULT_CASE_POLICY where it is not given. */
   readonly cases?: Partial<CasePolicy>;
+  /** How contacts are traced; DEFAULT_TRACE_POLICY where it is not given. */
+  readonly tracing?: TracePolicy;
 }
 
 /** What is held: rows, each once however often it came. Days past retention are not in it. */
@@ -89,6 +94,8 @@ export class Core implements Intake {
   readonly gateways: Gateways;
   /** Cases, and the stickers that make them. */
   readonly cases: Cases;
+  /** Who is told what, and what gateways and holders are told of it. */
+  readonly notices: Notices;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #names: CardNames;
@@ -106,6 +113,8 @@ export class Core implements Intake {
   readonly #keys: CoreKeys;
   #cancelSweep: () => void = () => {};
   #sweptFor: Day | undefined;
+  readonly #visitMemory = new VisitMemory();
+  readonly #tidier: Tidier;
   #isOpen = true;
 
   /** Use `openCore`. */
@@ -130,12 +139,28 @@ export class Core implements Intake {
       });
       this.#streams = new Streams(this.#db);
       this.#notes = new Notes(this.#db);
+      this.#tidier = new Tidier({
+        days: this.#days,
+        clock,
+        log,
+        heldDays: () => this.#heldDays(),
+        rule: () => this.#visits().rule,
+      });
       this.cases = new Cases({
         db: this.#db,
         notes: this.#notes,
         names: this.#names,
         pseudonymKey: keys.pseudonymKey,
         policy: { ...DEFAULT_CASE_POLICY, ...options.cases },
+        clock,
+        log,
+      });
+      this.notices = new Notices({
+        db: this.#db,
+        names: this.#names,
+        cases: this.cases,
+        visits: () => this.#visits(),
+        policy: options.tracing ?? DEFAULT_TRACE_POLICY,
         clock,
         log,
       });
@@ -146,6 +171,7 @@ export class Core implements Intake {
         notes: this.#notes,
         names: this.#names,
         cases: this.cases,
+        notices: this.notices,
       });
       this.#revocations = new Revocations(this.#db, keys.storeKey);
       this.holder = new HolderDesk({
@@ -154,7 +180,7 @@ export class Core implements Intake {
         revocations: this.#revocations,
         eraser: new Eraser({ db: this.#db, days: this.#days }),
         names: this.#names,
-        noticesOf: () => [],
+        noticesOf: (card) => this.notices.ofHolder(card),
         retentionDays: this.#retentionDays,
         clock,
         log,
@@ -168,6 +194,7 @@ export class Core implements Intake {
     }
     this.#sweepLater();
     this.holder.open();
+    this.notices.open();
   }
 
   /** As what its first gateway offers. */
@@ -197,6 +224,7 @@ export class Core implements Intake {
       // Written down with what comes next, so that it costs no sync of its own: it lags, and is never ahead of a day's file.
       const noteTaken = () => this.gateways.setTaken(gateway.no, this.#taken(gateway));
       this.#keeper.keep(this.#withoutRevoked(opened), { firstDay: this.#firstDay(), nowMs: this.#clock.wall(), noteTaken });
+      this.#tidier.soon();
       if (!isReplay) this.#takenOf.set(gateway.no, some.at(-1)?.position ?? this.#taken(gateway));
     }
   }
@@ -257,6 +285,12 @@ export class Core implements Intake {
     return backwardClusters(this.#visits(), { ...traced, policy, nowMs: this.#clock.wall(), isCase }, new Turns(this.#clock, signal));
   }
 
+  /** The visits within retention, as they are now, for answers that count. @throws StoreError of a day that can not be read, when it is read. */
+  visits(): VisitStore {
+    this.#refuseClosed();
+    return this.#visits();
+  }
+
   /** The flags that stand against a card, cleared ones left out. */
   flagsOf(card: VisitorUuid): Flag[] {
     this.#refuseClosed();
@@ -276,6 +310,7 @@ export class Core implements Intake {
     for (const day of past) this.dropDay(day);
     this.#notes.sweep(this.#clock.wall(), startOfDay(firstDay));
     this.cases.sweep(startOfDay(firstDay));
+    this.notices.sweep(firstDay);
     this.#streams.lookUpAnew();
     this.gateways.lookUpAnew();
     this.#sweptFor = firstDay;
@@ -286,6 +321,7 @@ export class Core implements Intake {
   dropDay(day: Day): void {
     this.#refuseClosed();
     this.#days.drop(day, () => this.#notes.count('days-dropped', 1));
+    this.#visitMemory.clear();
     this.#streams.lookUpAnew();
   }
 
@@ -313,7 +349,9 @@ export class Core implements Intake {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#cancelSweep();
+    this.#tidier.close();
     this.holder.close();
+    this.notices.close();
     this.#openers.clear();
     this.#days.close();
     inStore('core.db', () => this.#db.close());
@@ -347,8 +385,8 @@ export class Core implements Intake {
   }
 
   #visits(onUnreadable?: (day: Day, error: StoreError) => void): DayVisits {
-    const sources = { days: this.#days, streams: this.#streams, notes: this.#notes };
-    return new DayVisits(sources, { firstDay: this.#firstDay(), ...(onUnreadable && { onUnreadable }) });
+    const sources = { days: this.#days, streams: this.#streams, notes: this.#notes, tidier: this.#tidier };
+    return new DayVisits(sources, { firstDay: this.#firstDay(), ...(onUnreadable && { onUnreadable }) }, this.#visitMemory);
   }
 
   #heldDays(): Day[] {

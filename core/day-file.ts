@@ -1,25 +1,14 @@
 /** One day's encrypted file: the scans of that day, and which readings were taken (never what they read). */
 import type { Day } from './day.ts';
+import { DAY_SCHEMA } from './day-schema.ts';
+import { FreshScans, scansIn } from './fresh-scans.ts';
 import type { RowNumber } from './notes.ts';
-import type { CardPseudonym } from './pseudonym.ts';
+import { type CardPseudonym, nameText } from './pseudonym.ts';
+import { isCardAt, KINDS, pickScans, readScans, type ScanColumns, type StoredScan, writeScans } from './scan-columns.ts';
 import { type Db, emptyLog, inStore, openEncrypted, type Statement, widenCache } from './sqlite.ts';
+import { bytesOf, readVisits, withoutCard } from './visit-columns.ts';
 
-/** A scan as it lies in the file: stream and venue by their numbers in core.db. */
-export interface StoredScan extends RowNumber {
-  readonly card: CardPseudonym;
-  readonly venue: number;
-  readonly kind: 'check-in' | 'check-out';
-  readonly atMs: number;
-  readonly uncertaintyMs: number;
-  readonly dwellMs: number;
-  readonly lingeringMs: number;
-  readonly groupSize: number;
-}
-
-export interface StoredReading extends RowNumber {
-  readonly card: CardPseudonym;
-  readonly atMs: number;
-}
+export type { StoredScan } from './scan-columns.ts';
 
 export interface DayCounts {
   readonly checkIns: number;
@@ -27,225 +16,369 @@ export interface DayCounts {
   readonly readings: number;
 }
 
-/**
- * Scans surer than this are looked for close to their time; the few others have an index of their own, so that one kiosk without a
- * clock does not make every look a day wide. Ten minutes: above what a synced or same-boot stamp is unsure by.
- */
-export const SURE_MS = 600_000;
-
-const CHECK_IN = 1;
-const CHECK_OUT = 2;
-
-// Rows are found by (stream, seq) and lie in that order, as they arrive; the two indices carry it in place of a row id.
-const SCHEMA = [
-  `
-  CREATE TABLE scan (
-    stream INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    card BLOB NOT NULL CHECK (length(card) = 16),
-    venue INTEGER NOT NULL,
-    kind INTEGER NOT NULL CHECK (kind IN (${CHECK_IN}, ${CHECK_OUT})),
-    at_ms INTEGER NOT NULL,
-    uncertainty_ms INTEGER NOT NULL CHECK (uncertainty_ms >= 0),
-    dwell_ms INTEGER NOT NULL CHECK (dwell_ms >= 0),
-    group_size INTEGER NOT NULL,
-    PRIMARY KEY (stream, seq)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX scan_by_card ON scan (card);
-  CREATE INDEX scan_by_venue ON scan (venue, at_ms);
-  CREATE INDEX scan_unsure ON scan (venue, at_ms) WHERE uncertainty_ms > ${SURE_MS};
-
-  CREATE TABLE reading (
-    stream INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    card BLOB NOT NULL CHECK (length(card) = 16),
-    at_ms INTEGER NOT NULL,
-    PRIMARY KEY (stream, seq)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX reading_by_card ON reading (card);
-  `,
-  'ALTER TABLE scan ADD COLUMN lingering_ms INTEGER NOT NULL DEFAULT 0 CHECK (lingering_ms >= 0)',
-] as const;
+/** What is known of a day's columns. */
+export interface ColumnsState {
+  /** 0 while there are none. */
+  readonly generation: number;
+  readonly shelfBits: number;
+  /** Scans in them. */
+  readonly scans: number;
+}
 
 /** The statements that read, by name; a test asks SQLite how it would run each. */
 export const DAY_QUERIES = {
-  scansOf: 'SELECT stream, seq, venue, kind, at_ms, uncertainty_ms, dwell_ms, lingering_ms, group_size FROM scan WHERE card = ?',
-  scansAt: 'SELECT card, kind, at_ms, uncertainty_ms, dwell_ms FROM scan WHERE venue = ? AND at_ms BETWEEN ? AND ?',
-  unsureScansAt: `SELECT card, kind, at_ms, uncertainty_ms, dwell_ms FROM scan INDEXED BY scan_unsure
-    WHERE venue = ? AND at_ms BETWEEN ? AND ? AND uncertainty_ms > ${SURE_MS}`,
-  readingsOf: 'SELECT stream, seq FROM reading WHERE card = ?',
-  hasScan: 'SELECT 1 FROM scan WHERE stream = ? AND seq = ?',
-  hasReading: 'SELECT 1 FROM reading WHERE stream = ? AND seq = ?',
+  shelf: 'SELECT scans FROM shelf WHERE id = ?',
+  halls: 'SELECT id FROM hall WHERE generation = ? AND venue = ? AND from_ms <= ? AND to_ms >= ?',
+  hall: 'SELECT visits FROM hall WHERE id = ?',
+  runsAfter: 'SELECT id, scans FROM run WHERE id > ? ORDER BY id',
+  placeBefore: 'SELECT first_seq, last_seq, prefixes FROM place WHERE stream = ? AND first_seq <= ? ORDER BY first_seq DESC LIMIT 1',
 } as const;
 
-/** One scan at a venue, as little as tells whether its card is worth a closer look. */
-export interface VenueScan {
-  /** A `CardPseudonym`. */
-  readonly card: Buffer;
-  readonly isCheckIn: boolean;
-  readonly atMs: number;
-  readonly uncertaintyMs: number;
-  readonly dwellMs: number;
-}
+export const SHELVES = 65_536;
 
-interface ScanColumns {
-  readonly stream: number;
-  readonly seq: number;
-  readonly card: Buffer;
-  readonly venue: number;
-  readonly kind: number;
-  readonly at_ms: number;
-  readonly uncertainty_ms: number;
-  readonly dwell_ms: number;
-  readonly lingering_ms: number;
-  readonly group_size: number;
+interface Place {
+  readonly first_seq: number;
+  readonly last_seq: number;
+  readonly prefixes: Uint8Array;
 }
 
 export class DayFile {
-  readonly #db: Db;
-  readonly #subject: string;
-  readonly #addScan: Statement;
-  readonly #addReading: Statement;
-  #isWrittenTo = false;
+  readonly db: Db;
+  readonly subject: string;
   readonly #queries: Readonly<Record<keyof typeof DAY_QUERIES, Statement>>;
+  readonly #isReader: boolean;
+  #isWrittenTo = false;
+  #state: ColumnsState;
+  #fresh = new FreshScans();
+  #isFreshKnown = false;
+  #version = 0;
+  #epoch = 0;
+  #isOpen = true;
+  #dataVersion = -1;
 
   /** @param key 32 bytes. @throws StoreError as `openEncrypted`; `store.corrupt` when the file does not open under its key. */
   constructor(
     path: string,
     options: { readonly day: Day; readonly key: Uint8Array; readonly mode: 'write' | 'read'; readonly walAutocheckpointPages: number },
   ) {
-    this.#subject = `day ${options.day}`;
-    this.#db = openEncrypted(path, { ...options, subject: this.#subject, schema: SCHEMA, ifUnreadable: 'store.corrupt' });
-    const prepare = (sql: string): Statement => inStore(this.#subject, () => this.#db.prepare(sql));
-    this.#addScan = prepare('INSERT OR IGNORE INTO scan VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
-    this.#addReading = prepare('INSERT OR IGNORE INTO reading VALUES (?, ?, ?, ?)');
+    this.subject = `day ${options.day}`;
+    this.#isReader = options.mode === 'read';
+    this.db = openEncrypted(path, { ...options, subject: this.subject, schema: DAY_SCHEMA, ifUnreadable: 'store.corrupt' });
+    const prepare = (sql: string): Statement => inStore(this.subject, () => this.db.prepare(sql));
     this.#queries = {
-      scansOf: prepare(DAY_QUERIES.scansOf),
-      scansAt: prepare(DAY_QUERIES.scansAt),
-      unsureScansAt: prepare(DAY_QUERIES.unsureScansAt),
-      readingsOf: prepare(DAY_QUERIES.readingsOf),
-      hasScan: prepare(DAY_QUERIES.hasScan),
-      hasReading: prepare(DAY_QUERIES.hasReading),
+      shelf: prepare(DAY_QUERIES.shelf).pluck(),
+      halls: prepare(DAY_QUERIES.halls).pluck(),
+      hall: prepare(DAY_QUERIES.hall).pluck(),
+      runsAfter: prepare(DAY_QUERIES.runsAfter),
+      placeBefore: prepare(DAY_QUERIES.placeBefore),
     };
+    this.#state = this.#readState();
+    if (!this.#isReader) this.#clearLeftOver();
   }
 
-  /** Keeps rows: all of them or, when it throws, none. When it returns, a power cut cannot lose them. A row already held is left as it is. */
-  add(scans: readonly StoredScan[], readings: readonly StoredReading[]): void {
-    if (!this.#isWrittenTo) widenCache(this.#db);
+  /** Another number after each change that may alter what the day says. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Another number when what was read of it before is to be read anew: since columns were made, or rows taken out. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  get columns(): ColumnsState {
+    return this.#state;
+  }
+
+  /** Looks whether another process changed the file; one that is written to here knows by itself. */
+  refresh(): void {
+    if (!this.#isReader) return;
+    const dataVersion = inStore(this.subject, () => this.db.pragma('data_version', { simple: true }) as number);
+    if (dataVersion === this.#dataVersion) return;
+    this.#dataVersion = dataVersion;
+    this.forgetRead();
+  }
+
+  /** What was read is to be read anew: the columns were made, or rows taken out. */
+  forgetRead(): void {
+    this.#version += 1;
+    this.#epoch += 1;
+    this.#state = this.#readState();
+    this.#fresh = new FreshScans();
+    this.#isFreshKnown = false;
+  }
+
+  /**
+   * Keeps rows: all of them or, when it throws, none. When it returns, a power cut cannot lose them. A row already held is left as it is.
+   * @throws StoreError.
+   */
+  add(rows: readonly StoredScan[]): void {
+    if (!this.#isWrittenTo) widenCache(this.db);
     this.#isWrittenTo = true;
-    inStore(this.#subject, () =>
-      this.#db.transaction(() => {
-        for (const scan of scans) {
-          const kind = scan.kind === 'check-in' ? CHECK_IN : CHECK_OUT;
-          const { stream, seq, card, venue, atMs, uncertaintyMs, dwellMs, lingeringMs, groupSize } = scan;
-          this.#addScan.run(stream, seq, card, venue, kind, atMs, uncertaintyMs, dwellMs, groupSize, lingeringMs);
-        }
-        for (const { stream, seq, card, atMs } of readings) this.#addReading.run(stream, seq, card, atMs);
+    inStore(this.subject, () =>
+      this.db.transaction(() => {
+        const kept = this.#addPlaces(rows);
+        if (kept.length === 0) return;
+        this.db.prepare('INSERT INTO run (scans) VALUES (?)').run(writeScans(kept));
+        const counts = [0, 0, 0];
+        for (const { kind } of kept) counts[KINDS.indexOf(kind)] = (counts[KINDS.indexOf(kind)] ?? 0) + 1;
+        this.#count(counts);
       })(),
     );
+    this.#isFreshKnown = false;
+    this.#version += 1;
   }
 
-  /** @returns whether a scan or a reading of this name lies here. */
+  /** @returns whether a row of this name lies here. */
   has(row: RowNumber): boolean {
-    const { hasScan, hasReading } = this.#queries;
-    return inStore(
-      this.#subject,
-      () => hasScan.get(row.stream, row.seq) !== undefined || hasReading.get(row.stream, row.seq) !== undefined,
+    return this.#placeOf(row) !== undefined;
+  }
+
+  /** Says that something was said of rows: of those that lie here, what the columns have of their cards does not hold any more. */
+  markStale(rows: readonly RowNumber[]): void {
+    const prefixes = new Set<number>();
+    for (const row of rows) {
+      const place = this.#placeOf(row);
+      if (place === undefined) continue;
+      const at = (row.seq - place.first_seq) * 2;
+      prefixes.add(((place.prefixes[at] ?? 0) << 8) | (place.prefixes[at + 1] ?? 0));
+    }
+    if (prefixes.size === 0) return;
+    inStore(this.subject, () =>
+      this.db.transaction(() => {
+        const insert = this.db.prepare('INSERT INTO stale (prefix) VALUES (?)');
+        for (const prefix of prefixes) insert.run(prefix);
+      })(),
     );
+    this.#version += 1;
   }
 
-  scansOf(card: CardPseudonym): StoredScan[] {
-    const rows = inStore(this.#subject, () => this.#queries.scansOf.all(card) as Omit<ScanColumns, 'card'>[]);
-    return rows.map((row) => ({
-      stream: row.stream,
-      seq: row.seq,
-      card,
-      venue: row.venue,
-      kind: row.kind === CHECK_IN ? 'check-in' : 'check-out',
-      atMs: row.at_ms,
-      uncertaintyMs: row.uncertainty_ms,
-      dwellMs: row.dwell_ms,
-      lingeringMs: row.lingering_ms,
-      groupSize: row.group_size,
-    }));
+  /** The rows that came since the columns were made. */
+  fresh(): FreshScans {
+    if (!this.#isFreshKnown) {
+      const rows = inStore(this.subject, () => this.#queries.runsAfter.all(this.#fresh.lastId) as { id: number; scans: Uint8Array }[]);
+      for (const { id, scans } of rows) this.#fresh.add({ id, scans: readScans(scans) });
+      this.#isFreshKnown = true;
+    }
+    return this.#fresh;
   }
 
-  /** Scans at a venue between two instants, both included: all that are surer than SURE_MS, and maybe others. */
-  scansAt(venue: number, fromMs: number, toMs: number): VenueScan[] {
-    return this.#venueScans(this.#queries.scansAt, venue, fromMs, toMs);
-  }
-
-  /** Scans at a venue between two instants, both included, that are less sure than SURE_MS. */
-  unsureScansAt(venue: number, fromMs: number, toMs: number): VenueScan[] {
-    return this.#venueScans(this.#queries.unsureScansAt, venue, fromMs, toMs);
+  /** Check-ins and check-outs of a card, each once, whatever was said of them; in no order. */
+  scansOf(card: Uint8Array): StoredScan[] {
+    return this.#rowsOf(card).filter(({ kind }) => kind !== 'reading');
   }
 
   readingsOf(card: CardPseudonym): RowNumber[] {
-    return inStore(this.#subject, () => this.#queries.readingsOf.all(card) as RowNumber[]);
+    return this.#rowsOf(card).flatMap(({ kind, stream, seq }) => (kind === 'reading' ? [{ stream, seq }] : []));
+  }
+
+  /** @returns the scans of a shelf; `undefined` when there are none. */
+  shelf(number: number): ScanColumns | undefined {
+    const { generation } = this.#state;
+    const bytes = inStore(this.subject, () => this.#queries.shelf.get(generation * SHELVES + number) as Uint8Array | undefined);
+    return bytes && readScans(bytes);
+  }
+
+  /** On which shelf a card's scans lie. @param at where its name begins. */
+  shelfOf(names: Uint8Array, at = 0): number {
+    return (((names[at] ?? 0) << 8) | (names[at + 1] ?? 0)) >>> (16 - this.#state.shelfBits);
+  }
+
+  /** @returns which parts of a venue's columns may have visits that touch a span, both ends included. */
+  hallsOf(venue: number, fromMs: number, toMs: number): number[] {
+    return inStore(this.subject, () => this.#queries.halls.all(this.#state.generation, venue, toMs, fromMs) as number[]);
+  }
+
+  /** @returns one part of them as it lies in the file; `undefined` when it was made anew meanwhile. */
+  hall(id: number): Uint8Array | undefined {
+    return inStore(this.subject, () => this.#queries.hall.get(id) as Uint8Array | undefined);
+  }
+
+  /** @returns names of 16 bytes each: of cards that are still in at the day's end, or went out without having come in. */
+  loose(kind: 'in' | 'out'): Uint8Array {
+    const sql = 'SELECT names FROM loose WHERE generation = ? AND kind = ?';
+    const read = () => this.db.prepare(sql).pluck().get(this.#state.generation, LOOSE[kind]) as Uint8Array | undefined;
+    return inStore(this.subject, read) ?? new Uint8Array(0);
+  }
+
+  /** Beginnings of names whose columns do not hold any more: numbers of two bytes. */
+  stalePrefixes(): number[] {
+    return inStore(this.subject, () => this.db.prepare('SELECT DISTINCT prefix FROM stale').pluck().all() as number[]);
   }
 
   counts(): DayCounts {
-    return inStore(this.#subject, () => {
-      const one = (sql: string, ...values: number[]): number =>
-        this.#db
-          .prepare(sql)
-          .pluck()
-          .get(...values) as number;
-      return {
-        checkIns: one('SELECT count(*) FROM scan WHERE kind = ?', CHECK_IN),
-        checkOuts: one('SELECT count(*) FROM scan WHERE kind = ?', CHECK_OUT),
-        readings: one('SELECT count(*) FROM reading'),
-      };
-    });
+    const read = () => this.db.prepare('SELECT scans FROM total ORDER BY kind').pluck().all() as number[];
+    const [checkIns = 0, checkOuts = 0, readings = 0] = inStore(this.subject, read);
+    return { checkIns, checkOuts, readings };
   }
 
   /** Takes every row of a card out, also out of the write-ahead log. @returns which rows there were. @throws StoreError. */
   erase(card: CardPseudonym): RowNumber[] {
-    const gone = inStore(this.#subject, () =>
-      this.#db.transaction(() =>
-        ['scan', 'reading'].flatMap(
-          (table) => this.#db.prepare(`DELETE FROM ${table} WHERE card = ? RETURNING stream, seq`).all(card) as RowNumber[],
-        ),
-      )(),
-    );
+    const gone = this.#rowsOf(card);
+    if (gone.length > 0) {
+      inStore(this.subject, () => this.db.transaction(() => this.#takeOut(card, gone))());
+      this.forgetRead();
+    }
     // Also where nothing was found: what was deleted before may still lie in the log.
-    emptyLog(this.#db, this.#subject);
-    return gone;
+    emptyLog(this.db, this.subject);
+    return gone.map(({ stream, seq }) => ({ stream, seq }));
   }
 
   /** Cards that have rows here, behind `card` in the order of their names, at most `most`. */
   cardsBehind(card: CardPseudonym, most: number): CardPseudonym[] {
-    const sql = `SELECT card FROM (SELECT DISTINCT card FROM scan WHERE card > ?1 ORDER BY card LIMIT ?2)
-      UNION SELECT card FROM (SELECT DISTINCT card FROM reading WHERE card > ?1 ORDER BY card LIMIT ?2) ORDER BY card LIMIT ?2`;
-    const cards = inStore(this.#subject, () => this.#db.prepare(sql).pluck().all({ 1: card, 2: most }) as Uint8Array[]);
-    return cards.map((found) => new Uint8Array(found) as CardPseudonym);
+    const found = new Map<string, CardPseudonym>();
+    const note = (names: Uint8Array, at: number): void => {
+      const name = names.slice(at, at + 16) as CardPseudonym;
+      if (Buffer.compare(name, card) > 0) found.set(nameText(name), name);
+    };
+    const shelves = 2 ** this.#state.shelfBits;
+    for (let shelf = this.shelfOf(card); shelf < shelves && found.size < most; shelf++) {
+      const { count, names } = this.shelf(shelf) ?? { count: 0, names: new Uint8Array(0) };
+      for (let index = 0; index < count; index++) note(names, index * 16);
+    }
+    const { cards } = this.fresh();
+    for (let number = 0; number < cards.size; number++) note(cards.name(number), 0);
+    return [...found.values()].sort(Buffer.compare).slice(0, most);
   }
 
   /** The settings that its promises rest on, as SQLite has them. */
   settings(): Readonly<Record<string, unknown>> {
     const names = ['synchronous', 'journal_mode', 'secure_delete', 'wal_autocheckpoint'];
-    return inStore(this.#subject, () => Object.fromEntries(names.map((name) => [name, this.#db.pragma(name, { simple: true })])));
+    return inStore(this.subject, () => Object.fromEntries(names.map((name) => [name, this.db.pragma(name, { simple: true })])));
   }
 
   /** How SQLite would run one of DAY_QUERIES, a line for each table it visits. */
   plan(query: keyof typeof DAY_QUERIES): string[] {
-    const statement = this.#db.prepare(`EXPLAIN QUERY PLAN ${DAY_QUERIES[query]}`);
+    const statement = this.db.prepare(`EXPLAIN QUERY PLAN ${DAY_QUERIES[query]}`);
     const values = DAY_QUERIES[query].split('?').slice(1).fill('0');
     return (statement.all(...values) as { detail: string }[]).map(({ detail }) => detail);
   }
 
   close(): void {
-    inStore(this.#subject, () => this.#db.close());
+    this.#isOpen = false;
+    inStore(this.subject, () => this.db.close());
   }
 
-  #venueScans(query: Statement, venue: number, fromMs: number, toMs: number): VenueScan[] {
-    const rows = inStore(this.#subject, () => query.all(venue, fromMs, toMs) as Omit<ScanColumns, 'venue' | 'stream' | 'seq'>[]);
-    return rows.map((row) => ({
-      card: row.card,
-      isCheckIn: row.kind === CHECK_IN,
-      atMs: row.at_ms,
-      uncertaintyMs: row.uncertainty_ms,
-      dwellMs: row.dwell_ms,
-    }));
+  #rowsOf(card: Uint8Array): StoredScan[] {
+    const shelf = this.#state.generation === 0 ? undefined : this.shelf(this.shelfOf(card));
+    return [...(shelf === undefined ? [] : scansIn(shelf, card)), ...this.fresh().scansOf(card)];
   }
+
+  #placeOf({ stream, seq }: RowNumber): Place | undefined {
+    const place = inStore(this.subject, () => this.#queries.placeBefore.get(stream, seq) as Place | undefined);
+    return place !== undefined && seq <= place.last_seq ? place : undefined;
+  }
+
+  /** @returns the rows that were not held yet, each once. */
+  #addPlaces(rows: readonly StoredScan[]): StoredScan[] {
+    const insert = this.db.prepare('INSERT INTO place (stream, first_seq, last_seq, prefixes) VALUES (?, ?, ?, ?)');
+    const kept: StoredScan[] = [];
+    for (const stretch of stretchesOf(rows)) {
+      for (const part of this.#notHeld(stretch)) {
+        const [first, last] = [part[0], part.at(-1)];
+        if (first !== undefined && last !== undefined) insert.run(first.stream, first.seq, last.seq, prefixesOf(part));
+        for (const row of part) kept.push(row);
+      }
+    }
+    return kept;
+  }
+
+  /** The parts of a stretch that are not held. Places do not overlap: where the last that begins in it or before ends before it, none of it is. */
+  #notHeld(stretch: readonly StoredScan[]): readonly (readonly StoredScan[])[] {
+    const [first, last] = [stretch[0], stretch.at(-1)];
+    if (first === undefined || last === undefined) return [];
+    const before = this.#queries.placeBefore.get(first.stream, last.seq) as Place | undefined;
+    if (before === undefined || before.last_seq < first.seq) return [stretch];
+    return stretchesOf(stretch.filter((row) => this.#placeOf(row) === undefined));
+  }
+
+  #takeOut(card: CardPseudonym, gone: readonly StoredScan[]): void {
+    const without = (columns: ScanColumns): Uint8Array => {
+      const picks: [number, number][] = [];
+      for (let index = 0; index < columns.count; index++) if (!isCardAt(columns, index, card)) picks.push([0, index]);
+      return pickScans([columns], picks);
+    };
+    const runs = this.#queries.runsAfter.all(0) as { id: number; scans: Uint8Array }[];
+    for (const { id, scans } of runs) {
+      const left = without(readScans(scans));
+      if (left.length < scans.length) this.db.prepare('UPDATE run SET scans = ? WHERE id = ?').run(left, id);
+    }
+    const number = this.shelfOf(card);
+    const shelf = this.#state.generation === 0 ? undefined : this.shelf(number);
+    if (shelf !== undefined)
+      this.db.prepare('UPDATE shelf SET scans = ? WHERE id = ?').run(without(shelf), this.#state.generation * SHELVES + number);
+    for (const venue of new Set(gone.map(({ venue }) => venue))) this.#takeOutOfHalls(card, venue);
+    for (const kind of ['in', 'out'] as const) {
+      const names = this.loose(kind);
+      const left = Buffer.concat(namesIn(names).filter((name) => Buffer.compare(name, card) !== 0));
+      this.db.prepare('UPDATE loose SET names = ? WHERE generation = ? AND kind = ?').run(left, this.#state.generation, LOOSE[kind]);
+    }
+    const counts = [0, 0, 0];
+    for (const row of gone) {
+      counts[KINDS.indexOf(row.kind)] = (counts[KINDS.indexOf(row.kind)] ?? 0) - 1;
+      const place = this.#placeOf(row);
+      if (place === undefined) continue;
+      const prefixes = new Uint8Array(place.prefixes);
+      prefixes.fill(0, (row.seq - place.first_seq) * 2, (row.seq - place.first_seq) * 2 + 2);
+      this.db.prepare('UPDATE place SET prefixes = ? WHERE stream = ? AND first_seq = ?').run(prefixes, row.stream, place.first_seq);
+    }
+    this.#count(counts);
+  }
+
+  #takeOutOfHalls(card: CardPseudonym, venue: number): void {
+    for (const id of this.hallsOf(venue, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)) {
+      const columns = readVisits(this.hall(id) ?? new Uint8Array(0), 0);
+      const left = withoutCard(columns, card);
+      if (left !== columns) this.db.prepare('UPDATE hall SET visits = ? WHERE id = ?').run(bytesOf(left), id);
+    }
+  }
+
+  #count(counts: readonly number[]): void {
+    const add = this.db.prepare('UPDATE total SET scans = scans + ? WHERE kind = ?');
+    for (const [kind, count] of counts.entries()) if (count !== 0) add.run(count, kind);
+  }
+
+  #readState(): ColumnsState {
+    const sql = 'SELECT generation, shelf_bits AS shelfBits, scans FROM columns';
+    return inStore(this.subject, () => this.db.prepare(sql).get() as ColumnsState);
+  }
+
+  /** Of columns whose making a crash cut short. */
+  #clearLeftOver(): void {
+    const { generation } = this.#state;
+    inStore(this.subject, () => {
+      this.db.prepare('DELETE FROM shelf WHERE id < ? OR id >= ?').run(generation * SHELVES, (generation + 1) * SHELVES);
+      this.db.prepare('DELETE FROM hall WHERE generation <> ?').run(generation);
+      this.db.prepare('DELETE FROM loose WHERE generation <> ?').run(generation);
+    });
+  }
+}
+
+export const LOOSE = { in: 1, out: 2 } as const;
+
+function prefixesOf(rows: readonly StoredScan[]): Uint8Array {
+  const prefixes = new Uint8Array(rows.length * 2);
+  for (const [index, { card }] of rows.entries()) prefixes.set(card.subarray(0, 2), index * 2);
+  return prefixes;
+}
+
+export const namesIn = (names: Uint8Array): Uint8Array[] =>
+  Array.from({ length: names.length / 16 }, (_, index) => names.slice(index * 16, index * 16 + 16));
+
+/** Rows of one stream with no gap between their numbers, each once. */
+function stretchesOf(rows: readonly StoredScan[]): StoredScan[][] {
+  const sorted = rows.toSorted((a, b) => a.stream - b.stream || a.seq - b.seq);
+  const stretches: StoredScan[][] = [];
+  let last: StoredScan | undefined;
+  for (const row of sorted) {
+    if (last !== undefined && last.stream === row.stream && last.seq === row.seq) continue;
+    if (last !== undefined && last.stream === row.stream && last.seq + 1 === row.seq) stretches.at(-1)?.push(row);
+    else stretches.push([row]);
+    last = row;
+  }
+  return stretches;
 }

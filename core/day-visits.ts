@@ -1,26 +1,37 @@
 /**
- * The visits of one core, made of the scans as they lie in its day files: no visit is stored, so an undo or a late row is in the very next
- * answer.
+ * The visits of one core, from its day files. Columns say most of it; what they do not say, or not any more, is made of the scans at each look,
+ * so that an undo or a late row is in the very next answer.
  */
 import { StoreError } from '../protocol/errors.ts';
 import type { VenueId } from '../protocol/ids.ts';
-import { DAY_MS, type Day, dayOf } from './day.ts';
-import { type DayFile, type StoredScan, SURE_MS, type VenueScan } from './day-file.ts';
+import { linkedScans } from './card-scans.ts';
+import { DAY_MS, type Day, dayOf, startOfDay } from './day.ts';
+import type { DayVisit, VisitRule } from './day-columns.ts';
+import type { DayFile, StoredScan } from './day-file.ts';
+import { DayOverlay, type OverlaidVisit } from './day-overlay.ts';
 import type { DayStore } from './day-store.ts';
+import { LruMap } from './lru-map.ts';
 import type { Notes, RowNumber } from './notes.ts';
-import { type CardPseudonym, nameText } from './pseudonym.ts';
-import type { CardVisit, VisitBlock, VisitStore } from './store.ts';
+import type { CardPseudonym } from './pseudonym.ts';
+import type { CardVisit, VisitBlock, VisitColumns, VisitStore } from './store.ts';
 import type { Streams } from './streams.ts';
-import { LONGEST_STAY_MS, overlapMs, type Scan, type Span, type Visit, visitsOf } from './visit.ts';
-import { columnsOf, type VisitRow } from './visit-columns.ts';
+import type { Tidier } from './tidier.ts';
+import type { Turns } from './trace/turns.ts';
+import { LONGEST_STAY_MS, type Scan, type Span, type Visit, visitsOf } from './visit.ts';
+import { readVisits } from './visit-columns.ts';
 
 /** Times that are less sure than this are taken to be this sure: what an unplaced stamp gets (protocol/clock-correction.ts). */
 export const MOST_UNCERTAINTY_MS = DAY_MS;
+
+/** Of columns that were read; some 30 MB at most. */
+const MOST_HALLS = 1_024;
 
 export interface VisitSources {
   readonly days: DayStore;
   readonly streams: Streams;
   readonly notes: Notes;
+  /** Where the columns are made; a reader of another process has none. */
+  readonly tidier?: Pick<Tidier, 'hold'>;
 }
 
 export interface VisitLook {
@@ -30,159 +41,193 @@ export interface VisitLook {
   readonly onUnreadable?: (day: Day, error: StoreError) => void;
 }
 
-type RowScan = Scan & RowNumber;
+/** What looks remember for each other. */
+export class VisitMemory {
+  readonly overlays = new Map<Day, DayOverlay>();
+  readonly halls = new LruMap<string, VisitColumns>(MOST_HALLS);
 
-/** Answers one question: every look is at the same days, and each that can not be read is told of once. */
+  /** Call when a day is dropped. */
+  clear(): void {
+    this.overlays.clear();
+    this.halls.clear();
+  }
+}
+
+type RowScan = Scan & RowNumber & { readonly venueNumber: number };
+
+/** Answers one question: each day that can not be read is told of once. */
 export class DayVisits implements VisitStore {
   readonly #sources: VisitSources;
   readonly #look: VisitLook;
+  readonly #memory: VisitMemory;
   readonly #unreadable = new Set<Day>();
+  readonly #refreshed = new Set<DayFile>();
+  readonly #looked = new Map<Day, number | undefined>();
+  readonly #venues = new Map<VenueId, number | undefined>();
   readonly #heldDays: readonly Day[];
 
-  constructor(sources: VisitSources, look: VisitLook) {
+  constructor(sources: VisitSources, look: VisitLook, memory = new VisitMemory()) {
     this.#sources = sources;
     this.#look = look;
+    this.#memory = memory;
     this.#heldDays = sources.days.days().filter((day) => day >= look.firstDay);
+    for (const day of memory.overlays.keys()) if (!this.#heldDays.includes(day)) memory.overlays.delete(day);
+  }
+
+  async makeReady(span: Span, turns: Turns): Promise<() => void> {
+    const release = (await this.#sources.tidier?.hold()) ?? (() => {});
+    try {
+      for (const day of this.#daysFor(span)) {
+        const overlay = this.#overlay(day);
+        while (overlay.waiting > 0) {
+          overlay.tell(this.#visitsOn, () => turns.isOver);
+          await turns.next();
+        }
+      }
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return release;
   }
 
   visitsOf(card: CardPseudonym, span: Span): CardVisit[] {
-    return visitsOf(this.#scansOf(card, this.#heldDays))
+    const days = this.#daysFor(span);
+    const [first, last] = [days[0], days.at(-1)];
+    if (first === undefined || last === undefined) return [];
+    const scans = linkedScans(first, last, (day) => this.#standing(card, day));
+    return visitsOf(scans)
       .filter(({ possible }) => possible.fromMs <= span.toMs && possible.toMs >= span.fromMs)
-      .map((visit) => ({ ...visit, rows: rowsOf(visit) }));
+      .map(asCardVisit);
   }
 
   visitsAt(venue: VenueId, span: Span): VisitBlock[] {
-    const rows: VisitRow[] = [];
-    for (const suspect of this.#suspects(venue, span)) {
-      for (const visit of this.#visitsNear(suspect, span)) {
-        if (visit.venue === venue && visit.possible.fromMs <= span.toMs && visit.possible.toMs >= span.fromMs)
-          rows.push({ ...visit, card: suspect.card, rows: rowsOf(visit) });
-      }
+    const blocks: VisitBlock[] = [];
+    const number = this.#venueNumber(venue);
+    if (number === undefined) return blocks;
+    for (const [nth, day] of this.#daysFor(span).entries()) {
+      const file = this.#find(day);
+      if (file === undefined) continue;
+      const overlay = this.#overlay(day);
+      if (overlay.waiting > 0) overlay.tell(this.#visitsOn, () => false);
+      const { cards } = overlay;
+      const isNone = cards.size === 0;
+      for (const columns of this.#readDay(day, () => this.#halls(file, day, number, span)) ?? [])
+        blocks.push({ columns, isElsewhere: isNone ? never : (index) => cards.find(columns.names, index * 16) >= 0 });
+      // A visit has a scan on each day that it reaches over: of those that began before, the first day looked at has all.
+      for (const columns of overlay.columnsAt(venue, nth === 0)) blocks.push({ columns, isElsewhere: never });
     }
-    const columns = columnsOf(rows, Math.round((span.fromMs + span.toMs) / 2));
-    return [{ columns, isElsewhere: () => false }];
+    return blocks;
   }
 
-  /** The cards that may have been at the venue in a span: none is missing, some are too many. */
-  #suspects(venueId: VenueId, span: Span): Suspect[] {
-    const venue = this.#sources.streams.findVenue(venueId);
-    if (venue === undefined) return [];
-    const scans = this.#read(around(span, LONGEST_STAY_MS + SURE_MS), (file, { fromMs, toMs }) => file.scansAt(venue, fromMs, toMs)).filter(
-      (scan) => scan.uncertaintyMs <= SURE_MS,
-    );
-    const unsure = this.#read(around(span, LONGEST_STAY_MS + MOST_UNCERTAINTY_MS), (file, { fromMs, toMs }) =>
-      file.unsureScansAt(venue, fromMs, toMs),
-    );
-    const suspects = new Map<string, Suspect>();
-    for (const scan of [...scans, ...unsure].sort((a, b) => a.atMs - b.atMs)) {
-      const text = nameText(scan.card);
-      let suspect = suspects.get(text);
-      if (suspect === undefined) {
-        suspect = new Suspect(scan.card as Uint8Array as CardPseudonym);
-        suspects.set(text, suspect);
-      }
-      suspect.see(scan, span);
+  /** The rule by which a day's columns are made. */
+  get rule(): VisitRule {
+    return (scans) => {
+      const standing = scans.filter((scan) => scan.kind !== 'reading' && this.#stands(scan));
+      const made = visitsOf(standing.flatMap((scan) => this.#rowScan(scan)));
+      return { standing, visits: made.map((visit): DayVisit => ({ ...asCardVisit(visit), ...venueOf(visit) })) };
+    };
+  }
+
+  /** Held days whose scans can be of a visit that touches a span. */
+  #daysFor({ fromMs, toMs }: Span): Day[] {
+    const first = fromMs - MOST_UNCERTAINTY_MS - LONGEST_STAY_MS;
+    const last = toMs + MOST_UNCERTAINTY_MS;
+    return this.#heldDays.filter((day) => startOfDay(day) <= last && startOfDay(day) + DAY_MS > first);
+  }
+
+  #halls(file: DayFile, day: Day, venue: number, { fromMs, toMs }: Span): VisitColumns[] {
+    return file.hallsOf(venue, fromMs, toMs).flatMap((id) => {
+      const name = `${day}/${file.epoch}/${id}`;
+      const known = this.#memory.halls.get(name);
+      if (known !== undefined) return known;
+      const bytes = file.hall(id);
+      if (bytes === undefined) return [];
+      const columns = readVisits(bytes, startOfDay(day));
+      this.#memory.halls.set(name, columns);
+      return columns;
+    });
+  }
+
+  /** As it is when it is first asked for: what comes later is for the next question, so that one that takes long comes to an end. */
+  #overlay(day: Day): DayOverlay {
+    const { overlays } = this.#memory;
+    const epoch = this.#find(day)?.epoch;
+    const known = overlays.get(day);
+    if (known !== undefined && this.#looked.has(day) && this.#looked.get(day) === epoch) return known;
+    this.#looked.set(day, epoch);
+    for (;;) {
+      const overlay = overlays.get(day) ?? new DayOverlay(day);
+      overlays.set(day, overlay);
+      if (this.#readDay(day, () => overlay.look((one) => this.#find(one), this.#stands)) !== false) return overlay;
+      overlays.delete(day);
     }
-    return [...suspects.values()].filter((suspect) => suspect.mayReach(span));
   }
 
-  #visitsNear(suspect: Suspect, span: Span): Visit<RowScan>[] {
-    const widestMs = 2 * LONGEST_STAY_MS + (suspect.isUnsure ? MOST_UNCERTAINTY_MS : SURE_MS);
-    return visitsOf(this.#scansOf(suspect.card, this.#daysOf(around(span, widestMs))));
+  readonly #visitsOn = (card: CardPseudonym, day: Day): OverlaidVisit[] => {
+    const scans = linkedScans(day, day, (one) => this.#standing(card, one));
+    return visitsOf(scans)
+      .filter((visit) => visit.scans.some(({ atMs }) => dayOf(atMs) === day))
+      .map((visit) => ({ ...asCardVisit(visit), card, startDay: dayOf(visit.startMs) }));
+  };
+
+  #standing(card: CardPseudonym, day: Day): RowScan[] {
+    const stored = this.#readDay(day, () => this.#find(day)?.scansOf(card)) ?? [];
+    return stored.flatMap((scan) => (this.#stands(scan) ? this.#rowScan(scan) : []));
   }
 
-  #scansOf(card: CardPseudonym, days: readonly Day[]): RowScan[] {
+  readonly #stands = (row: RowNumber): boolean => !this.#sources.notes.isUndone(row);
+
+  #rowScan(scan: StoredScan): RowScan[] {
     const { streams, notes } = this.#sources;
-    const stored: StoredScan[] = days.flatMap((day) => this.#readDay(day, (file) => file.scansOf(card)));
-    return stored
-      .filter((scan) => !notes.isUndone(scan))
-      .map((scan) => ({
-        kind: scan.kind,
-        source: streams.source(scan.stream),
-        stream: scan.stream,
-        seq: scan.seq,
-        venue: streams.venue(scan.venue),
-        atMs: scan.atMs,
-        uncertaintyMs: scan.uncertaintyMs,
-        dwellMs: scan.dwellMs,
-        lingeringMs: scan.lingeringMs,
-        groupSize: scan.groupSize,
-        isDoubtful: notes.isDoubted(scan),
-      }));
+    const { kind, stream, seq, atMs, uncertaintyMs, dwellMs, lingeringMs, groupSize } = scan;
+    if (kind === 'reading') return [];
+    const venue = this.#sources.streams.venue(scan.venue);
+    const at = { kind, source: streams.source(stream), stream, seq, venue, venueNumber: scan.venue, atMs };
+    return [{ ...at, uncertaintyMs, dwellMs, lingeringMs, groupSize, isDoubtful: notes.isDoubted(scan) }];
   }
 
-  #read<T>(span: Span, look: (file: DayFile, span: Span) => T[]): T[] {
-    return this.#daysOf(span).flatMap((day) => this.#readDay(day, (file) => look(file, span)));
+  #venueNumber(venue: VenueId): number | undefined {
+    if (!this.#venues.has(venue)) this.#venues.set(venue, this.#sources.streams.findVenue(venue));
+    return this.#venues.get(venue);
   }
 
-  #readDay<T>(day: Day, look: (file: DayFile) => T[]): T[] {
-    if (this.#unreadable.has(day)) return [];
-    try {
+  #find(day: Day): DayFile | undefined {
+    if (day < this.#look.firstDay) return undefined;
+    return this.#readDay(day, () => {
       const file = this.#sources.days.find(day);
-      return file === undefined ? [] : look(file);
+      if (file !== undefined && !this.#refreshed.has(file)) {
+        file.refresh();
+        this.#refreshed.add(file);
+      }
+      return file;
+    });
+  }
+
+  #readDay<T>(day: Day, look: () => T): T | undefined {
+    if (this.#unreadable.has(day)) return undefined;
+    try {
+      return look();
     } catch (error) {
       const { onUnreadable } = this.#look;
       if (!(error instanceof StoreError) || onUnreadable === undefined) throw error;
       this.#unreadable.add(day);
       onUnreadable(day, error);
-      return [];
+      return undefined;
     }
-  }
-
-  #daysOf(span: Span): Day[] {
-    const first = dayOf(Math.max(span.fromMs, 0));
-    const last = dayOf(span.toMs);
-    return this.#heldDays.filter((day) => first <= day && day <= last);
   }
 }
 
-const rowsOf = ({ scans }: Visit<RowScan>): RowNumber[] => scans.map(({ stream, seq }) => ({ stream, seq }));
+const never = (): boolean => false;
 
-/**
- * One card's scans at a venue, seen in the order of time, as an upper bound of how long it can have been there. Undos and check-ins
- * elsewhere are not looked at, which can only make it longer.
- */
-class Suspect {
-  readonly card: CardPseudonym;
-  isUnsure = false;
-  readonly #checkIns: VenueScan[] = [];
-  #fromMs = Number.POSITIVE_INFINITY;
-  #toMs = Number.NEGATIVE_INFINITY;
+const venueOf = ({ scans, closedBy, endMs }: Visit<RowScan>): Pick<DayVisit, 'venueNumber' | 'closedBy' | 'endMs'> => ({
+  venueNumber: scans[0]?.venueNumber ?? 0,
+  closedBy,
+  endMs,
+});
 
-  constructor(card: CardPseudonym) {
-    this.card = card;
-  }
-
-  see(scan: VenueScan, within: Span): void {
-    const { atMs, uncertaintyMs } = scan;
-    const isSure = uncertaintyMs <= SURE_MS;
-    this.isUnsure ||= !isSure;
-    if (scan.isCheckIn) {
-      this.#checkIns.push(scan);
-      const latestMs = atMs + Math.min(scan.dwellMs, LONGEST_STAY_MS) + uncertaintyMs;
-      this.#cover({ fromMs: atMs - uncertaintyMs, toMs: latestMs }, within);
-      return;
-    }
-    if (!isSure) {
-      // Its check-in may lie before all that was read.
-      this.#cover({ fromMs: atMs - LONGEST_STAY_MS - MOST_UNCERTAINTY_MS, toMs: atMs + uncertaintyMs }, within);
-      return;
-    }
-    for (const checkIn of this.#checkIns) {
-      if (checkIn.atMs + LONGEST_STAY_MS < atMs) continue;
-      this.#cover({ fromMs: checkIn.atMs - checkIn.uncertaintyMs, toMs: atMs + uncertaintyMs }, within);
-    }
-  }
-
-  mayReach(span: Span): boolean {
-    return this.#fromMs < this.#toMs && overlapMs(span, { fromMs: this.#fromMs, toMs: this.#toMs }) > 0;
-  }
-
-  #cover(part: Span, within: Span): void {
-    if (part.toMs < within.fromMs || part.fromMs > within.toMs) return;
-    this.#fromMs = Math.min(this.#fromMs, part.fromMs);
-    this.#toMs = Math.max(this.#toMs, part.toMs);
-  }
+function asCardVisit(visit: Visit<RowScan>): CardVisit {
+  const { venue, possible, certain, groupSize, isDoubtful, lingeringMs, scans } = visit;
+  const rows = scans.map(({ stream, seq }) => ({ stream, seq }));
+  return { venue, possible, certain, groupSize, isDoubtful, lingeringMs, rows };
 }
-
-const around = (span: Span, byMs: number): Span => ({ fromMs: span.fromMs - byMs, toMs: span.toMs + byMs });

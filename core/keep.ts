@@ -5,15 +5,17 @@
 import type { VestibuleEvent } from '../protocol/event.ts';
 import type { Opened, PlacedEvent } from './accept.ts';
 import { type Cases, isStickerRow } from './case/cases.ts';
-import { type Day, dayOf, startOfDay } from './day.ts';
-import type { StoredReading, StoredScan } from './day-file.ts';
+import { DAY_MS, type Day, dayOf, startOfDay } from './day.ts';
+import type { StoredScan } from './day-file.ts';
 import type { DayStore } from './day-store.ts';
 import { MOST_UNCERTAINTY_MS } from './day-visits.ts';
 import type { DoubtEntry, FlagEntry, RowIdentity } from './intake.ts';
 import type { Notes, RowNumber } from './notes.ts';
-import type { CardNames } from './pseudonym.ts';
+import type { Notices } from './notice/notices.ts';
+import type { CardNames, CardPseudonym } from './pseudonym.ts';
 import { type Db, inStore } from './sqlite.ts';
 import type { Streams } from './streams.ts';
+import { LONGEST_LINGERING_MS, LONGEST_STAY_MS } from './visit.ts';
 
 interface Stores {
   /** core.db. */
@@ -23,6 +25,7 @@ interface Stores {
   readonly notes: Notes;
   readonly names: CardNames;
   readonly cases: Cases;
+  readonly notices: Pick<Notices, 'rowsCame' | 'noteHighReading' | 'noteFlag' | 'noteShown' | 'told'>;
 }
 
 interface Now {
@@ -41,6 +44,9 @@ interface DayRow extends PlacedEvent {
 const isDayRow = (row: PlacedEvent): row is DayRow =>
   row.event.type === 'check-in' || row.event.type === 'check-out' || row.event.type === 'temperature';
 
+/** Longer than any kiosk lets its staff take a scan back. */
+const UNDO_REACH_MS = 3_600_000;
+
 export class Keeper {
   readonly #stores: Stores;
 
@@ -50,7 +56,7 @@ export class Keeper {
 
   /** When this returns, all of it is durable. @throws StoreError; then some of it may be, and all can be offered again. */
   keep(opened: readonly Opened[], now: Now): void {
-    const { db, streams, cases } = this.#stores;
+    const { db, streams, cases, notices } = this.#stores;
     const byDay = this.#placeRows(opened, now);
     try {
       inStore('core.db', () =>
@@ -63,36 +69,47 @@ export class Keeper {
             for (const note of setAside) this.#stores.notes.addSetAside(note);
           }
           for (const [day, rows] of byDay) {
-            for (const { stream, seq, placement } of rows) {
-              streams.widen(stream, day, seq);
-              streams.venueNumber(placement.venue);
-            }
+            this.#widen(day, rows);
+            for (const { placement } of rows) streams.venueNumber(placement.venue);
           }
+          this.#tellTraces(byDay);
         })(),
       );
     } catch (error) {
       streams.lookUpAnew();
+      this.#stores.notes.lookUpAnew();
       cases.forgetChanges();
       throw error;
     }
     for (const [day, rows] of byDay) this.#addRows(day, rows);
+    this.#markStale(opened);
     cases.told();
+    notices.told();
   }
 
   /** Which rows go to which day: those within retention that no day holds yet. */
   #placeRows(opened: readonly Opened[], now: Now): Map<Day, DayRow[]> {
     const byDay = new Map<Day, DayRow[]>();
-    const placedNow = new Set<string>();
-    for (const row of opened.flatMap(({ events }) => events)) {
-      const { stream, seq } = row;
-      const name = `${stream.kiosk}/${Buffer.from(stream.keyId).toString('latin1')}/${seq}`;
-      const day = dayOf(placedAtMs(row, now));
-      if (!isDayRow(row) || day < now.firstDay || placedNow.has(name)) continue;
-      placedNow.add(name);
-      if (this.#isHeldElsewhere(row, day)) continue;
-      const rows = byDay.get(day);
-      if (rows === undefined) byDay.set(day, [row]);
-      else rows.push(row);
+    const placedNow = new Map<string, Set<number>>();
+    const days = new Map<number, Day>();
+    const edgeMs = startOfDay(now.firstDay);
+    for (const { events } of opened) {
+      for (const row of events) {
+        const atMs = placedAtMs(row, edgeMs);
+        if (!isDayRow(row) || atMs < edgeMs) continue;
+        const name = this.#stores.streams.textOf(row.stream);
+        const seqs = placedNow.get(name);
+        if (seqs?.has(row.seq) === true) continue;
+        if (seqs === undefined) placedNow.set(name, new Set([row.seq]));
+        else seqs.add(row.seq);
+        const number = Math.floor(atMs / DAY_MS);
+        const day = days.get(number) ?? dayOf(atMs);
+        days.set(number, day);
+        if (this.#isHeldElsewhere(row, day)) continue;
+        const rows = byDay.get(day);
+        if (rows === undefined) byDay.set(day, [row]);
+        else rows.push(row);
+      }
     }
     return byDay;
   }
@@ -104,10 +121,47 @@ export class Keeper {
     return streams.daysThatMayHold(stream, seq, day).some((other) => days.find(other)?.has({ stream: number, seq }) === true);
   }
 
+  #widen(day: Day, rows: readonly DayRow[]): void {
+    const { streams } = this.#stores;
+    const ranges = new Map<string, { readonly stream: PlacedEvent['stream']; firstSeq: number; lastSeq: number }>();
+    for (const { stream, seq } of rows) {
+      const name = streams.textOf(stream);
+      const range = ranges.get(name);
+      if (range === undefined) ranges.set(name, { stream, firstSeq: seq, lastSeq: seq });
+      else {
+        range.firstSeq = Math.min(range.firstSeq, seq);
+        range.lastSeq = Math.max(range.lastSeq, seq);
+      }
+    }
+    for (const { stream, ...range } of ranges.values()) streams.widen(stream, day, range);
+  }
+
+  /**
+   * What the days' columns say of a card does not hold any more when something is said of one of its rows. A crash before this is made good: all of
+   * it is offered again.
+   */
+  #markStale(opened: readonly Opened[]): void {
+    const { days, streams } = this.#stores;
+    const byDay = new Map<Day, RowNumber[]>();
+    const mark = (stream: PlacedEvent['stream'], seq: number): void => {
+      const number = streams.find(stream);
+      if (number === undefined) return;
+      for (const day of streams.daysThatMayHold(stream, seq)) byDay.set(day, [...(byDay.get(day) ?? []), { stream: number, seq }]);
+    };
+    for (const { events, doubt } of opened) {
+      if (doubt !== undefined) mark(doubt.row, doubt.row.seq);
+      for (const { event, stream } of events) if (event.type === 'undo') mark({ kiosk: stream.kiosk, keyId: event.of.keyId }, event.of.seq);
+    }
+    for (const [day, rows] of byDay) days.find(day)?.markStale(rows);
+  }
+
   #noteEvent(row: PlacedEvent, now: Now): void {
-    const { notes, cases } = this.#stores;
+    const { notes, cases, notices, names } = this.#stores;
     const { event, stream, seq, receivedAtMs } = row;
-    if (event.type === 'undo') {
+    if (event.type === 'notice-shown') notices.noteShown(names.of(event.card), row.atMs, row.uncertaintyMs);
+    else if (event.type === 'undo') {
+      // Of a scan that lies some minutes back at most.
+      notices.rowsCame(row.atMs - row.uncertaintyMs - UNDO_REACH_MS, row.atMs + row.uncertaintyMs);
       // An undo names no card, and is kept by when it came: placed wrongly it would let what it takes back stand again.
       if (receivedAtMs < startOfDay(now.firstDay)) notes.addExpired(this.#number(row), now.nowMs);
       else {
@@ -115,12 +169,30 @@ export class Keeper {
         notes.addUndo(this.#number({ stream, seq }), of, receivedAtMs);
       }
     } else if (!isDayRow(row) && !isStickerRow(row)) return;
-    else if (dayOf(placedAtMs(row, now)) < now.firstDay) notes.addExpired(this.#number(row), now.nowMs);
-    else if (isStickerRow(row)) cases.note(row, placedAtMs(row, now));
+    else if (placedAtMs(row, startOfDay(now.firstDay)) < startOfDay(now.firstDay)) notes.addExpired(this.#number(row), now.nowMs);
+    else if (isStickerRow(row)) cases.note(row, placedAtMs(row, startOfDay(now.firstDay)));
+  }
+
+  /** Traces that these rows may change are to be done again. */
+  #tellTraces(byDay: ReadonlyMap<Day, readonly DayRow[]>): void {
+    const { notices, names } = this.#stores;
+    let fromMs = Number.POSITIVE_INFINITY;
+    let toMs = Number.NEGATIVE_INFINITY;
+    for (const row of [...byDay.values()].flat()) {
+      const { event, atMs, uncertaintyMs } = row;
+      if (event.type === 'temperature') {
+        if (event.estimate >= event.threshold) notices.noteHighReading(this.#number(row), names.of(event.card), atMs);
+        continue;
+      }
+      fromMs = Math.min(fromMs, atMs - uncertaintyMs);
+      toMs = Math.max(toMs, atMs + uncertaintyMs);
+    }
+    if (fromMs <= toMs) notices.rowsCame(fromMs, toMs);
   }
 
   #noteFlag(flag: FlagEntry): void {
     this.#stores.notes.setFlag(this.#numberOf(flag.reading), flag);
+    this.#stores.notices.noteFlag();
   }
 
   #noteDoubt({ row, reason, raisedAtMs }: DoubtEntry, now: Now): void {
@@ -132,30 +204,29 @@ export class Keeper {
   }
 
   #addRows(day: Day, rows: readonly DayRow[]): void {
-    const scans: StoredScan[] = [];
-    const readings: StoredReading[] = [];
-    for (const row of rows) {
-      const { event, placement } = row;
-      const card = this.#stores.names.of(event.card);
-      const atMs = Math.max(row.atMs, startOfDay(day));
-      const at = { ...this.#number(row), card, atMs };
-      if (event.type === 'temperature') readings.push(at);
-      else {
-        const groupSize = event.type === 'check-in' ? event.groupSize : 1;
-        const uncertaintyMs = Math.min(row.uncertaintyMs, MOST_UNCERTAINTY_MS);
-        const venue = this.#stores.streams.venueNumber(placement.venue);
-        scans.push({
-          ...at,
-          venue,
-          kind: event.type,
-          uncertaintyMs,
-          dwellMs: placement.dwellMs,
-          lingeringMs: placement.lingeringMs,
-          groupSize,
-        });
-      }
-    }
-    this.#stores.days.findOrMake(day).add(scans, readings);
+    const { days, names, streams } = this.#stores;
+    const cards = new Uint8Array(16 * rows.length);
+    for (const [index, { event }] of rows.entries()) cards.set(event.card, 16 * index);
+    const named = names.ofMany(cards);
+    const startMs = startOfDay(day);
+    const scans = rows.map((row, index): StoredScan => {
+      const { event, placement, seq } = row;
+      const { dwellMs, lingeringMs } = placement;
+      return {
+        stream: streams.number(row.stream),
+        seq,
+        card: named.subarray(16 * index, 16 * index + 16) as CardPseudonym,
+        venue: streams.venueNumber(placement.venue),
+        kind: event.type === 'temperature' ? 'reading' : event.type,
+        atMs: Math.max(row.atMs, startMs),
+        uncertaintyMs: Math.min(row.uncertaintyMs, MOST_UNCERTAINTY_MS),
+        // Either is cut to less by the visit rule: what it is cut to fits the columns.
+        dwellMs: Math.min(dwellMs, LONGEST_STAY_MS),
+        lingeringMs: Math.min(lingeringMs, LONGEST_LINGERING_MS),
+        groupSize: event.type === 'check-in' ? event.groupSize : 1,
+      };
+    });
+    days.findOrMake(day).add(scans);
   }
 
   #number({ stream, seq }: { readonly stream: PlacedEvent['stream']; readonly seq: number }): RowNumber {
@@ -167,7 +238,5 @@ export class Keeper {
  * Nothing is past retention for its clock alone: a row that came within retention and could only be placed before it is put at
  * retention's edge.
  */
-const placedAtMs = (row: PlacedEvent, { firstDay }: Now): number => {
-  const edgeMs = startOfDay(firstDay);
-  return row.isUnplaced && row.receivedAtMs >= edgeMs ? Math.max(row.atMs, edgeMs) : row.atMs;
-};
+const placedAtMs = (row: PlacedEvent, edgeMs: number): number =>
+  row.isUnplaced && row.receivedAtMs >= edgeMs ? Math.max(row.atMs, edgeMs) : row.atMs;

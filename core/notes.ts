@@ -6,6 +6,7 @@ import type { DoubtReason } from '../protocol/doubt.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
 import type { FlagEntry } from './intake.ts';
+import { LruMap } from './lru-map.ts';
 import { type Db, inStore, type Statement } from './sqlite.ts';
 
 /** A row by its stream's number. */
@@ -52,21 +53,26 @@ export const MOST_SET_ASIDE = 10_000;
 
 type CounterName = 'set-aside-forgotten' | 'expired-forgotten' | 'days-dropped' | 'revoked-refused';
 
+/** Streams whose undos and doubts are remembered. */
+const MOST_REMEMBERED = 8_192;
+
 export class Notes {
   readonly #db: Db;
   readonly #addUndo: Statement;
-  readonly #isUndone: Statement;
+  readonly #undoneOf: Statement;
+  readonly #undone = new LruMap<number, ReadonlySet<number>>(MOST_REMEMBERED);
   readonly #setFlag: Statement;
   readonly #findFlag: Statement;
   readonly #addDoubt: Statement;
-  readonly #isDoubted: Statement;
+  readonly #doubtedOf: Statement;
+  readonly #doubted = new LruMap<number, ReadonlySet<number>>(MOST_REMEMBERED);
   readonly #addExpired: Statement;
   readonly #addSetAside: Statement;
 
   constructor(db: Db) {
     this.#db = db;
     this.#addUndo = db.prepare('INSERT OR IGNORE INTO undo (stream, seq, of_stream, of_seq, received_at_ms) VALUES (?, ?, ?, ?, ?)');
-    this.#isUndone = db.prepare('SELECT 1 FROM undo WHERE of_stream = ? AND of_seq = ?').pluck();
+    this.#undoneOf = db.prepare('SELECT of_seq FROM undo WHERE of_stream = ?').pluck();
     this.#setFlag = db.prepare(
       `INSERT INTO flag (stream, seq, state, position, raised_at_ms, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET state = excluded.state, position = excluded.position,
@@ -75,7 +81,7 @@ export class Notes {
     );
     this.#findFlag = db.prepare('SELECT state, raised_at_ms, expires_at_ms FROM flag WHERE stream = ? AND seq = ? AND expires_at_ms > ?');
     this.#addDoubt = db.prepare('INSERT OR IGNORE INTO doubt (stream, seq, reason, raised_at_ms) VALUES (?, ?, ?, ?)');
-    this.#isDoubted = db.prepare('SELECT 1 FROM doubt WHERE stream = ? AND seq = ?').pluck();
+    this.#doubtedOf = db.prepare('SELECT DISTINCT seq FROM doubt WHERE stream = ?').pluck();
     this.#addExpired = db.prepare('INSERT OR IGNORE INTO expired (stream, seq, noted_at_ms) VALUES (?, ?, ?)');
     this.#addSetAside = db.prepare(
       'INSERT OR IGNORE INTO set_aside (fingerprint, position, kiosk, seq, reason, received_at_ms) VALUES (?, ?, ?, ?, ?, ?)',
@@ -84,11 +90,12 @@ export class Notes {
 
   /** Takes the row `of` back, whether it has come or not. Twice is not an error. */
   addUndo(undo: RowNumber, of: RowNumber, receivedAtMs: number): void {
+    this.#undone.delete(of.stream);
     inStore('core.db', () => this.#addUndo.run(undo.stream, undo.seq, of.stream, of.seq, receivedAtMs));
   }
 
   isUndone(row: RowNumber): boolean {
-    return inStore('core.db', () => this.#isUndone.get(row.stream, row.seq) !== undefined);
+    return numbersOf(this.#undone, this.#undoneOf, row.stream).has(row.seq);
   }
 
   /** Keeps the state of the entry that stands latest in the ledger; one that comes again, or late, changes nothing. */
@@ -106,11 +113,12 @@ export class Notes {
 
   /** Lowers the weight of a row, whether it has come or not. Twice is not an error. */
   addDoubt(row: RowNumber, reason: DoubtReason, raisedAtMs: number): void {
+    this.#doubted.delete(row.stream);
     inStore('core.db', () => this.#addDoubt.run(row.stream, row.seq, reason, raisedAtMs));
   }
 
   isDoubted(row: RowNumber): boolean {
-    return inStore('core.db', () => this.#isDoubted.get(row.stream, row.seq) !== undefined);
+    return numbersOf(this.#doubted, this.#doubtedOf, row.stream).has(row.seq);
   }
 
   /** Counts a row that came too late, once. */
@@ -154,6 +162,7 @@ export class Notes {
    * @param keptFromMs what came, or was raised, before it goes.
    */
   sweep(nowMs: number, keptFromMs: number): void {
+    this.lookUpAnew();
     inStore('core.db', () =>
       this.#db.transaction(() => {
         const run = (sql: string, ...values: number[]): number => this.#db.prepare(sql).run(...values).changes;
@@ -174,6 +183,12 @@ export class Notes {
         );
       })(),
     );
+  }
+
+  /** What is remembered of core.db can be more than was committed, or less than another process wrote: call after a rollback, and before a look of its own. */
+  lookUpAnew(): void {
+    this.#undone.clear();
+    this.#doubted.clear();
   }
 
   counts(nowMs: number): NoteCounts {
@@ -199,3 +214,6 @@ export class Notes {
     });
   }
 }
+
+const numbersOf = (known: LruMap<number, ReadonlySet<number>>, query: Statement, stream: number): ReadonlySet<number> =>
+  known.getOrMake(stream, () => inStore('core.db', () => new Set(query.all(stream) as number[])));

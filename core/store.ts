@@ -5,6 +5,7 @@
 import type { VenueId } from '../protocol/ids.ts';
 import type { RowNumber } from './notes.ts';
 import type { CardPseudonym } from './pseudonym.ts';
+import type { Turns } from './trace/turns.ts';
 import type { Span, Visit } from './visit.ts';
 
 /** A visit of one card, with the rows that made it. */
@@ -44,6 +45,11 @@ export interface VisitBlock {
 }
 
 export interface VisitStore {
+  /**
+   * Makes looks at a span quick: call before some of them, and what it gives behind the last. Others have their turn meanwhile.
+   * @throws StoreError; the reason of the signal that `turns` was given, when it is aborted.
+   */
+  makeReady(span: Span, turns: Turns): Promise<() => void>;
   /** @returns every visit of a card whose possible span touches `span`, both ends included, and maybe others of it, each once. @throws StoreError. */
   visitsOf(card: CardPseudonym, span: Span): CardVisit[];
   /** @returns every visit at a venue whose possible span touches `span`, and maybe others, each once. @throws StoreError. */

@@ -31,6 +31,9 @@ export class Streams {
   readonly #sources = new LruMap<number, string>(MOST_REMEMBERED);
   readonly #venueIds = new LruMap<string, number>(MOST_REMEMBERED);
   readonly #venues = new LruMap<number, VenueId>(MOST_REMEMBERED);
+  readonly #texts: { last: { readonly kiosk: string; readonly keyId: Uint8Array; readonly text: string } } = {
+    last: { kiosk: '', keyId: new Uint8Array(0), text: '' },
+  };
   readonly #findStream: Statement;
   readonly #addStream: Statement;
   readonly #nameStream: Statement;
@@ -54,6 +57,15 @@ export class Streams {
     this.#nameVenue = db.prepare('SELECT venue FROM venue WHERE id = ?').pluck();
   }
 
+  /** @returns a stream's name as a key of maps: rows come in long stretches of one stream, for which it is made once. */
+  textOf({ kiosk, keyId }: StreamName): string {
+    const { last } = this.#texts;
+    if (kiosk === last.kiosk && (keyId === last.keyId || Buffer.compare(keyId, last.keyId) === 0)) return last.text;
+    const text = `${kiosk}/${Buffer.from(keyId).toString('latin1')}`;
+    this.#texts.last = { kiosk, keyId, text };
+    return text;
+  }
+
   /** @returns a stream's number, given at its first row; `undefined` when none has come. */
   find(name: StreamName): number | undefined {
     return this.#stream(name)?.id;
@@ -64,7 +76,7 @@ export class Streams {
     const known = this.find(name);
     if (known !== undefined) return known;
     const id = inStore('core.db', () => Number(this.#addStream.run(name.kiosk, name.keyId).lastInsertRowid));
-    this.#streams.set(textOf(name), { id, ranges: new Map() });
+    this.#streams.set(this.textOf(name), { id, ranges: new Map() });
     return id;
   }
 
@@ -74,7 +86,7 @@ export class Streams {
   }
 
   /** @returns the days, but for `except`, whose file may hold this row. */
-  daysThatMayHold(name: StreamName, seq: number, except: Day): Day[] {
+  daysThatMayHold(name: StreamName, seq: number, except?: Day): Day[] {
     const days: Day[] = [];
     for (const [day, range] of this.#stream(name)?.ranges ?? []) {
       if (day !== except && range.firstSeq <= seq && seq <= range.lastSeq) days.push(day);
@@ -83,15 +95,15 @@ export class Streams {
   }
 
   /**
-   * Notes that a row is about to lie in a day's file. Call within a transaction on core.db that commits before the row is written:
+   * Notes that rows are about to lie in a day's file. Call within a transaction on core.db that commits before the row is written:
    * a crash between leaves a range too wide, which costs a look, where one too narrow would cost a row held twice.
    */
-  widen(name: StreamName, day: Day, seq: number): void {
+  widen(name: StreamName, day: Day, rows: Range): void {
     const id = this.number(name);
     const ranges = this.#stream(name)?.ranges;
     const range = ranges?.get(day);
-    const firstSeq = Math.min(range?.firstSeq ?? seq, seq);
-    const lastSeq = Math.max(range?.lastSeq ?? seq, seq);
+    const firstSeq = Math.min(range?.firstSeq ?? rows.firstSeq, rows.firstSeq);
+    const lastSeq = Math.max(range?.lastSeq ?? rows.lastSeq, rows.lastSeq);
     if (firstSeq === range?.firstSeq && lastSeq === range.lastSeq) return;
     inStore('core.db', () => this.#setRange.run(id, day, firstSeq, lastSeq));
     ranges?.set(day, { firstSeq, lastSeq });
@@ -118,7 +130,7 @@ export class Streams {
   }
 
   #stream(name: StreamName): Stream | undefined {
-    const key = textOf(name);
+    const key = this.textOf(name);
     const held = this.#streams.get(key);
     if (held !== undefined) return held;
     return inStore('core.db', () => {
@@ -131,5 +143,3 @@ export class Streams {
     });
   }
 }
-
-const textOf = ({ kiosk, keyId }: StreamName): string => `${kiosk}/${Buffer.from(keyId).toString('hex')}`;

@@ -38,6 +38,13 @@ export function weightier(a: Way, b: Way): boolean {
 
 const startOf = ({ block: { columns }, index }: Met): number => (columns.fromMs[index] ?? 0) + columns.baseMs;
 
+/** Whether this is the meeting at which a card between met the case first. */
+export function isEarlier(met: Met, other: Met | undefined): boolean {
+  if (other === undefined || met.fromMs !== other.fromMs) return other === undefined || met.fromMs < other.fromMs;
+  if (met.toMs !== other.toMs) return met.toMs > other.toMs;
+  return met.sought.visit.venue < other.sought.visit.venue;
+}
+
 const isDoubtful = ({ sought, block, index }: Met): boolean => sought.visit.isDoubtful || block.columns.doubts[index] === 1;
 
 /** @param minimumMs that `isCertain` is to be said of. */

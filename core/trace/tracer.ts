@@ -6,7 +6,7 @@ import type { CardVisit, VisitStore } from '../store.ts';
 import { LONGEST_LINGERING_MS, type Span } from '../visit.ts';
 import { CardTable } from './card-table.ts';
 import { eachMet, isCertain, type Sought } from './encounters.ts';
-import { type Met, meetingOf, weightier } from './meetings.ts';
+import { isEarlier, type Met, meetingOf, weightier } from './meetings.ts';
 import type { BackwardCluster, Exposure, Meeting, TracedCase, TracePolicy } from './trace.ts';
 import type { Turns } from './turns.ts';
 
@@ -38,6 +38,16 @@ interface Second {
 
 /** @throws StoreError; the reason of the signal that `turns` was given, when it is aborted. */
 export async function trace(store: VisitStore, question: TraceQuestion, turns: Turns): Promise<Traced> {
+  const { anchorMs, nowMs, policy } = question;
+  const done = await store.makeReady(reach({ fromMs: anchorMs - policy.farWindowMs, toMs: Math.min(anchorMs, nowMs) }), turns);
+  try {
+    return await traceReady(store, question, turns);
+  } finally {
+    done();
+  }
+}
+
+async function traceReady(store: VisitStore, question: TraceQuestion, turns: Turns): Promise<Traced> {
   const { card, nowMs, policy } = question;
   const anchorMs = Math.min(question.anchorMs, nowMs);
   const high: Span = { fromMs: anchorMs - policy.highWindowMs, toMs: anchorMs };
@@ -65,8 +75,7 @@ export async function trace(store: VisitStore, question: TraceQuestion, turns: T
         first.meetings.push(met);
         first.isHigh ||= isInHigh;
       }
-      if (isInHigh && toMs - fromMs >= policy.mediumMinimumOverlapMs && (first.between === undefined || fromMs < first.between.fromMs))
-        first.between = met;
+      if (isInHigh && toMs - fromMs >= policy.mediumMinimumOverlapMs && isEarlier(met, first.between)) first.between = met;
     });
   }
 
@@ -141,24 +150,29 @@ export async function backwardClusters(
   const { card, nowMs, policy, isCase } = question;
   const anchorMs = Math.min(question.anchorMs, nowMs);
   const window: Span = { fromMs: anchorMs - policy.backwardWindowMs, toMs: anchorMs };
-  const own = new CardTable();
-  own.number(card, 0);
-  const clusters: BackwardCluster[] = [];
-  for (const visit of store.visitsOf(card, window)) {
-    if (turns.isOver) await turns.next();
-    const { possible, certain } = visit;
-    const sought: Sought = { visit, span: possible, certain, minimumMs: policy.minimumOverlapMs, nowMs, window, isBackward: true };
-    const met = new CardTable();
-    let cases = 0;
-    eachMet(store, sought, ({ columns: { names } }, index) => {
-      if (own.find(names, index * 16) === 0 || met.find(names, index * 16) >= 0) return;
-      met.number(names, index * 16);
-      if (isCase(names, index * 16)) cases += 1;
-    });
-    const span = { fromMs: possible.fromMs, toMs: Math.min(possible.toMs, nowMs) };
-    if (met.size > 0) clusters.push({ venue: visit.venue, span, visitors: met.size, cases });
+  const done = await store.makeReady(reach(window), turns);
+  try {
+    const own = new CardTable();
+    own.number(card, 0);
+    const clusters: BackwardCluster[] = [];
+    for (const visit of store.visitsOf(card, window)) {
+      if (turns.isOver) await turns.next();
+      const { possible, certain } = visit;
+      const sought: Sought = { visit, span: possible, certain, minimumMs: policy.minimumOverlapMs, nowMs, window, isBackward: true };
+      const met = new CardTable();
+      let cases = 0;
+      eachMet(store, sought, ({ columns: { names } }, index) => {
+        if (own.find(names, index * 16) === 0 || met.find(names, index * 16) >= 0) return;
+        met.number(names, index * 16);
+        if (isCase(names, index * 16)) cases += 1;
+      });
+      const span = { fromMs: possible.fromMs, toMs: Math.min(possible.toMs, nowMs) };
+      if (met.size > 0) clusters.push({ venue: visit.venue, span, visitors: met.size, cases });
+    }
+    return clusters.sort((a, b) => a.span.fromMs - b.span.fromMs || (a.venue < b.venue ? -1 : 1));
+  } finally {
+    done();
   }
-  return clusters.sort((a, b) => a.span.fromMs - b.span.fromMs || (a.venue < b.venue ? -1 : 1));
 }
 
 /** A visit whose meetings can touch `window` touches this: the air may linger after it. */

@@ -55,8 +55,8 @@ t.test('days: UTC, and retention counts from the first instant of a day', async 
 t.test('day store: rows are there after a reopen, once each', async (t) => {
   const dir = t.testdir();
   const first = stores(t, dir);
-  first.days.findOrMake(DAYS[0]!).add([scan(1), scan(2)], [{ stream: 1, seq: 3, card: CARD, atMs: 5 }]);
-  first.days.findOrMake(DAYS[0]!).add([scan(2), { ...scan(1), groupSize: 9 }], []);
+  first.days.findOrMake(DAYS[0]!).add([scan(1), scan(2), { ...scan(3), kind: 'reading' }]);
+  first.days.findOrMake(DAYS[0]!).add([scan(2), { ...scan(1), groupSize: 9 }]);
   first.close();
   const again = stores(t, dir);
   const file = again.days.find(DAYS[0]!)!;
@@ -70,28 +70,28 @@ t.test('day store: rows are there after a reopen, once each', async (t) => {
 t.test('day store: all of an add is kept, or none of it', async (t) => {
   const { days } = stores(t, t.testdir());
   const file = days.findOrMake(DAYS[0]!);
-  t.throws(() => file.add([scan(1), { ...scan(2), uncertaintyMs: 0.5 }], []));
+  t.throws(() => file.add([scan(1), { ...scan(2), uncertaintyMs: 0.5 }]));
   t.strictSame(file.scansOf(CARD), []);
 });
 
 t.test('day store: each file has its own key and owner, and syncs each commit', async (t) => {
   const dir = t.testdir();
   const { db, days, keys, close } = stores(t, dir);
-  for (const day of DAYS) days.findOrMake(day).add([scan(1)], []);
+  for (const day of DAYS) days.findOrMake(day).add([scan(1)]);
   t.equal(new Set(DAYS.map((day) => Buffer.from(keys.find(day)!.key).toString('hex'))).size, DAYS.length);
   for (const name of filesOf(dir)) t.equal(statSync(join(dir, 'days', name)).mode & 0o777, 0o600, name);
   t.equal(db.pragma('synchronous', { simple: true }), 2);
   t.equal(db.pragma('journal_mode', { simple: true }), 'wal');
   close();
   const again = stores(t, dir);
-  again.days.find(DAYS[0]!)!.add([scan(2)], []);
+  again.days.find(DAYS[0]!)!.add([scan(2)]);
   t.equal(again.db.pragma('synchronous', { simple: true }), 2, 'also when opened again');
   t.strictSame(again.days.find(DAYS[0]!)!.settings(), { synchronous: 2, journal_mode: 'wal', secure_delete: 1, wal_autocheckpoint: 4_000 });
 });
 
 t.test('day store: few files are open at a time, and all are reached', async (t) => {
   const { days } = stores(t, t.testdir(), { mostOpen: 2 });
-  for (let round = 1; round <= 3; round++) for (const day of DAYS) days.findOrMake(day).add([scan(round)], []);
+  for (let round = 1; round <= 3; round++) for (const day of DAYS) days.findOrMake(day).add([scan(round)]);
   t.equal(days.openCount, 2);
   for (const day of DAYS) t.equal(days.find(day)!.scansOf(CARD).length, 3);
 });
@@ -99,7 +99,7 @@ t.test('day store: few files are open at a time, and all are reached', async (t)
 t.test('day store: to drop a day forgets its key and removes its file', async (t) => {
   const dir = t.testdir();
   const { days, keys } = stores(t, dir);
-  for (const day of DAYS) days.findOrMake(day).add([scan(1)], []);
+  for (const day of DAYS) days.findOrMake(day).add([scan(1)]);
   let noted = 0;
   days.drop(DAYS[0]!, () => noted++);
   days.drop(DAYS[0]!, () => noted++);
@@ -117,7 +117,7 @@ t.test('day store: to drop a day forgets its key and removes its file', async (t
 t.test('day store: a drop that a crash cut short after the key is completed at the next open', async (t) => {
   const dir = t.testdir();
   const first = stores(t, dir);
-  for (const day of DAYS) first.days.findOrMake(day).add([scan(1)], []);
+  for (const day of DAYS) first.days.findOrMake(day).add([scan(1)]);
   first.keys.forget(DAYS[0]!, () => {});
   first.close();
   writeFileSync(join(dir, 'days', `${DAYS[0]}.db-wal`), 'left behind');
@@ -135,7 +135,7 @@ t.test('day store: a file is made whole after a crash at any point of its making
   writeFileSync(join(dir, 'days', `${DAYS[1]}.db`), '');
   const again = stores(t, dir);
   for (const day of DAYS) {
-    again.days.findOrMake(day).add([scan(1)], []);
+    again.days.findOrMake(day).add([scan(1)]);
     t.equal(again.days.find(day)!.scansOf(CARD).length, 1);
     t.ok(again.keys.find(day)!.isMade);
   }
@@ -146,11 +146,7 @@ t.test('day store: a day that is damaged or lost is named, and the others go on'
   const first = stores(t, dir);
   for (const day of DAYS) {
     const file = first.days.findOrMake(day);
-    for (let i = 0; i < 20; i++)
-      file.add(
-        Array.from({ length: 100 }, (_, k) => scan(i * 100 + k + 1)),
-        [],
-      );
+    for (let i = 0; i < 20; i++) file.add(Array.from({ length: 100 }, (_, k) => scan(i * 100 + k + 1)));
   }
   first.close();
   const path = (day: Day) => join(dir, 'days', `${day}.db`);
@@ -179,10 +175,7 @@ t.test('day store: a file that is cut short is named', async (t) => {
   const dir = t.testdir();
   const first = stores(t, dir);
   const file = first.days.findOrMake(DAYS[0]!);
-  file.add(
-    Array.from({ length: 2_000 }, (_, k) => scan(k + 1)),
-    [],
-  );
+  file.add(Array.from({ length: 2_000 }, (_, k) => scan(k + 1)));
   first.close();
   const path = join(dir, 'days', `${DAYS[0]}.db`);
   truncateSync(path, Math.floor(statSync(path).size / 8_192) * 4_096);

@@ -108,12 +108,11 @@ t.test('overlaps: every look into a day uses an index', async (t) => {
   town.keep([{ kiosk: 1, seq: 1, venue: 1, happening: into(1), atMs: at('20T10:00') }], NOW);
   const file = town.days.find('2026-11-20' as Day)!;
   const plans = {
-    scansOf: 'scan_by_card (card=?)',
-    scansAt: 'scan_by_venue (venue=? AND at_ms>? AND at_ms<?)',
-    unsureScansAt: 'scan_unsure (venue=? AND at_ms>? AND at_ms<?)',
-    readingsOf: 'reading_by_card (card=?)',
-    hasScan: 'PRIMARY KEY (stream=? AND seq=?)',
-    hasReading: 'PRIMARY KEY (stream=? AND seq=?)',
+    shelf: 'INTEGER PRIMARY KEY (rowid=?)',
+    halls: 'COVERING INDEX hall_by_venue (generation=? AND venue=? AND from_ms<?)',
+    hall: 'INTEGER PRIMARY KEY (rowid=?)',
+    runsAfter: 'INTEGER PRIMARY KEY (rowid>?)',
+    placeBefore: 'PRIMARY KEY (stream=? AND first_seq<?)',
   } as const;
   for (const [query, index] of Object.entries(plans)) {
     const plan = file.plan(query as keyof typeof plans);

@@ -1,19 +1,25 @@
 /** Towns of scans that go straight to the keeper, without the seals: for properties and measurements of the stores and the look. */
 import type { Opened, PlacedEvent } from '../../core/accept.ts';
+import { Cases, DEFAULT_CASE_POLICY } from '../../core/case/cases.ts';
 import { openCoreDb } from '../../core/core-db.ts';
 import type { Day } from '../../core/day.ts';
+import { makeColumns } from '../../core/day-columns.ts';
 import { DayKeys } from '../../core/day-keys.ts';
 import { DayStore, type DayStoreOptions } from '../../core/day-store.ts';
-import { DayVisits, type VisitLook } from '../../core/day-visits.ts';
+import { DayVisits, type VisitLook, VisitMemory } from '../../core/day-visits.ts';
+import type { DoubtEntry } from '../../core/intake.ts';
 import { Keeper } from '../../core/keep.ts';
 import { Notes } from '../../core/notes.ts';
 import { type Contact, contactsOf, type OverlapQuestion } from '../../core/overlap.ts';
 import { CardNames } from '../../core/pseudonym.ts';
+import type { VisitStore } from '../../core/store.ts';
 import { Streams } from '../../core/streams.ts';
+import { Turns } from '../../core/trace/turns.ts';
 import type { Happening } from '../../protocol/event.ts';
 import type { BootId, EntranceId, KeyId, KioskId, Seq, VenueId, VisitorUuid } from '../../protocol/ids.ts';
 import { silentLog } from '../../protocol/log.ts';
 import type { EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 /** A number as an id: 16 characters that any id may have. */
 export const idOf = <T extends string>(kind: string, number: number): T => `${kind}${String(number).padStart(15, '0')}` as T;
@@ -64,7 +70,8 @@ export function placedRow(row: TownRow, receivedAtMs: number): PlacedEvent {
 }
 
 const KEY = Buffer.alloc(32, 7);
-const NAMES = new CardNames(KEY);
+const NO_NOTICES = { rowsCame() {}, noteHighReading() {}, noteFlag() {}, noteShown() {}, told() {} };
+export const NAMES = new CardNames(KEY);
 
 /** The stores of a core without its front: nothing is verified, nothing dropped by itself. */
 export class Town {
@@ -73,19 +80,46 @@ export class Town {
   readonly notes: Notes;
   readonly #db;
   readonly #keeper: Keeper;
+  readonly #memory = new VisitMemory();
 
   constructor(dir: string, options: Partial<DayStoreOptions> = {}) {
     this.#db = openCoreDb(`${dir}/core.db`, KEY, 'write');
     this.days = new DayStore({ dir: `${dir}/days`, keys: new DayKeys(this.#db), log: silentLog, mode: 'write', ...options });
     this.streams = new Streams(this.#db);
     this.notes = new Notes(this.#db);
-    this.#keeper = new Keeper({ db: this.#db, days: this.days, streams: this.streams, notes: this.notes, names: NAMES });
+    const shared = { db: this.#db, notes: this.notes, names: NAMES };
+    const clock = new ManualClock();
+    const cases = new Cases({ ...shared, pseudonymKey: KEY, policy: DEFAULT_CASE_POLICY, clock, log: silentLog });
+    this.#keeper = new Keeper({ ...shared, days: this.days, streams: this.streams, cases, notices: NO_NOTICES });
   }
 
   keep(rows: readonly TownRow[], now: { readonly firstDay: Day; readonly nowMs: number }): void {
     const events = rows.map((row) => placedRow(row, now.nowMs));
     const opened: Opened = { events, setAside: [] };
-    this.#keeper.keep([opened], { ...now, taken: 0 });
+    this.#keeper.keep([opened], { ...now, noteTaken: () => {} });
+  }
+
+  /** Lets triage doubt rows, come or not. */
+  doubt(rows: readonly TownRow[], now: { readonly firstDay: Day; readonly nowMs: number }): void {
+    const opened = rows.map(({ kiosk, seq }): Opened => {
+      const row = { kiosk: idOf<KioskId>('k', kiosk), keyId: keyIdOf(kiosk), seq: seq as Seq };
+      const doubt: DoubtEntry = { kind: 'doubt', position: 1, row, reason: 'door-rate', raisedAtMs: now.nowMs as EpochMillis };
+      return { events: [], doubt, setAside: [] };
+    });
+    this.#keeper.keep(opened, { ...now, noteTaken: () => {} });
+  }
+
+  /** Makes the columns of each day anew, as the core does when it is idle. */
+  async tidy(): Promise<void> {
+    const turns = new Turns(new ManualClock(), new AbortController().signal);
+    for (const day of this.days.days()) {
+      const file = this.days.find(day);
+      if (file !== undefined && file.fresh().count > 0) await makeColumns(file, day, new DayVisits(this, { firstDay: day }).rule, turns);
+    }
+  }
+
+  visits(firstDay: Day): VisitStore {
+    return new DayVisits(this, { firstDay }, this.#memory);
   }
 
   contactsOf(card: VisitorUuid, question: Partial<OverlapQuestion & VisitLook>): Contact[] {
@@ -96,7 +130,7 @@ export class Town {
       answerKey: Buffer.alloc(32, 9),
       ...question,
     };
-    return contactsOf(new DayVisits(this, asked), NAMES.of(card), asked);
+    return contactsOf(new DayVisits(this, asked, this.#memory), NAMES.of(card), asked);
   }
 
   close(): void {

@@ -1,0 +1,91 @@
+/**
+ * The tables of a day's file. Scans come as *runs*, in columns, as they were kept together; now and then they are laid by card onto *shelves*,
+ * and the visits that they make by venue into *halls*: the day's columns. What came since lies in runs again. `place` says which rows are held.
+ */
+
+const SHELVES_BY_ROWS = `
+  CREATE TABLE scan (
+    stream INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    card BLOB NOT NULL CHECK (length(card) = 16),
+    venue INTEGER NOT NULL,
+    kind INTEGER NOT NULL CHECK (kind IN (1, 2)),
+    at_ms INTEGER NOT NULL,
+    uncertainty_ms INTEGER NOT NULL CHECK (uncertainty_ms >= 0),
+    dwell_ms INTEGER NOT NULL CHECK (dwell_ms >= 0),
+    group_size INTEGER NOT NULL,
+    PRIMARY KEY (stream, seq)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX scan_by_card ON scan (card);
+  CREATE INDEX scan_by_venue ON scan (venue, at_ms);
+  CREATE INDEX scan_unsure ON scan (venue, at_ms) WHERE uncertainty_ms > 600000;
+
+  CREATE TABLE reading (
+    stream INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    card BLOB NOT NULL CHECK (length(card) = 16),
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (stream, seq)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX reading_by_card ON reading (card);
+`;
+
+export const DAY_SCHEMA = [
+  SHELVES_BY_ROWS,
+  'ALTER TABLE scan ADD COLUMN lingering_ms INTEGER NOT NULL DEFAULT 0 CHECK (lingering_ms >= 0)',
+  `
+  -- Days of this layout are not read any more: core.db drops them (core-db.ts).
+  DROP TABLE scan;
+  DROP TABLE reading;
+
+  -- AUTOINCREMENT: a number is never given twice, so that a reader knows which runs it has seen.
+  CREATE TABLE run (id INTEGER PRIMARY KEY AUTOINCREMENT, scans BLOB NOT NULL) STRICT;
+
+  -- Rows that are held, each stretch of numbers without a gap. Of each row the first two bytes of its card's name: on which shelf it lies.
+  CREATE TABLE place (
+    stream INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    prefixes BLOB NOT NULL,
+    PRIMARY KEY (stream, first_seq)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Of the generation that columns says; those of another are left over and mean nothing.
+  CREATE TABLE columns (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    generation INTEGER NOT NULL,
+    -- A shelf has the names that begin with its number in this many bits.
+    shelf_bits INTEGER NOT NULL,
+    scans INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO columns VALUES (1, 0, 0, 0);
+
+  -- id: generation * 65536 + shelf.
+  CREATE TABLE shelf (id INTEGER PRIMARY KEY, scans BLOB NOT NULL) STRICT;
+
+  CREATE TABLE hall (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    generation INTEGER NOT NULL,
+    venue INTEGER NOT NULL,
+    -- From the earliest possible start to the latest possible end of its visits.
+    from_ms INTEGER NOT NULL,
+    to_ms INTEGER NOT NULL,
+    visits BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX hall_by_venue ON hall (generation, venue, from_ms, to_ms);
+
+  -- Names of cards whose visits can not be told from this day alone: 1 still in at its end, 2 out without having come in.
+  CREATE TABLE loose (
+    generation INTEGER NOT NULL,
+    kind INTEGER NOT NULL CHECK (kind IN (1, 2)),
+    names BLOB NOT NULL,
+    PRIMARY KEY (generation, kind)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Names that begin with these two bytes: something that was said of their rows since (an undo, a doubt) is not in the columns.
+  CREATE TABLE stale (id INTEGER PRIMARY KEY AUTOINCREMENT, prefix INTEGER NOT NULL) STRICT;
+
+  CREATE TABLE total (kind INTEGER PRIMARY KEY, scans INTEGER NOT NULL) STRICT;
+  INSERT INTO total VALUES (0, 0), (1, 0), (2, 0);
+  `,
+] as const;
