@@ -14,6 +14,7 @@ export const WINDOW_SIZE = 64;
  */
 const KEPT_DIGEST_BYTES = 12;
 const ENTRY_BYTES = 1 + KEPT_DIGEST_BYTES;
+const PLACES_AT = WINDOW_SIZE * ENTRY_BYTES;
 /** Windows, epochs and keys held from one transaction to the next: a kiosk's next batch belongs to the last window of the one before. */
 const MOST_HELD = 10_000;
 
@@ -32,8 +33,7 @@ interface Window {
 interface KeyWindow {
   /** Of its line in the table; `undefined` until it has one. */
   no: number | undefined;
-  /** By offset in the window. */
-  readonly digests: Map<number, string>;
+  readonly entries: Entries;
   day: number;
   isChanged: boolean;
 }
@@ -42,6 +42,8 @@ export class SeenRows {
   readonly #db: Db;
   readonly #spans: SpanTails;
   #windows = new Map<string, Window>();
+  /** Rows of a batch follow each other. */
+  #last: Window | undefined;
   readonly #changed = new Set<Window>();
   readonly #epochNos = new Map<string, number>();
   readonly #keyNos = new Map<string, { readonly keyNo: number; readonly epochNo: number }>();
@@ -88,19 +90,17 @@ export class SeenRows {
   stand(epochNo: number, keyNo: number, seq: number, digest: string, day: number): Seen {
     const window = this.#window(epochNo, Math.floor(seq / WINDOW_SIZE));
     const offset = seq % WINDOW_SIZE;
-    const kept = digest.slice(0, KEPT_DIGEST_BYTES);
     let own = window.keys.get(keyNo);
-    const same = own?.digests.get(offset);
-    if (same !== undefined) return same === kept ? 'duplicate' : 'conflict';
+    if (own?.entries.has(offset)) return own.entries.isSame(offset, digest) ? 'duplicate' : 'conflict';
     if (own === undefined) {
-      own = { no: undefined, digests: new Map(), day, isChanged: true };
+      own = { no: undefined, entries: new Entries(), day, isChanged: true };
       window.keys.set(keyNo, own);
     }
-    own.digests.set(offset, kept);
+    own.entries.add(offset, digest);
     own.day = Math.max(own.day, day);
     own.isChanged = true;
     this.#changed.add(window);
-    if (window.keys.size > 1) for (const [other, { digests }] of window.keys) if (other !== keyNo && digests.has(offset)) return 'cloned';
+    if (window.keys.size > 1) for (const [other, { entries }] of window.keys) if (other !== keyNo && entries.has(offset)) return 'cloned';
     return 'new';
   }
 
@@ -121,6 +121,7 @@ export class SeenRows {
   /** Forgets what is held, which may not be what the table says: after a rollback, and after somebody else wrote there. */
   forget(): void {
     this.#windows.clear();
+    this.#last = undefined;
     this.#changed.clear();
     this.#epochNos.clear();
     this.#keyNos.clear();
@@ -128,6 +129,12 @@ export class SeenRows {
   }
 
   #window(epochNo: number, window: number): Window {
+    if (this.#last?.window === window && this.#last.epochNo === epochNo) return this.#last;
+    this.#last = this.#held(epochNo, window);
+    return this.#last;
+  }
+
+  #held(epochNo: number, window: number): Window {
     const name = `${epochNo} ${window}`;
     const held = this.#windows.get(name);
     if (held !== undefined) return held;
@@ -136,7 +143,7 @@ export class SeenRows {
     if (window * WINDOW_SIZE <= this.#spans.lastOf(epochNo)) {
       const find = 'SELECT no, key_no, day, entries FROM seen_windows WHERE epoch_no = ? AND window = ?';
       for (const row of this.#db.prepare(find).all(epochNo, window) as { no: number; key_no: number; day: number; entries: Buffer }[])
-        keys.set(row.key_no, { no: row.no, digests: decodeEntries(row.entries), day: row.day, isChanged: false });
+        keys.set(row.key_no, { no: row.no, entries: new Entries(row.entries), day: row.day, isChanged: false });
     }
     const made = { epochNo, window, keys };
     this.#windows.set(name, made);
@@ -146,7 +153,7 @@ export class SeenRows {
   #write({ epochNo, window, keys }: Window): void {
     for (const [keyNo, own] of keys) {
       if (!own.isChanged) continue;
-      const entries = encodeEntries(own.digests);
+      const entries = own.entries.stored;
       if (own.no !== undefined) this.#db.prepare('UPDATE seen_windows SET day = ?, entries = ? WHERE no = ?').run(own.day, entries, own.no);
       else {
         const insert = 'INSERT INTO seen_windows (epoch_no, window, key_no, day, entries) VALUES (?, ?, ?, ?, ?)';
@@ -159,22 +166,51 @@ export class SeenRows {
 
 const nameOf = (kiosk: KioskId, id: Uint8Array): string => `${kiosk} ${Buffer.from(id).toString('latin1')}`;
 
-/** For each row its offset in the window, a byte, and the beginning of its digest. */
-function encodeEntries(digests: ReadonlyMap<number, string>): Buffer {
-  const entries = Buffer.allocUnsafe(digests.size * ENTRY_BYTES);
-  let at = 0;
-  for (const [offset, digest] of digests) {
-    entries[at] = offset;
-    entries.write(digest, at + 1, 'latin1');
-    at += ENTRY_BYTES;
+/**
+ * What came of one content key in one window, as it lies in the table: for each row its offset, a byte, and the beginning of its digest.
+ * Bytes, because a gateway holds thousands of windows, and an object for each row of them keeps the collector busy.
+ */
+class Entries {
+  /** Behind the entries, for each offset the place of its entry, from 1 on. */
+  readonly #bytes = Buffer.allocUnsafe(PLACES_AT + WINDOW_SIZE).fill(0, PLACES_AT);
+  #count = 0;
+
+  constructor(stored: Uint8Array = new Uint8Array()) {
+    this.#bytes.set(stored.subarray(0, PLACES_AT));
+    for (const offset of offsetsOf(stored)) this.#place(offset);
   }
-  return entries;
+
+  has(offset: number): boolean {
+    return this.#bytes[PLACES_AT + offset] !== 0;
+  }
+
+  /** Whether the row that came under this offset had this digest. */
+  isSame(offset: number, digest: string): boolean {
+    const at = ((this.#bytes[PLACES_AT + offset] ?? 0) - 1) * ENTRY_BYTES + 1;
+    return this.#bytes.toString('latin1', at, at + KEPT_DIGEST_BYTES) === digest.slice(0, KEPT_DIGEST_BYTES);
+  }
+
+  /** @param offset of which nothing came. @param digest a character for each byte. */
+  add(offset: number, digest: string): void {
+    const at = this.#count * ENTRY_BYTES;
+    this.#bytes[at] = offset;
+    this.#bytes.write(digest, at + 1, KEPT_DIGEST_BYTES, 'latin1');
+    this.#place(offset);
+  }
+
+  get stored(): Uint8Array {
+    return this.#bytes.subarray(0, this.#count * ENTRY_BYTES);
+  }
+
+  #place(offset: number): void {
+    this.#count += 1;
+    this.#bytes[PLACES_AT + offset] = this.#count;
+  }
 }
 
-/** @returns by offset in the window, the kept part of the digest. */
-export function decodeEntries(entries: Buffer): Map<number, string> {
-  const digests = new Map<number, string>();
-  for (let at = 0; at < entries.length; at += ENTRY_BYTES)
-    digests.set(entries[at] ?? 0, entries.toString('latin1', at + 1, at + ENTRY_BYTES));
-  return digests;
+/** @returns which rows of a window entries are of, by their offsets in it. */
+export function offsetsOf(stored: Uint8Array): number[] {
+  const offsets: number[] = [];
+  for (let at = 0; at < stored.length; at += ENTRY_BYTES) offsets.push(stored[at] ?? 0);
+  return offsets;
 }

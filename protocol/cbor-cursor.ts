@@ -5,6 +5,10 @@
  */
 import { MAJOR } from './cbor.ts';
 
+/** RFC 8949, section 3.3. */
+const FALSE = 0xf4;
+const TRUE = 0xf5;
+
 export class CborCursor {
   readonly #bytes: Buffer;
   /** The same bytes: views of a Buffer would be Buffers. */
@@ -53,6 +57,18 @@ export class CborCursor {
     if (value >= least) return value;
     this.#isAsExpected = false;
     return 0;
+  }
+
+  /** @returns true or false; false when it is neither. */
+  boolean(): boolean {
+    const byte = this.#bytes[this.#at++];
+    if (byte !== FALSE && byte !== TRUE) this.#isAsExpected = false;
+    return byte === TRUE;
+  }
+
+  /** Passes over exactly this byte. */
+  expectByte(expected: number): void {
+    if (this.#bytes[this.#at++] !== expected) this.#isAsExpected = false;
   }
 
   /** Passes over exactly these bytes. */

@@ -3,6 +3,7 @@
  * Source: docs/protocol.md, "Event".
  */
 import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
+import { CborCursor } from './cbor-cursor.ts';
 import { readArray, readBoolean, readBytes, readChoice, readInteger, readMap, readText } from './cbor-read.ts';
 import { DecodeError, ERROR_CODE_FORM } from './errors.ts';
 import { type ClockState, type Happening, type KioskState, RESULTS, type RowRef, type Stamp, type VestibuleEvent } from './event.ts';
@@ -66,6 +67,9 @@ const LAST_WALL_MS = 253_402_300_799_999;
 const COLDEST = -10_000;
 const HOTTEST = 50_000;
 const UINT32 = 0xffff_ffff;
+const LARGEST_GROUP = 99;
+/** A CBOR map of 8. */
+const CHECK_IN_MAP = 0xa8;
 /** A hundred years: whoever tells of an older calibration says this. */
 export const LONGEST_CALIBRATION_AGE_DAYS = 36_525;
 const DAY_MS = 86_400_000;
@@ -156,7 +160,32 @@ function happeningFieldsOf(event: Happening): [number, CborValue | undefined][] 
  *   beyond its bounds, `decode.unsupported` for a field that the type does not have: a newer kiosk's, to be read by a newer gateway.
  */
 export const decodeEvent = (bytes: Uint8Array): VestibuleEvent =>
-  eventOf(readMap(decodeCbor(bytes, 'event', LONGEST_EVENT_BYTES), 'event'));
+  checkInOf(bytes) ?? eventOf(readMap(decodeCbor(bytes, 'event', LONGEST_EVENT_BYTES), 'event'));
+
+/** Nearly all events are check-ins, whose fields are these. @returns `undefined` for any other, and when something is wrong with it. */
+function checkInOf(bytes: Uint8Array): VestibuleEvent | undefined {
+  if (bytes.length > LONGEST_EVENT_BYTES) return undefined;
+  const cursor = new CborCursor(bytes);
+  cursor.expectByte(CHECK_IN_MAP);
+  cursor.expectByte(KEY.type);
+  cursor.expectByte(1);
+  cursor.expectByte(KEY.wallMs);
+  const wallMs = cursor.integer(0) as EpochMillis;
+  cursor.expectByte(KEY.monotonicMs);
+  const monotonicMs = cursor.integer(0) as MonotonicMillis;
+  cursor.expectByte(KEY.bootId);
+  const bootId = cursor.bytes(16).slice() as BootId;
+  cursor.expectByte(KEY.clock);
+  const clock = CLOCKS[cursor.integer(0)];
+  cursor.expectByte(KEY.card);
+  const card = cursor.bytes(16).slice() as VisitorUuid;
+  cursor.expectByte(KEY.groupSize);
+  const groupSize = cursor.integer(1);
+  cursor.expectByte(KEY.isSigned);
+  const isSigned = cursor.boolean();
+  if (!cursor.isDone || clock === undefined || wallMs > LAST_WALL_MS || groupSize > LARGEST_GROUP) return undefined;
+  return { stamp: { wallMs, monotonicMs, bootId, clock }, type: 'check-in', card, groupSize, isSigned };
+}
 
 function eventOf(map: ReadonlyMap<number, CborValue>): VestibuleEvent {
   const fields = new Fields(map);
@@ -175,7 +204,7 @@ function eventOf(map: ReadonlyMap<number, CborValue>): VestibuleEvent {
 function decodeHappening(type: Happening['type'], fields: Fields): Happening {
   switch (type) {
     case 'check-in':
-      return { type, card: fields.card(), groupSize: fields.integer('groupSize', 1, 99), isSigned: fields.boolean('isSigned') };
+      return { type, card: fields.card(), groupSize: fields.integer('groupSize', 1, LARGEST_GROUP), isSigned: fields.boolean('isSigned') };
     case 'check-out':
     case 'notice-shown':
       return { type, card: fields.card() };

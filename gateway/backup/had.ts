@@ -2,7 +2,7 @@
 import type { KeyId, KioskId, Seq } from '../../protocol/ids.ts';
 import { type Had, MOST_KEYS, MOST_RANGES, type SeqRange } from '../../protocol/send-again.ts';
 import { type Db, translating } from '../database.ts';
-import { decodeEntries, WINDOW_SIZE } from '../seen.ts';
+import { offsetsOf, WINDOW_SIZE } from '../seen.ts';
 
 /** @param db the ledger's index. @returns of the newest 64 content keys, each with its 16 longest ranges. @throws StoreError. */
 export function hadOf(db: Db, kiosk: KioskId): Had[] {
@@ -19,7 +19,7 @@ export function hadOf(db: Db, kiosk: KioskId): Had[] {
 function collect(db: Db, epochNo: number, seqsOf: ReadonlyMap<number, number[]>): void {
   const windows = db.prepare('SELECT window, key_no AS keyNo, entries FROM seen_windows WHERE epoch_no = ?').iterate(epochNo);
   for (const { window, keyNo, entries } of windows as IterableIterator<{ window: number; keyNo: number; entries: Buffer }>)
-    for (const offset of decodeEntries(entries).keys()) seqsOf.get(keyNo)?.push(window * WINDOW_SIZE + offset);
+    for (const offset of offsetsOf(entries)) seqsOf.get(keyNo)?.push(window * WINDOW_SIZE + offset);
 }
 
 /** @returns the 16 longest, ascending. */

@@ -7,7 +7,7 @@ import type { KeyId, KioskId, Seq, VenueId } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import type { CardName } from './card-names.ts';
 
-/** Whose rows they are; one for each batch. */
+/** Whose rows they are: the same object for the same. */
 export interface CardSource {
   readonly kiosk: KioskId;
   readonly keyId: KeyId;
@@ -40,6 +40,7 @@ class Generation {
   /** The same bytes. */
   readonly #floats: Float64Array;
   readonly #sources: CardSource[] = [];
+  readonly #sourceNos = new Map<CardSource, number>();
   count = 0;
 
   /** @param slots a power of 2, twice what is to be held. */
@@ -71,14 +72,19 @@ class Generation {
 
   write(slot: number, high: number, low: number, { source, seq, atMs, uncertaintyMs }: CardSighting): void {
     if (!this.isTaken(slot)) this.count += 1;
-    // Rows of one batch follow each other.
-    if (this.#sources.at(-1) !== source) this.#sources.push(source);
     this.#words[slot * WORDS + HIGH] = high;
     this.#words[slot * WORDS + LOW] = low;
-    this.#words[slot * WORDS + SOURCE] = this.#sources.length - 1;
+    this.#words[slot * WORDS + SOURCE] = this.#sourceNo(source);
     this.#words[slot * WORDS + UNCERTAINTY] = uncertaintyMs;
     this.#floats[slot * FLOATS + AT] = atMs;
     this.#floats[slot * FLOATS + SEQ] = seq;
+  }
+
+  #sourceNo(source: CardSource): number {
+    const known = this.#sourceNos.get(source);
+    if (known !== undefined) return known;
+    this.#sourceNos.set(source, this.#sources.length);
+    return this.#sources.push(source) - 1;
   }
 
   /** Rows of many batches may be about few cards. */

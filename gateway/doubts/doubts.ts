@@ -30,6 +30,8 @@ interface Door {
   readonly visitors: Tally;
   readonly atNight: Tally;
   clock: ClockBase | undefined;
+  /** Of the batch before: of most the same. */
+  source: CardSource | undefined;
   /** Of the check-in before: to ask the calendar is slow. */
   quarter: { readonly number: number; readonly isAtNight: boolean } | undefined;
 }
@@ -55,7 +57,7 @@ export class Doubts {
     const door = this.#doorOf(kiosk.kiosk);
     const { venue } = kiosk.placement;
     const bootOf = bootNames();
-    const source = { kiosk: kiosk.kiosk, keyId: batch.keyId, venue };
+    const source = sourceOf(door, { kiosk: kiosk.kiosk, keyId: batch.keyId, venue });
     const names = this.#names.of(taken.flatMap((row) => ('event' in row && row.event.type === 'check-in' ? [row.event.card] : [])));
     let named = 0;
     const doubt = (reason: DoubtReason, seq: Seq, { kiosk, keyId, venue }: CardSource = source) =>
@@ -93,10 +95,23 @@ export class Doubts {
     const known = this.#doors.get(kiosk);
     if (known !== undefined) return known;
     const { doorWindowMs, nightWindowMs } = this.#policy;
-    const made: Door = { visitors: new Tally(doorWindowMs), atNight: new Tally(nightWindowMs), clock: undefined, quarter: undefined };
+    const made: Door = {
+      visitors: new Tally(doorWindowMs),
+      atNight: new Tally(nightWindowMs),
+      clock: undefined,
+      source: undefined,
+      quarter: undefined,
+    };
     this.#doors.set(kiosk, made);
     return made;
   }
+}
+
+function sourceOf(door: Door, source: CardSource): CardSource {
+  const last = door.source;
+  if (last !== undefined && last.venue === source.venue && Buffer.compare(last.keyId, source.keyId) === 0) return last;
+  door.source = source;
+  return source;
 }
 
 /** @returns names boots in hex, those of one batch: they are nearly always the same one. */
