@@ -10,6 +10,8 @@ export interface GatewayPaths {
   readonly registry: string;
   /** Encrypted: enrolment codes, and the certificates of kiosks. */
   readonly enrolment: string;
+  /** Room for forgetting on a full disk. */
+  readonly reserve: string;
   /** Held while a gateway runs. */
   readonly lock: string;
   /** The last state message, for `vestibule gateway status`. */
@@ -31,6 +33,7 @@ export const gatewayPaths = (directory: string): GatewayPaths => ({
   segments: join(directory, 'ledger'),
   registry: join(directory, 'registry.db'),
   enrolment: join(directory, 'enrolment.db'),
+  reserve: join(directory, 'reserve'),
   lock: join(directory, 'gateway.lock'),
   state: join(directory, 'state.json'),
   trust: join(directory, 'trust.json'),

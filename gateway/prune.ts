@@ -13,6 +13,8 @@ import { DAY_MS, type Ledger } from './ledger.ts';
  */
 const SEEN_DAYS = 60;
 const MOST_AT_ONCE = 500;
+/** Where the disk is full: what is deleted is written over, and goes through the write-ahead log page by page. */
+export const FEW_AT_ONCE = 16;
 /**
  * How far from the front what is past is looked for. A line keeps its place while it is written to: of kiosks that seldom send, and of a day
  * on which the clock was ahead, young ones lie before old ones. More than kiosks of one gateway.
@@ -30,10 +32,11 @@ export interface Pruned {
 
 /**
  * One step, in one transaction.
+ * @param most of quarantine and of the memory of what was seen, each.
  * @returns what went; when any number is not 0 there may be more.
  * @throws StoreError.
  */
-export function pruneSome(db: Db, ledger: Ledger, retentionDays: number, nowMs: EpochMillis): Pruned {
+export function pruneSome(db: Db, ledger: Ledger, retentionDays: number, nowMs: EpochMillis, most = MOST_AT_ONCE): Pruned {
   const beforeMs = (nowMs - retentionDays * DAY_MS) as EpochMillis;
   // A file is dropped whole, when its first entry is past its time: none is kept longer, and the last of a day is kept a day less.
   const past = ledger.segments.begunBefore(beforeMs, nowMs, ledger.lastPosition);
@@ -43,10 +46,10 @@ export function pruneSome(db: Db, ledger: Ledger, retentionDays: number, nowMs: 
     if (past !== undefined) ledger.segments.drop(past.nos);
     const quarantined = db
       .prepare('DELETE FROM quarantine WHERE no IN (SELECT no FROM quarantine WHERE received_at_ms < ? ORDER BY no LIMIT ?)')
-      .run(beforeMs, MOST_AT_ONCE).changes;
+      .run(beforeMs, most).changes;
     db.prepare('DELETE FROM readings WHERE received_at_ms < ?').run(beforeMs);
     db.prepare("DELETE FROM flags WHERE state <> 'pending' AND raised_at_ms < ?").run(beforeMs);
-    const forgotten = forgetSeen(db, Math.floor(nowMs / DAY_MS) - SEEN_DAYS);
+    const forgotten = forgetSeen(db, Math.floor(nowMs / DAY_MS) - SEEN_DAYS, most);
     return { entries, quarantined, forgotten, untaken };
   });
   ledger.forgetSeen();
@@ -67,13 +70,13 @@ function countUntaken(db: Db, ledger: Ledger, through: number): number {
 }
 
 /** @returns how many lines of what was seen it took: those that are past, of the oldest ones. */
-function forgetSeen(db: Db, beforeDay: number): number {
+function forgetSeen(db: Db, beforeDay: number, most: number): number {
   const dropped = db
     .prepare(
       `DELETE FROM seen_windows WHERE no IN (SELECT no FROM (SELECT no, day FROM seen_windows ORDER BY no LIMIT ?) WHERE day < ? LIMIT ?)
        RETURNING epoch_no, key_no`,
     )
-    .all(MOST_LOOKED_AT, beforeDay, MOST_AT_ONCE) as KeyOfEpoch[];
+    .all(MOST_LOOKED_AT, beforeDay, most) as KeyOfEpoch[];
   forgetUnseen(db, dropped);
   return dropped.length;
 }

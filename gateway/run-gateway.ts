@@ -8,6 +8,7 @@ import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import { GATEWAY_STATE_TOPIC } from '../protocol/topics.ts';
 import { formatTrust, type TrustDocument } from '../protocol/trust.ts';
+import type { EpochMillis } from '../protocol/units.ts';
 import { Announcer } from './announce.ts';
 import { ResendDesk } from './backup/resend-desk.ts';
 import { SecondPlace } from './backup/second-place.ts';
@@ -29,17 +30,18 @@ import { openDoor } from './open-door.ts';
 import { OperatorEvents } from './operator-events.ts';
 import { gatewayPaths } from './paths.ts';
 import { PolicyDesk } from './policy/policy-desk.ts';
-import { pruneSome } from './prune.ts';
+import { FEW_AT_ONCE, pruneSome } from './prune.ts';
 import { VenueCalendar } from './pseudonym.ts';
 import { Quarantine } from './quarantine.ts';
 import { Registry } from './registry.ts';
+import { Reserve } from './reserve.ts';
 import { LedgerEraser } from './revoke/ledger-eraser.ts';
 import { RevokeDesk } from './revoke/revoke-desk.ts';
 import { openSinks, recipientsOf } from './sinks/sinks.ts';
 import { StateBoard } from './state-board.ts';
 import { kiosksSeen, storedTroubleOf } from './stored-trouble.ts';
 import { Triage } from './triage.ts';
-import { everyHour, everySecond, pruneHourly } from './upkeep.ts';
+import { everyHour, everyMinute, everySecond, pruneHourly } from './upkeep.ts';
 import { type ProcessDoor, Watching } from './watching.ts';
 
 export interface GatewayDoors {
@@ -252,6 +254,10 @@ async function start(
   );
   opened.add(() => ingest.close());
 
+  const reserve = new Reserve(paths.reserve);
+  board.reserve(reserve.hold());
+  const prune = (nowMs: EpochMillis, isScant: boolean) =>
+    pruneSome(db, ledger, config.retentionDays, nowMs, isScant ? FEW_AT_ONCE : undefined);
   let isStateKept = true;
   const publishState = async () => {
     if (!board.hasChanged && isStateKept) return;
@@ -295,6 +301,7 @@ async function start(
 
   loops = Promise.all([
     sinks.run(stopping.signal),
+    everyMinute(() => board.reserve(reserve.hold()), clock, log, stopping.signal, 'reserve'),
     // The state apart from the rest: it must be told when the store fails.
     everySecond(publishState, clock, log, stopping.signal),
     everySecond(tick, clock, log, stopping.signal),
@@ -306,7 +313,7 @@ async function start(
     everySecond(web.tick, clock, log, stopping.signal),
     enrolment.keepOut(broker.cutOff, stopping.signal),
     everyHour(enrolment.forgetCodes, clock, log, stopping.signal, 'enrolment'),
-    pruneHourly((nowMs) => pruneSome(db, ledger, config.retentionDays, nowMs), clock, log, stopping.signal),
+    pruneHourly((nowMs) => reserve.lendTo((isScant) => prune(nowMs, isScant)), clock, log, stopping.signal),
   ]);
 
   const done = Promise.race([untilAborted(signal), bug.promise, loops]).then(

@@ -52,6 +52,8 @@ export interface GatewayState {
   /** Only those with a problem, at most 200; `kiosksWithProblems` counts all. */
   readonly kiosks: Readonly<Record<string, KioskProblems>>;
   readonly kiosksWithProblems: number;
+  /** Whether there is room to drop what is past its time when the disk is full. */
+  readonly hasReserve: boolean;
   readonly refused: readonly RefusedConnections[];
   readonly door: DoorState;
   readonly sinks: Readonly<Record<string, SinkState>>;
@@ -82,6 +84,7 @@ export class StateBoard {
   readonly #refusals: SteadyLog;
   readonly #kiosks = new Map<KioskId, Live>();
   readonly #stale = new Set<KioskId>();
+  #hasReserve = true;
   readonly #refused = new Map<string, RefusedConnections>();
   readonly #sinks = new Map<string, SinkState>();
   #policies: PolicySummary | undefined;
@@ -161,6 +164,15 @@ export class StateBoard {
     this.#hasChanged = true;
   }
 
+  get hasReserve(): boolean {
+    return this.#hasReserve;
+  }
+
+  reserve(isHeld: boolean): void {
+    if (isHeld !== this.#hasReserve) this.#hasChanged = true;
+    this.#hasReserve = isHeld;
+  }
+
   get policySummary(): PolicySummary | undefined {
     return this.#policies;
   }
@@ -220,6 +232,7 @@ export class StateBoard {
       connectedKiosks: [...this.#kiosks.values()].filter(({ isConnected }) => isConnected).length,
       kiosks: Object.fromEntries(troubled.slice(0, MOST_KIOSKS_SHOWN).map(([kiosk, live]) => [kiosk, problemsOf(live)])),
       kiosksWithProblems: troubled.length,
+      hasReserve: this.#hasReserve,
       refused: [...this.#refused.values()],
       door: this.door.state,
       sinks,

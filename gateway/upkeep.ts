@@ -8,6 +8,7 @@ import { SteadyLog } from './steady-log.ts';
 
 /** Also how late a pending flag, a revocation or a change of state may be noticed. */
 const TICK_MS = 1_000;
+const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 /** Between two steps of pruning, kiosks are served. */
 const PRUNE_PAUSE_MS = 20;
@@ -17,6 +18,10 @@ type Tick = () => void | Promise<void>;
 /** Runs `tick` every second until aborted. @param subject names it in the log. One that fails with a StoreError is tried again; a bug ends the loop with that error. */
 export const everySecond = (tick: Tick, clock: Clock, log: Log, signal: AbortSignal, subject = 'upkeep'): Promise<void> =>
   repeat(tick, TICK_MS, clock, log, signal, subject);
+
+/** As everySecond, at once and every minute. */
+export const everyMinute = (tick: Tick, clock: Clock, log: Log, signal: AbortSignal, subject: string): Promise<void> =>
+  repeat(tick, MINUTE_MS, clock, log, signal, subject);
 
 /** As everySecond, at once and every hour. */
 export const everyHour = (tick: Tick, clock: Clock, log: Log, signal: AbortSignal, subject: string): Promise<void> =>

@@ -146,7 +146,7 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
     ...(waitingSinceMs === undefined ? {} : { waitingSinceMs }),
     ...(code === undefined ? {} : { code, why: words(code).meaning }),
   }));
-  const troubles = [...sinkTroubles(sinks, words, nowMs), ...diskTroubles(disk)];
+  const troubles = [...sinkTroubles(sinks, words, nowMs), ...diskTroubles(disk, board.hasReserve)];
   const admitted = kiosks.filter(({ standing }) => standing === 'admitted');
   const acting = admitted.filter(({ tone }) => tone === 'act').length;
   const looking = kiosks.filter(({ tone }) => tone === 'look').length;
@@ -192,7 +192,15 @@ function policyOf({ policySummary: summary }: StateBoard): Pick<GatewayView, 'po
   return { policy: { confirmed, unconfirmed: Math.max(0, kiosks - confirmed - refusing), refused } };
 }
 
-function diskTroubles({ daysLeft, freeBytes }: DiskUse): Trouble[] {
+const NO_RESERVE: Trouble = {
+  tone: 'act',
+  text: 'The disk is so full that nothing can be forgotten any more.',
+  advice: 'Make room: what is past its time goes by itself then.',
+  code: 'store.disk_full',
+};
+
+function diskTroubles({ daysLeft, freeBytes }: DiskUse, hasReserve: boolean): Trouble[] {
+  if (!hasReserve) return [NO_RESERVE];
   if (daysLeft === undefined || daysLeft >= FEW_DAYS) return [];
   const text = `The disk is full in ${plural(Math.floor(daysLeft), 'day', 'days')} as things go: ${Math.floor(freeBytes / 1_048_576).toLocaleString('en')} MiB are free.`;
   return [{ tone: daysLeft < 3 ? 'act' : 'look', text, advice: 'Make room, or shorten retentionDays.', code: 'store.disk_full' }];

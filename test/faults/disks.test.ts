@@ -4,7 +4,7 @@ import t from 'tap';
 
 const namespaces = process.getuid?.() === 0 ? ['--mount'] : ['--map-root-user', '--mount'];
 
-for (const name of ['kiosk-disk', 'gateway-disk', 'core-disk'])
+for (const name of ['kiosk-disk', 'gateway-disk', 'gateway-reserve', 'core-disk'])
   t.test(name, async (t) => {
     await t.spawn('unshare', [...namespaces, process.execPath, join(import.meta.dirname, `${name}.ts`)], {}, name);
   });
