@@ -23,15 +23,24 @@ class Stream {
   }
 }
 
-function open(isAlive: () => boolean) {
-  const element = () => ({ textContent: '', className: '', dataset: {}, value: '', addEventListener() {}, focus() {}, setAttribute() {} });
+function open(isAlive: () => boolean, isDesk = false) {
+  const element = () => ({
+    hidden: false,
+    textContent: '',
+    className: '',
+    dataset: {},
+    value: '',
+    addEventListener() {},
+    focus() {},
+    setAttribute() {},
+  });
   const elements = new Map<string, ReturnType<typeof element>>();
   const get = (id: string) => {
     const found = elements.get(id) ?? element();
     elements.set(id, found);
     return found;
   };
-  get('words').textContent = JSON.stringify({ words: FEEDBACK_WORDS, offline: STORED_OFFLINE });
+  get('words').textContent = JSON.stringify({ words: FEEDBACK_WORDS, offline: STORED_OFFLINE, isDesk });
   const streams: Stream[] = [];
   const timers: { readonly afterMs: number; readonly fire: () => void }[] = [];
   const context = {
@@ -48,7 +57,13 @@ function open(isAlive: () => boolean) {
     clearTimeout: (timer: number) => timer > 0 && timers.splice(timer - 1, 1, { afterMs: -1, fire: () => {} }),
   };
   runInNewContext(script, context);
-  return { streams, timers, big: () => get('text').textContent, last: () => get('status').textContent };
+  return {
+    streams,
+    timers,
+    big: () => get('text').textContent,
+    last: () => get('status').textContent,
+    isHidden: (id: string) => get(id).hidden,
+  };
 }
 
 const WELL = { text: 'online', isStoring: true, direction: 'in' };
@@ -98,4 +113,20 @@ t.test('page: an answer gives way to what is so by then, and a store that refuse
   t.match(big(), /Not kept/, 'an answer stays to be read');
   timers.findLast(({ afterMs }) => afterMs === 5_000)?.fire();
   t.equal(big(), 'Please scan a card');
+});
+
+t.test('page: a clinic’s desk shows its own buttons, and keeps on the screen what is waited for', async (t) => {
+  const { streams, timers, big, isHidden } = open(() => true, true);
+  t.strictSame(['desk', 'door'].map(isHidden), [false, true]);
+  t.equal(big(), 'Please scan');
+  const [stream] = streams;
+  stream?.fire('feedback', { kind: 'scan-card-now', isStoredOffline: false });
+  t.equal(big(), 'Sticker read');
+  for (const { fire } of timers.filter(({ afterMs }) => afterMs === 5_000)) fire();
+  t.equal(big(), 'Sticker read');
+  stream?.fire('feedback', { kind: 'sticker-linked', isStoredOffline: false });
+  t.equal(big(), 'Linked');
+  for (const { fire } of timers.filter(({ afterMs }) => afterMs === 5_000)) fire();
+  t.equal(big(), 'Please scan');
+  t.strictSame(['desk', 'door'].map(open(() => true).isHidden), [true, false]);
 });

@@ -32,7 +32,7 @@ interface Asked {
   readonly body: string;
 }
 
-async function opened() {
+async function opened(isDesk = false) {
   const scans: string[] = [];
   const commands: FrontCommand[] = [];
   const present = { health: WELL };
@@ -41,7 +41,8 @@ async function opened() {
     onScan: (text) => scans.push(text),
     onStaff: (command) => commands.push(command),
     health: () => present.health,
-    direction: () => 'in',
+    direction: () => (isDesk ? undefined : 'in'),
+    isDesk,
   });
   const url = new URL(await page.open());
   /** By hand, because fetch does not let a test lie about Host. */
@@ -113,6 +114,15 @@ t.test('Page: a scan and a staff command that come from the page itself are take
   t.equal((await post('/staff', { command: 'undo' }, { host: `localhost:${url.port}` })).status, 204);
   t.strictSame(scans, ['VC-something', 'again']);
   t.strictSame(commands, ['undo']);
+  await page.close();
+});
+
+t.test('Page: a clinic’s desk has the buttons of results, and none of a door', async (t) => {
+  const { page, ask, post, commands } = await opened(true);
+  for (const command of ['positive', 'negative', 'void', 'cancel']) t.equal((await post('/staff', { command })).status, 204);
+  t.equal((await post('/staff', { command: 'undo' })).status, 400);
+  t.strictSame(commands, ['positive', 'negative', 'void', 'cancel']);
+  t.match((await ask('GET', '/')).body, '"isDesk":true');
   await page.close();
 });
 
