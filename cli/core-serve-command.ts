@@ -6,11 +6,13 @@ import { openCore } from '../core/core.ts';
 import { type HttpFiles, openHttpFiles } from '../core/http-files.ts';
 import { addedPeers, onePeer, openHttpIntake } from '../core/http-intake.ts';
 import { makeCoreKeys, readCoreKeys } from '../core/keys.ts';
+import { parseRestConfig, type RestConfig } from '../core/rest/config.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import { parseTrust } from '../protocol/trust.ts';
-import { dataPaths } from './data-paths.ts';
+import { dataPaths, readJsonFile } from './data-paths.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
+import { openCoreRest } from './open-rest.ts';
 import { untilStopped } from './stopping.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -26,6 +28,8 @@ interface Options {
   readonly url?: string;
   readonly certificate?: string;
   readonly key?: string;
+  readonly config?: string;
+  readonly restPort?: string;
   readonly clientPin: readonly string[];
   readonly log: Level;
   readonly data: string;
@@ -41,6 +45,8 @@ export function coreServeCommand(): Command {
     .option('--certificate <file>', 'PEM made elsewhere, with --key; left out: one of its own, known by its pin')
     .option('--key <file>', 'its key')
     .option('--client-pin <pin>', 'lets in a gateway by the key of its certificate; may be given again', collect, [])
+    .option('--config <file>', 'JSON settings: { "rest": … } (docs/operator.md lists them)')
+    .option('--rest-port <port>', 'for the REST interface of people and partners, on the loopback where --config says nothing else')
     .addOption(new Option('--log <level>', 'least level of log lines on standard error').choices(LEVELS).default('info'))
     .option('--data <dir>', 'data directory; the core is in its "core" folder', './data')
     .addHelpText('after', HELP)
@@ -48,6 +54,7 @@ export function coreServeCommand(): Command {
       const paths = dataPaths(options.data);
       const files = await openHttpFiles(join(paths.core, 'http'), deploymentIn(options.trust));
       const own = certificateOf(options);
+      const restConfig = restConfigOf(options);
       const log = openLog(options.log);
       // Another key in a lost one's place would go unnoticed: no earlier visit would be found any more.
       const keys = await (existsSync(join(paths.core, 'core.db')) ? readCoreKeys : makeCoreKeys)(paths.coreKeys);
@@ -60,17 +67,29 @@ export function coreServeCommand(): Command {
           peerOf: (shown) => first(shown) ?? added(shown),
           binding: { host: options.listen, port: portOf(options.port) },
           tls: own ?? files.tls,
+          notices: core.notices,
           log,
         });
+        const rest = await openCoreRest({ core, keys, dir: paths.core, config: restConfig, clock: systemClock, log });
         say(`core ready on port ${served.port}; the gateway's configuration:`);
         say(configurationFor(options.url ?? `https://HOST:${served.port}`, files, keys.recipient.publicKey, own === undefined));
         say(`token: ${files.tokenPath}`);
+        say(`rest: https://${restConfig.host}:${rest.port}`);
         if (!stopped.aborted) await new Promise((resolve) => stopped.addEventListener('abort', resolve, { once: true }));
+        await rest.close();
         await served.close();
       } finally {
         core.close();
       }
     });
+}
+
+function restConfigOf({ config, restPort }: Options): RestConfig {
+  const file = config === undefined ? {} : readJsonFile(config);
+  const { rest, ...others } = (typeof file === 'object' && file !== null ? file : {}) as { readonly rest?: object };
+  const unknown = Object.keys(others);
+  if (unknown.length > 0) throw new ConfigError('config.invalid', `${config}: ${unknown.join(', ')}: not known here`);
+  return parseRestConfig(restPort === undefined ? rest : { ...rest, port: portOf(restPort) });
 }
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];

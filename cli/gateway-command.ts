@@ -93,6 +93,7 @@ export function gatewayCommand(): Command {
     .option('--tls-port <port>', 'for kiosks')
     .option('--tcp-port <port>', "for operators' MQTT programs, on this machine only")
     .option('--web-port <port>', "for operators' browsers, over TLS")
+    .option('--rest-port <port>', "for the core's REST interface, over TLS")
     .addOption(new Option('--log <level>', 'least level of log lines on standard error').choices(LEVELS).default('info'))
     .addHelpText('after', RUN_HELP)
     .action(
@@ -103,6 +104,7 @@ export function gatewayCommand(): Command {
         tlsPort?: string;
         tcpPort?: string;
         webPort?: string;
+        restPort?: string;
         log: Level;
       }) => {
         const paths = dataPaths(options.data);
@@ -116,6 +118,9 @@ export function gatewayCommand(): Command {
           ...(options.tcpPort === undefined
             ? {}
             : { tcp: { ...(file.tcp as object | undefined), port: portOf('--tcp-port', options.tcpPort) } }),
+          ...(options.restPort === undefined
+            ? {}
+            : { rest: { ...(file.rest as object | undefined), port: portOf('--rest-port', options.restPort) } }),
           web: {
             ...(file.web as object | undefined),
             ...(options.webPort === undefined ? {} : { port: portOf('--web-port', options.webPort) }),
@@ -128,6 +133,7 @@ export function gatewayCommand(): Command {
         const running = await runGatewayAndCore(paths, settings, doors, stopped);
         const { tlsPort, tcpPort, webUrl } = running.gateway;
         say(`gateway ready: kiosks on TLS port ${tlsPort}, operators on ${webUrl ?? 'no page'} and MQTT 127.0.0.1:${tcpPort}`);
+        if (running.restUrl !== undefined) say(`core: ${running.restUrl}`);
         const { host, port } = running.gateway.trust.gateway;
         say(
           `kiosks are told to reach it at ${host}:${port}${host === '127.0.0.1' ? ' (this machine alone; --host names it to others)' : ''}`,

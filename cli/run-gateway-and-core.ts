@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Core, openCore } from '../core/core.ts';
 import { makeCoreKeys, readCoreKeys } from '../core/keys.ts';
+import { parseRestConfig } from '../core/rest/config.ts';
+import type { RestServer } from '../core/rest/server.ts';
 import { type GatewayConfigInput, parseGatewayConfig } from '../gateway/config.ts';
 import { gatewayPaths } from '../gateway/paths.ts';
 import { type RunningGateway, runGateway } from '../gateway/run-gateway.ts';
@@ -13,11 +15,14 @@ import type { Clock } from '../protocol/time.ts';
 import { parseTrust, type TrustDocument } from '../protocol/trust.ts';
 import { type DataPaths, gatewayIdentity } from './data-paths.ts';
 import { issuerHere } from './issuer-here.ts';
+import { openCoreRest } from './open-rest.ts';
 
 export interface GatewayAndCore {
   readonly gateway: RunningGateway;
   /** `undefined` where the configuration forwards to cores elsewhere alone. */
   readonly core: Core | undefined;
+  /** Where the core's REST interface is; `undefined` where there is no core. */
+  readonly restUrl: string | undefined;
   /** Resolves once both are closed after the signal's abort; rejects with the bug that ended the gateway. */
   readonly done: Promise<void>;
 }
@@ -34,7 +39,8 @@ export async function runGatewayAndCore(
 ): Promise<GatewayAndCore> {
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings))
     throw new ConfigError('config.invalid', 'gateway config: expected an object');
-  const given = settings as Partial<GatewayConfigInput>;
+  const { rest: restSettings, ...given } = settings as Partial<GatewayConfigInput> & { readonly rest?: unknown };
+  const restConfig = parseRestConfig(restSettings);
   const { deployment } = await gatewayIdentity(paths);
   const config = parseGatewayConfig({
     ...given,
@@ -45,16 +51,32 @@ export async function runGatewayAndCore(
   const doors = { clock, log, moreIssuers: issuerHere(paths, deployment), ...(process && { process }) };
   if (!config.sinks.some(({ kind }) => kind === 'core')) {
     const gateway = await runGateway(config, doors, signal);
-    return { gateway, core: undefined, done: gateway.done };
+    return { gateway, core: undefined, restUrl: undefined, done: gateway.done };
   }
   // Another key in a lost one's place would go unnoticed: no earlier visit would be found any more.
   const hasCore = existsSync(join(paths.core, 'core.db'));
   const keys = await (hasCore ? readCoreKeys : makeCoreKeys)(paths.coreKeys);
   const core = await openCore({ dir: paths.core, deployment, keys, clock, log, retentionDays: config.retentionDays });
+  let rest: RestServer | undefined;
   try {
-    const gateway = await runGateway(config, { ...doors, intake: core, revocations: core.holder, recipients: [keys.recipient] }, signal);
-    return { gateway, core, done: gateway.done.finally(() => core.close()) };
+    rest = await openCoreRest({ core, keys, dir: paths.core, config: restConfig, clock, log });
+    const { port, close } = rest;
+    const gateway = await runGateway(
+      config,
+      { ...doors, intake: core, notices: core.notices, revocations: core.holder, holder: core.holder, recipients: [keys.recipient] },
+      signal,
+    );
+    const end = async (): Promise<void> => {
+      try {
+        await gateway.done;
+      } finally {
+        await close();
+        core.close();
+      }
+    };
+    return { gateway, core, restUrl: `https://${restConfig.host}:${port}`, done: end() };
   } catch (error) {
+    await rest?.close();
     core.close();
     throw error;
   }

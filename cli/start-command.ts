@@ -10,7 +10,6 @@ import { openIssuer } from '../cards/issuer.ts';
 import { printSheet } from '../cards/print.ts';
 import { gatewayPaths } from '../gateway/paths.ts';
 import { Registry } from '../gateway/registry.ts';
-import type { RunningGateway } from '../gateway/run-gateway.ts';
 import { parseConfig } from '../kiosk/config.ts';
 import { openIdentity as openKioskIdentity } from '../kiosk/kiosk-identity.ts';
 import { runKiosk } from '../kiosk/run-kiosk.ts';
@@ -21,7 +20,7 @@ import { type DataPaths, dataPaths, gatewayIdentity } from './data-paths.ts';
 import { kioskDoors } from './kiosk-doors.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
 import { processDoor } from './process-door.ts';
-import { runGatewayAndCore } from './run-gateway-and-core.ts';
+import { type GatewayAndCore, runGatewayAndCore } from './run-gateway-and-core.ts';
 import { untilStopped } from './stopping.ts';
 
 /** The IANA's ports for MQTT with and without TLS; the page's is ours. */
@@ -29,6 +28,7 @@ const TLS_PORT = 8_883;
 const TCP_PORT = 1_883;
 const PAGE_PORT = 8_088;
 const WEB_PORT = 8_089;
+const REST_PORT = 8_445;
 const DWELL_MS = 2 * 3_600_000;
 const DEFAULT_DATA = './data';
 
@@ -57,12 +57,17 @@ export function startCommand(): Command {
       await admitOwnKiosk(paths, direction);
 
       const stopping = new AbortController();
-      const running = await onFreePorts([TLS_PORT, TCP_PORT, WEB_PORT], ([tls = 0, tcp = 0, web = 0]) => {
-        const ports = { tls: { host: '127.0.0.1', port: tls }, tcp: { port: tcp }, web: { port: web, isPlain: true } };
+      const running = await onFreePorts([TLS_PORT, TCP_PORT, WEB_PORT, REST_PORT], ([tls = 0, tcp = 0, web = 0, rest = 0]) => {
+        const ports = {
+          tls: { host: '127.0.0.1', port: tls },
+          tcp: { port: tcp },
+          web: { port: web, isPlain: true },
+          rest: { port: rest },
+        };
         const doors = { clock: systemClock, log, process: processDoor(log) };
         return runGatewayAndCore(paths, { publicHost: '127.0.0.1', ...ports }, doors, stopping.signal);
       });
-      const doors = kioskDoors('text', level, signal, ({ pageUrl }) => tell(paths, running.gateway, pageUrl));
+      const doors = kioskDoors('text', level, signal, ({ pageUrl }) => tell(paths, running, pageUrl));
       try {
         // Whichever ends first takes the other with it: a bug in one is not to leave half a shop running.
         const kiosk = onFreePorts([PAGE_PORT], ([port]) => {
@@ -84,7 +89,7 @@ export function startCommand(): Command {
     });
 }
 
-function tell(paths: DataPaths, { tcpPort, webUrl }: RunningGateway, pageUrl: string | undefined): void {
+function tell(paths: DataPaths, { gateway: { tcpPort, webUrl }, restUrl }: GatewayAndCore, pageUrl: string | undefined): void {
   const operator = join(paths.gateway, 'operator.txt');
   const elsewhere = paths.root === dataPaths(DEFAULT_DATA).root ? '' : ` --data '${paths.root}'`;
   say(`
@@ -96,6 +101,8 @@ Vestibule is ready. Scan a card.
   Scanners        any USB serial scanner; one that types: into this terminal, or into the page
   Dashboard       ${webUrl ?? 'off'}
                   nobody has a password yet: npm run vestibule -- operator add ann --role manager${elsewhere}
+  Core            ${restUrl ?? 'off'}
+                  its REST interface; nobody can log in before an issuer is named (docs/operator.md)
   Watch           mosquitto_sub -p ${tcpPort} -u operator -P "$(cat '${operator}')" -t 'vestibule/1/events/#' -v
   More cards      npm run vestibule -- cards --visitors 20 --out cards.pdf${elsewhere}
   Who overlapped  npm run vestibule -- core overlaps --purpose "try it out" --minutes 1${elsewhere}
