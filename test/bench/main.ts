@@ -1,6 +1,6 @@
 /**
  * Measurements: `npm run bench -- <name> [--json] [--full]`. Each is a module beside this one that exports `bench`.
- * With --json the last line is one JSON object; without, a table. What `--part` and `--profile` do in a bench its page says (docs/bench.md).
+ * With --json the last line is one JSON object; without, a table. `--part` and `--profile`: docs/measurements.md.
  */
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
