@@ -5,8 +5,9 @@
 import { DAY_MS, type Day, startOfDay } from './day.ts';
 import { type DayFile, LOOSE, SHELVES } from './day-file.ts';
 import { pickScans, type ScanColumns, type StoredScan, scanAt } from './scan-columns.ts';
-import { inStore } from './sqlite.ts';
+import { inStore, type Statement } from './sqlite.ts';
 import type { CardVisit } from './store.ts';
+import { CardTable } from './trace/card-table.ts';
 import type { Turns } from './trace/turns.ts';
 import { LONGEST_STAY_MS } from './visit.ts';
 import { bytesOf, VisitGatherer } from './visit-columns.ts';
@@ -59,6 +60,8 @@ class ColumnsMaker {
   readonly #visits = new VisitGatherer();
   readonly #byVenue = new Map<number, number[]>();
   readonly #loose = { in: [] as Uint8Array[], out: [] as Uint8Array[] };
+  readonly #insertShelf: Statement;
+  readonly #insertHall: Statement;
   #waiting: (() => void)[] = [];
   #waitingBytes = 0;
 
@@ -67,6 +70,8 @@ class ColumnsMaker {
     this.#startMs = startOfDay(day);
     this.#rule = rule;
     this.#generation = file.columns.generation + 1;
+    this.#insertShelf = file.db.prepare('INSERT INTO shelf (id, scans) VALUES (?, ?)');
+    this.#insertHall = file.db.prepare('INSERT INTO hall (generation, venue, from_ms, to_ms, visits) VALUES (?, ?, ?, ?, ?)');
     const scans = file.columns.scans + file.fresh().count;
     const wanted = Math.ceil(Math.log2(Math.max(1, scans / SCANS_A_SHELF)));
     this.#bits = Math.min(MOST_SHELF_BITS, Math.max(file.columns.shelfBits, wanted));
@@ -129,23 +134,23 @@ class ColumnsMaker {
   }
 
   #layShelf(shelf: number, from: readonly ScanColumns[], picks: [number, number][]): void {
-    const scans = picks.map((pick) => ({ pick, scan: scanAt(from[pick[0]] as ScanColumns, pick[1]) }));
-    scans.sort((a, b) => Buffer.compare(a.scan.card, b.scan.card) || a.scan.atMs - b.scan.atMs);
-    const bytes = pickScans(
-      from,
-      scans.map(({ pick }) => pick),
-    );
+    const cards = new CardTable(picks.length);
+    const byCard: [number, number][][] = [];
+    for (const pick of picks) {
+      const number = cards.number((from[pick[0]] as ScanColumns).names, pick[1] * 16);
+      const own = byCard[number];
+      if (own === undefined) byCard[number] = [pick];
+      else own.push(pick);
+    }
+    const bytes = pickScans(from, byCard.flat());
     const id = this.#generation * SHELVES + shelf;
-    this.#later(bytes.length, () => this.#file.db.prepare('INSERT INTO shelf (id, scans) VALUES (?, ?)').run(id, bytes));
-    for (let first = 0; first < scans.length; ) {
-      let end = first + 1;
-      const { card } = (scans[first] as { scan: StoredScan }).scan;
-      while (end < scans.length && Buffer.compare((scans[end] as { scan: StoredScan }).scan.card, card) === 0) end += 1;
+    this.#later(bytes.length, () => this.#insertShelf.run(id, bytes));
+    for (const [number, own] of byCard.entries()) {
+      const card = cards.name(number);
       this.#layVisits(
         card,
-        scans.slice(first, end).map(({ scan }) => scan),
+        own.map(([place, index]) => scanAt(from[place] as ScanColumns, index, card)),
       );
-      first = end;
     }
   }
 
@@ -175,8 +180,7 @@ class ColumnsMaker {
         const bytes = bytesOf(columns);
         const fromMs = columns.baseMs + (columns.fromMs[0] as number);
         const toMs = columns.baseMs + columns.toMs.reduce((latest, one) => Math.max(latest, one), Number.NEGATIVE_INFINITY);
-        const insert = 'INSERT INTO hall (generation, venue, from_ms, to_ms, visits) VALUES (?, ?, ?, ?, ?)';
-        this.#later(bytes.length, () => this.#file.db.prepare(insert).run(this.#generation, venue, fromMs, toMs, bytes));
+        this.#later(bytes.length, () => this.#insertHall.run(this.#generation, venue, fromMs, toMs, bytes));
       }
     }
   }

@@ -1,10 +1,10 @@
 /** One day's encrypted file: the scans of that day, and which readings were taken (never what they read). */
 import type { Day } from './day.ts';
 import { DAY_SCHEMA } from './day-schema.ts';
-import { FreshScans, scansIn } from './fresh-scans.ts';
+import { FreshScans } from './fresh-scans.ts';
 import type { RowNumber } from './notes.ts';
 import { type CardPseudonym, nameText } from './pseudonym.ts';
-import { isCardAt, KINDS, pickScans, readScans, type ScanColumns, type StoredScan, writeScans } from './scan-columns.ts';
+import { isCardAt, KINDS, pickScans, readScans, type ScanColumns, type StoredScan, scansOfCard, writeScans } from './scan-columns.ts';
 import { type Db, emptyLog, inStore, openEncrypted, type Statement, widenCache } from './sqlite.ts';
 import { bytesOf, readVisits, withoutCard } from './visit-columns.ts';
 
@@ -23,12 +23,23 @@ export interface ColumnsState {
   readonly shelfBits: number;
   /** Scans in them. */
   readonly scans: number;
+  /** No scan of the day, in them or not, is less sure. */
+  readonly mostUnsureMs: number;
+  /** Of no scan of the day did the air linger for longer. */
+  readonly mostLingeringMs: number;
+}
+
+/** A part of a venue's columns: from the earliest possible start to the latest possible end of its visits. */
+export interface Hall {
+  readonly id: number;
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 /** The statements that read, by name; a test asks SQLite how it would run each. */
 export const DAY_QUERIES = {
   shelf: 'SELECT scans FROM shelf WHERE id = ?',
-  halls: 'SELECT id FROM hall WHERE generation = ? AND venue = ? AND from_ms <= ? AND to_ms >= ?',
+  halls: 'SELECT id, from_ms AS fromMs, to_ms AS toMs FROM hall WHERE generation = ? AND venue = ? ORDER BY from_ms',
   hall: 'SELECT visits FROM hall WHERE id = ?',
   runsAfter: 'SELECT id, scans FROM run WHERE id > ? ORDER BY id',
   placeBefore: 'SELECT first_seq, last_seq, prefixes FROM place WHERE stream = ? AND first_seq <= ? ORDER BY first_seq DESC LIMIT 1',
@@ -67,7 +78,7 @@ export class DayFile {
     const prepare = (sql: string): Statement => inStore(this.subject, () => this.db.prepare(sql));
     this.#queries = {
       shelf: prepare(DAY_QUERIES.shelf).pluck(),
-      halls: prepare(DAY_QUERIES.halls).pluck(),
+      halls: prepare(DAY_QUERIES.halls),
       hall: prepare(DAY_QUERIES.hall).pluck(),
       runsAfter: prepare(DAY_QUERIES.runsAfter),
       placeBefore: prepare(DAY_QUERIES.placeBefore),
@@ -127,6 +138,7 @@ export class DayFile {
         const counts = [0, 0, 0];
         for (const { kind } of kept) counts[KINDS.indexOf(kind)] = (counts[KINDS.indexOf(kind)] ?? 0) + 1;
         this.#count(counts);
+        this.#reachFarther(kept);
       })(),
     );
     this.#isFreshKnown = false;
@@ -168,7 +180,7 @@ export class DayFile {
   }
 
   /** Check-ins and check-outs of a card, each once, whatever was said of them; in no order. */
-  scansOf(card: Uint8Array): StoredScan[] {
+  scansOf(card: CardPseudonym): StoredScan[] {
     return this.#rowsOf(card).filter(({ kind }) => kind !== 'reading');
   }
 
@@ -188,9 +200,9 @@ export class DayFile {
     return (((names[at] ?? 0) << 8) | (names[at + 1] ?? 0)) >>> (16 - this.#state.shelfBits);
   }
 
-  /** @returns which parts of a venue's columns may have visits that touch a span, both ends included. */
-  hallsOf(venue: number, fromMs: number, toMs: number): number[] {
-    return inStore(this.subject, () => this.#queries.halls.all(this.#state.generation, venue, toMs, fromMs) as number[]);
+  /** @returns the parts of a venue's columns. */
+  hallsOf(venue: number): Hall[] {
+    return inStore(this.subject, () => this.#queries.halls.all(this.#state.generation, venue) as Hall[]);
   }
 
   /** @returns one part of them as it lies in the file; `undefined` when it was made anew meanwhile. */
@@ -263,9 +275,13 @@ export class DayFile {
     inStore(this.subject, () => this.db.close());
   }
 
-  #rowsOf(card: Uint8Array): StoredScan[] {
-    const shelf = this.#state.generation === 0 ? undefined : this.shelf(this.shelfOf(card));
-    return [...(shelf === undefined ? [] : scansIn(shelf, card)), ...this.fresh().scansOf(card)];
+  #rowsOf(card: CardPseudonym): StoredScan[] {
+    const fresh = this.fresh().scansOf(card);
+    const { generation } = this.#state;
+    if (generation === 0) return fresh;
+    const id = generation * SHELVES + this.shelfOf(card);
+    const shelf = inStore(this.subject, () => this.#queries.shelf.get(id) as Uint8Array | undefined);
+    return shelf === undefined ? fresh : [...scansOfCard(shelf, card), ...fresh];
   }
 
   #placeOf({ stream, seq }: RowNumber): Place | undefined {
@@ -330,11 +346,22 @@ export class DayFile {
   }
 
   #takeOutOfHalls(card: CardPseudonym, venue: number): void {
-    for (const id of this.hallsOf(venue, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)) {
+    for (const { id } of this.hallsOf(venue)) {
       const columns = readVisits(this.hall(id) ?? new Uint8Array(0), 0);
       const left = withoutCard(columns, card);
       if (left !== columns) this.db.prepare('UPDATE hall SET visits = ? WHERE id = ?').run(bytesOf(left), id);
     }
+  }
+
+  #reachFarther(rows: readonly StoredScan[]): void {
+    let { mostUnsureMs, mostLingeringMs } = this.#state;
+    for (const { uncertaintyMs, lingeringMs } of rows) {
+      mostUnsureMs = Math.max(mostUnsureMs, uncertaintyMs);
+      mostLingeringMs = Math.max(mostLingeringMs, lingeringMs);
+    }
+    if (mostUnsureMs === this.#state.mostUnsureMs && mostLingeringMs === this.#state.mostLingeringMs) return;
+    this.db.prepare('UPDATE columns SET most_unsure_ms = ?, most_lingering_ms = ?').run(mostUnsureMs, mostLingeringMs);
+    this.#state = { ...this.#state, mostUnsureMs, mostLingeringMs };
   }
 
   #count(counts: readonly number[]): void {
@@ -343,7 +370,8 @@ export class DayFile {
   }
 
   #readState(): ColumnsState {
-    const sql = 'SELECT generation, shelf_bits AS shelfBits, scans FROM columns';
+    const sql =
+      'SELECT generation, shelf_bits AS shelfBits, scans, most_unsure_ms AS mostUnsureMs, most_lingering_ms AS mostLingeringMs FROM columns';
     return inStore(this.subject, () => this.db.prepare(sql).get() as ColumnsState);
   }
 

@@ -88,4 +88,9 @@ export const DAY_SCHEMA = [
   CREATE TABLE total (kind INTEGER PRIMARY KEY, scans INTEGER NOT NULL) STRICT;
   INSERT INTO total VALUES (0, 0), (1, 0), (2, 0);
   `,
+  `
+  -- No scan of the day is less sure, and no venue's air lingered for longer: how far from the day its visits can reach.
+  ALTER TABLE columns ADD COLUMN most_unsure_ms INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE columns ADD COLUMN most_lingering_ms INTEGER NOT NULL DEFAULT 0;
+  `,
 ] as const;

@@ -7,7 +7,7 @@ import type { VenueId } from '../protocol/ids.ts';
 import { linkedScans } from './card-scans.ts';
 import { DAY_MS, type Day, dayOf, startOfDay } from './day.ts';
 import type { DayVisit, VisitRule } from './day-columns.ts';
-import type { DayFile, StoredScan } from './day-file.ts';
+import type { DayFile, Hall, StoredScan } from './day-file.ts';
 import { DayOverlay, type OverlaidVisit } from './day-overlay.ts';
 import type { DayStore } from './day-store.ts';
 import { LruMap } from './lru-map.ts';
@@ -55,6 +55,11 @@ export class VisitMemory {
 
 type RowScan = Scan & RowNumber & { readonly venueNumber: number };
 
+interface HeldDay {
+  readonly day: Day;
+  readonly startMs: number;
+}
+
 /** Answers one question: each day that can not be read is told of once. */
 export class DayVisits implements VisitStore {
   readonly #sources: VisitSources;
@@ -64,14 +69,25 @@ export class DayVisits implements VisitStore {
   readonly #refreshed = new Set<DayFile>();
   readonly #looked = new Map<Day, number | undefined>();
   readonly #venues = new Map<VenueId, number | undefined>();
-  readonly #heldDays: readonly Day[];
+  readonly #sourceTexts = new Map<number, string>();
+  readonly #venueIds = new Map<number, VenueId>();
+  readonly #files = new Map<Day, DayFile>();
+  readonly #hallsAt = new Map<Day, { epoch: number; readonly byVenue: Map<number, readonly Hall[]> }>();
+  readonly #held: readonly HeldDay[];
+  #mostLingeringMs: number | undefined;
 
   constructor(sources: VisitSources, look: VisitLook, memory = new VisitMemory()) {
     this.#sources = sources;
     this.#look = look;
     this.#memory = memory;
-    this.#heldDays = sources.days.days().filter((day) => day >= look.firstDay);
-    for (const day of memory.overlays.keys()) if (!this.#heldDays.includes(day)) memory.overlays.delete(day);
+    const days = sources.days.days().filter((day) => day >= look.firstDay);
+    this.#held = days.map((day) => ({ day, startMs: startOfDay(day) }));
+    for (const day of memory.overlays.keys()) if (!days.includes(day)) memory.overlays.delete(day);
+  }
+
+  get mostLingeringMs(): number {
+    this.#mostLingeringMs ??= this.#held.reduce((most, { day }) => Math.max(most, this.#find(day)?.columns.mostLingeringMs ?? 0), 0);
+    return this.#mostLingeringMs;
   }
 
   async makeReady(span: Span, turns: Turns): Promise<() => void> {
@@ -112,7 +128,7 @@ export class DayVisits implements VisitStore {
       if (overlay.waiting > 0) overlay.tell(this.#visitsOn, () => false);
       const { cards } = overlay;
       const isNone = cards.size === 0;
-      for (const columns of this.#readDay(day, () => this.#halls(file, day, number, span)) ?? [])
+      for (const columns of this.#readDay(day, () => this.#halls(file, { day, startMs: startOfDay(day) }, number, span)) ?? [])
         blocks.push({ columns, isElsewhere: isNone ? never : (index) => cards.find(columns.names, index * 16) >= 0 });
       // A visit has a scan on each day that it reaches over: of those that began before, the first day looked at has all.
       for (const columns of overlay.columnsAt(venue, nth === 0)) blocks.push({ columns, isElsewhere: never });
@@ -129,24 +145,47 @@ export class DayVisits implements VisitStore {
     };
   }
 
-  /** Held days whose scans can be of a visit that touches a span. */
-  #daysFor({ fromMs, toMs }: Span): Day[] {
-    const first = fromMs - MOST_UNCERTAINTY_MS - LONGEST_STAY_MS;
-    const last = toMs + MOST_UNCERTAINTY_MS;
-    return this.#heldDays.filter((day) => startOfDay(day) <= last && startOfDay(day) + DAY_MS > first);
+  /** Held days whose scans can be of a visit that touches a span, and those between them. */
+  #daysFor({ fromMs, toMs }: Span): readonly Day[] {
+    const near = this.#held.filter(({ startMs }) => {
+      const widestMs = MOST_UNCERTAINTY_MS;
+      return startMs - widestMs <= toMs && startMs + DAY_MS + LONGEST_STAY_MS + widestMs > fromMs;
+    });
+    const isNear = ({ day, startMs }: HeldDay): boolean => {
+      const unsureMs = this.#find(day)?.columns.mostUnsureMs ?? 0;
+      return startMs - unsureMs <= toMs && startMs + DAY_MS + LONGEST_STAY_MS + unsureMs > fromMs;
+    };
+    const first = near.findIndex(isNear);
+    return first < 0 ? [] : near.slice(first, near.findLastIndex(isNear) + 1).map(({ day }) => day);
   }
 
-  #halls(file: DayFile, day: Day, venue: number, { fromMs, toMs }: Span): VisitColumns[] {
-    return file.hallsOf(venue, fromMs, toMs).flatMap((id) => {
-      const name = `${day}/${file.epoch}/${id}`;
-      const known = this.#memory.halls.get(name);
-      if (known !== undefined) return known;
-      const bytes = file.hall(id);
-      if (bytes === undefined) return [];
-      const columns = readVisits(bytes, startOfDay(day));
-      this.#memory.halls.set(name, columns);
-      return columns;
-    });
+  #halls(file: DayFile, { day, startMs }: HeldDay, venue: number, { fromMs, toMs }: Span): VisitColumns[] {
+    const known = this.#hallsAt.get(day) ?? { epoch: file.epoch, byVenue: new Map<number, readonly Hall[]>() };
+    if (known.epoch !== file.epoch) known.byVenue.clear();
+    known.epoch = file.epoch;
+    this.#hallsAt.set(day, known);
+    let halls = known.byVenue.get(venue);
+    if (halls === undefined) {
+      halls = file.hallsOf(venue);
+      known.byVenue.set(venue, halls);
+    }
+    const columns: VisitColumns[] = [];
+    for (const hall of halls) {
+      if (hall.fromMs > toMs || hall.toMs < fromMs) continue;
+      const read = this.#readHall(file, `${day}/${file.epoch}/${hall.id}`, hall.id, startMs);
+      if (read !== undefined) columns.push(read);
+    }
+    return columns;
+  }
+
+  #readHall(file: DayFile, name: string, id: number, startMs: number): VisitColumns | undefined {
+    const known = this.#memory.halls.get(name);
+    if (known !== undefined) return known;
+    const bytes = file.hall(id);
+    if (bytes === undefined) return undefined;
+    const columns = readVisits(bytes, startMs);
+    this.#memory.halls.set(name, columns);
+    return columns;
   }
 
   /** As it is when it is first asked for: what comes later is for the next question, so that one that takes long comes to an end. */
@@ -182,8 +221,9 @@ export class DayVisits implements VisitStore {
     const { streams, notes } = this.#sources;
     const { kind, stream, seq, atMs, uncertaintyMs, dwellMs, lingeringMs, groupSize } = scan;
     if (kind === 'reading') return [];
-    const venue = this.#sources.streams.venue(scan.venue);
-    const at = { kind, source: streams.source(stream), stream, seq, venue, venueNumber: scan.venue, atMs };
+    const venue = remembered(this.#venueIds, scan.venue, () => streams.venue(scan.venue));
+    const source = remembered(this.#sourceTexts, stream, () => streams.source(stream));
+    const at = { kind, source, stream, seq, venue, venueNumber: scan.venue, atMs };
     return [{ ...at, uncertaintyMs, dwellMs, lingeringMs, groupSize, isDoubtful: notes.isDoubted(scan) }];
   }
 
@@ -194,12 +234,15 @@ export class DayVisits implements VisitStore {
 
   #find(day: Day): DayFile | undefined {
     if (day < this.#look.firstDay) return undefined;
+    const known = this.#files.get(day);
+    if (known?.isOpen === true) return known;
     return this.#readDay(day, () => {
       const file = this.#sources.days.find(day);
       if (file !== undefined && !this.#refreshed.has(file)) {
         file.refresh();
         this.#refreshed.add(file);
       }
+      if (file !== undefined) this.#files.set(day, file);
       return file;
     });
   }
@@ -216,6 +259,14 @@ export class DayVisits implements VisitStore {
       return undefined;
     }
   }
+}
+
+function remembered<Key, Value>(known: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const held = known.get(key);
+  if (held !== undefined) return held;
+  const made = make();
+  known.set(key, made);
+  return made;
 }
 
 const never = (): boolean => false;

@@ -1,6 +1,7 @@
 /** The scans of a day that lie in its file as they came, in memory by card: those that came since its columns were made. */
 
-import { isCardAt, type ScanColumns, type StoredScan, scanAt } from './scan-columns.ts';
+import type { CardPseudonym } from './pseudonym.ts';
+import { type ScanColumns, type StoredScan, scanAt } from './scan-columns.ts';
 import { CardTable } from './trace/card-table.ts';
 
 export interface FreshRun {
@@ -40,18 +41,13 @@ export class FreshScans {
   }
 
   scansOf(card: Uint8Array): StoredScan[] {
-    return this.picksOf(this.cards.find(card, 0)).map(([run, index]) => scanAt(this.runs[run] as ScanColumns, index));
+    return this.picksOf(this.cards.find(card, 0)).map(([run, index]) =>
+      scanAt(this.runs[run] as ScanColumns, index, card as CardPseudonym),
+    );
   }
 
   /** @param number of `cards`; of one that is not there, none. */
   picksOf(number: number): readonly Pick[] {
     return this.#picks[number] ?? [];
   }
-}
-
-/** @returns the scans of a card in columns that hold those of others, too. */
-export function scansIn(columns: ScanColumns, card: Uint8Array): StoredScan[] {
-  const scans: StoredScan[] = [];
-  for (let index = 0; index < columns.count; index++) if (isCardAt(columns, index, card)) scans.push(scanAt(columns, index));
-  return scans;
 }

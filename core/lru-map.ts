@@ -3,6 +3,8 @@ export class LruMap<Key, Value> {
   readonly #entries = new Map<Key, Value>();
   readonly #most: number;
   readonly #onDrop: (value: Value) => void;
+  /** What was used last, which is where it should be. */
+  #last: { readonly key: Key; readonly value: Value } | undefined;
 
   /** @param most entries held, 1 or more. @param onDrop is called with each value that is let go of, also by `delete` and `clear`. */
   constructor(most: number, onDrop: (value: Value) => void = () => {}) {
@@ -15,14 +17,17 @@ export class LruMap<Key, Value> {
   }
 
   get(key: Key): Value | undefined {
+    if (this.#last?.key === key) return this.#last.value;
     const value = this.#entries.get(key);
     if (value === undefined) return undefined;
     this.#entries.delete(key);
     this.#entries.set(key, value);
+    this.#last = { key, value };
     return value;
   }
 
   set(key: Key, value: Value): void {
+    this.#last = undefined;
     this.#entries.delete(key);
     this.#entries.set(key, value);
     if (this.#entries.size <= this.#most) return;
@@ -40,6 +45,7 @@ export class LruMap<Key, Value> {
   }
 
   delete(key: Key): void {
+    this.#last = undefined;
     const value = this.#entries.get(key);
     if (value === undefined) return;
     this.#entries.delete(key);

@@ -40,6 +40,8 @@ export interface ScanColumns {
 }
 
 const SCAN_BYTES = 54;
+/** Where names begin, by the number of scans. */
+const NAMES_AT = 38;
 const MOST_U32 = 2 ** 32 - 1;
 
 /** @param bytes of whole scans, to be read and written through the columns. */
@@ -108,11 +110,28 @@ export function pickScans(from: readonly ScanColumns[], picks: readonly (readonl
   return new Uint8Array(bytes);
 }
 
-export function scanAt(columns: ScanColumns, index: number): StoredScan {
+/** @returns the scans of one card among those of others. Of most of them no more is read than a byte or two of the name. */
+export function scansOfCard(bytes: Uint8Array, card: CardPseudonym): StoredScan[] {
+  const count = bytes.length / SCAN_BYTES;
+  const names = count * NAMES_AT;
+  let columns: ScanColumns | undefined;
+  const scans: StoredScan[] = [];
+  for (let index = 0; index < count; index++) {
+    const at = names + index * 16;
+    // The first bytes are what brought them together.
+    if (bytes[at + 15] !== card[15] || bytes[at + 14] !== card[14] || bytes[at + 2] !== card[2]) continue;
+    columns ??= readScans(bytes);
+    if (isCardAt(columns, index, card)) scans.push(scanAt(columns, index, card));
+  }
+  return scans;
+}
+
+/** @param card whose scan it is. */
+export function scanAt(columns: ScanColumns, index: number, card: CardPseudonym): StoredScan {
   return {
     stream: columns.streams[index] as number,
     seq: columns.seqs[index] as number,
-    card: columns.names.slice(index * 16, index * 16 + 16) as CardPseudonym,
+    card,
     venue: columns.venues[index] as number,
     kind: KINDS[columns.kinds[index] as number] ?? 'reading',
     atMs: columns.atMs[index] as number,

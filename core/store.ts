@@ -45,6 +45,8 @@ export interface VisitBlock {
 }
 
 export interface VisitStore {
+  /** After no visit in it does the air linger for longer. */
+  readonly mostLingeringMs: number;
   /**
    * Makes looks at a span quick: call before some of them, and what it gives behind the last. Others have their turn meanwhile.
    * @throws StoreError; the reason of the signal that `turns` was given, when it is aborted.

@@ -1,6 +1,6 @@
 /** Who met somebody at a visit: a pass over the columns of that venue. The inner loop of every trace. */
 import type { CardVisit, VisitBlock, VisitStore } from '../store.ts';
-import { LONGEST_LINGERING_MS, type Span } from '../visit.ts';
+import type { Span } from '../visit.ts';
 
 /** A visit as it can infect others, or be infected. */
 export interface Sought {
@@ -29,7 +29,7 @@ export function eachMet(store: VisitStore, sought: Sought, onMet: OnMet): number
   const toMs = Math.min(sought.span.toMs, nowMs);
   if (toMs - fromMs < minimumMs || toMs < window.fromMs || fromMs > window.toMs) return 0;
   let lookedAt = 0;
-  const widestMs = isBackward ? LONGEST_LINGERING_MS : 0;
+  const widestMs = isBackward ? store.mostLingeringMs : 0;
   for (const block of store.visitsAt(visit.venue, { fromMs: fromMs - widestMs, toMs })) {
     const { columns } = block;
     const { baseMs, count, longestMs } = columns;

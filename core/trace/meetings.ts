@@ -2,6 +2,7 @@
 import type { RowNumber } from '../notes.ts';
 import type { CardPseudonym } from '../pseudonym.ts';
 import type { VisitBlock } from '../store.ts';
+import type { Span } from '../visit.ts';
 import { isCertain, type Sought } from './encounters.ts';
 import type { Meeting } from './trace.ts';
 
@@ -32,18 +33,31 @@ export function weightier(a: Way, b: Way): boolean {
   if (one.fromMs !== other.fromMs) return one.fromMs < other.fromMs;
   const byName = Buffer.compare(a.between, b.between);
   if (byName !== 0) return byName < 0;
-  if (one.sought.visit.venue !== other.sought.visit.venue) return one.sought.visit.venue < other.sought.visit.venue;
-  return startOf(one) < startOf(other);
+  return comesFirst(one, other);
 }
-
-const startOf = ({ block: { columns }, index }: Met): number => (columns.fromMs[index] ?? 0) + columns.baseMs;
 
 /** Whether this is the meeting at which a card between met the case first. */
 export function isEarlier(met: Met, other: Met | undefined): boolean {
   if (other === undefined || met.fromMs !== other.fromMs) return other === undefined || met.fromMs < other.fromMs;
   if (met.toMs !== other.toMs) return met.toMs > other.toMs;
-  return met.sought.visit.venue < other.sought.visit.venue;
+  return comesFirst(met, other);
 }
+
+/** Of two meetings that weigh the same, one that is always the same: unsure clocks can make two visits of one card look alike. */
+function comesFirst(one: Met, other: Met): boolean {
+  const [{ visit }, { visit: others }] = [one.sought, other.sought];
+  if (visit.venue !== others.venue) return visit.venue < others.venue;
+  const [own, their] = [spanOf(one), spanOf(other)];
+  const byTime = visit.possible.fromMs - others.possible.fromMs || visit.possible.toMs - others.possible.toMs || own.fromMs - their.fromMs;
+  return (byTime || own.toMs - their.toMs || groupOf(other) - groupOf(one)) < 0;
+}
+
+const spanOf = ({ block: { columns }, index }: Met): Span => ({
+  fromMs: (columns.fromMs[index] ?? 0) + columns.baseMs,
+  toMs: (columns.toMs[index] ?? 0) + columns.baseMs,
+});
+
+const groupOf = ({ block, index }: Met): number => block.columns.groupSizes[index] ?? 1;
 
 const isDoubtful = ({ sought, block, index }: Met): boolean => sought.visit.isDoubtful || block.columns.doubts[index] === 1;
 
@@ -56,7 +70,7 @@ export function meetingOf(met: Met, minimumMs: number): Meeting {
     overlapMs: toMs - fromMs,
     isCertain: isCertain({ ...sought, minimumMs }, block, index),
     isDoubtful: isDoubtful(met),
-    groupSize: block.columns.groupSizes[index] ?? 1,
+    groupSize: groupOf(met),
     rows: rowsOf(met),
   };
 }

@@ -3,7 +3,7 @@
  * are in docs/tracing.md.
  */
 import type { CardVisit, VisitStore } from '../store.ts';
-import { LONGEST_LINGERING_MS, type Span } from '../visit.ts';
+import type { Span } from '../visit.ts';
 import { CardTable } from './card-table.ts';
 import { eachMet, isCertain, type Sought } from './encounters.ts';
 import { isEarlier, type Met, meetingOf, weightier } from './meetings.ts';
@@ -14,6 +14,8 @@ export interface TraceQuestion extends TracedCase {
   /** When it is asked. */
   readonly nowMs: number;
   readonly policy: TracePolicy;
+  /** 1 for the first order alone; 2 when not given. */
+  readonly mostOrder?: 1 | 2;
 }
 
 export interface Traced {
@@ -39,7 +41,7 @@ interface Second {
 /** @throws StoreError; the reason of the signal that `turns` was given, when it is aborted. */
 export async function trace(store: VisitStore, question: TraceQuestion, turns: Turns): Promise<Traced> {
   const { anchorMs, nowMs, policy } = question;
-  const done = await store.makeReady(reach({ fromMs: anchorMs - policy.farWindowMs, toMs: Math.min(anchorMs, nowMs) }), turns);
+  const done = await store.makeReady(reach(store, { fromMs: anchorMs - policy.farWindowMs, toMs: Math.min(anchorMs, nowMs) }), turns);
   try {
     return await traceReady(store, question, turns);
   } finally {
@@ -48,7 +50,7 @@ export async function trace(store: VisitStore, question: TraceQuestion, turns: T
 }
 
 async function traceReady(store: VisitStore, question: TraceQuestion, turns: Turns): Promise<Traced> {
-  const { card, nowMs, policy } = question;
+  const { card, nowMs, policy, mostOrder = 2 } = question;
   const anchorMs = Math.min(question.anchorMs, nowMs);
   const high: Span = { fromMs: anchorMs - policy.highWindowMs, toMs: anchorMs };
   const far: Span = { fromMs: anchorMs - policy.farWindowMs, toMs: anchorMs };
@@ -58,7 +60,7 @@ async function traceReady(store: VisitStore, question: TraceQuestion, turns: Tur
   let lookedAt = 0;
 
   const shortestMs = Math.min(policy.minimumOverlapMs, policy.mediumMinimumOverlapMs);
-  for (const visit of store.visitsOf(card, reach(far))) {
+  for (const visit of store.visitsOf(card, reach(store, far))) {
     if (turns.isOver) await turns.next();
     const sought = infectorOf(visit, nowMs, shortestMs, far);
     lookedAt += eachMet(store, sought, (block, index, fromMs, toMs) => {
@@ -81,12 +83,12 @@ async function traceReady(store: VisitStore, question: TraceQuestion, turns: Tur
 
   const seconds = new Map<number, Second>();
   const known = cards.size;
-  for (let number = 1; number < known; number++) {
+  for (let number = 1; number < known && mostOrder > 1; number++) {
     const between = firsts[number]?.between;
     if (between === undefined) continue;
     // Before they met the case they could hand nothing on.
     const window: Span = { fromMs: Math.max(high.fromMs, between.fromMs + 1), toMs: high.toMs };
-    for (const visit of store.visitsOf(cards.name(number), reach(window))) {
+    for (const visit of store.visitsOf(cards.name(number), reach(store, window))) {
       if (turns.isOver) await turns.next();
       const sought = infectorOf(visit, nowMs, policy.mediumMinimumOverlapMs, window);
       lookedAt += eachMet(store, sought, (block, index, fromMs, toMs) => {
@@ -150,7 +152,7 @@ export async function backwardClusters(
   const { card, nowMs, policy, isCase } = question;
   const anchorMs = Math.min(question.anchorMs, nowMs);
   const window: Span = { fromMs: anchorMs - policy.backwardWindowMs, toMs: anchorMs };
-  const done = await store.makeReady(reach(window), turns);
+  const done = await store.makeReady(reach(store, window), turns);
   try {
     const own = new CardTable();
     own.number(card, 0);
@@ -176,7 +178,7 @@ export async function backwardClusters(
 }
 
 /** A visit whose meetings can touch `window` touches this: the air may linger after it. */
-const reach = ({ fromMs, toMs }: Span): Span => ({ fromMs: fromMs - LONGEST_LINGERING_MS, toMs });
+const reach = ({ mostLingeringMs }: VisitStore, { fromMs, toMs }: Span): Span => ({ fromMs: fromMs - mostLingeringMs, toMs });
 
 function infectorOf(visit: CardVisit, nowMs: number, minimumMs: number, window: Span): Sought {
   const { possible, certain, lingeringMs } = visit;

@@ -109,7 +109,7 @@ t.test('overlaps: every look into a day uses an index', async (t) => {
   const file = town.days.find('2026-11-20' as Day)!;
   const plans = {
     shelf: 'INTEGER PRIMARY KEY (rowid=?)',
-    halls: 'COVERING INDEX hall_by_venue (generation=? AND venue=? AND from_ms<?)',
+    halls: 'COVERING INDEX hall_by_venue (generation=? AND venue=?)',
     hall: 'INTEGER PRIMARY KEY (rowid=?)',
     runsAfter: 'INTEGER PRIMARY KEY (rowid>?)',
     placeBefore: 'PRIMARY KEY (stream=? AND first_seq<?)',

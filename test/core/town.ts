@@ -94,9 +94,13 @@ export class Town {
   }
 
   keep(rows: readonly TownRow[], now: { readonly firstDay: Day; readonly nowMs: number }): void {
-    const events = rows.map((row) => placedRow(row, now.nowMs));
-    const opened: Opened = { events, setAside: [] };
-    this.#keeper.keep([opened], { ...now, noteTaken: () => {} });
+    this.keepPlaced([rows.map((row) => placedRow(row, now.nowMs))], now);
+  }
+
+  /** @param batches the rows of each opened entry. */
+  keepPlaced(batches: readonly (readonly PlacedEvent[])[], now: { readonly firstDay: Day; readonly nowMs: number }): void {
+    const opened = batches.map((events): Opened => ({ events, setAside: [] }));
+    this.#keeper.keep(opened, { ...now, noteTaken: () => {} });
   }
 
   /** Lets triage doubt rows, come or not. */

@@ -52,7 +52,7 @@ export const anyWorld = fc.record({
   undos: fc.array(fc.nat(), { maxLength: 4 }),
   doubts: fc.array(fc.nat(), { maxLength: 3 }),
   order: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 80, maxLength: 80 }),
-  chunk: fc.constantFrom(3, 10, 70),
+  chunk: fc.constantFrom(12, 40, 70),
   anchorQuarter: fc.integer({ min: 4 * 96 - 4, max: QUARTERS + 96 }),
   laterMs: fc.constantFrom(0, 15 * MINUTE, DAY),
   minimumOverlapMs: fc.constantFrom(1, 15 * MINUTE, 60 * MINUTE),

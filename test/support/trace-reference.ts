@@ -138,6 +138,21 @@ function meeting(i: ReferenceVisit, j: ReferenceVisit, minimum: number, now: num
   };
 }
 
+interface Pair {
+  readonly met: ReferenceMeeting;
+  readonly i: ReferenceVisit;
+  readonly j: ReferenceVisit;
+}
+
+/** Section 4, "the first". */
+function byFirst(a: Pair, b: Pair): number {
+  if (a.met.venue !== b.met.venue) return a.met.venue < b.met.venue ? -1 : 1;
+  const numbers = ({ met, i, j }: Pair) => [...i.possible, ...j.possible, -met.group];
+  const [one, other] = [numbers(a), numbers(b)];
+  for (const [at, number] of one.entries()) if (number !== other[at]) return number - other[at]!;
+  return 0;
+}
+
 type Window = readonly [from: number, to: number];
 const touches = (met: ReferenceMeeting, [a, b]: Window): boolean => met.from <= b && met.to >= a;
 
@@ -153,7 +168,7 @@ export function referenceTrace(world: ReferenceWorld, card: string, anchorMs: nu
       .flatMap((i) =>
         visits.flatMap((j) => {
           const met = meeting(i, j, minimum, world.now);
-          return met !== undefined && touches(met, window) ? [{ card: j.card, met, start: j.possible[0] }] : [];
+          return met !== undefined && touches(met, window) ? [{ card: j.card, met, i, j }] : [];
         }),
       );
   const exposures = new Map<string, ReferenceExposure>();
@@ -165,14 +180,14 @@ export function referenceTrace(world: ReferenceWorld, card: string, anchorMs: nu
     exposures.set(other, { card: other, priority, order: 1, meetings });
   }
   const between = metBy(card, policy.mediumMinimumOverlapMs, high);
-  const ways: { third: string; met: ReferenceMeeting; start: number; middle: string; firstMet: ReferenceMeeting }[] = [];
+  const ways: (Pair & { third: string; middle: string; firstMet: ReferenceMeeting })[] = [];
   for (const middle of new Set(between.map((one) => one.card))) {
-    const meetings = between.filter((one) => one.card === middle).map(({ met }) => met);
-    meetings.sort((a, b) => a.from - b.from || b.to - a.to || (a.venue < b.venue ? -1 : 1));
-    const firstMet = meetings[0]!;
-    for (const { card: third, met, start } of metBy(middle, policy.mediumMinimumOverlapMs, high)) {
+    const meetings = between.filter((one) => one.card === middle);
+    meetings.sort((a, b) => a.met.from - b.met.from || b.met.to - a.met.to || byFirst(a, b));
+    const firstMet = meetings[0]!.met;
+    for (const { card: third, met, i, j } of metBy(middle, policy.mediumMinimumOverlapMs, high)) {
       if (third === card || exposures.get(third)?.order === 1 || met.to <= firstMet.from) continue;
-      ways.push({ third, met, start, middle, firstMet });
+      ways.push({ third, met, i, j, middle, firstMet });
     }
   }
   ways.sort(
@@ -182,8 +197,7 @@ export function referenceTrace(world: ReferenceWorld, card: string, anchorMs: nu
       b.met.to - b.met.from - (a.met.to - a.met.from) ||
       a.met.from - b.met.from ||
       (a.middle < b.middle ? -1 : a.middle > b.middle ? 1 : 0) ||
-      (a.met.venue < b.met.venue ? -1 : a.met.venue > b.met.venue ? 1 : 0) ||
-      a.start - b.start,
+      byFirst(a, b),
   );
   for (const { third, met, middle, firstMet } of ways) {
     if (exposures.has(third)) continue;
