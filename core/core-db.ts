@@ -5,6 +5,7 @@
 import { CASE_STEP } from './case/case-schema.ts';
 import { GATEWAY_STEP } from './gateways.ts';
 import { REVOCATION_STEP } from './holder/revocations.ts';
+import { NOTICE_STEP } from './notice/notice-schema.ts';
 import { type Db, openEncrypted } from './sqlite.ts';
 
 const SCHEMA = [
@@ -95,6 +96,7 @@ const SCHEMA = [
   REVOCATION_STEP,
   GATEWAY_STEP,
   CASE_STEP,
+  NOTICE_STEP,
 ] as const;
 
 /** @param key 32 bytes. @throws StoreError `store.wrong_key` when the file was made under another, and as `openEncrypted` does. */

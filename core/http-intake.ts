@@ -18,6 +18,7 @@ import {
 import { AdmissionError, codeOf, DecodeError, type ErrorCode, ExpectedError, SinkError } from '../protocol/errors.ts';
 import type { DeploymentId } from '../protocol/ids.ts';
 import { type Log, placeOf } from '../protocol/log.ts';
+import { encodeNews, NEWS_WAIT_MS, NOTICES_PATH, VERSION_FORM } from '../protocol/notice-news.ts';
 import type { Core } from './core.ts';
 import {
   type HttpApp,
@@ -29,9 +30,11 @@ import {
   makeHttpApp,
   sendProblem,
 } from './http-listener.ts';
-import type { Intake } from './intake.ts';
+import type { Intake, NoticeSource } from './intake.ts';
 
 export interface HttpIntakeOptions {
+  /** For which cards there are notices; where left out, nobody is told of any. */
+  readonly notices?: NoticeSource;
   /** @returns which gateway shows this token, or this key's pin; `undefined` for nobody known. */
   readonly peerOf: (shown: ShownByGateway) => Peer | undefined;
   readonly binding: HttpBinding;
@@ -125,6 +128,7 @@ class Routes {
     app.setNotFoundHandler((_request, reply) => sendProblem(reply, 404, { title: 'nothing is here' }));
     app.get('/healthz', async () => ({ state: 'up' }));
     app.get(TAKEN_PATH, async (request) => answerOf(this.#peer(request)));
+    app.get(NOTICES_PATH, (request, reply) => this.#tellNews(request, reply));
     app.post(ENTRIES_PATH, (request) => this.#take(request));
   }
 
@@ -143,6 +147,19 @@ class Routes {
     const peer = this.#peers.get(request);
     if (peer === undefined) throw new AdmissionError('admission.wrong_account', 'nobody was let in');
     return peer;
+  }
+
+  /** Keeps the asker waiting until there is something new. What there is, is the same for every gateway: a card is shown at any door. */
+  async #tellNews(request: HttpRequest, reply: HttpReply): Promise<HttpReply> {
+    const { notices } = this.#options;
+    if (notices === undefined) return sendProblem(reply, 404, { title: 'nobody is told of notices here' });
+    const { after } = request.query as { after?: unknown };
+    if (after !== undefined && (typeof after !== 'string' || !VERSION_FORM.test(after)))
+      throw new DecodeError('decode.malformed', 'after: nothing that was told here');
+    const gone = new AbortController();
+    reply.raw.once('close', () => gone.abort());
+    const news = await notices.noticeNews(after, NEWS_WAIT_MS, gone.signal);
+    return reply.type('application/json').send(encodeNews(news));
   }
 
   async #take(request: HttpRequest): Promise<object> {

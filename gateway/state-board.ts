@@ -9,6 +9,7 @@ import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { DoorBoard, type DoorState } from './door-board.ts';
+import type { NoticeSummary } from './notice/notice-desk.ts';
 import type { PolicySummary } from './policy/policy-desk.ts';
 import { SteadyLog } from './steady-log.ts';
 import type { StoredTrouble } from './stored-trouble.ts';
@@ -59,6 +60,8 @@ export interface GatewayState {
   readonly sinks: Readonly<Record<string, SinkState>>;
   /** How far kiosks are with the policy that they were told; `undefined` until they were told one. */
   readonly policies: PolicySummary | undefined;
+  /** How far notices are on their way to kiosks; `undefined` until it was looked. */
+  readonly notices: NoticeSummary | undefined;
   /** Operators' events that no reader took fast enough. The ledger has what they told. */
   readonly droppedEvents: number;
 }
@@ -88,6 +91,7 @@ export class StateBoard {
   readonly #refused = new Map<string, RefusedConnections>();
   readonly #sinks = new Map<string, SinkState>();
   #policies: PolicySummary | undefined;
+  #notices: NoticeSummary | undefined;
   #droppedEvents = 0;
   #hasChanged = true;
 
@@ -183,6 +187,12 @@ export class StateBoard {
     this.#hasChanged = true;
   }
 
+  notices(summary: NoticeSummary): void {
+    if (JSON.stringify(summary) === JSON.stringify(this.#notices)) return;
+    this.#notices = summary;
+    this.#hasChanged = true;
+  }
+
   eventDropped(): void {
     this.#droppedEvents += 1;
     this.#hasChanged = true;
@@ -237,6 +247,7 @@ export class StateBoard {
       door: this.door.state,
       sinks,
       policies: this.#policies,
+      notices: this.#notices,
       droppedEvents: this.#droppedEvents,
     };
   }

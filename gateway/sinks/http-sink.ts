@@ -36,17 +36,11 @@ export class HttpSink implements Intake {
 
   /** @throws ConfigError `config.invalid` for files that can not be read, or are open to others. */
   constructor(config: HttpSinkConfig, deployment: DeploymentId, clock: Clock, signal: AbortSignal) {
-    const { url, tokenPath, timeoutMs } = config;
-    const { protocol, hostname, port, pathname } = new URL(url);
-    const isPlain = protocol === 'http:';
-    const host = hostname.replace(/^\[|\]$/g, '');
-    const portNo = port === '' ? (isPlain ? 80 : 443) : Number(port);
-    const dial = dialOf({ ...config, host, port: portNo, isPlain });
+    const { exchange, base, headers } = exchangeWith(config, clock, signal);
     this.#deployment = deployment;
-    this.#exchange = new HttpExchange({ host, port: portNo, dial, timeoutMs, clock, signal });
-    this.#base = pathname.replace(/\/$/, '');
-    this.#headers = { accept: 'application/json', ...(tokenPath === undefined ? {} : { authorization: `Bearer ${tokenIn(tokenPath)}` }) };
-    signal.addEventListener('abort', () => this.#exchange.close(), { once: true });
+    this.#exchange = exchange;
+    this.#base = base;
+    this.#headers = headers;
   }
 
   async accept(entries: readonly LedgerEntry[], { isReplay = false }: Offer = {}): Promise<void> {
@@ -91,8 +85,29 @@ export class HttpSink implements Intake {
   }
 }
 
+export interface PeerExchange {
+  readonly exchange: HttpExchange;
+  /** Before each path. */
+  readonly base: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A connection of its own to a sink, closed on abort. @throws ConfigError `config.invalid` for files that can not be read, or are open to others. */
+export function exchangeWith(config: HttpSinkConfig, clock: Clock, signal: AbortSignal): PeerExchange {
+  const { url, tokenPath, timeoutMs } = config;
+  const { protocol, hostname, port, pathname } = new URL(url);
+  const isPlain = protocol === 'http:';
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const portNo = port === '' ? (isPlain ? 80 : 443) : Number(port);
+  const dial = dialOf({ ...config, host, port: portNo, isPlain });
+  const exchange = new HttpExchange({ host, port: portNo, dial, timeoutMs, clock, signal });
+  signal.addEventListener('abort', () => exchange.close(), { once: true });
+  const headers = { accept: 'application/json', ...(tokenPath === undefined ? {} : { authorization: `Bearer ${tokenIn(tokenPath)}` }) };
+  return { exchange, base: pathname.replace(/\/$/, ''), headers };
+}
+
 /** What a status says, and the code that comes with it where it is one of ours. */
-function refusalOf({ status, text, retryAfterMs }: Reply): SinkError {
+export function refusalOf({ status, text, retryAfterMs }: Reply): SinkError {
   const said = problem.safeParse(jsonOf(text));
   const { code, position } = said.success ? said.data : {};
   const what = `sink: answers ${status}${code !== undefined && /^[a-z_.]{1,48}$/.test(code) ? ` ${code}` : ''}`;

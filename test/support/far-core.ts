@@ -89,6 +89,7 @@ export class FarCore {
       peerOf: onePeer({ intake, deployment }, files.token, clientPins),
       binding: { host: '127.0.0.1', port },
       tls: files.tls,
+      notices: { noticeNews: (...asked) => this.core.notices.noticeNews(...asked) },
       log,
     });
   }

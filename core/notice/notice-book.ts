@@ -1,0 +1,276 @@
+/**
+ * Exposures and the notices that come of them, in core.db: found, raised, first shown, aged off, withdrawn. A notice is an exposure that its
+ * holder is told of. Nothing here outlives the days that it was made of.
+ */
+import type { VenueId } from '../../protocol/ids.ts';
+import { MOST_NOTICES } from '../../protocol/notice.ts';
+import { type Day, dayOf, startOfDay } from '../day.ts';
+import type { HolderNotice } from '../intake.ts';
+import type { RowNumber } from '../notes.ts';
+import type { CardPseudonym } from '../pseudonym.ts';
+import { type Db, inStore } from '../sqlite.ts';
+import type { Exposure, Meeting } from '../trace/trace.ts';
+import { LONGEST_LINGERING_MS, LONGEST_STAY_MS } from '../visit.ts';
+
+/** After it was first shown at a kiosk; to a holder who asks, also after it was raised. */
+export const SHOWN_FOR_MS = 48 * 3_600_000;
+/** A notice that nobody was shown. */
+export const UNSEEN_FOR_MS = 14 * 86_400_000;
+
+export type Level = HolderNotice['level'];
+
+/** A confirmed high-temperature flag. */
+export interface StandingFlag {
+  /** `<stream>/<number of the reading>`. */
+  readonly name: string;
+  readonly card: CardPseudonym;
+  readonly raisedAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+/** What a trace found, to be written in the place of what it found before. */
+export interface Finding {
+  readonly source: string;
+  readonly policyVersion: number;
+  /** Whether holders are told. */
+  readonly isRaised: boolean;
+  /** Nobody is told past it. */
+  readonly endsAtMs: number | undefined;
+  readonly exposures: readonly Exposure[];
+  /** `flag` for all of them; by their priority where it is not given. */
+  readonly level?: 'flag';
+  readonly venues: readonly VenueNotice[];
+}
+
+export interface VenueNotice {
+  readonly venue: VenueId;
+  /** Whole hours. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** `undefined` where too few to tell. */
+  readonly visitors: number | undefined;
+}
+
+/** One of a case's exposures, for those who may see them. */
+export interface FoundExposure {
+  readonly card: CardPseudonym;
+  readonly level: Level;
+  readonly degree: 1 | 2;
+  readonly metAtMs: number;
+  readonly overlapMs: number;
+  readonly isCertain: boolean;
+  readonly policyVersion: number;
+  readonly lineage: readonly LineageStep[];
+  readonly raisedAtMs: number | undefined;
+  readonly firstShownAtMs: number | undefined;
+  readonly endsAtMs: number | undefined;
+}
+
+/** One meeting, and which rows made it. */
+export interface LineageStep extends Pick<Meeting, 'venue' | 'overlapMs' | 'isCertain' | 'isDoubtful' | 'groupSize'> {
+  /** `case`: the case and this card, or the person between; `between`: that person and this card. */
+  readonly of: 'case' | 'between';
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly rows: readonly RowNumber[];
+}
+
+interface Row {
+  readonly source: string;
+  readonly card: Uint8Array;
+  readonly level: Level;
+  readonly degree: 1 | 2;
+  readonly met_at_ms: number;
+  readonly overlap_ms: number;
+  readonly is_certain: 0 | 1;
+  readonly policy_version: number;
+  readonly lineage: string;
+  readonly raised_at_ms: number | null;
+  readonly first_shown_at_ms: number | null;
+  readonly ends_at_ms: number | null;
+}
+
+const PUT = `
+  INSERT INTO exposure (source, card, level, degree, met_at_ms, overlap_ms, is_certain, policy_version, lineage, day, found_at_ms,
+    raised_at_ms, ends_at_ms)
+  VALUES (@source, @card, @level, @degree, @met, @overlap, @certain, @policy, @lineage, @day, @now, @raised, @ends)
+  ON CONFLICT DO UPDATE SET level = @level, degree = @degree, met_at_ms = @met, overlap_ms = @overlap, is_certain = @certain,
+    policy_version = @policy, lineage = @lineage, day = @day, found_at_ms = @now,
+    ends_at_ms = CASE WHEN @raised IS NULL THEN NULL WHEN raised_at_ms IS NULL THEN @ends ELSE ends_at_ms END,
+    first_shown_at_ms = CASE WHEN @raised IS NULL THEN NULL ELSE first_shown_at_ms END,
+    raised_at_ms = CASE WHEN @raised IS NULL THEN NULL ELSE coalesce(raised_at_ms, @raised) END`;
+
+export class NoticeBook {
+  readonly #db: Db;
+
+  /** @param db core.db. */
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** Within the caller's transaction: what is there is now what was found, and all else of that source is gone. The same again changes nothing. */
+  put(finding: Finding, nowMs: number): void {
+    const { source, policyVersion, isRaised, endsAtMs, exposures, level, venues } = finding;
+    inStore('core.db', () => {
+      const put = this.#db.prepare(PUT);
+      for (const exposure of exposures) {
+        const [first] = exposure.meetings;
+        const lineage = lineageOf(exposure);
+        const longest = exposure.meetings.reduce((most, one) => (one.overlapMs > most.overlapMs ? one : most), first);
+        put.run({
+          source,
+          card: exposure.card,
+          level: level ?? exposure.priority,
+          degree: exposure.order,
+          met: longest.span.fromMs,
+          overlap: longest.overlapMs,
+          certain: Number(longest.isCertain),
+          policy: policyVersion,
+          lineage: JSON.stringify(lineage),
+          day: earliestDayOf(lineage),
+          now: nowMs,
+          raised: isRaised ? nowMs : null,
+          ends: isRaised ? Math.min(nowMs + UNSEEN_FOR_MS, endsAtMs ?? Number.MAX_SAFE_INTEGER) : null,
+        });
+      }
+      this.#keepOnly(source, exposures);
+      this.#db.prepare('DELETE FROM venue_notice WHERE source = ?').run(source);
+      const put2 = this.#db.prepare('INSERT OR REPLACE INTO venue_notice VALUES (?, ?, ?, ?, ?, ?, ?)');
+      for (const { venue, fromMs, toMs, visitors } of venues) put2.run(source, venue, fromMs, toMs, visitors ?? null, dayOf(fromMs), nowMs);
+    });
+  }
+
+  /** Within the caller's transaction: nothing of that source is left. @returns whether anything was. */
+  withdraw(source: string): boolean {
+    return inStore('core.db', () => {
+      const gone = this.#db.prepare('DELETE FROM exposure WHERE source = ?').run(source).changes;
+      return gone + this.#db.prepare('DELETE FROM venue_notice WHERE source = ?').run(source).changes > 0;
+    });
+  }
+
+  /**
+   * Within the caller's transaction: a kiosk has shown the card's notices. Those that were raised by then age off from then on.
+   * @param latestMs the latest that it can have been. @returns whether that changes anything.
+   */
+  shown(card: CardPseudonym, atMs: number, latestMs: number): boolean {
+    const sql = `UPDATE exposure SET first_shown_at_ms = max(raised_at_ms, @at),
+        ends_at_ms = CASE level WHEN 'flag' THEN min(ends_at_ms, max(raised_at_ms, @at) + @for) ELSE max(raised_at_ms, @at) + @for END
+      WHERE card = @card AND raised_at_ms <= @latest AND first_shown_at_ms IS NULL`;
+    return inStore('core.db', () => this.#db.prepare(sql).run({ card, at: atMs, latest: latestMs, for: SHOWN_FOR_MS }).changes > 0);
+  }
+
+  /** For whom there are notices now, and until when; where there are more than a gateway can tell of, the weightiest and latest. */
+  noticed(nowMs: number): {
+    readonly cards: readonly { readonly card: CardPseudonym; readonly endsAtMs: number }[];
+    readonly leftOut: number;
+  } {
+    const sql = `SELECT card, max(ends_at_ms) AS ends FROM exposure WHERE ends_at_ms > ? GROUP BY card
+      ORDER BY min(CASE level WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END), max(raised_at_ms) DESC LIMIT ?`;
+    return inStore('core.db', () => {
+      const rows = this.#db.prepare(sql).all(nowMs, MOST_NOTICES) as { card: Uint8Array; ends: number }[];
+      const all =
+        rows.length < MOST_NOTICES
+          ? rows.length
+          : Number(this.#db.prepare('SELECT count(DISTINCT card) FROM exposure WHERE ends_at_ms > ?').pluck().get(nowMs));
+      const cards = rows.map(({ card, ends }) => ({ card: new Uint8Array(card) as CardPseudonym, endsAtMs: ends }));
+      return { cards, leftOut: all - rows.length };
+    });
+  }
+
+  /** What a holder is shown who asks: for 48 hours after it was raised, and after a kiosk has shown it first. */
+  ofCard(card: CardPseudonym, nowMs: number): HolderNotice[] {
+    const sql = `SELECT * FROM exposure WHERE card = ? AND raised_at_ms IS NOT NULL AND max(raised_at_ms, coalesce(first_shown_at_ms, 0)) > ?
+      AND (level <> 'flag' OR ends_at_ms > ?) ORDER BY raised_at_ms DESC, source`;
+    const rows = inStore('core.db', () => this.#db.prepare(sql).all(card, nowMs - SHOWN_FOR_MS, nowMs) as Row[]);
+    return rows.map((row) => ({
+      level: row.level,
+      order: row.degree,
+      day: dayOf(row.met_at_ms),
+      overlapMinutes: Math.floor(row.overlap_ms / 60_000),
+      isClockCertain: row.is_certain === 1,
+      raisedAtMs: row.raised_at_ms ?? 0,
+    }));
+  }
+
+  /** The exposures of one source, by card, at most `limit` behind `after`. */
+  ofSource(source: string, after: Uint8Array, limit: number): FoundExposure[] {
+    const sql = 'SELECT * FROM exposure WHERE source = ? AND card > ? ORDER BY card LIMIT ?';
+    return inStore('core.db', () => this.#db.prepare(sql).all(source, after, limit) as Row[]).map(exposureOf);
+  }
+
+  /** Venues' notices of cases, latest first, at most `limit` that began before `beforeMs`. */
+  venues(venue: VenueId, beforeMs: number, limit: number): VenueNotice[] {
+    const sql = `SELECT venue, from_ms AS fromMs, max(to_ms) AS toMs, max(visitors) AS visitors FROM venue_notice
+      WHERE venue = ? AND from_ms < ? GROUP BY from_ms ORDER BY from_ms DESC LIMIT ?`;
+    type Found = Omit<VenueNotice, 'visitors'> & { visitors: number | null };
+    const rows = inStore('core.db', () => this.#db.prepare(sql).all(venue, beforeMs, limit) as Found[]);
+    return rows.map((row) => ({ ...row, visitors: row.visitors ?? undefined }));
+  }
+
+  /** Within the caller's transaction: a reading that a flag may stand on. Twice is not an error. */
+  addHighReading({ stream, seq }: RowNumber, card: CardPseudonym, atMs: number): void {
+    const sql = 'INSERT OR IGNORE INTO high_reading (stream, seq, card, at_ms) VALUES (?, ?, ?, ?)';
+    inStore('core.db', () => this.#db.prepare(sql).run(stream, seq, card, atMs));
+  }
+
+  /** The confirmed flags that stand, and whose card each is. */
+  flags(nowMs: number): StandingFlag[] {
+    const sql = `SELECT flag.stream || '/' || flag.seq AS name, card, raised_at_ms AS raisedAtMs, expires_at_ms AS expiresAtMs
+      FROM flag JOIN high_reading ON high_reading.stream = flag.stream AND high_reading.seq = flag.seq
+      WHERE state = 'confirmed' AND expires_at_ms > ? ORDER BY raised_at_ms, name`;
+    type Found = Omit<StandingFlag, 'card'> & { card: Uint8Array };
+    const rows = inStore('core.db', () => this.#db.prepare(sql).all(nowMs) as Found[]);
+    return rows.map((row) => ({ ...row, card: new Uint8Array(row.card) as CardPseudonym }));
+  }
+
+  /** Forgets what has aged off for every reader, and what was made of a forgotten day. @returns whether anything. */
+  sweep(nowMs: number, firstDay: Day): boolean {
+    return inStore('core.db', () => {
+      const run = (sql: string, ...values: (string | number)[]): number => this.#db.prepare(sql).run(...values).changes;
+      // While a source is traced, its ended exposures stay: else the next trace would raise them anew.
+      const gone = run(
+        `DELETE FROM exposure WHERE day < ? OR (ends_at_ms <= ? AND source NOT IN (SELECT source FROM trace))`,
+        firstDay,
+        nowMs - SHOWN_FOR_MS,
+      );
+      run('DELETE FROM high_reading WHERE at_ms < ?', startOfDay(firstDay));
+      return gone + run('DELETE FROM venue_notice WHERE day < ? OR raised_at_ms <= ?', firstDay, nowMs - UNSEEN_FOR_MS) > 0;
+    });
+  }
+
+  #keepOnly(source: string, exposures: readonly Exposure[]): void {
+    const kept = new Set(exposures.map(({ card }) => Buffer.from(card).toString('latin1')));
+    const held = this.#db.prepare('SELECT card FROM exposure WHERE source = ?').pluck().all(source) as Buffer[];
+    const drop = this.#db.prepare('DELETE FROM exposure WHERE source = ? AND card = ?');
+    for (const card of held) if (!kept.has(card.toString('latin1'))) drop.run(source, card);
+  }
+}
+
+function lineageOf({ order, meetings, via }: Exposure): LineageStep[] {
+  const between = via === undefined ? [] : [stepOf('case', via.meeting)];
+  return [...between, ...meetings.map((meeting) => stepOf(order === 1 ? 'case' : 'between', meeting))];
+}
+
+const stepOf = (of: LineageStep['of'], meeting: Meeting): LineageStep => {
+  const { venue, span, overlapMs, isCertain, isDoubtful, groupSize, rows } = meeting;
+  const { fromMs, toMs } = span;
+  return { of, venue, fromMs, toMs, overlapMs, isCertain, isDoubtful, groupSize, rows: rows.map(({ stream, seq }) => ({ stream, seq })) };
+};
+
+/** A scan may lie a whole stay, and what the air lingers, before the meeting that it made. */
+const earliestDayOf = (lineage: readonly LineageStep[]): Day =>
+  dayOf(Math.max(0, Math.min(...lineage.map(({ fromMs }) => fromMs)) - LONGEST_STAY_MS - LONGEST_LINGERING_MS));
+
+const exposureOf = (row: Row): FoundExposure => ({
+  card: new Uint8Array(row.card) as CardPseudonym,
+  level: row.level,
+  degree: row.degree,
+  metAtMs: row.met_at_ms,
+  overlapMs: row.overlap_ms,
+  isCertain: row.is_certain === 1,
+  policyVersion: row.policy_version,
+  lineage: JSON.parse(row.lineage) as LineageStep[],
+  raisedAtMs: row.raised_at_ms ?? undefined,
+  firstShownAtMs: row.first_shown_at_ms ?? undefined,
+  endsAtMs: row.ends_at_ms ?? undefined,
+});

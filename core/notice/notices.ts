@@ -1,0 +1,224 @@
+/** Notices in a core: hears what makes and ends them, has them traced, keeps them, and tells gateways and holders. */
+
+import { codeOf } from '../../protocol/errors.ts';
+import type { VisitorUuid } from '../../protocol/ids.ts';
+import type { Log } from '../../protocol/log.ts';
+import { endStep, type Noticed, noticeDigestOf } from '../../protocol/notice.ts';
+import type { NoticeNews } from '../../protocol/notice-news.ts';
+import type { Clock } from '../../protocol/time.ts';
+import type { EpochMillis } from '../../protocol/units.ts';
+import { anchorOf, type Case } from '../case/case.ts';
+import type { Day } from '../day.ts';
+import type { HolderNotice, NoticeSource } from '../intake.ts';
+import type { RowNumber } from '../notes.ts';
+import { type CardNames, type CardPseudonym, nameText } from '../pseudonym.ts';
+import type { Db } from '../sqlite.ts';
+import type { VisitStore } from '../store.ts';
+import type { Exposure, TracePolicy } from '../trace/trace.ts';
+import { trace } from '../trace/tracer.ts';
+import { Turns } from '../trace/turns.ts';
+import { NoticeBook, type VenueNotice } from './notice-book.ts';
+import { NoticeFeed } from './notice-feed.ts';
+import { type Traceable, TraceBook } from './trace-book.ts';
+import { TraceDesk } from './trace-desk.ts';
+import { venueNoticesOf } from './venue-notices.ts';
+
+export interface NoticeParts {
+  /** core.db. */
+  readonly db: Db;
+  readonly names: CardNames;
+  readonly cases: { open(): Case[]; find(id: number): Case | undefined; onChanged(heard: () => void): () => void };
+  readonly visits: () => VisitStore;
+  readonly policy: TracePolicy;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface NoticeCounts {
+  /** Cards that there are notices for. */
+  readonly noticed: number;
+  /** Those beyond, of whom gateways are not told. */
+  readonly leftOut: number;
+  /** Cases and flags that are to be traced. */
+  readonly toTrace: number;
+}
+
+/** Between two times that the feed is made anew of core.db. */
+const REFRESH_EVERY_MS = 250;
+const DIGESTS_REMEMBERED = 100_000;
+
+export class Notices implements NoticeSource {
+  readonly book: NoticeBook;
+  readonly #parts: NoticeParts;
+  readonly #traces: TraceBook;
+  readonly #desk: TraceDesk;
+  readonly #feed: NoticeFeed;
+  /** By the text of a card's name: made of it at the cost of two hashes each. */
+  readonly #digests = new Map<string, Uint8Array>();
+  #isOpen = false;
+  #leftOut = 0;
+  #hasShown = false;
+  #hasRows = false;
+  #refreshedMs = Number.NEGATIVE_INFINITY;
+  #cancelRefresh: (() => void) | undefined;
+  #endCases: () => void = () => {};
+
+  constructor(parts: NoticeParts) {
+    const { db, policy, clock, log } = parts;
+    this.#parts = parts;
+    this.book = new NoticeBook(db);
+    this.#traces = new TraceBook(db);
+    this.#feed = new NoticeFeed(clock);
+    this.#desk = new TraceDesk({
+      db,
+      traces: this.#traces,
+      notices: this.book,
+      policy,
+      open: () => this.#open(),
+      isDismissed: (source) => this.#isDismissed(source),
+      trace: (of, signal) => this.#trace(of, signal),
+      onFound: () => this.#refreshSoon(),
+      clock,
+      log,
+    });
+  }
+
+  /** Begins to trace and to tell; notices that were there before are told at once. */
+  open(): void {
+    this.#isOpen = true;
+    this.#refresh();
+    this.#endCases = this.#parts.cases.onChanged(() => this.#desk.wake());
+    void this.#desk.run();
+  }
+
+  /** Twice is not an error. */
+  close(): void {
+    this.#isOpen = false;
+    this.#endCases();
+    this.#desk.stop();
+    this.#cancelRefresh?.();
+  }
+
+  /** Within the caller's transaction: scans of these times came, or were taken back. */
+  rowsCame(fromMs: number, toMs: number): void {
+    this.#hasRows = this.#traces.rowsCame(fromMs, toMs) || this.#hasRows;
+  }
+
+  /** Within the caller's transaction: a kiosk has shown a card's notice. */
+  noteShown(card: CardPseudonym, atMs: number, uncertaintyMs: number): void {
+    const nowMs = this.#parts.clock.wall();
+    this.#hasShown = this.book.shown(card, Math.min(atMs, nowMs), Math.min(atMs + uncertaintyMs, nowMs)) || this.#hasShown;
+  }
+
+  /** Within the caller's transaction: a reading was high; a flag may come to stand on it. */
+  noteHighReading(reading: RowNumber, card: CardPseudonym, atMs: number): void {
+    this.book.addHighReading(reading, card, atMs);
+    this.#hasRows = true;
+  }
+
+  /** Within the caller's transaction: a flag was raised, confirmed or cleared. */
+  noteFlag(): void {
+    this.#hasRows = true;
+  }
+
+  /** Behind the commit: does what follows of what was noted. */
+  told(): void {
+    if (this.#hasRows) this.#desk.wake();
+    if (this.#hasShown) this.#refreshSoon();
+    this.#hasRows = false;
+    this.#hasShown = false;
+  }
+
+  noticeNews(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<NoticeNews> {
+    return this.#feed.news(after, waitMs, signal);
+  }
+
+  /** What a holder who proves that the card is theirs is shown. */
+  ofHolder(card: VisitorUuid): HolderNotice[] {
+    return this.book.ofCard(this.#parts.names.of(card), this.#parts.clock.wall());
+  }
+
+  /** Forgets what has aged off, and what was made of forgotten days. */
+  sweep(firstDay: Day): void {
+    this.book.sweep(this.#parts.clock.wall(), firstDay);
+    this.#refreshSoon();
+  }
+
+  counts(): NoticeCounts {
+    return { noticed: this.#feed.count, leftOut: this.#leftOut, toTrace: this.#traces.due().length };
+  }
+
+  #open(): Traceable[] {
+    const { cases, clock, policy } = this.#parts;
+    const nowMs = clock.wall();
+    const open = cases.open().map((one) => ({
+      source: `case/${one.id}`,
+      card: one.card,
+      anchorMs: Math.min(anchorOf(one, policy.anchor), nowMs),
+      isRaised: one.state === 'confirmed',
+      endsAtMs: undefined,
+    }));
+    const flagged = this.book.flags(nowMs).map(({ name, card, raisedAtMs, expiresAtMs }) => ({
+      source: `flag/${name}`,
+      card,
+      anchorMs: raisedAtMs,
+      isRaised: true,
+      endsAtMs: expiresAtMs,
+    }));
+    return [...open, ...flagged];
+  }
+
+  /** A case that is gone altogether, taken back by its holder or past retention, was none the less one: its notices age off by themselves. */
+  #isDismissed(source: string): boolean {
+    const id = /^case\/(\d+)$/.exec(source)?.[1];
+    return id === undefined || this.#parts.cases.find(Number(id))?.state === 'dismissed';
+  }
+
+  async #trace(of: Traceable, signal: AbortSignal): Promise<{ exposures: readonly Exposure[]; venues: readonly VenueNotice[] }> {
+    const { visits, clock, policy } = this.#parts;
+    const { card, anchorMs, source } = of;
+    const isFlag = source.startsWith('flag/');
+    // A flag is weak evidence: it reaches those alone who met the person, in the days before.
+    const own = isFlag ? { ...policy, farWindowMs: policy.highWindowMs, mediumMinimumOverlapMs: Number.MAX_SAFE_INTEGER } : policy;
+    const question = { card, anchorMs, nowMs: clock.wall(), policy: own };
+    const turns = new Turns(clock, signal);
+    const { exposures } = await trace(visits(), question, turns);
+    return { exposures, venues: isFlag ? [] : await venueNoticesOf(visits(), question, turns) };
+  }
+
+  #refreshSoon(): void {
+    if (!this.#isOpen || this.#cancelRefresh !== undefined) return;
+    const { clock, log } = this.#parts;
+    const waitMs = Math.max(0, this.#refreshedMs + REFRESH_EVERY_MS - clock.monotonic());
+    this.#cancelRefresh = clock.after(waitMs, () => {
+      this.#cancelRefresh = undefined;
+      try {
+        this.#refresh();
+      } catch (error) {
+        // A loop's top: the next round tries again, and gateways go on with what they were told.
+        const code = codeOf(error);
+        if (code === undefined) throw error;
+        log.error('notices.failed', { code });
+        this.#refreshSoon();
+      }
+    });
+  }
+
+  #refresh(): void {
+    const { names, clock } = this.#parts;
+    this.#refreshedMs = clock.monotonic();
+    const { cards, leftOut } = this.book.noticed(clock.wall());
+    this.#leftOut = leftOut;
+    if (this.#digests.size > DIGESTS_REMEMBERED) this.#digests.clear();
+    const noticed: Noticed[] = cards.map(({ card, endsAtMs }) => {
+      const name = nameText(card);
+      let digest = this.#digests.get(name);
+      if (digest === undefined) {
+        digest = noticeDigestOf(names.cardOf(card));
+        this.#digests.set(name, digest);
+      }
+      return { digest, endsAtMs: endStep(endsAtMs) as EpochMillis };
+    });
+    this.#feed.set(noticed);
+  }
+}
