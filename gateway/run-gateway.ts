@@ -204,6 +204,7 @@ async function start(
   });
   const sinks = openSinks({
     sinks: config.sinks,
+    retentionDays: config.retentionDays,
     deployment,
     intake,
     ledger,

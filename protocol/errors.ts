@@ -121,6 +121,7 @@ export type ErrorCode =
   | 'sink.entry_refused'
   | 'sink.refuses_all'
   | 'sink.too_large'
+  | 'sink.past_retention'
   | 'sink.unavailable'
   | 'sink.unexpected'
   | 'sink.other_ledger'

@@ -1,8 +1,9 @@
 /** What a person does about entries that a sink refused: looks at them, has one offered again once its reason is mended, or throws it away. */
 import type { Intake } from '../../core/intake.ts';
-import type { ErrorCode } from '../../protocol/errors.ts';
+import { codeOf, type ErrorCode, SinkError } from '../../protocol/errors.ts';
+import type { LedgerEntry } from '../../protocol/ledger-entry.ts';
 import type { Clock } from '../../protocol/time.ts';
-import type { Ledger } from '../ledger.ts';
+import { DAY_MS, type Ledger } from '../ledger.ts';
 import { isOfEntries } from './offer.ts';
 import type { SetAside, SetAsideEntry } from './set-aside.ts';
 
@@ -12,6 +13,8 @@ export interface SinkDeskDoors {
   /** By the sink's name. */
   readonly intakes: ReadonlyMap<string, Intake>;
   readonly clock: Clock;
+  /** How long an entry may be kept anywhere, from its arrival here on. */
+  readonly retentionDays: number;
   /** Called after each change, for the state that operators see. */
   readonly onChanged: () => void;
 }
@@ -34,22 +37,25 @@ export class SinkDesk {
   }
 
   /**
-   * Offers one entry again, apart from those that go their way meanwhile.
+   * Offers one entry again, apart from those that go their way meanwhile; one past its time is offered to nobody.
    * @returns `undefined` when it is not set aside there. @throws SinkError, StoreError when the sink can take nothing now.
    */
   async replay(sink: string, position: number): Promise<Reoffered | undefined> {
-    const { ledger, setAside, intakes, clock, onChanged } = this.#doors;
+    const { ledger, setAside, intakes, clock, retentionDays, onChanged } = this.#doors;
     const intake = intakes.get(sink);
     if (intake === undefined || !setAside.has(sink, position)) return undefined;
     const entry = ledger.entriesAfter(position - 1, 1, 1)[0];
     if (entry?.position !== position) return undefined;
     try {
+      if (arrivedAtMs(entry) < clock.wall() - retentionDays * DAY_MS)
+        throw new SinkError('sink.past_retention', `entry ${position}: is past its time`);
       await intake.accept([entry], { isReplay: true });
     } catch (error) {
-      if (!isOfEntries(error)) throw error;
-      setAside.add(sink, entry, error.code, clock.wall());
+      if (!isOfEntries(error) && codeOf(error) !== 'sink.past_retention') throw error;
+      const code = codeOf(error) ?? 'sink.entry_refused';
+      setAside.add(sink, entry, code, clock.wall());
       onChanged();
-      return { outcome: 'refused', code: error.code };
+      return { outcome: 'refused', code };
     }
     setAside.drop(sink, position);
     onChanged();
@@ -64,3 +70,5 @@ export class SinkDesk {
     return isDropped;
   }
 }
+
+const arrivedAtMs = (entry: LedgerEntry): number => (entry.kind === 'batch' ? entry.receivedAtMs : entry.raisedAtMs);

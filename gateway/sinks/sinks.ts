@@ -23,6 +23,7 @@ export interface SinksOptions {
   /** The ledger's index. */
   readonly db: Db;
   readonly clock: Clock;
+  readonly retentionDays: number;
   readonly log: Log;
   readonly onProgress: (sink: string, progress: SinkProgress) => void;
   /** Its abort ends what is under way at sinks elsewhere. */
@@ -45,7 +46,7 @@ export interface Sinks {
  * @throws ConfigError `config.invalid` for a file of a sink that can not be read, or is open to others; StoreError.
  */
 export function openSinks(options: SinksOptions): Sinks {
-  const { sinks, ledger, db, clock, log, onProgress } = options;
+  const { sinks, ledger, db, clock, log, retentionDays, onProgress } = options;
   forgetOthers(db, sinks, log);
   const setAside = new SetAside(db);
   const intakes = new Map(sinks.map((sink) => [sink.name, intakeOf(sink, options)]));
@@ -59,7 +60,7 @@ export function openSinks(options: SinksOptions): Sinks {
     for (const forwarder of forwarders) forwarder.look();
   };
   return {
-    desk: new SinkDesk({ ledger, setAside, intakes, clock, onChanged: look }),
+    desk: new SinkDesk({ ledger, setAside, intakes, clock, retentionDays, onChanged: look }),
     wake: () => {
       for (const forwarder of forwarders) forwarder.wake();
     },

@@ -252,7 +252,14 @@ t.test('sinks: poison in the middle is set aside with its reason, the others go 
   ]);
   const changed: string[] = [];
   const intakes = new Map<string, Intake>([['far', far]]);
-  const desk = new SinkDesk({ ledger: at.ledger, setAside, intakes, clock: at.clock, onChanged: () => changed.push('changed') });
+  const desk = new SinkDesk({
+    ledger: at.ledger,
+    setAside,
+    intakes,
+    clock: at.clock,
+    retentionDays: 21,
+    onChanged: () => changed.push('changed'),
+  });
   t.strictSame(await desk.replay('far', 7), { outcome: 'refused', code: 'sink.entry_refused' });
   far.bad.clear();
   t.strictSame(await desk.replay('far', 7), { outcome: 'taken' });
@@ -266,6 +273,11 @@ t.test('sinks: poison in the middle is set aside with its reason, the others go 
   t.equal(changed.length, 3);
   t.equal(desk.items('elsewhere'), undefined);
   t.match(progress(), { setAsideEntries: 1 });
+  far.isDown = undefined;
+  at.clock.stepWall(21 * 86_400_000 + 3_600_000);
+  t.strictSame(await desk.replay('far', 40), { outcome: 'refused', code: 'sink.past_retention' });
+  t.notOk(far.once.includes(40), 'what is past its time is offered to nobody');
+  t.match(setAside.list('far'), [{ position: 40, reason: 'sink.past_retention' }]);
 });
 
 t.test('sinks: a sink that has less than its cursor is not given again what it refused', async (t) => {
@@ -313,6 +325,7 @@ t.test('sinks: retention wins over a sink that is down, and what it never got is
 t.test('sinks: one that is configured no more is forgotten, and not counted as lost', async (t) => {
   const { at, setAside, send } = await opened(t);
   const options = {
+    retentionDays: 21,
     deployment: newPlaceId<DeploymentId>(),
     ledger: at.ledger,
     db: at.db,
