@@ -1,9 +1,13 @@
 /** `vestibule audit`: what people did and looked at, and whether the log of it is whole. Also while no gateway runs. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
+import { type AuditFinding, type AuditHead, AuditLog as CoreAuditLog, refuseAlteredAudit } from '../core/audit.ts';
+import { readCoreKeys } from '../core/keys.ts';
 import { parseHead, refuseAltered } from '../gateway/audit.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { withAudit, writeDeed } from './audit-desk.ts';
-import { dataPaths, refuseNoGateway } from './data-paths.ts';
+import { type DataPaths, dataPaths, refuseNoGateway } from './data-paths.ts';
 import { wholeNumberOf } from './numbers.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -37,17 +41,41 @@ export function auditCommand(): Command {
     .command('verify')
     .description('read the whole log and say whether anything was changed, taken out, moved or cut off; exit status 1 when so')
     .option('--head <entries:hash>', 'a head that was noted earlier')
+    .option('--core-head <entries:hash>', "one of the core's log")
     .option(...data)
     .addHelpText('after', VERIFY_HELP)
-    .action(async (options: { head?: string; data: string }) => {
-      refuseNoGateway(dataPaths(options.data));
-      const kept = options.head === undefined ? undefined : parseHead(options.head);
-      if (options.head !== undefined && kept === undefined)
-        throw new ConfigError('config.invalid', '--head: expected <entries>:<64 hexadecimal digits>');
-      const { entries, hash } = refuseAltered(await withAudit(options.data, (log) => log.verify(kept)));
-      say(`whole: ${entries} entries`);
-      say(`${entries}:${hash}`);
+    .action(async (options: { head?: string; coreHead?: string; data: string }) => {
+      const paths = dataPaths(options.data);
+      if (!existsSync(paths.coreKeys)) refuseNoGateway(paths);
+      const [kept, keptOfCore] = [headIn('--head', options.head), headIn('--core-head', options.coreHead)];
+      if (existsSync(paths.gateway)) {
+        const { entries, hash } = refuseAltered(await withAudit(options.data, (log) => log.verify(kept)));
+        say(`whole: ${entries} entries`);
+        say(`${entries}:${hash}`);
+      }
+      if (existsSync(join(paths.core, 'audit.db'))) {
+        const { entries, hash } = refuseAlteredAudit(await verifyCore(paths, keptOfCore));
+        say(`the core's, whole: ${entries} entries`);
+        say(`${entries}:${hash}`);
+      }
     });
 
   return audit;
+}
+
+async function verifyCore({ core, coreKeys }: DataPaths, kept: AuditHead | undefined): Promise<AuditFinding> {
+  const { storeKey } = await readCoreKeys(coreKeys);
+  const log = new CoreAuditLog(core, storeKey);
+  try {
+    return log.verify(kept);
+  } finally {
+    log.close();
+  }
+}
+
+function headIn(option: string, text: string | undefined): AuditHead | undefined {
+  const head = text === undefined ? undefined : parseHead(text);
+  if (text !== undefined && head === undefined)
+    throw new ConfigError('config.invalid', `${option}: expected <entries>:<64 hexadecimal digits>`);
+  return head;
 }

@@ -8,6 +8,7 @@ import { CodeError, ConfigError } from '../protocol/errors.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
 import { silentLog } from '../protocol/log.ts';
 import { systemClock } from '../protocol/time.ts';
+import { machineCommand, subjectCommand } from './core-machine-commands.ts';
 import { coreServeCommand } from './core-serve-command.ts';
 import { dataPaths } from './data-paths.ts';
 import { decimalOf } from './numbers.ts';
@@ -76,6 +77,9 @@ export function coreCommand(): Command {
       say(setAside === 0 ? 'nothing set aside' : `${setAside} SET ASIDE: not traced, still in the gateway's ledger`);
       for (const { kiosk, reason, count } of setAsideBy) say(`  kiosk ${kiosk}: ${count} [${reason}]`);
     });
+  core.addCommand(machineCommand('gateway'));
+  core.addCommand(machineCommand('partner'));
+  core.addCommand(subjectCommand());
   core.addCommand(coreServeCommand());
   return core;
 }
