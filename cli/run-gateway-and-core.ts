@@ -56,7 +56,8 @@ export async function runGatewayAndCore(
   // Another key in a lost one's place would go unnoticed: no earlier visit would be found any more.
   const hasCore = existsSync(join(paths.core, 'core.db'));
   const keys = await (hasCore ? readCoreKeys : makeCoreKeys)(paths.coreKeys);
-  const core = await openCore({ dir: paths.core, deployment, keys, clock, log, retentionDays: config.retentionDays });
+  const cases = { stickerLifeMs: config.stickerLifeMs, areFlaggedSuspected: config.flags.areSuspected };
+  const core = await openCore({ dir: paths.core, deployment, keys, clock, log, cases, retentionDays: config.retentionDays });
   let rest: RestServer | undefined;
   try {
     rest = await openCoreRest({ core, keys, dir: paths.core, config: restConfig, clock, log });

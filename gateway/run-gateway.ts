@@ -1,7 +1,7 @@
 /**
  * One gateway, wired: keys, stores, listeners, broker, ingest, triage, forwarding, and what operators see of it. Reads no process.
  */
-import type { Intake, RevocationSource } from '../core/intake.ts';
+import type { HolderDoor, Intake, NoticeSource, RevocationSource } from '../core/intake.ts';
 import { rawPublicKey } from '../protocol/ed25519.ts';
 import type { Recipient } from '../protocol/hpke.ts';
 import type { Log } from '../protocol/log.ts';
@@ -25,6 +25,8 @@ import { type Decided, Ingest } from './ingest.ts';
 import { replaceFile } from './key-files.ts';
 import { Ledger, openLedgerFile } from './ledger.ts';
 import { type Listener, listenTcp, listenTls } from './listen.ts';
+import { NoticeDesk } from './notice/notice-desk.ts';
+import { noticeSources } from './notice/notice-sources.ts';
 import { BatchOpener } from './open-batch.ts';
 import { openDoor } from './open-door.ts';
 import { OperatorEvents } from './operator-events.ts';
@@ -51,6 +53,10 @@ export interface GatewayDoors {
   readonly intake?: Intake;
   /** From whom it hears which cards their holders took back. */
   readonly revocations?: RevocationSource;
+  /** Where what holders ask at kiosks is answered. */
+  readonly holder?: HolderDoor;
+  /** From whom it hears for which cards there are notices, besides cores elsewhere. */
+  readonly notices?: NoticeSource;
   /** Whom kiosks seal for besides this gateway: a core that opens rows with a key of its own. */
   readonly recipients?: readonly Recipient[];
   /** Card issuers besides those of the configuration; asked every second, so that one that is made while the gateway runs is told to kiosks. */
@@ -95,7 +101,7 @@ export async function runGateway(config: GatewayConfig, doors: GatewayDoors, sig
 async function start(
   config: GatewayConfig,
   identity: Identity,
-  { clock, log, intake, revocations, recipients = [], moreIssuers = () => [], process }: GatewayDoors,
+  { clock, log, intake, revocations, holder, notices, recipients = [], moreIssuers = () => [], process }: GatewayDoors,
   opened: Closers,
   signal: AbortSignal,
 ): Promise<RunningGateway> {
@@ -138,6 +144,7 @@ async function start(
     registry,
     trust: () => trust,
     ledger: db,
+    holder,
     clock,
     log,
     onRefused: (code) => board.refused(undefined, code),
@@ -154,6 +161,7 @@ async function start(
       onState: (kiosk, report) => {
         policies.heard(kiosk, report);
         resends.heard(kiosk, report);
+        noticeDesk.heard(kiosk, report);
       },
       onConnected: (kiosk, { hasTakenOver }) => {
         door.log.tell('info', 'kiosk.connected', kiosk, { kiosk, hasTakenOver });
@@ -187,6 +195,16 @@ async function start(
     onBug,
   });
   const resends = new ResendDesk({ registry, ledger: db, deployment, receiptKey, publish: broker.publish, clock, log, onBug });
+  const noticeDesk = new NoticeDesk({
+    sources: noticeSources(config.sinks, notices, clock, stopping.signal),
+    registry,
+    deployment,
+    receiptKey,
+    publish: broker.publish,
+    clock,
+    log,
+    onBug,
+  });
   const second = new SecondPlace(config.directory, identity.storeKey);
   opened.add(() => second.close());
   const announcer = new Announcer({
@@ -310,6 +328,8 @@ async function start(
     everySecond(learnIssuers, clock, log, stopping.signal, 'trust'),
     everySecond(() => resends.look(stopping.signal), clock, log, stopping.signal),
     everySecond(() => revokes.look(stopping.signal), clock, log, stopping.signal, 'revocation'),
+    noticeDesk.run(stopping.signal),
+    everySecond(() => board.notices(noticeDesk.summary()), clock, log, stopping.signal, 'notices'),
     everySecond(() => second.look(), clock, log, stopping.signal, 'second_place'),
     everySecond(web.tick, clock, log, stopping.signal),
     enrolment.keepOut(broker.cutOff, stopping.signal),

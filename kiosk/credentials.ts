@@ -118,6 +118,11 @@ export class Credentials {
     return { wallMs, atMs: (askedMs + Math.round(tookMs / 2)) as MonotonicMillis };
   }
 
+  /** Asks the gateway's API for kiosks. @throws as `askGateway`. */
+  async ask(path: string, body: string, signal: AbortSignal): Promise<string> {
+    return await askGateway(this.#address, path, body, this.#parts.clock, signal);
+  }
+
   async #renew(signal: AbortSignal): Promise<boolean> {
     const { dir, clock, log, identity } = this.#parts;
     const { seen, ...given } = parsePapers(await askGateway(this.#address, RENEW_PATH, '{}', clock, signal));

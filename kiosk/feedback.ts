@@ -59,6 +59,20 @@ export type FeedbackKind =
   | 'enrolled'
   /** The gateway refuses the code: another is needed. */
   | 'enrol-refused'
+  /** Holder's mode: a key code is waited for, to look … */
+  | 'holder-scan-key'
+  /** … or to take the card back. */
+  | 'holder-scan-to-revoke'
+  | 'holder-asking'
+  | 'holder-notice'
+  | 'holder-no-notice'
+  /** The card was taken back, and not every tier has erased it yet. */
+  | 'holder-erasing'
+  | 'holder-erased'
+  | 'holder-refused'
+  /** Gateway or core could not be asked. */
+  | 'holder-unreached'
+  | 'holder-left'
   /** The outbox or the disk is full: nothing was kept. */
   | 'refused-full'
   /** The outbox does not work: nothing was kept. */

@@ -6,10 +6,11 @@ import { CheckInFlow, type CheckInFlowOptions } from './check-in-flow.ts';
 import type { Direction, RawReading, StaffCommand } from './check-in-state.ts';
 import { ClinicFlow, type DeskCommand } from './clinic-flow.ts';
 import type { DoorRules } from './door-rules.ts';
+import type { HolderCommand } from './holder-front.ts';
 import type { Moment } from './recorder.ts';
 
 /** What the staff press; each front obeys its own, and passes over the other's. */
-export type FrontCommand = StaffCommand | DeskCommand;
+export type FrontCommand = StaffCommand | DeskCommand | HolderCommand;
 
 export interface Front {
   /** What a door is for at present; `undefined` for a desk. */

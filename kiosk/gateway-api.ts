@@ -7,7 +7,7 @@ import type { KeyObject } from 'node:crypto';
 import { request } from 'node:http';
 import { connect, type TLSSocket } from 'node:tls';
 import { ALPN_HTTP, LONGEST_ANSWER_BYTES, parseRefusal } from '../protocol/enrol.ts';
-import { AdmissionError, DecodeError, EnrolError, type ErrorCode, ExpectedError, LinkError } from '../protocol/errors.ts';
+import { AdmissionError, DecodeError, EnrolError, type ErrorCode, ExpectedError, HolderError, LinkError } from '../protocol/errors.ts';
 import type { Clock } from '../protocol/time.ts';
 import { linkErrorOf } from './tls-dial.ts';
 
@@ -29,6 +29,7 @@ const FINAL: ReadonlyMap<string, (message: string) => ExpectedError> = new Map([
   ...(['admission.revoked', 'admission.wrong_key', 'admission.unknown_venue', 'admission.unknown_kiosk'] as const).map((code) =>
     final(code, AdmissionError),
   ),
+  ...(['holder.not_proven', 'holder.challenge', 'holder.too_often', 'holder.not_reached'] as const).map((code) => final(code, HolderError)),
 ]);
 
 function final(code: ErrorCode, Family: new (code: ErrorCode, message: string) => ExpectedError) {

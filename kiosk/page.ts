@@ -14,6 +14,7 @@ import type { Feedback } from './feedback.ts';
 import { FEEDBACK_WORDS, NOTICE, STORED_OFFLINE } from './feedback-words.ts';
 import type { FrontCommand } from './front.ts';
 import type { HealthSnapshot } from './health.ts';
+import { HOLDER_COMMANDS } from './holder-front.ts';
 import { statusWords } from './status-words.ts';
 
 export interface PageOptions {
@@ -105,7 +106,7 @@ export class Page {
 
   #addRoutes(): void {
     const { onScan, onStaff, health, isDesk = false } = this.#options;
-    const commands: readonly FrontCommand[] = isDesk ? DESK_COMMANDS : DOOR_COMMANDS;
+    const commands: readonly FrontCommand[] = [...(isDesk ? DESK_COMMANDS : DOOR_COMMANDS), ...HOLDER_COMMANDS];
     const words = { words: FEEDBACK_WORDS, offline: STORED_OFFLINE, notice: NOTICE, isDesk };
     const html = readFileSync(new URL('./page.html', import.meta.url), 'utf8').replace(
       '__WORDS__',

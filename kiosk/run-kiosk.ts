@@ -29,6 +29,8 @@ import { type Front, type FrontCommand, openFront } from './front.ts';
 import { gatewayRoad } from './gateway-road.ts';
 import { GatewayWord } from './gateway-word.ts';
 import { Health, queueOf, reportOf } from './health.ts';
+import { askHolder } from './holder-ask.ts';
+import { HolderFront, type HolderFrontOptions } from './holder-front.ts';
 import { keepHouse } from './housekeeping.ts';
 import type { KioskIdentity } from './kiosk-identity.ts';
 import { openCredentials } from './open-credentials.ts';
@@ -144,7 +146,8 @@ class Kiosk {
       clock,
       onFeedback: (feedback: Feedback) => this.#answer(feedback),
     };
-    this.#front = openFront(credentials.role, door, config.clinic.windowMs);
+    const ask: HolderFrontOptions['ask'] = (action, visitor, signal) => askHolder(credentials, action, visitor, signal);
+    this.#front = new HolderFront(openFront(credentials.role, door, config.clinic.windowMs), { ...door, ask });
     this.#word = new GatewayWord({
       dir: config.dataDir,
       deployment: trust.deployment,

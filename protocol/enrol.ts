@@ -16,6 +16,9 @@ export const ALPN_MQTT = 'mqtt';
 export const ENROL_PATH = '/1/enrol';
 export const RENEW_PATH = '/1/renew';
 export const TIME_PATH = '/1/time';
+/** Passed on to the core, both ways: protocol/holder.ts. */
+export const HOLDER_CHALLENGE_PATH = '/1/holder/challenge';
+export const HOLDER_ASK_PATH = '/1/holder/ask';
 
 export const LONGEST_REQUEST_BYTES = 1_024;
 /** A trust document may have 64 issuers and a certificate of 8,192 characters. */

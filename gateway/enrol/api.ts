@@ -11,6 +11,8 @@ import {
   formatPapers,
   formatRefusal,
   formatTimeAnswer,
+  HOLDER_ASK_PATH,
+  HOLDER_CHALLENGE_PATH,
   LONGEST_REQUEST_BYTES,
   parseEnrolRequest,
   parseRenewRequest,
@@ -28,6 +30,11 @@ export interface ApiDoors {
   readonly enroller: Pick<Enroller, 'enrol' | 'renew'>;
   /** @returns the time, signed for this nonce. */
   readonly signTime: (nonce: Uint8Array) => Uint8Array;
+  /** What a holder asks at a kiosk, passed on to the core. @throws AdmissionError for a key that is no admitted kiosk's, and as `HolderDoor`. */
+  readonly holder: {
+    challenge(publicKey: Uint8Array): Promise<string>;
+    ask(body: string, publicKey: Uint8Array): Promise<string>;
+  };
   readonly after: Clock['after'];
   /** Each refusal, for whoever watches. */
   readonly onRefused: (code: ErrorCode) => void;
@@ -57,9 +64,15 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   'enrol.used': 409,
   'enrol.expired': 410,
   'enrol.withdrawn': 410,
+  'holder.not_proven': 403,
+  'holder.challenge': 409,
+  'holder.too_often': 429,
+  'holder.not_reached': 503,
 };
 
-export function openKioskApi({ enroller, signTime, after, onRefused, onBug }: ApiDoors): KioskApi {
+const PATHS: readonly string[] = [ENROL_PATH, RENEW_PATH, TIME_PATH, HOLDER_CHALLENGE_PATH, HOLDER_ASK_PATH];
+
+export function openKioskApi({ enroller, signTime, holder, after, onRefused, onBug }: ApiDoors): KioskApi {
   // By what Node's server takes for a socket.
   const peers = new WeakMap<Duplex, Peer>();
   /** Oldest first. */
@@ -78,6 +91,10 @@ export function openKioskApi({ enroller, signTime, after, onRefused, onBug }: Ap
       case RENEW_PATH:
         parseRenewRequest(body);
         return formatPapers(await enroller.renew(keyOf(peer)));
+      case HOLDER_CHALLENGE_PATH:
+        return await holder.challenge(keyOf(peer));
+      case HOLDER_ASK_PATH:
+        return await holder.ask(body, keyOf(peer));
       default:
         return formatTimeAnswer(signTime(parseTimeRequest(body)));
     }
@@ -173,7 +190,7 @@ interface FormRefusal {
  */
 function refuseForm({ url, method, headers, httpVersion }: IncomingMessage): FormRefusal | undefined {
   if (headers.host === undefined && httpVersion === '1.1') return { status: 400, code: 'decode.malformed' };
-  if (![ENROL_PATH, RENEW_PATH, TIME_PATH].includes(url ?? '')) return { status: 404, code: 'decode.unsupported' };
+  if (!PATHS.includes(url ?? '')) return { status: 404, code: 'decode.unsupported' };
   if (method !== 'POST') return { status: 405, code: 'decode.unsupported' };
   if (headers['content-length'] === undefined) return { status: 411, code: 'decode.malformed' };
   return Number(headers['content-length']) > LONGEST_REQUEST_BYTES ? { status: 413, code: 'decode.overlong' } : undefined;

@@ -1,5 +1,6 @@
 /** Enrolment, wired: authority, codes, the API for kiosks, and what the broker asks of a certificate. For run-gateway.ts. */
 import { join } from 'node:path';
+import type { HolderDoor } from '../../core/intake.ts';
 import { MOST_SEEN, type Seen } from '../../protocol/enrol.ts';
 import { codeOf, type ErrorCode } from '../../protocol/errors.ts';
 import type { KioskId } from '../../protocol/ids.ts';
@@ -14,6 +15,7 @@ import { type Db, translating } from '../database.ts';
 import type { Identity } from '../identity.ts';
 import { gatewayPaths } from '../paths.ts';
 import type { Registry } from '../registry.ts';
+import { holderAt } from '../revoke/holder-at.ts';
 import { SteadyLog } from '../steady-log.ts';
 import { type KioskApi, openKioskApi } from './api.ts';
 import { CodeBook } from './code-book.ts';
@@ -29,6 +31,8 @@ export interface EnrolmentParts {
   readonly ledger: Db;
   readonly clock: Clock;
   readonly log: Log;
+  /** Of the core; `undefined` where there is none in this process. */
+  readonly holder: HolderDoor | undefined;
   readonly onRefused: (code: ErrorCode) => void;
   readonly onBug: (error: unknown) => void;
 }
@@ -51,7 +55,7 @@ const REMEMBER_CODES_MS = 60 * 86_400_000;
 
 /** @throws ConfigError as openAuthority, StoreError as openDatabase does. */
 export async function openEnrolment(parts: EnrolmentParts): Promise<Enrolment> {
-  const { directory, identity, registry, clock, log, trust, ledger, onRefused, onBug } = parts;
+  const { directory, identity, registry, clock, log, trust, ledger, onRefused, onBug, holder } = parts;
   const authority = await openAuthority(join(directory, 'keys'), identity.deployment);
   const book = new CodeBook(gatewayPaths(directory).enrolment, identity.storeKey);
   // A registry of before it knew roles, or one brought back from a backup.
@@ -60,6 +64,7 @@ export async function openEnrolment(parts: EnrolmentParts): Promise<Enrolment> {
   const api = openKioskApi({
     enroller,
     signTime: (nonce) => signTime(clock.wall(), nonce, identity.deployment, identity.receiptKey),
+    holder: holderAt(registry, holder),
     after: (waitMs, fire) => clock.after(waitMs, fire),
     onRefused,
     onBug,

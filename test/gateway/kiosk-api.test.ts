@@ -24,6 +24,7 @@ async function startApi(t: Test) {
       signed.push(nonce);
       return nonce;
     },
+    holder: { challenge: () => Promise.reject(new Error('not asked')), ask: () => Promise.reject(new Error('not asked')) },
     after: clock.after,
     onRefused: (code) => refused.push(code),
     onBug: (error) => t.fail(String(error)),

@@ -12,14 +12,15 @@ import { makeCoreKeys } from '../../core/keys.ts';
 import { CardNames } from '../../core/pseudonym.ts';
 import { openIdentity } from '../../gateway/identity.ts';
 import { indexPseudonym } from '../../gateway/pseudonym.ts';
+import { encodeCode } from '../../protocol/code.ts';
 import { decodeChallenge, encodeProof, type HolderAction, signProof } from '../../protocol/holder.ts';
 import { newKeyCode } from '../../protocol/key-code.ts';
 import { lostDigestOf } from '../../protocol/lost-card.ts';
 import { noticeDigestOf } from '../../protocol/notice.ts';
 import { deriveVisitor, type Visitor } from '../../protocol/visitor.ts';
-import { bytesSecret, searchTree } from '../support/leak-search.ts';
+import { bytesSecret, searchTree, textSecret } from '../support/leak-search.ts';
 import { searchOpened, searchOpenedTree } from '../support/opened-search.ts';
-import { telling } from '../support/until.ts';
+import { telling, until } from '../support/until.ts';
 import { Road } from './road.ts';
 
 const payloadOf = (jws: string): HolderReceipt => JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as HolderReceipt;
@@ -123,4 +124,49 @@ t.test('journey: what a kiosk that was away still holds of the card is refused a
   await road.state();
   t.strictSame(await found(road, anna), []);
   t.equal(road.core.counts().checkIns, 0);
+});
+
+t.test('journey: at a kiosk, the key code looks, takes the card back and tells of the receipt; it is never a check-in', async (t) => {
+  const road = await Road.open(t);
+  const keyCode = newKeyCode();
+  const anna = deriveVisitor(keyCode);
+  const stub = (): string => encodeCode({ kind: 'key', keyCode });
+  await road.admit('kiosk');
+  const kiosk = await road.startKiosk('kiosk', { direction: 'both', page: { isOn: true, port: 0 } });
+  const press = async (command: string): Promise<void> => {
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(`${kiosk.ready.pageUrl}/staff`, { method: 'POST', headers, body: JSON.stringify({ command }) });
+    t.equal(answer.status, 204);
+  };
+  const said = (): string | undefined => kiosk.feedback.at(-1)?.kind;
+  t.equal(await kiosk.scan(stub()), 'keep-at-home', 'outside of the mode it counts for nothing');
+  t.equal(await kiosk.scan(road.textOf(anna.card)), 'welcome');
+  await road.delivered('kiosk');
+  await road.state();
+  await press('holder');
+  t.equal(said(), 'holder-scan-key');
+  t.equal(await kiosk.scan(road.textOf(anna.card)), 'holder-scan-key', 'a card is no key code, and nobody is checked in');
+  t.equal(await kiosk.scan(stub()), 'holder-asking');
+  await until(() => said() === 'holder-no-notice');
+  await press('holder-revoke');
+  t.equal(said(), 'holder-scan-to-revoke');
+  t.equal(road.core.counts().checkIns, 1, 'nothing happens before the key code is shown once more');
+  await kiosk.scan(stub());
+  await until(() => said() === 'holder-erasing' || said() === 'holder-erased');
+  await untilSaid(road, anna, (receipt) => /gateway done, kiosks done, sinks done/.test(statesOf(receipt)));
+  await kiosk.scan(stub());
+  await until(() => said() === 'holder-erased');
+  await press('holder');
+  t.equal(said(), 'holder-left');
+  t.equal(await kiosk.scan(road.textOf(anna.card)), 'card-withdrawn');
+  t.strictSame(await found(road, anna), []);
+  const { rows } = await road.audit();
+  t.strictSame(
+    rows.filter(({ event }) => 'card' in event),
+    [],
+  );
+  t.strictSame(
+    searchTree(road.data, [bytesSecret('key code', keyCode), textSecret('key code as a QR code', stub())], () => false),
+    [],
+  );
 });

@@ -118,7 +118,8 @@ export class Road {
     const { clock } = this;
     this.#core = await openCore({ dir: join(this.#data, 'core'), deployment, keys, clock, log: silentLog });
     this.#stopping = new AbortController();
-    const doors = { clock, log, intake: this.#core, revocations: this.#core.holder, recipients: [keys.recipient] };
+    const { holder, notices } = this.#core;
+    const doors = { clock, log, intake: this.#core, revocations: holder, holder, notices, recipients: [keys.recipient] };
     this.#gateway = await runGateway(config, doors, this.#stopping.signal);
   }
 
@@ -143,14 +144,15 @@ export class Road {
     cpSync(this.dirOf(from), this.dirOf(to), { recursive: true });
   }
 
-  async admit(name: string): Promise<KioskId> {
+  /** @param venue the road's own where it is left out. */
+  async admit(name: string, venue = this.venue): Promise<KioskId> {
     const { kiosk, publicKey } = openKioskIdentity(this.dirOf(name));
     const directory = join(this.#data, 'gateway');
     const { storeKey } = await openGatewayIdentity(directory);
     const registry = new Registry(gatewayPaths(directory).registry, storeKey);
-    registry.putVenue({ id: this.venue, name: 'Shop', timezone: 'UTC' });
+    registry.putVenue({ id: venue, name: 'Shop', timezone: 'UTC' });
     const entrance = newPlaceId<EntranceId>();
-    const admission = { kiosk, publicKey, venue: this.venue, entrance, direction: 'both', dwellMs: 7_200_000 } as const;
+    const admission = { kiosk, publicKey, venue, entrance, direction: 'both', dwellMs: 7_200_000 } as const;
     registry.admit(admission, this.clock.wall());
     registry.close();
     return kiosk;

@@ -49,15 +49,15 @@ t.test('board signals: no two different answers look alike without colour', asyn
     [...rhythms.values()].map((kinds) => kinds.join(' ')),
     [
       'welcome thank-you sticker-linked enrolled',
-      'already-in already-out undone nothing-to-undo staff-menu took-too-long desk-cleared enrolling',
+      'already-in already-out undone nothing-to-undo staff-menu holder-asking holder-notice holder-no-notice holder-erasing holder-erased holder-left took-too-long desk-cleared enrolling',
       'goodbye result-recorded',
       'door-in',
       'door-out',
       'door-both',
-      'please-measure-again choose-result enrol-unreached',
+      'please-measure-again holder-unreached choose-result enrol-unreached',
       'please-see-staff',
-      'not-a-card card-refused card-withdrawn keep-at-home not-a-clinic sticker-used sticker-expired sticker-void sticker-refused not-a-sticker clinician-unknown no-test-yet result-there-already not-enrolled enrol-refused refused-full refused-store',
-      'scan-card-now scan-sticker-now scan-test-sticker',
+      'not-a-card card-refused card-withdrawn keep-at-home not-a-clinic sticker-used sticker-expired sticker-void sticker-refused not-a-sticker clinician-unknown holder-refused no-test-yet result-there-already not-enrolled enrol-refused refused-full refused-store',
+      'scan-card-now scan-sticker-now holder-scan-key holder-scan-to-revoke scan-test-sticker',
     ],
   );
 });
