@@ -146,33 +146,13 @@ export class Core implements Intake {
         heldDays: () => this.#heldDays(),
         rule: () => this.#visits().rule,
       });
-      this.cases = new Cases({
-        db: this.#db,
-        notes: this.#notes,
-        names: this.#names,
-        pseudonymKey: keys.pseudonymKey,
-        policy: { ...DEFAULT_CASE_POLICY, ...options.cases },
-        clock,
-        log,
-      });
-      this.notices = new Notices({
-        db: this.#db,
-        names: this.#names,
-        cases: this.cases,
-        visits: () => this.#visits(),
-        policy: options.tracing ?? DEFAULT_TRACE_POLICY,
-        clock,
-        log,
-      });
-      this.#keeper = new Keeper({
-        db: this.#db,
-        days: this.#days,
-        streams: this.#streams,
-        notes: this.#notes,
-        names: this.#names,
-        cases: this.cases,
-        notices: this.notices,
-      });
+      const shared = { db: this.#db, names: this.#names, clock, log };
+      const policy = { ...DEFAULT_CASE_POLICY, ...options.cases };
+      this.cases = new Cases({ ...shared, notes: this.#notes, pseudonymKey: keys.pseudonymKey, policy });
+      const tracing = options.tracing ?? DEFAULT_TRACE_POLICY;
+      this.notices = new Notices({ ...shared, cases: this.cases, visits: () => this.#visits(), policy: tracing });
+      const rows = { days: this.#days, streams: this.#streams, notes: this.#notes };
+      this.#keeper = new Keeper({ ...shared, ...rows, cases: this.cases, notices: this.notices });
       this.#revocations = new Revocations(this.#db, keys.storeKey);
       this.holder = new HolderDesk({
         core: keys.recipient.id,
