@@ -20,8 +20,8 @@ export const CLASSES = [
 /** @returns how many visits began in each hour of a day (UTC). @throws StoreError. */
 export function visitsByHour(store: VisitStore, venue: VenueId, day: Day): number[] {
   const hours = Array<number>(HOURS).fill(0);
-  for (const { fromMs } of visitsOn(store, venue, day)) {
-    const hour = Math.floor((fromMs - startOfDay(day)) / HOUR_MS);
+  for (const { beganMs } of visitsOn(store, venue, day)) {
+    const hour = Math.floor((beganMs - startOfDay(day)) / HOUR_MS);
     hours[hour] = (hours[hour] ?? 0) + 1;
   }
   return hours;
@@ -48,17 +48,24 @@ export function visitsByOthers(store: VisitStore, venue: VenueId, day: Day, mini
   return counts;
 }
 
-/** The visits that began on a day. */
-function visitsOn(store: VisitStore, venue: VenueId, day: Day): Span[] {
+interface CountedVisit extends Span {
+  /** By its clock: in the middle of when it may have been. */
+  readonly beganMs: number;
+}
+
+/** The visits that began on a day, each as long as it can have been. */
+function visitsOn(store: VisitStore, venue: VenueId, day: Day): CountedVisit[] {
   const firstMs = startOfDay(day);
   const lastMs = firstMs + DAY_MS - 1;
-  const visits: Span[] = [];
+  const visits: CountedVisit[] = [];
   for (const block of store.visitsAt(venue, { fromMs: firstMs, toMs: lastMs })) {
-    const { count, baseMs, fromMs, toMs } = block.columns;
+    const { count, baseMs, fromMs, toMs, certainFromMs, certainToMs } = block.columns;
     for (let at = 0; at < count; at++) {
-      const beganMs = (fromMs[at] ?? 0) + baseMs;
-      if (!block.isElsewhere(at) && beganMs >= firstMs && beganMs <= lastMs)
-        visits.push({ fromMs: beganMs, toMs: (toMs[at] ?? 0) + baseMs });
+      const from = fromMs[at] ?? 0;
+      const certain = certainFromMs[at] ?? 1;
+      const beganMs = baseMs + (certain < (certainToMs[at] ?? 0) ? Math.round((from + certain) / 2) : from);
+      if (block.isElsewhere(at) || beganMs < firstMs || beganMs > lastMs) continue;
+      visits.push({ beganMs, fromMs: from + baseMs, toMs: (toMs[at] ?? 0) + baseMs });
     }
   }
   return visits;
