@@ -30,17 +30,31 @@ export function hangTogether(earlier: readonly DayScan[], later: readonly DaySca
   );
 }
 
-/** @param scansOn standing scans of the card on a day. @returns those from `first` to `last`, and of the days before and behind that hang together with them. */
-export function linkedScans<S extends DayScan>(first: Day, last: Day, scansOn: (day: Day) => readonly S[]): S[] {
+export interface LinkedDays<S extends DayScan> {
+  readonly first: Day;
+  readonly last: Day;
+  /** @returns the standing scans of the card on a day. */
+  readonly scansOn: (day: Day) => readonly S[];
+  /** Whether it is known that no visit on a day reaches over the beginning or end of that day. */
+  readonly isAlone: (day: Day) => boolean;
+}
+
+/** @returns the scans from `first` to `last`, and of the days before and behind that hang together with them. */
+export function linkedScans<S extends DayScan>({ first, last, scansOn, isAlone }: LinkedDays<S>): S[] {
   const byDay: (readonly S[])[] = [];
-  for (let day = first; day <= last; day = dayAfter(day)) byDay.push(scansOn(day));
-  for (let [day, head] = [dayBefore(first), byDay[0] ?? []]; head.length > 0; day = dayBefore(day)) {
+  for (let day = first; ; day = dayAfter(day)) {
+    byDay.push(scansOn(day));
+    if (day >= last) break;
+  }
+  for (let [day, head] = [first, byDay[0] ?? []]; head.length > 0 && !isAlone(day); ) {
+    day = dayBefore(day);
     const before = scansOn(day);
     if (!hangTogether(before, head)) break;
     byDay.unshift(before);
     head = before;
   }
-  for (let [day, tail] = [dayAfter(last), byDay.at(-1) ?? []]; tail.length > 0; day = dayAfter(day)) {
+  for (let [day, tail] = [last, byDay.at(-1) ?? []]; tail.length > 0 && !isAlone(day); ) {
+    day = dayAfter(day);
     const behind = scansOn(day);
     if (!hangTogether(tail, behind)) break;
     byDay.push(behind);

@@ -93,7 +93,7 @@ export class DayVisits implements VisitStore {
   async makeReady(span: Span, turns: Turns): Promise<() => void> {
     const release = (await this.#sources.tidier?.hold()) ?? (() => {});
     try {
-      for (const day of this.#daysFor(span)) {
+      for (const { day } of this.#daysFor(span)) {
         const overlay = this.#overlay(day);
         while (overlay.waiting > 0) {
           overlay.tell(this.#visitsOn, () => turns.isOver);
@@ -109,9 +109,11 @@ export class DayVisits implements VisitStore {
 
   visitsOf(card: CardPseudonym, span: Span): CardVisit[] {
     const days = this.#daysFor(span);
-    const [first, last] = [days[0], days.at(-1)];
+    const [first, last] = [days[0]?.day, days.at(-1)?.day];
     if (first === undefined || last === undefined) return [];
-    const scans = linkedScans(first, last, (day) => this.#standing(card, day));
+    // What the columns say of a card holds for that day alone: nothing of it reaches over midnight.
+    const isAlone = (day: Day): boolean => this.#held.some((held) => held.day === day) && this.#overlay(day).cards.find(card, 0) < 0;
+    const scans = linkedScans({ first, last, scansOn: (day) => this.#standing(card, day), isAlone });
     return visitsOf(scans)
       .filter(({ possible }) => possible.fromMs <= span.toMs && possible.toMs >= span.fromMs)
       .map(asCardVisit);
@@ -121,14 +123,15 @@ export class DayVisits implements VisitStore {
     const blocks: VisitBlock[] = [];
     const number = this.#venueNumber(venue);
     if (number === undefined) return blocks;
-    for (const [nth, day] of this.#daysFor(span).entries()) {
+    for (const [nth, held] of this.#daysFor(span).entries()) {
+      const { day } = held;
       const file = this.#find(day);
       if (file === undefined) continue;
       const overlay = this.#overlay(day);
       if (overlay.waiting > 0) overlay.tell(this.#visitsOn, () => false);
       const { cards } = overlay;
       const isNone = cards.size === 0;
-      for (const columns of this.#readDay(day, () => this.#halls(file, { day, startMs: startOfDay(day) }, number, span)) ?? [])
+      for (const columns of this.#readDay(day, () => this.#halls(file, held, number, span)) ?? [])
         blocks.push({ columns, isElsewhere: isNone ? never : (index) => cards.find(columns.names, index * 16) >= 0 });
       // A visit has a scan on each day that it reaches over: of those that began before, the first day looked at has all.
       for (const columns of overlay.columnsAt(venue, nth === 0)) blocks.push({ columns, isElsewhere: never });
@@ -146,7 +149,7 @@ export class DayVisits implements VisitStore {
   }
 
   /** Held days whose scans can be of a visit that touches a span, and those between them. */
-  #daysFor({ fromMs, toMs }: Span): readonly Day[] {
+  #daysFor({ fromMs, toMs }: Span): readonly HeldDay[] {
     const near = this.#held.filter(({ startMs }) => {
       const widestMs = MOST_UNCERTAINTY_MS;
       return startMs - widestMs <= toMs && startMs + DAY_MS + LONGEST_STAY_MS + widestMs > fromMs;
@@ -156,7 +159,7 @@ export class DayVisits implements VisitStore {
       return startMs - unsureMs <= toMs && startMs + DAY_MS + LONGEST_STAY_MS + unsureMs > fromMs;
     };
     const first = near.findIndex(isNear);
-    return first < 0 ? [] : near.slice(first, near.findLastIndex(isNear) + 1).map(({ day }) => day);
+    return first < 0 ? [] : near.slice(first, near.findLastIndex(isNear) + 1);
   }
 
   #halls(file: DayFile, { day, startMs }: HeldDay, venue: number, { fromMs, toMs }: Span): VisitColumns[] {
@@ -204,7 +207,7 @@ export class DayVisits implements VisitStore {
   }
 
   readonly #visitsOn = (card: CardPseudonym, day: Day): OverlaidVisit[] => {
-    const scans = linkedScans(day, day, (one) => this.#standing(card, one));
+    const scans = linkedScans({ first: day, last: day, scansOn: (one) => this.#standing(card, one), isAlone: never });
     return visitsOf(scans)
       .filter((visit) => visit.scans.some(({ atMs }) => dayOf(atMs) === day))
       .map((visit) => ({ ...asCardVisit(visit), card, startDay: dayOf(visit.startMs) }));

@@ -44,8 +44,7 @@ export class CardTable {
 
   /** @param number from 0 up to and without `size`. */
   name(number: number): CardPseudonym {
-    const words = this.#words.subarray(number * WORDS, (number + 1) * WORDS);
-    return new Uint8Array(words.buffer, words.byteOffset, PSEUDONYM_BYTES).slice() as CardPseudonym;
+    return new Uint8Array(this.#words.buffer.slice(number * PSEUDONYM_BYTES, (number + 1) * PSEUDONYM_BYTES)) as CardPseudonym;
   }
 
   /** Where a card is, or would be. */

@@ -19,7 +19,7 @@ export interface Met {
 interface Way {
   readonly met: Met;
   /** The person between. */
-  readonly between: CardPseudonym;
+  readonly between: () => CardPseudonym;
 }
 
 /** Of two ways to the same card, whether the first is the one to tell: the surer, then the longer, then the earlier one; else one that is always the same. */
@@ -31,7 +31,7 @@ export function weightier(a: Way, b: Way): boolean {
   const longerMs = one.toMs - one.fromMs - (other.toMs - other.fromMs);
   if (longerMs !== 0) return longerMs > 0;
   if (one.fromMs !== other.fromMs) return one.fromMs < other.fromMs;
-  const byName = Buffer.compare(a.between, b.between);
+  const byName = Buffer.compare(a.between(), b.between());
   if (byName !== 0) return byName < 0;
   return comesFirst(one, other);
 }

@@ -19,7 +19,7 @@ export interface TraceQuestion extends TracedCase {
 }
 
 export interface Traced {
-  /** High before medium, the first order before the second, then by name. */
+  /** High before medium, the first order before the second. */
   readonly exposures: readonly Exposure[];
   /** Visits that were compared. */
   readonly lookedAt: number;
@@ -97,7 +97,7 @@ async function traceReady(store: VisitStore, question: TraceQuestion, turns: Tur
         const met: Met = { sought, block, index, fromMs, toMs, isCertain: isCertain(sought, block, index) };
         const held = seconds.get(third);
         if (held === undefined) seconds.set(third, { met, between: number });
-        else if (weightier({ met, between: cards.name(number) }, { met: held.met, between: cards.name(held.between) })) {
+        else if (weightier({ met, between: () => cards.name(number) }, { met: held.met, between: () => cards.name(held.between) })) {
           held.met = met;
           held.between = number;
         }
@@ -115,14 +115,17 @@ interface Found {
 }
 
 async function exposuresOf({ cards, firsts, seconds, policy }: Found, turns: Turns): Promise<Exposure[]> {
-  const exposures: Exposure[] = [];
+  const [high, medium, second]: [Exposure[], Exposure[], Exposure[]] = [[], [], []];
   for (const [number, first] of firsts.entries()) {
     if (turns.isOver) await turns.next();
     const [earliest, ...others] = (first?.meetings ?? [])
       .map((met) => meetingOf(met, policy.minimumOverlapMs))
       .sort((a, b) => a.span.fromMs - b.span.fromMs || a.span.toMs - b.span.toMs);
     if (first === undefined || earliest === undefined) continue;
-    exposures.push({ card: cards.name(number), priority: first.isHigh ? 'high' : 'medium', order: 1, meetings: [earliest, ...others] });
+    const priority = first.isHigh ? 'high' : 'medium';
+    const exposure: Exposure = { card: cards.name(number), priority, order: 1, meetings: [earliest, ...others] };
+    if (first.isHigh) high.push(exposure);
+    else medium.push(exposure);
   }
   const vias = new Map<number, Meeting>();
   for (const [number, { met, between }] of seconds) {
@@ -135,13 +138,10 @@ async function exposuresOf({ cards, firsts, seconds, policy }: Found, turns: Tur
     }
     const via = meeting && { card: cards.name(between), meeting };
     const meetings = [meetingOf(met, policy.mediumMinimumOverlapMs)] as const;
-    exposures.push({ card: cards.name(number), priority: 'medium', order: 2, meetings: [...meetings], ...(via && { via }) });
+    second.push({ card: cards.name(number), priority: 'medium', order: 2, meetings: [...meetings], ...(via && { via }) });
   }
-  return exposures.sort(byPriority);
+  return [...high, ...medium, ...second];
 }
-
-const byPriority = (a: Exposure, b: Exposure): number =>
-  (a.priority === b.priority ? 0 : a.priority === 'high' ? -1 : 1) || a.order - b.order || Buffer.compare(a.card, b.card);
 
 /** @returns where a case met whom it may have been infected by, each of its visits apart, by their start. @throws as `trace`. */
 export async function backwardClusters(

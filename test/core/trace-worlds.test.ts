@@ -7,7 +7,7 @@ import { anyWorld, type Compared, compareWorld, hexOf, keepWorld, type PlacedWor
 
 /** Worlds of one town, each by itself. */
 function worldsOf(t: Test): (world: World) => Promise<{ town: Town; placed: PlacedWorld }> {
-  const town = new Town(t.testdir());
+  const town = new Town(t.testdir(), { mostOpen: 64 });
   t.teardown(() => town.close());
   let nth = 0;
   return async (world) => {
@@ -47,7 +47,7 @@ t.test('traces: in any small world, what the core finds is what the definitions 
       const { town, placed } = await kept(world);
       await compareWorld(town, placed, compared);
     }),
-    { numRuns: 60 },
+    { numRuns: 200 },
   );
   for (const [kind, count] of Object.entries(compared)) t.ok(count > 10, `${kind}: ${count} were compared`);
 });

@@ -21,7 +21,7 @@ t.test(`worlds: what the core finds is what the definitions say (seed ${seed})`,
     fc.asyncProperty(anyWorld, async (world) => {
       if (town === undefined || nth % WORLDS_A_TOWN === 0) {
         town?.close();
-        town = new Town(t.testdir());
+        town = new Town(t.testdir(), { mostOpen: 64 });
       }
       nth += 1;
       const placed = place(world, nth);
