@@ -1,13 +1,13 @@
 /** What an analyst may count: visits by venue and hour, and how many met how many. Small counts are withheld (small-counts.ts). */
-import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import { DecodeError } from '../../protocol/errors.ts';
 import type { VenueId } from '../../protocol/ids.ts';
 import type { Clock } from '../../protocol/time.ts';
-import { type Day, dayOf } from '../day.ts';
+import { DAY_MS, type Day, dayOf, startOfDay } from '../day.ts';
 import type { Gateways } from '../gateways.ts';
 import { CLASSES, visitsByHour, visitsByOthers } from '../statistics.ts';
 import type { VisitStore } from '../store.ts';
+import { Turns } from '../trace/turns.ts';
 import { cutPage, keyOf, next, pageQuery } from './pages.ts';
 import { sees } from './roles.ts';
 import { type Caller, type Route, route } from './route.ts';
@@ -45,16 +45,22 @@ export function statisticsRoutesOf({ gateways, visits, clock }: StatisticsSource
     const seen = gateways.venues().filter((one) => one.venue > after && sees(caller.regions, one.region));
     const page = cutPage(seen, limit, (one) => one.venue);
     const store = visits();
+    const turns = new Turns(clock, signal);
+    const fromMs = startOfDay(day as Day);
+    const done = await store.makeReady({ fromMs, toMs: fromMs + DAY_MS - 1 }, turns);
     const venues: (T & { venue: string; region?: string })[] = [];
-    for (const one of page.rows) {
-      venues.push({
-        venue: one.venue,
-        ...(one.region === undefined ? {} : { region: one.region }),
-        ...count(store, one.venue, day as Day),
-      });
-      // Others have their turn: a PUBACK waits behind this.
-      await setImmediate();
-      signal.throwIfAborted();
+    try {
+      for (const one of page.rows) {
+        venues.push({
+          venue: one.venue,
+          ...(one.region === undefined ? {} : { region: one.region }),
+          ...count(store, one.venue, day as Day),
+        });
+        // A PUBACK waits behind this.
+        if (turns.isOver) await turns.next();
+      }
+    } finally {
+      done();
     }
     return { day, venues, ...(page.next === undefined ? {} : { next: page.next }) };
   };
