@@ -161,6 +161,7 @@ export class Core implements Intake {
         eraser: new Eraser({ db: this.#db, days: this.#days }),
         names: this.#names,
         noticesOf: (card) => this.notices.ofHolder(card),
+        otherGateways: () => this.gateways.list().filter(({ role }) => role === 'gateway').length - 1,
         retentionDays: this.#retentionDays,
         clock,
         log,

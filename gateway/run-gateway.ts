@@ -251,8 +251,7 @@ async function start(
     registry,
     eraser: new LedgerEraser({ ledger, db, deployment, recipient, publicKeyOf: (kiosk) => registry.kiosk(kiosk)?.publicKey, clock }),
     heardUpTo: (kiosk) => policies.erasedToldTo(kiosk),
-    tellSinks: () => Promise.resolve(undefined),
-    sinksPast: () => ({ done: 0, of: 0 }),
+    farSinks: config.sinks.filter(({ kind }) => kind !== 'core').length,
     clock,
     log,
   });

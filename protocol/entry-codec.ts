@@ -102,7 +102,7 @@ function readBatch(position: number, parts: readonly CborValue[]): BatchEntry {
     topic: readText(topic, 'ledger topic', TOPIC_FORM),
     keyRecord: readBytes(keyRecord, 'ledger key record', 1, LONGEST_KEY_RECORD_BYTES),
     sign1: readBytes(sign1, 'ledger list', 1, LONGEST_LIST_BYTES),
-    rows: readArray(rows, 'ledger rows', 1, MOST_ROWS).map((row) => readBytes(row, 'ledger row', 1, LONGEST_ROW_BYTES)),
+    rows: readArray(rows, 'ledger rows', 0, MOST_ROWS).map((row) => readBytes(row, 'ledger row', 1, LONGEST_ROW_BYTES)),
     receivedAtMs: readTime(receivedAtMs),
   };
 }

@@ -26,6 +26,8 @@ export interface HolderDeskDoors {
   readonly eraser: Eraser;
   readonly names: CardNames;
   readonly noticesOf: (card: VisitorUuid) => readonly HolderNotice[];
+  /** Gateways elsewhere that send to this core. */
+  readonly otherGateways: () => number;
   readonly retentionDays: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -87,7 +89,11 @@ export class HolderDesk implements HolderDoor, RevocationSource {
   progress({ tombstone, tiers }: RevocationProgress): void {
     const { revocations, clock } = this.#doors;
     const of = revocations.findTombstone(tombstone);
-    if (of !== undefined) revocations.setTiers(of.no, tiers, clock.wall());
+    if (of === undefined) return;
+    // The one that tells is in this process; others can not be told yet, and what they hold is not said to be erased.
+    const others = this.#doors.otherGateways();
+    const all = tiers.map((one) => (one.tier === 'gateway' ? { ...one, of: one.of + others } : one));
+    revocations.setTiers(of.no, all, clock.wall());
   }
 
   known(tombstones: readonly Uint8Array[]): void {

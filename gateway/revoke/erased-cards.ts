@@ -36,7 +36,6 @@ export interface ErasedCard {
   /** 16 bytes. */
   readonly coreTombstone: Uint8Array;
   readonly erasedAtMs: EpochMillis | undefined;
-  readonly position: number | undefined;
   /** How many kiosks were to hear of it, and which have not yet. */
   readonly kiosks: number;
   readonly unheard: readonly KioskId[];
@@ -47,7 +46,6 @@ interface ErasedRow {
   tombstone: Uint8Array;
   core_tombstone: Uint8Array;
   erased_at_ms: EpochMillis | null;
-  position: number | null;
   kiosks: number;
 }
 
@@ -108,7 +106,6 @@ export class ErasedCards {
         tombstone: new Uint8Array(row.tombstone),
         coreTombstone: new Uint8Array(row.core_tombstone),
         erasedAtMs: row.erased_at_ms ?? undefined,
-        position: row.position ?? undefined,
         kiosks: row.kiosks,
         unheard: (kiosksOf.get(row.no) ?? []).map(({ kiosk }) => kiosk),
       }));
@@ -135,13 +132,6 @@ export class ErasedCards {
       this.#db.transact(() => {
         for (const no of nos) this.#db.prepare(sql).run(nowMs, no);
       }),
-    );
-  }
-
-  /** @throws StoreError. */
-  setPosition(no: number, position: number): void {
-    translating('registry', () =>
-      this.#db.transact(() => this.#db.prepare('UPDATE erased_cards SET position = ? WHERE no = ?').run(position, no)),
     );
   }
 

@@ -2,7 +2,7 @@
  * Hears from the core which cards their holders took back, sees to it that nothing of them stays or comes in again here, waits for the kiosks
  * and the sinks to have heard of it, and tells the core how far all that is.
  */
-import type { RevocationSource, TierProgress, ToldRevocation } from '../../core/intake.ts';
+import type { RevocationSource, TierProgress } from '../../core/intake.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import { cardOfProof, decodeProof } from '../../protocol/holder.ts';
 import type { KioskId } from '../../protocol/ids.ts';
@@ -19,10 +19,8 @@ export interface RevokeDeskDoors {
   readonly eraser: LedgerEraser;
   /** Up to which number of an erased card a kiosk has said to have heard. */
   readonly heardUpTo: (kiosk: KioskId) => number;
-  /** Tells sinks: appends an entry. @returns its position; `undefined` where no sink needs one. */
-  readonly tellSinks: (told: ToldRevocation) => Promise<number | undefined>;
-  /** How many sinks have taken the ledger up to a position, of how many. */
-  readonly sinksPast: (position: number) => Pick<TierProgress, 'done' | 'of'>;
+  /** Sinks elsewhere. Nobody there can be told yet: what they hold stays pending until their own retention ends it. */
+  readonly farSinks: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -59,18 +57,13 @@ export class RevokeDesk {
       try {
         const card = cardOfProof(decodeProof(told.proof));
         const kiosks = [...registry.kiosks()].filter(({ revokedAtMs }) => revokedAtMs === undefined).map(({ kiosk }) => kiosk);
-        if (!registry.erasedCards.add(card, told.tombstone, kiosks, clock.wall())) continue;
-        log.info('card.revoked', { kiosks: kiosks.length });
+        if (registry.erasedCards.add(card, told.tombstone, kiosks, clock.wall())) log.info('card.revoked', { kiosks: kiosks.length });
       } catch (error) {
         const code = codeOf(error);
         if (code?.startsWith('holder.') !== true && code?.startsWith('decode.') !== true) throw error;
         // Not what a holder signed: a core can not make this gateway forget for it.
         log.error('card.not_proven', { code });
-        continue;
       }
-      const position = await this.#doors.tellSinks(told);
-      const added = registry.erasedCards.all().at(-1);
-      if (position !== undefined && added !== undefined) registry.erasedCards.setPosition(added.no, position);
     }
   }
 
@@ -95,13 +88,13 @@ export class RevokeDesk {
   }
 
   async #say(): Promise<void> {
-    const { source, registry, sinksPast } = this.#doors;
+    const { source, registry, farSinks } = this.#doors;
     if (source === undefined) return;
-    for (const { no, coreTombstone, erasedAtMs, position, kiosks, unheard } of registry.erasedCards.all()) {
+    for (const { no, coreTombstone, erasedAtMs, kiosks, unheard } of registry.erasedCards.all()) {
       const tiers: TierProgress[] = [
         { tier: 'gateway', done: erasedAtMs === undefined ? 0 : 1, of: 1 },
         { tier: 'kiosks', done: kiosks - unheard.length, of: kiosks },
-        { tier: 'sinks', ...(position === undefined ? { done: 0, of: 0 } : sinksPast(position)) },
+        { tier: 'sinks', done: 0, of: farSinks },
       ];
       const said = JSON.stringify(tiers);
       if (this.#said.get(no) === said) continue;
