@@ -73,6 +73,7 @@ export class Keeper {
             for (const { placement } of rows) streams.venueNumber(placement.venue);
           }
           this.#tellTraces(byDay);
+          cases.judgeFlags();
         })(),
       );
     } catch (error) {

@@ -60,6 +60,8 @@ const schema = z.strictObject({
     .strictObject({
       /** How long a second reading is waited for. */
       confirmWithinMs: z.int().min(1_000).max(86_400_000).default(300_000),
+      /** Whether a confirmed flag makes a suspected case of its card; else it is told as the weaker notice alone. Of the core in this process. */
+      areSuspected: z.boolean().default(false),
       ageOffMs: z
         .int()
         .min(60_000)

@@ -108,18 +108,23 @@ export class Cases {
     if (verdict.state === 'expired') this.#setAside(row, sticker, 'case.expired');
   }
 
-  /** Within the caller's transaction, as `note`: a flag on a reading of a card. Does nothing unless the policy says that it makes a case. */
-  noteFlag(flag: {
-    readonly origin: string;
-    readonly card: CardPseudonym;
-    readonly isConfirmed: boolean;
-    readonly raisedAtMs: number;
-  }): void {
-    if (!this.#parts.policy.areFlaggedSuspected) return;
-    const origin = `flag:${flag.origin}`;
-    const nowMs = this.#parts.clock.wall();
-    if (!flag.isConfirmed) this.#changed(this.#book.withdraw(origin, nowMs));
-    else this.#say({ card: flag.card, source: 'temperature-flag', origin, said: 'suspected', onsetAtMs: flag.raisedAtMs });
+  /**
+   * Within the caller's transaction, as `note`: makes suspected cases of cards with a confirmed flag, and takes those back whose flag was cleared,
+   * where the policy says so.
+   */
+  judgeFlags(): void {
+    const { db, policy, clock } = this.#parts;
+    if (!policy.areFlaggedSuspected) return;
+    type Row = { origin: string; card: Uint8Array; state: string; raised_at_ms: number };
+    for (const { origin, card, state, raised_at_ms } of inStore('core.db', () => db.prepare(FLAGGED).all() as Row[])) {
+      const name = `flag:${origin}`;
+      if (state !== 'confirmed') this.#changed(this.#book.withdraw(name, clock.wall()));
+      else
+        this.#say({
+          ...{ card: new Uint8Array(card) as CardPseudonym, source: 'temperature-flag', origin: name, said: 'suspected' },
+          onsetAtMs: raised_at_ms,
+        });
+    }
   }
 
   /** Tells whoever listens that a case has changed, where one has: behind the commit that changed it. */
@@ -258,6 +263,10 @@ export class Cases {
     }
   }
 }
+
+/** Flags and the readings that they stand on, whichever of them came first. */
+const FLAGGED = `SELECT kiosk || '/' || hex(key_id) || '/' || flag.seq AS origin, card, state, raised_at_ms
+  FROM flag JOIN high_reading ON high_reading.stream = flag.stream AND high_reading.seq = flag.seq JOIN stream ON stream.id = flag.stream`;
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const originOf = ({ stream, seq }: StickerRow): string => `row:${stream.kiosk}/${hexOf(stream.keyId)}/${seq}`;
