@@ -8,7 +8,7 @@ import { REVOCATION_STEP } from './holder/revocations.ts';
 import { NOTICE_STEP } from './notice/notice-schema.ts';
 import { type Db, openEncrypted } from './sqlite.ts';
 
-const SCHEMA = [
+export const CORE_SCHEMA = [
   `
   CREATE TABLE day (
     day TEXT PRIMARY KEY,
@@ -101,4 +101,4 @@ const SCHEMA = [
 
 /** @param key 32 bytes. @throws StoreError `store.wrong_key` when the file was made under another, and as `openEncrypted` does. */
 export const openCoreDb = (path: string, key: Uint8Array, mode: 'write' | 'read'): Db =>
-  openEncrypted(path, { subject: 'core.db', key, schema: SCHEMA, mode, ifUnreadable: 'store.wrong_key' });
+  openEncrypted(path, { subject: 'core.db', key, schema: CORE_SCHEMA, mode, ifUnreadable: 'store.wrong_key' });

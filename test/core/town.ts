@@ -114,9 +114,9 @@ export class Town {
   }
 
   /** Makes the columns of each day anew, as the core does when it is idle. */
-  async tidy(): Promise<void> {
+  async tidy(isWanted: (day: Day) => boolean = () => true): Promise<void> {
     const turns = new Turns(new ManualClock(), new AbortController().signal);
-    for (const day of this.days.days()) {
+    for (const day of this.days.days().filter(isWanted)) {
       const file = this.days.find(day);
       if (file !== undefined && file.fresh().count > 0) await makeColumns(file, day, new DayVisits(this, { firstDay: day }).rule, turns);
     }
