@@ -3,11 +3,15 @@
  * is not among them, and not more often than its pace allows, whatever tokens come. While they can not be had nobody is known by them.
  * Source: OpenID Connect Discovery 1.0, section 4; RFC 7517 (JWK).
  */
-import type { JSONWebKeySet } from 'jose';
 import { z } from 'zod';
 import { AdmissionError } from '../../protocol/errors.ts';
 import type { Clock } from '../../protocol/time.ts';
 import { fetchJson } from './fetch-json.ts';
+
+/** Source: RFC 7517, section 5. */
+export interface KeySet {
+  readonly keys: readonly { readonly kty: string; readonly [name: string]: unknown }[];
+}
 
 export interface IssuerAddress {
   /** As its tokens name it. */
@@ -29,9 +33,9 @@ const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(
 export class IssuerKeys {
   readonly #address: IssuerAddress;
   readonly #clock: Clock;
-  #held: { readonly keys: JSONWebKeySet; readonly atMs: number } | undefined;
+  #held: { readonly keys: KeySet; readonly atMs: number } | undefined;
   #askedAtMs: number | undefined;
-  #underWay: Promise<JSONWebKeySet> | undefined;
+  #underWay: Promise<KeySet> | undefined;
 
   constructor(address: IssuerAddress, clock: Clock) {
     this.#address = address;
@@ -39,7 +43,7 @@ export class IssuerKeys {
   }
 
   /** @returns the keys as they were told within ten minutes. @throws AdmissionError `admission.issuer_down`. */
-  async keys(): Promise<JSONWebKeySet> {
+  async keys(): Promise<KeySet> {
     const nowMs = this.#clock.monotonic();
     if (this.#held !== undefined && nowMs - this.#held.atMs < KEPT_MS) return this.#held.keys;
     return await this.#ask();
@@ -49,7 +53,7 @@ export class IssuerKeys {
    * For a token whose key is not among those that are kept.
    * @returns the keys as they are now; `undefined` where it was asked a moment ago. @throws AdmissionError `admission.issuer_down`.
    */
-  async newerKeys(): Promise<JSONWebKeySet | undefined> {
+  async newerKeys(): Promise<KeySet | undefined> {
     return this.#underWay === undefined && this.#isTooSoon() ? undefined : await this.#ask();
   }
 
@@ -57,7 +61,7 @@ export class IssuerKeys {
     return this.#askedAtMs !== undefined && this.#clock.monotonic() - this.#askedAtMs < PACE_MS;
   }
 
-  #ask(): Promise<JSONWebKeySet> {
+  #ask(): Promise<KeySet> {
     if (this.#underWay !== undefined) return this.#underWay;
     if (this.#isTooSoon())
       return Promise.reject(new AdmissionError('admission.issuer_down', 'the issuer of tokens did not answer a moment ago'));
@@ -68,12 +72,12 @@ export class IssuerKeys {
     return this.#underWay;
   }
 
-  async #fetch(): Promise<JSONWebKeySet> {
+  async #fetch(): Promise<KeySet> {
     const { caPem } = this.#address;
     const read = keySet.safeParse(await fetchJson(await this.#jwksUri(), caPem, this.#clock));
     if (!read.success) throw new AdmissionError('admission.issuer_down', 'the issuer of tokens tells no keys');
     // A key that signs and verifies alike would let whoever reads this set make tokens.
-    const keys = { keys: read.data.keys.filter(({ kty }) => kty !== 'oct') } as JSONWebKeySet;
+    const keys = { keys: read.data.keys.filter(({ kty }) => kty !== 'oct') };
     this.#held = { keys, atMs: this.#clock.monotonic() };
     return keys;
   }

@@ -3,12 +3,12 @@
  * Source: RFC 7519 (JWT); RFC 8725 (best practices: algorithms by list, audience, issuer); RFC 9068, section 4.
  */
 import { createHmac, hkdfSync } from 'node:crypto';
-import { createLocalJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
+import { createLocalJWKSet, decodeJwt, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose';
 import { AdmissionError } from '../../protocol/errors.ts';
 import type { Log } from '../../protocol/log.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { Identify, Known } from './callers.ts';
-import { type IssuerAddress, IssuerKeys } from './issuer-keys.ts';
+import { type IssuerAddress, IssuerKeys, type KeySet } from './issuer-keys.ts';
 import { PEOPLE, type PersonRole, type Regions } from './roles.ts';
 
 /** Signatures by a private key alone: with a shared one, whoever checks could sign. */
@@ -69,6 +69,9 @@ export function subjectOf(storeKey: Uint8Array, issuer: string, sub: string): st
   return `person-${text}`;
 }
 
+/** Whether a key is one is for jose to say, when it is to verify with it. */
+const asJwks = ({ keys }: KeySet): JSONWebKeySet => ({ keys: [...keys] });
+
 async function verified(token: string, issuer: Issuer, keys: IssuerKeys, clock: Clock): Promise<JWTPayload> {
   const rules = {
     issuer: issuer.issuer,
@@ -80,12 +83,12 @@ async function verified(token: string, issuer: Issuer, keys: IssuerKeys, clock: 
     currentDate: new Date(clock.wall()),
   };
   try {
-    return (await jwtVerify(token, createLocalJWKSet(await keys.keys()), rules)).payload;
+    return (await jwtVerify(token, createLocalJWKSet(asJwks(await keys.keys())), rules)).payload;
   } catch (error) {
     if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
     const newer = await keys.newerKeys();
     if (newer === undefined) throw error;
-    return (await jwtVerify(token, createLocalJWKSet(newer), rules)).payload;
+    return (await jwtVerify(token, createLocalJWKSet(asJwks(newer)), rules)).payload;
   }
 }
 

@@ -56,6 +56,7 @@ t.test('rooms: a library is imported by one file of a room, which translates its
     'firmata-io',
     'johnny-five',
     'fastify',
+    'jose',
     'pdfkit',
     'qrcode',
     'cborg',
