@@ -117,8 +117,7 @@ class ColumnsMaker {
       yield;
     }
     for (const [venue, indices] of this.#byVenue) {
-      this.#layHalls(venue, indices);
-      yield;
+      yield* this.#layHalls(venue, indices);
     }
     this.#write();
     yield;
@@ -126,7 +125,7 @@ class ColumnsMaker {
     this.#file.forgetRead();
     yield;
     // Of the generation before, by and by.
-    yield* this.#clearBefore();
+    yield* this.#clearBefore(lastRun);
   }
 
   #shelfOf(names: Uint8Array, at: number): number {
@@ -170,7 +169,7 @@ class ColumnsMaker {
     }
   }
 
-  #layHalls(venue: number, indices: readonly number[]): void {
+  *#layHalls(venue: number, indices: readonly number[]): Generator<void> {
     const isLong = (index: number): boolean => this.#visits.lengthMs(index) > USUAL_VISIT_MS;
     for (const some of [indices.filter((index) => !isLong(index)), indices.filter(isLong)]) {
       const sorted = some.sort((a, b) => this.#visits.fromMs(a) - this.#visits.fromMs(b));
@@ -181,6 +180,7 @@ class ColumnsMaker {
         const fromMs = columns.baseMs + (columns.fromMs[0] as number);
         const toMs = columns.baseMs + columns.toMs.reduce((latest, one) => Math.max(latest, one), Number.NEGATIVE_INFINITY);
         this.#later(bytes.length, () => this.#insertHall.run(this.#generation, venue, fromMs, toMs, bytes));
+        yield;
       }
     }
   }
@@ -210,8 +210,8 @@ class ColumnsMaker {
           const names = Buffer.concat(this.#loose[kind]);
           db.prepare('INSERT INTO loose (generation, kind, names) VALUES (?, ?, ?)').run(this.#generation, LOOSE[kind], names);
         }
-        db.prepare('UPDATE columns SET generation = ?, shelf_bits = ?, scans = ?').run(this.#generation, this.#bits, scans);
-        db.prepare('DELETE FROM run WHERE id <= ?').run(lastRun);
+        const update = 'UPDATE columns SET generation = ?, shelf_bits = ?, scans = ?, last_run = ?';
+        db.prepare(update).run(this.#generation, this.#bits, scans, lastRun);
         db.prepare('DELETE FROM stale WHERE id <= ?').run(lastStale);
       })(),
     );
@@ -227,10 +227,11 @@ class ColumnsMaker {
     });
   }
 
-  *#clearBefore(): Generator<void> {
+  *#clearBefore(lastRun: number): Generator<void> {
     const { db, subject } = this.#file;
     for (const sql of [
-      `DELETE FROM shelf WHERE id IN (SELECT id FROM shelf WHERE id < ${this.#generation * SHELVES} LIMIT 256)`,
+      `DELETE FROM run WHERE id IN (SELECT id FROM run WHERE id <= ${lastRun} ORDER BY id LIMIT 16)`,
+      `DELETE FROM shelf WHERE id IN (SELECT id FROM shelf WHERE id < ${this.#generation * SHELVES} LIMIT 128)`,
       `DELETE FROM hall WHERE id IN (SELECT id FROM hall WHERE generation < ${this.#generation} LIMIT 64)`,
       `DELETE FROM loose WHERE generation < ${this.#generation}`,
     ]) {

@@ -23,6 +23,8 @@ export interface ColumnsState {
   readonly shelfBits: number;
   /** Scans in them. */
   readonly scans: number;
+  /** The last run that is in them. */
+  readonly lastRun: number;
   /** No scan of the day, in them or not, is less sure. */
   readonly mostUnsureMs: number;
   /** Of no scan of the day did the air linger for longer. */
@@ -60,7 +62,7 @@ export class DayFile {
   readonly #isReader: boolean;
   #isWrittenTo = false;
   #state: ColumnsState;
-  #fresh = new FreshScans();
+  #fresh: FreshScans;
   #isFreshKnown = false;
   #version = 0;
   #epoch = 0;
@@ -84,6 +86,7 @@ export class DayFile {
       placeBefore: prepare(DAY_QUERIES.placeBefore),
     };
     this.#state = this.#readState();
+    this.#fresh = new FreshScans(this.#state.lastRun);
     if (!this.#isReader) this.#clearLeftOver();
   }
 
@@ -119,7 +122,7 @@ export class DayFile {
     this.#version += 1;
     this.#epoch += 1;
     this.#state = this.#readState();
-    this.#fresh = new FreshScans();
+    this.#fresh = new FreshScans(this.#state.lastRun);
     this.#isFreshKnown = false;
   }
 
@@ -371,14 +374,15 @@ export class DayFile {
 
   #readState(): ColumnsState {
     const sql =
-      'SELECT generation, shelf_bits AS shelfBits, scans, most_unsure_ms AS mostUnsureMs, most_lingering_ms AS mostLingeringMs FROM columns';
+      'SELECT generation, shelf_bits AS shelfBits, scans, last_run AS lastRun, most_unsure_ms AS mostUnsureMs, most_lingering_ms AS mostLingeringMs FROM columns';
     return inStore(this.subject, () => this.db.prepare(sql).get() as ColumnsState);
   }
 
   /** Of columns whose making a crash cut short. */
   #clearLeftOver(): void {
-    const { generation } = this.#state;
+    const { generation, lastRun } = this.#state;
     inStore(this.subject, () => {
+      this.db.prepare('DELETE FROM run WHERE id <= ?').run(lastRun);
       this.db.prepare('DELETE FROM shelf WHERE id < ? OR id >= ?').run(generation * SHELVES, (generation + 1) * SHELVES);
       this.db.prepare('DELETE FROM hall WHERE generation <> ?').run(generation);
       this.db.prepare('DELETE FROM loose WHERE generation <> ?').run(generation);

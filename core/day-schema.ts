@@ -93,4 +93,8 @@ export const DAY_SCHEMA = [
   ALTER TABLE columns ADD COLUMN most_unsure_ms INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE columns ADD COLUMN most_lingering_ms INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- Runs up to this one are in the columns: they mean nothing any more, and go by and by.
+  ALTER TABLE columns ADD COLUMN last_run INTEGER NOT NULL DEFAULT 0;
+  `,
 ] as const;

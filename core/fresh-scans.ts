@@ -16,10 +16,15 @@ export class FreshScans {
   readonly runs: ScanColumns[] = [];
   readonly cards = new CardTable();
   readonly #picks: Pick[][] = [];
-  #lastId = 0;
+  #lastId: number;
   #count = 0;
 
-  /** The number of the last run that is in it; 0 when none is. */
+  /** @param lastId of the last run that is not to be in it. */
+  constructor(lastId: number) {
+    this.#lastId = lastId;
+  }
+
+  /** The number of the last run that is in it, or before it. */
   get lastId(): number {
     return this.#lastId;
   }

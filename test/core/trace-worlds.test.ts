@@ -47,7 +47,7 @@ t.test('traces: in any small world, what the core finds is what the definitions 
       const { town, placed } = await kept(world);
       await compareWorld(town, placed, compared);
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
   for (const [kind, count] of Object.entries(compared)) t.ok(count > 10, `${kind}: ${count} were compared`);
 });
