@@ -82,6 +82,20 @@ export function venueCommand(): Command {
     });
 
   venue
+    .command('remove')
+    .argument('<id>', 'as "vestibule venue list" tells it')
+    .description('remove a venue at which no kiosk was ever admitted')
+    .option('--data <dir>', 'data directory of the gateway', './data')
+    .action(async (text: string, { data }: { data: string }) => {
+      refuseNoGateway(dataPaths(data));
+      const id = placeId<VenueId>('venue', text);
+      await doDeed(data, { action: 'venue.remove', about: id, detail: '' }, () =>
+        withRegistry(data, ({ venueBook }) => venueBook.remove(id)),
+      );
+      say(`venue ${id}: removed`);
+    });
+
+  venue
     .command('list')
     .description('every venue, its rules and entrances, and how many of its kiosks have confirmed the newest')
     .option('--json', 'all of it as one line of JSON')

@@ -120,6 +120,21 @@ export class VenueBook {
     });
   }
 
+  /** Removes a venue with its entrances. @throws ConfigError `config.invalid` when there is none, or a kiosk was admitted there; StoreError. */
+  remove(id: VenueId): void {
+    this.#write(() => {
+      const { name } = this.venue(id);
+      const kiosk = this.#db.prepare('SELECT kiosk FROM kiosks WHERE venue = ? ORDER BY revoked_at_ms IS NOT NULL LIMIT 1').pluck().get(id);
+      // A revoked one, too: its row is what keeps it out.
+      if (kiosk !== undefined)
+        throw new ConfigError('config.invalid', `venue ${id} (${name}): kiosk ${String(kiosk)} was admitted there; move it first`);
+      if (this.#db.prepare('SELECT 1 FROM clinicians WHERE venue = ? LIMIT 1').get(id) !== undefined)
+        throw new ConfigError('config.invalid', `venue ${id} (${name}): clinicians were given codes for it`);
+      this.#db.prepare('DELETE FROM entrances WHERE venue = ?').run(id);
+      this.#db.prepare('DELETE FROM venues WHERE id = ?').run(id);
+    });
+  }
+
   /** Does all that `work` changes here, or none of it. @throws what `work` throws. */
   together<T>(work: () => T): T {
     return this.#write(work);

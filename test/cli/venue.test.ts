@@ -22,8 +22,11 @@ t.test('venue: added, edited and listed; faults name the rule; each change is in
   t.match(venues, [
     { id, kind: 'culture', threshold: 3_780, unsignedCards: 'refused', entrances: [{ name: 'Main door', direction: 'both' }] },
   ]);
+  t.equal(await run(['venue', 'remove', id, '--data', data]), `venue ${id}: removed`);
+  await t.rejects(run(['venue', 'remove', id, '--data', data]), /config\.invalid/);
   const audit = await run(['audit', 'list', '--data', data]);
   t.match(audit, new RegExp(`venue\\.add ${id}`));
+  t.match(audit, new RegExp(`venue\\.remove ${id}`));
   t.match(audit, new RegExp(`venue\\.edit ${id} threshold unsignedCards entrances`));
 });
 

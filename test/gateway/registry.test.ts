@@ -50,6 +50,25 @@ t.test('registry: a kiosk is admitted, moved, revoked and admitted again, also f
   beside.close();
 });
 
+t.test('registry: a venue is removed with its entrances, unless a kiosk was admitted there', async (t) => {
+  const { registry, venue, admission } = open(t);
+  const { venueBook } = registry;
+  const empty = venueBook.add({ name: 'Kiosk', timezone: 'UTC' }).id;
+  venueBook.putEntrance(empty, { name: 'Door', direction: 'in' });
+  const one = admission();
+  registry.admit(one, now);
+  t.throws(() => venueBook.remove(venue), { code: 'config.invalid', message: new RegExp(`kiosk ${one.kiosk} was admitted there`) });
+  registry.revoke(one.kiosk, now);
+  t.throws(() => venueBook.remove(venue), { code: 'config.invalid' }, 'a revoked one, too');
+  venueBook.remove(empty);
+  t.throws(() => venueBook.remove(empty), { code: 'config.invalid' });
+  t.strictSame(
+    registry.venues().map(({ id }) => id),
+    [venue],
+  );
+  registry.close();
+});
+
 t.test('registry: an id keeps its key and a key its id; a venue must be known', async (t) => {
   const { registry, admission } = open(t);
   const one = admission();
