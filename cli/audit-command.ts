@@ -6,9 +6,11 @@ import { type AuditFinding, type AuditHead, AuditLog as CoreAuditLog, refuseAlte
 import { readCoreKeys } from '../core/keys.ts';
 import { parseHead, refuseAltered } from '../gateway/audit.ts';
 import { ConfigError } from '../protocol/errors.ts';
+import { systemClock } from '../protocol/time.ts';
 import { withAudit, writeDeed } from './audit-desk.ts';
 import { type DataPaths, dataPaths, refuseNoGateway } from './data-paths.ts';
 import { wholeNumberOf } from './numbers.ts';
+import { systemUser } from './system-user.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const data = ['--data <dir>', 'data directory of the gateway', './data'] as const;
@@ -23,11 +25,13 @@ export function auditCommand(): Command {
   audit
     .command('list')
     .description('show the newest entries, the newest last')
+    .option('--core', "the core's log")
     .option('--last <count>', 'how many', '50')
     .option('--json', 'one JSON object a line')
     .option(...data)
-    .action(async (options: { last: string; json?: true; data: string }) => {
+    .action(async (options: { core?: true; last: string; json?: true; data: string }) => {
       const most = wholeNumberOf('--last', options.last);
+      if (options.core) return await listCore(options.data, most, options.json === true);
       refuseNoGateway(dataPaths(options.data));
       await writeDeed(options.data, { action: 'look.audit', about: '', detail: '' });
       for (const entry of (await withAudit(options.data, (log) => log.entries(most))).reverse()) {
@@ -61,6 +65,25 @@ export function auditCommand(): Command {
     });
 
   return audit;
+}
+
+/** Looking at it is a look. */
+async function listCore(directory: string, most: number, isJson: boolean): Promise<void> {
+  const { core, coreKeys } = dataPaths(directory);
+  const { storeKey } = await readCoreKeys(coreKeys);
+  const log = new CoreAuditLog(core, storeKey);
+  try {
+    const look = { who: systemUser(), role: 'operator', purpose: 'oversight', action: 'look.audit', about: '', detail: '' };
+    log.append({ ...look, atMs: systemClock.wall(), outcome: 'done', rows: 0 });
+    for (const entry of log.entries(most).reverse()) {
+      const { atMs, who, role, purpose, action, about, outcome, rows, detail } = entry;
+      const what = [action, about, purpose && `for ${purpose}`, outcome, rows > 0 ? `${rows} rows` : '', detail];
+      const line = `${entry.entry}  ${new Date(atMs).toISOString()}  ${who} (${role})  ${what.filter((text) => text !== '').join(' ')}`;
+      say(isJson ? JSON.stringify(entry) : line);
+    }
+  } finally {
+    log.close();
+  }
 }
 
 async function verifyCore({ core, coreKeys }: DataPaths, kept: AuditHead | undefined): Promise<AuditFinding> {
