@@ -1,5 +1,5 @@
 /**
- * The load of gateway.bench.ts, in a process of its own: kiosks that seal and sign live and keep a window of batches unanswered, as fast as
+ * The load of gateway.bench.ts, in a process of its own: kiosks that seal (or have sealed ahead) and sign live and keep a window of batches unanswered, as fast as
  * they are answered or at a given pace. A batch that is paced counts from when it was due, whether the window let it go or not.
  */
 
@@ -33,6 +33,8 @@ export type LoadTalk = {
   /** Kiosks of the load, made anew. */
   make: { ask: { readonly kiosks: number; readonly target: Target }; answer: { readonly kiosks: { kiosk: string; publicKey: string }[] } };
   connect: { ask: { readonly port: number; readonly isOneCertificate: boolean }; answer: object };
+  /** Seals this many rows of each kiosk ahead of the next run. */
+  seal: { ask: { readonly rows: number }; answer: object };
   run: { ask: Load; answer: LoadFigures };
   /** Connected, each by its own key, and silent. */
   idle: { ask: { readonly port: number; readonly kiosks: number }; answer: object };
@@ -125,6 +127,10 @@ answering<LoadTalk, object>(() => {
           ),
         ),
       );
+      return {};
+    },
+    seal({ rows }) {
+      for (const kiosk of kiosks) kiosk.sealAhead(rows);
       return {};
     },
     run,
