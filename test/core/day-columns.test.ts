@@ -92,9 +92,13 @@ t.test('columns: rows that come again are held once, before and after', async (t
 t.test('columns: a visit over midnight is whole, whichever day has columns', async (t) => {
   for (const tidied of [[], ['20'], ['21'], ['20', '21']]) {
     const town = opened(t);
-    town.keep([into(1, '20T23:30'), into(2, '20T23:40'), out(1, '21T00:40'), into(3, '21T00:10'), out(2, '21T00:20')], NOW);
+    const both = [into(1, '20T23:30'), out(1, '21T00:40'), into(2, '20T23:40'), out(2, '21T00:20'), into(3, '21T00:10')];
+    const continued = [into(4, '20T23:50'), into(4, '21T00:10')];
+    const outAlone = [into(5, '20T22:20'), out(5, '21T00:30')];
+    town.keep([...both, ...continued, ...outAlone], NOW);
     await town.tidy((day) => tidied.some((end) => day.endsWith(end)));
-    t.strictSame(await exposedTo(town, 1, [2, 3]), ['2 high 1 40', '3 high 1 30'], `columns of ${tidied}`);
+    const met = ['2 high 1 40', '3 high 1 30', '4 high 1 50', '5 high 1 60'];
+    t.strictSame(await exposedTo(town, 1, [2, 3, 4, 5]), met, `columns of ${tidied}`);
     town.close();
   }
 });
