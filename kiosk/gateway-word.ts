@@ -7,7 +7,7 @@ import type { Health } from './health.ts';
 import { CardForgetter } from './holder-forget.ts';
 import { NoticeDoor } from './notice-door.ts';
 import { PolicyKeeper } from './policy-keeper.ts';
-import type { Recorder } from './recorder.ts';
+import type { Moment, Recorder } from './recorder.ts';
 import { Resender } from './send-again.ts';
 
 export interface GatewayWordOptions {
@@ -29,7 +29,7 @@ export interface GatewayWordOptions {
   readonly onForget: (isGone: (card: VisitorUuid) => boolean) => void;
   /** Rows are to be sent that were settled before. */
   readonly onUnsettled: () => void;
-  readonly onNoticeShown: (card: VisitorUuid) => void;
+  readonly onNoticeShown: (card: VisitorUuid, at: Moment) => void;
   /** The state tells more than before. */
   readonly onState: () => void;
 }

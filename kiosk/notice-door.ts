@@ -2,11 +2,11 @@
 import type { VisitorUuid } from '../protocol/ids.ts';
 import type { NoticeStanding } from './health.ts';
 import { NoticeKeeper, type NoticeKeeperOptions } from './notice-keeper.ts';
-import { NoticeTeller } from './notice-teller.ts';
+import { NoticeTeller, type NoticeTellerOptions } from './notice-teller.ts';
 
 export interface NoticeDoorOptions extends Omit<NoticeKeeperOptions, 'onChange'> {
   /** Appends `notice-shown`; nobody waits for it. */
-  readonly onShown: (card: VisitorUuid) => void;
+  readonly onShown: NoticeTellerOptions['onShown'];
   readonly onStanding: (standing: NoticeStanding) => void;
 }
 

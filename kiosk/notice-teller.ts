@@ -8,6 +8,7 @@ import type { VisitorUuid } from '../protocol/ids.ts';
 import { MOST_NOTICES } from '../protocol/notice.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
+import type { Moment } from './recorder.ts';
 
 /** As the core has it: docs/decisions/0029-notices.md. */
 export const SHOWN_FOR_MS = 48 * 3_600_000;
@@ -17,8 +18,8 @@ export const WINDOW_MS = 60_000;
 export interface NoticeTellerOptions {
   readonly notices: { endOf(card: VisitorUuid): EpochMillis | undefined; nowMs(): number };
   readonly clock: Clock;
-  /** Appends `notice-shown`; nobody waits for it. */
-  readonly onShown: (card: VisitorUuid) => void;
+  /** Appends `notice-shown`; nobody waits for it. @param at when it was shown. */
+  readonly onShown: (card: VisitorUuid, at: Moment) => void;
   /** Told when too many were shown, and when that minute is over. */
   readonly onChange: () => void;
 }
@@ -61,7 +62,8 @@ export class NoticeTeller {
     if (!isAgain) {
       this.#remember(name, { endsAtMs, untilMs: nowMs + SHOWN_FOR_MS });
       // After the answer: nothing is to come between a person and it.
-      this.#after(0, () => this.#options.onShown(card));
+      const at = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
+      this.#after(0, () => this.#options.onShown(card, at));
     }
     this.#count(clock.monotonic());
     return true;

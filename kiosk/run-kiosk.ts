@@ -161,7 +161,7 @@ class Kiosk {
       onPolicy: (policy) => this.#atDoor(() => this.#front.adopt(doorRules(config, trust, policy))),
       onForget: (isGone) => this.#atDoor(() => this.#front.forget(isGone)),
       onUnsettled: () => this.#uplink?.rewind(),
-      onNoticeShown: (card) => this.#note({ type: 'notice-shown', card }),
+      onNoticeShown: (card, at) => this.#note({ type: 'notice-shown', card }, at),
       onState: () => this.#sayState(),
     });
     this.#deviceEvents = new DeviceEvents(clock, (event) => this.#note(event));
@@ -367,9 +367,9 @@ class Kiosk {
   }
 
   /** Appends what nobody waits for; a store that refuses has been told of already. */
-  #note(happening: Happening): void {
+  #note(happening: Happening, at = this.#now()): void {
     try {
-      this.#recorder.append(happening, this.#now());
+      this.#recorder.append(happening, at);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
     }
