@@ -641,7 +641,7 @@ def refusals(folder, codes, cards):
         k, r, wrong_row = sealed(a, **args)
         show(name + ", and a good one before it", lambda: send(a, a.batch(k, r, good_row[2] + wrong_row)), rf"'quarantined', '{code}'\)\]")
     k, r, sticker = sealed(a, event_bytes(a.stamp() | {0: STICKER_LINK, 5: read_code(texts[0])["card"], 18: bytes(16)}))
-    show("a sticker link by a kiosk that is no clinic", lambda: send(a, a.batch(k, r, sticker), is_first=True), "accepted")
+    show("a sticker link by a kiosk that is no clinic", lambda: send(a, a.batch(k, r, sticker), is_first=True), r"'quarantined', 'ingest.not_clinic'\)\]")
     k, r, rows = sealed(a, event_bytes(a.stamp() | {0: UNDO, 6: [secrets.token_bytes(8), 5]}))
     show("an undo of a row that never was", lambda: send(a, a.batch(k, r, rows), is_first=True), "accepted")
     other = [(rows[0][0], encrypt0(a.content_key, 2000, row_aad(a.trust["deployment"], a.id, a.outbox.epoch, k, rows[0][0]), event_bytes(a.stamp() | {0: CHECK_OUT, 5: bytes(16)})))]
