@@ -241,7 +241,7 @@ export async function runOnce(settings: RunSettings): Promise<RunResult> {
       else for (let n = isBurst ? BURST : 1; n > 0 && texts.length > 0; n--) kiosk.scan(next());
       dueMs += gapMs;
       // Only where it is over before the next scan: the floor is not to be what a scan waits for.
-      if (gapMs > 4 * floorMs + 8) {
+      if (gapMs > 2 * floorMs + 8) {
         await untilMs(dueMs - gapMs / 2);
         walPeakBytes = Math.max(walPeakBytes, statSync(walPath).size);
         if (kiosk.unanswered === 0) {
