@@ -154,12 +154,14 @@ export class Core implements Intake {
       const rows = { days: this.#days, streams: this.#streams, notes: this.#notes };
       this.#keeper = new Keeper({ ...shared, ...rows, cases: this.cases, notices: this.notices });
       this.#revocations = new Revocations(this.#db, keys.storeKey);
+      this.notices.book.isErased = (card) => this.#revocations.count > 0 && this.#revocations.has(this.#names.cardOf(card));
       this.holder = new HolderDesk({
         core: keys.recipient.id,
         storeKey: keys.storeKey,
         revocations: this.#revocations,
         eraser: new Eraser({ db: this.#db, days: this.#days }),
         names: this.#names,
+        onErased: () => this.notices.cardErased(),
         noticesOf: (card) => this.notices.ofHolder(card),
         otherGateways: () => this.gateways.list().filter(({ role }) => role === 'gateway').length - 1,
         retentionDays: this.#retentionDays,

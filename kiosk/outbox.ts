@@ -115,8 +115,8 @@ export class Outbox {
    */
   keepKey(keyId: KeyId, record: Uint8Array): KeyNumber {
     return this.#written(() => {
-      const { lastInsertRowid } = this.#statement(this.#appender, 'INSERT INTO keys (key_id, record) VALUES (?, ?)').run(keyId, record);
-      const key = Number(lastInsertRowid);
+      const insert = 'INSERT INTO keys (key_id, record) VALUES (?, ?)';
+      const key = Number(this.#statement(this.#appender, insert).run(keyId, record).lastInsertRowid);
       this.#rowsOf.set(key, 0);
       return key;
     });
@@ -300,8 +300,7 @@ export class Outbox {
       const rows = this.#statement(this.#keeper, SETTLED_BEHIND).all(behind, limit) as OutboxRow[];
       const wanted = rows.filter(isWanted);
       for (const { position } of wanted) change(position);
-      const last = rows.at(-1);
-      return last && { at: last.position, rows: wanted.length };
+      return rows.length === 0 ? undefined : { at: rows.at(-1)?.position ?? behind, rows: wanted.length };
     });
   }
 

