@@ -40,7 +40,7 @@ export function* corePieces(parts: {
   for (const name of keyNames.toSorted()) yield { name: `core/keys/${name}`, path: join(keysDir, name) };
   const corePath = join(dir, 'core.db');
   if (!existsSync(corePath)) return;
-  const { taken, days } = readCore(corePath, keys.storeKey);
+  const { taken, days } = readCore(corePath, keys.storeKey, 'read');
   const copiedDays: Day[] = [];
   for (const { day, key } of days) {
     const path = join(dir, 'days', `${day}.db`);
@@ -76,8 +76,9 @@ export function* corePieces(parts: {
 function readCore(
   path: string,
   storeKey: Uint8Array,
+  mode: 'read' | 'write',
 ): { readonly taken: Taken; readonly days: { readonly day: Day; readonly key: Uint8Array }[] } {
-  const db = openCoreDb(path, storeKey, 'read');
+  const db = openCoreDb(path, storeKey, mode);
   try {
     const keys = new DayKeys(db);
     const gateways = new Gateways(db);
@@ -116,11 +117,13 @@ export function inspectCore(dir: string, storeKey: Uint8Array): { readonly days:
   const path = join(dir, 'core.db');
   if (!existsSync(path)) return { days: 0, rows: 0 };
   let rows = 0;
-  const { days } = readCore(path, storeKey);
+  // An earlier version's is brought to this one, as a start would.
+  const { days } = readCore(path, storeKey, 'write');
   const made = days.filter(({ day }) => existsSync(join(dir, 'days', `${day}.db`)));
   for (const { day, key } of made) {
     const file = new DayFile(join(dir, 'days', `${day}.db`), { day, key, mode: 'read', walAutocheckpointPages: 1_000 });
     try {
+      file.check();
       const { checkIns, checkOuts, readings } = file.counts();
       rows += checkIns + checkOuts + readings;
     } finally {

@@ -1,5 +1,7 @@
 /** One day's encrypted file: the scans of that day, and which readings were taken (never what they read). */
+import { StoreError } from '../protocol/errors.ts';
 import type { Day } from './day.ts';
+import { DayPlaces, PLACE_BEFORE } from './day-places.ts';
 import { DAY_SCHEMA } from './day-schema.ts';
 import { FreshScans } from './fresh-scans.ts';
 import type { RowNumber } from './notes.ts';
@@ -44,21 +46,16 @@ export const DAY_QUERIES = {
   halls: 'SELECT id, from_ms AS fromMs, to_ms AS toMs FROM hall WHERE generation = ? AND venue = ? ORDER BY from_ms',
   hall: 'SELECT visits FROM hall WHERE id = ?',
   runsAfter: 'SELECT id, scans FROM run WHERE id > ? ORDER BY id',
-  placeBefore: 'SELECT first_seq, last_seq, prefixes FROM place WHERE stream = ? AND first_seq <= ? ORDER BY first_seq DESC LIMIT 1',
+  placeBefore: PLACE_BEFORE,
 } as const;
 
 export const SHELVES = 65_536;
 
-interface Place {
-  readonly first_seq: number;
-  readonly last_seq: number;
-  readonly prefixes: Uint8Array;
-}
-
 export class DayFile {
   readonly db: Db;
   readonly subject: string;
-  readonly #queries: Readonly<Record<keyof typeof DAY_QUERIES, Statement>>;
+  readonly #queries: Readonly<Record<Exclude<keyof typeof DAY_QUERIES, 'placeBefore'>, Statement>>;
+  readonly #places: DayPlaces;
   readonly #isReader: boolean;
   #isWrittenTo = false;
   #state: ColumnsState;
@@ -83,8 +80,8 @@ export class DayFile {
       halls: prepare(DAY_QUERIES.halls),
       hall: prepare(DAY_QUERIES.hall).pluck(),
       runsAfter: prepare(DAY_QUERIES.runsAfter),
-      placeBefore: prepare(DAY_QUERIES.placeBefore),
     };
+    this.#places = new DayPlaces(this.db, this.subject);
     this.#state = this.#readState();
     this.#fresh = new FreshScans(this.#state.lastRun);
     if (!this.#isReader) this.#clearLeftOver();
@@ -135,7 +132,7 @@ export class DayFile {
     this.#isWrittenTo = true;
     inStore(this.subject, () =>
       this.db.transaction(() => {
-        const kept = this.#addPlaces(rows);
+        const kept = this.#places.add(rows);
         if (kept.length === 0) return;
         this.db.prepare('INSERT INTO run (scans) VALUES (?)').run(writeScans(kept));
         const counts = [0, 0, 0];
@@ -150,18 +147,12 @@ export class DayFile {
 
   /** @returns whether a row of this name lies here. */
   has(row: RowNumber): boolean {
-    return this.#placeOf(row) !== undefined;
+    return this.#places.has(row);
   }
 
   /** Says that something was said of rows: of those that lie here, what the columns have of their cards does not hold any more. */
   markStale(rows: readonly RowNumber[]): void {
-    const prefixes = new Set<number>();
-    for (const row of rows) {
-      const place = this.#placeOf(row);
-      if (place === undefined) continue;
-      const at = (row.seq - place.first_seq) * 2;
-      prefixes.add(((place.prefixes[at] ?? 0) << 8) | (place.prefixes[at + 1] ?? 0));
-    }
+    const prefixes = new Set(rows.flatMap((row) => this.#places.prefixOf(row) ?? []));
     if (prefixes.size === 0) return;
     inStore(this.subject, () =>
       this.db.transaction(() => {
@@ -223,6 +214,12 @@ export class DayFile {
   /** Beginnings of names whose columns do not hold any more: numbers of two bytes. */
   stalePrefixes(): number[] {
     return inStore(this.subject, () => this.db.prepare('SELECT DISTINCT prefix FROM stale').pluck().all() as number[]);
+  }
+
+  /** Reads all of it. @throws StoreError `store.corrupt` when a page was altered or what it holds does not hang together. */
+  check(): void {
+    const found = inStore(this.subject, () => this.db.pragma('quick_check(1)', { simple: true }) as string);
+    if (found !== 'ok') throw new StoreError('store.corrupt', `${this.subject}: does not hang together`);
   }
 
   counts(): DayCounts {
@@ -287,34 +284,6 @@ export class DayFile {
     return shelf === undefined ? fresh : [...scansOfCard(shelf, card), ...fresh];
   }
 
-  #placeOf({ stream, seq }: RowNumber): Place | undefined {
-    const place = inStore(this.subject, () => this.#queries.placeBefore.get(stream, seq) as Place | undefined);
-    return place !== undefined && seq <= place.last_seq ? place : undefined;
-  }
-
-  /** @returns the rows that were not held yet, each once. */
-  #addPlaces(rows: readonly StoredScan[]): StoredScan[] {
-    const insert = this.db.prepare('INSERT INTO place (stream, first_seq, last_seq, prefixes) VALUES (?, ?, ?, ?)');
-    const kept: StoredScan[] = [];
-    for (const stretch of stretchesOf(rows)) {
-      for (const part of this.#notHeld(stretch)) {
-        const [first, last] = [part[0], part.at(-1)];
-        if (first !== undefined && last !== undefined) insert.run(first.stream, first.seq, last.seq, prefixesOf(part));
-        for (const row of part) kept.push(row);
-      }
-    }
-    return kept;
-  }
-
-  /** The parts of a stretch that are not held. Places do not overlap: where the last that begins in it or before ends before it, none of it is. */
-  #notHeld(stretch: readonly StoredScan[]): readonly (readonly StoredScan[])[] {
-    const [first, last] = [stretch[0], stretch.at(-1)];
-    if (first === undefined || last === undefined) return [];
-    const before = this.#queries.placeBefore.get(first.stream, last.seq) as Place | undefined;
-    if (before === undefined || before.last_seq < first.seq) return [stretch];
-    return stretchesOf(stretch.filter((row) => this.#placeOf(row) === undefined));
-  }
-
   #takeOut(card: CardPseudonym, gone: readonly StoredScan[]): void {
     const without = (columns: ScanColumns): Uint8Array => {
       const picks: [number, number][] = [];
@@ -339,11 +308,7 @@ export class DayFile {
     const counts = [0, 0, 0];
     for (const row of gone) {
       counts[KINDS.indexOf(row.kind)] = (counts[KINDS.indexOf(row.kind)] ?? 0) - 1;
-      const place = this.#placeOf(row);
-      if (place === undefined) continue;
-      const prefixes = new Uint8Array(place.prefixes);
-      prefixes.fill(0, (row.seq - place.first_seq) * 2, (row.seq - place.first_seq) * 2 + 2);
-      this.db.prepare('UPDATE place SET prefixes = ? WHERE stream = ? AND first_seq = ?').run(prefixes, row.stream, place.first_seq);
+      this.#places.blank(row);
     }
     this.#count(counts);
   }
@@ -392,25 +357,5 @@ export class DayFile {
 
 export const LOOSE = { in: 1, out: 2 } as const;
 
-function prefixesOf(rows: readonly StoredScan[]): Uint8Array {
-  const prefixes = new Uint8Array(rows.length * 2);
-  for (const [index, { card }] of rows.entries()) prefixes.set(card.subarray(0, 2), index * 2);
-  return prefixes;
-}
-
 export const namesIn = (names: Uint8Array): Uint8Array[] =>
   Array.from({ length: names.length / 16 }, (_, index) => names.slice(index * 16, index * 16 + 16));
-
-/** Rows of one stream with no gap between their numbers, each once. */
-function stretchesOf(rows: readonly StoredScan[]): StoredScan[][] {
-  const sorted = rows.toSorted((a, b) => a.stream - b.stream || a.seq - b.seq);
-  const stretches: StoredScan[][] = [];
-  let last: StoredScan | undefined;
-  for (const row of sorted) {
-    if (last !== undefined && last.stream === row.stream && last.seq === row.seq) continue;
-    if (last !== undefined && last.stream === row.stream && last.seq + 1 === row.seq) stretches.at(-1)?.push(row);
-    else stretches.push([row]);
-    last = row;
-  }
-  return stretches;
-}

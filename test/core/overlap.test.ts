@@ -201,7 +201,7 @@ t.test('overlaps: in any small town, what the files answer is what a look at eve
         );
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
   t.ok(contacts > 300, `${contacts} contacts were compared`);
 });
