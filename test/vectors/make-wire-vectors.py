@@ -326,7 +326,7 @@ RECEIPTS = [
     ("one of each", [[1, 1, 0, None], [2, 3, 1, None], [4, 4, 2, "ingest.conflict"], [9, 12, 3, "seal.open"]]),
     ("a batch whose list could not be read", [[1, 2**53 - 1, 3, "seal.signature"]]),
 ]
-OUTCOMES = ["accepted", "duplicate", "conflict", "quarantined"]
+OUTCOMES = ["accepted", "duplicate", "conflict", "quarantined", "erased"]
 REFUSED_RECEIPTS = [
     ("signed by another", receipt(RECEIPTS[0][1], stranger_key), "seal.signature"),
     ("signed for another kiosk", receipt(RECEIPTS[0][1], aad=cbor(["vestibule-receipt-1", DEPLOYMENT, OTHER_KIOSK])), "seal.signature"),
@@ -334,7 +334,7 @@ REFUSED_RECEIPTS = [
     ("65 ranges", receipt([[n, n, 0, None] for n in range(1, 66)]), "decode.malformed"),
     ("a range that ends before it starts", receipt([[2, 1, 0, None]]), "decode.malformed"),
     ("ranges that overlap", receipt([[1, 2, 0, None], [2, 3, 1, None]]), "decode.malformed"),
-    ("outcome 4", receipt([[1, 1, 4, None]]), "decode.out_of_range"),
+    ("outcome 5", receipt([[1, 1, 5, None]]), "decode.out_of_range"),
     ("a reason that is no code", receipt([[1, 1, 3, "because"]]), "decode.malformed"),
     ("a digest of 20 bytes", receipt(RECEIPTS[0][1], digest=bytes(20)), "decode.malformed"),
 ]

@@ -264,10 +264,10 @@ function confirmTaking() {
       button(words.no, () => dialog.close(), 'first'),
       button(
         words.yes,
-        (event) => {
+        async (event) => {
           const run = doing(async () => receipt(await ask('revoke')));
           dialog.close();
-          run(event);
+          await run(event);
         },
         'act',
       ),
