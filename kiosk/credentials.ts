@@ -3,7 +3,7 @@
  * carried here and a certificate of the kiosk's own, which are not.
  */
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { makeCertificate } from '../protocol/certificate.ts';
+import { makeCertificate, namesOfCertificate } from '../protocol/certificate.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
 import {
   formatPapers,
@@ -13,6 +13,7 @@ import {
   parsePapers,
   parseTimeAnswer,
   RENEW_PATH,
+  ROLES,
   type Role,
   type Seen,
   TIME_PATH,
@@ -84,7 +85,7 @@ export class Credentials {
 
   /** What the certificate says that this kiosk is for; `kiosk` without one from the gateway. */
   get role(): Role {
-    return this.#papers?.role ?? 'kiosk';
+    return ROLES.find((role) => role === namesOfCertificate(this.#certificatePem).unit) ?? 'kiosk';
   }
 
   /** Whether the gateway is to be asked for fresh papers from time to time. */

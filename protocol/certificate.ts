@@ -164,6 +164,9 @@ export function readIssued(certificate: Uint8Array | string, issuerKey: Uint8Arr
   };
 }
 
+/** @returns what a certificate says whose it is and what for, whoever signed it. @throws DecodeError `decode.malformed` when it is none. */
+export const namesOfCertificate = (certificate: Uint8Array | string): CertificateNames => namesOf(parse(certificate).subject);
+
 /** How a code names a gateway. */
 export const KEY_HASH_BYTES = 16;
 

@@ -3,6 +3,8 @@
  * Real gateway, real kiosks, a real core, real files.
  */
 import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
@@ -86,6 +88,13 @@ journey('clinic: a kiosk without the role takes no sticker, no clinician and no 
     t.equal(await door.scan(text), 'not-a-clinic');
   t.equal(await door.scan(road.textOf(cardOf(1))), 'welcome');
   t.match(door.shown.join(''), /Not at this kiosk +Test stickers are taken at the clinic’s own desk. Nothing was kept\./);
+  await door.stop();
+  const papers = join(road.dirOf('door'), 'enrolment.json');
+  writeFileSync(papers, readFileSync(papers, 'utf8').replace('"role":"kiosk"', '"role":"clinic"'));
+  const again = startWaitingKiosk(road.dirOf('door'), { clock: road.clock });
+  stops.push(() => again.stop());
+  await again.ready;
+  t.equal(await again.scan(road.textOfSticker(newSticker())), 'not-a-clinic', 'what its certificate says counts, not what lies beside it');
 });
 
 journey('clinic: a clinician whose code is taken back is not known any more', async (t, road) => {
