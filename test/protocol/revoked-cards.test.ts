@@ -4,6 +4,7 @@ import t from 'tap';
 import type { VisitorUuid } from '../../protocol/ids.ts';
 import { checkRevoked, makeRevokedCards, revokedTest } from '../../protocol/revoked-cards.ts';
 import { TombstoneNames } from '../../protocol/tombstone.ts';
+import { bytesOf, readWireVectors } from '../support/wire.ts';
 
 const anyCard = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => bytes as VisitorUuid);
 
@@ -22,6 +23,14 @@ t.test('revoked cards: every one on the list is known, and no other', async () =
       return cards.every(isRevoked) && !isRevoked(other) && checkRevoked(revokedCards.marks) === revokedCards.marks;
     }),
   );
+});
+
+t.test('revoked cards: the cards of the vector are known by its document, and no other', async (t) => {
+  const { lost, notLost, policies } = readWireVectors('policy.json');
+  const { policy } = policies.find(({ name }: { name: string }) => name === 'cards that were taken back');
+  const isRevoked = revokedTest(policy.revokedCards, policy.lostCards.key);
+  for (const { card } of lost) t.ok(isRevoked(bytesOf(card) as VisitorUuid));
+  for (const card of notLost) t.notOk(isRevoked(bytesOf(card) as VisitorUuid));
 });
 
 t.test('revoked cards: nothing is told of none, and two kiosks are told nothing in common', async (t) => {

@@ -380,8 +380,25 @@ def policy(fields, key=receipt_key, aad=POLICY_AAD):
     return sign1(key, aad, cbor(fields))
 
 
-POLICIES = [("everything said", FULL, FULL_JSON), ("as little as may be, nothing lost", BARE, BARE_JSON)]
+TOMBSTONE_KEY = hashlib.sha256(b"tombstones").digest()
+
+
+def revoked_mark(card):
+    aes = Cipher(algorithms.AES(FILTER_KEY), modes.ECB()).encryptor()
+    return aes.update(hashlib.sha256(TOMBSTONE_KEY + card).digest()[:16])[:5]
+
+
+REVOKED = b"".join(sorted(map(revoked_mark, LOST)))
+TAKEN_BACK = FULL | {11: [TOMBSTONE_KEY, REVOKED]}
+TAKEN_BACK_JSON = FULL_JSON | {"revokedCards": {"tombstoneKey": X(TOMBSTONE_KEY), "marks": X(REVOKED)}}
+POLICIES = [
+    ("everything said", FULL, FULL_JSON),
+    ("as little as may be, nothing lost", BARE, BARE_JSON),
+    ("cards that were taken back", TAKEN_BACK, TAKEN_BACK_JSON),
+]
 REFUSED_POLICIES = [
+    ("cards taken back, and none of them", policy(FULL | {11: [TOMBSTONE_KEY, b""]}), "decode.malformed"),
+    ("cards taken back, in parts of marks", policy(FULL | {11: [TOMBSTONE_KEY, REVOKED[:-1]]}), "decode.malformed"),
     ("signed by another", policy(FULL, stranger_key), "seal.signature"),
     ("signed for another kiosk", policy(FULL, aad=cbor(["vestibule-policy-1", DEPLOYMENT, POLICY_TOPIC.replace(KIOSK, OTHER_KIOSK)])), "seal.signature"),
     ("signed for another deployment", policy(FULL, aad=cbor(["vestibule-policy-1", KIOSK, POLICY_TOPIC])), "seal.signature"),
@@ -588,7 +605,7 @@ write("policy.json", {
     "filterKey": FILTER_KEY.hex(),
     "marks": MARKS.hex(),
     "policies": [{"name": name, "policy": value, "payload": cbor(fields).hex(), "hex": policy(fields).hex()} for name, fields, value in POLICIES],
-    "passable": {"name": "a rule from 64 on, which is passed over", "policy": FULL_JSON, "hex": policy({**FULL, 64: "later"}).hex()},
+    "passable": {"name": "a rule that may be passed over", "policy": FULL_JSON, "hex": policy({**FULL, 65: "later"}).hex()},
     "refused": refused(REFUSED_POLICIES),
 })
 write("notice.json", {
