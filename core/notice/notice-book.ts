@@ -195,10 +195,10 @@ export class NoticeBook {
     }));
   }
 
-  /** The exposures of one source, by card, at most `limit` behind `after`. */
-  ofSource(source: string, after: Uint8Array, limit: number): FoundExposure[] {
-    const sql = 'SELECT * FROM exposure WHERE source = ? AND card > ? ORDER BY card LIMIT ?';
-    return inStore('core.db', () => this.#db.prepare(sql).all(source, after, limit) as Row[]).map(exposureOf);
+  /** The exposures of one source, by card, at most `limit` behind the first `offset`. */
+  ofSource(source: string, offset: number, limit: number): FoundExposure[] {
+    const sql = 'SELECT * FROM exposure WHERE source = ? ORDER BY card LIMIT ? OFFSET ?';
+    return inStore('core.db', () => this.#db.prepare(sql).all(source, limit, offset) as Row[]).map(exposureOf);
   }
 
   /** Venues' notices of cases, latest first, at most `limit` that began before `beforeMs`. */

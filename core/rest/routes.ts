@@ -4,6 +4,7 @@ import type { AuditLog } from '../audit.ts';
 import type { Core } from '../core.ts';
 import { caseRoutesOf } from './case-routes.ts';
 import { holderRoutesOf } from './holder-routes.ts';
+import { noticeRoutesOf } from './notice-routes.ts';
 import { oversightRoutesOf } from './oversight-routes.ts';
 import { placeRoutesOf } from './place-routes.ts';
 import type { Route } from './route.ts';
@@ -24,6 +25,7 @@ export function restRoutesOf({ core, audit, version, clock }: RestSources): Rout
     ...holderRoutesOf(core.holder),
     ...placeRoutesOf({ core }),
     ...caseRoutesOf({ core, clock }),
+    ...noticeRoutesOf({ core, clock }),
     ...statisticsRoutesOf({ gateways: core.gateways, visits: () => core.visits(), clock }),
   ];
 }

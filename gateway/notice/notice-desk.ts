@@ -274,6 +274,7 @@ export class NoticeDesk {
 
   /** Or until it is time to look whether a kiosk came. */
   #untilNews(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve();
     const woken = new AbortController();
     this.#wake = () => woken.abort();
     const stop = () => woken.abort();
@@ -288,7 +289,8 @@ export class NoticeDesk {
 /** The same for the same cards and ends. */
 function contentOf(noticed: readonly Noticed[]): string {
   const hash = createHash('sha256');
-  for (const text of noticed.map(({ digest, endsAtMs }) => `${nameOf(digest)} ${endsAtMs}`).sort()) hash.update(text, 'latin1').update('\n');
+  for (const text of noticed.map(({ digest, endsAtMs }) => `${nameOf(digest)} ${endsAtMs}`).sort())
+    hash.update(text, 'latin1').update('\n');
   return hash.digest('base64');
 }
 

@@ -65,14 +65,14 @@ t.test('notices: of a suspected case nobody is told, until it is confirmed; dism
   const { id } = raise(core, sick, 'suspected');
   await settle();
   t.equal((await told()).size, 0);
-  t.match(core.notices.book.ofSource(`case/${id}`, new Uint8Array(0), 10), [{ level: 'high', degree: 1, raisedAtMs: undefined }]);
+  t.match(core.notices.book.ofSource(`case/${id}`, 0, 10), [{ level: 'high', degree: 1, raisedAtMs: undefined }]);
   core.cases.decide(id, 'confirmed');
   await settle();
   t.strictSame([...(await told()).keys()], [nameOf(met)]);
   core.cases.decide(id, 'dismissed');
   await settle();
   t.equal((await told()).size, 0);
-  t.strictSame(core.notices.book.ofSource(`case/${id}`, new Uint8Array(0), 10), []);
+  t.strictSame(core.notices.book.ofSource(`case/${id}`, 0, 10), []);
 });
 
 t.test('notices: first shown at a kiosk, one ages off 48 hours later, however often it is shown and told', async (t) => {

@@ -35,6 +35,9 @@ const TABLE: Readonly<Record<string, { readonly roles: readonly Role[]; readonly
   'GET /core/1/cases': { roles: [O], purposes: ['contact-tracing', 'case-management'] },
   'POST /core/1/cases': { roles: [O], purposes: ['case-management'] },
   'POST /core/1/cases/:case/decision': { roles: [O], purposes: ['case-management'] },
+  'GET /core/1/cases/:case/exposures': { roles: [O], purposes: ['contact-tracing'] },
+  'GET /core/1/cases/:case/clusters': { roles: [O], purposes: ['contact-tracing'] },
+  'GET /core/1/venues/:venue/notices': { roles: [O], purposes: ['venue-measures'] },
   'POST /core/1/alerts': { roles: [P], purposes: ['case-management'] },
 };
 

@@ -1,0 +1,162 @@
+import { randomBytes } from 'node:crypto';
+import t from 'tap';
+import { NoticeFeed } from '../../../core/notice/notice-feed.ts';
+import { NoticeDesk } from '../../../gateway/notice/notice-desk.ts';
+import { generateSigningKey, publicKeyFromRaw, rawPublicKey } from '../../../protocol/ed25519.ts';
+import { SinkError } from '../../../protocol/errors.ts';
+import { type DeploymentId, type KioskId, newPlaceId, type VisitorUuid } from '../../../protocol/ids.ts';
+import type { KioskStateReport } from '../../../protocol/kiosk-state.ts';
+import { silentLog } from '../../../protocol/log.ts';
+import { endStep, NoticeFilter, noticeDigestOf, openNotice } from '../../../protocol/notice.ts';
+import { systemClock } from '../../../protocol/time.ts';
+import { parseTopic } from '../../../protocol/topics.ts';
+import type { EpochMillis } from '../../../protocol/units.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+const DAY = 86_400_000;
+const newCard = () => new Uint8Array(randomBytes(16)) as VisitorUuid;
+
+function opened(clock: ManualClock | typeof systemClock = new ManualClock(), kioskCount = 2) {
+  const key = generateSigningKey();
+  const deployment = newPlaceId<DeploymentId>();
+  const kiosks: { kiosk: KioskId; revokedAtMs: EpochMillis | undefined }[] = Array.from({ length: kioskCount }, () => ({
+    kiosk: newPlaceId<KioskId>(),
+    revokedAtMs: undefined,
+  }));
+  const feed = new NoticeFeed(clock);
+  const published: { kiosk: KioskId; bytes: Uint8Array }[] = [];
+  let revision = 1;
+  let isFailing = false;
+  const desk = new NoticeDesk({
+    sources: new Map([
+      [
+        'core',
+        {
+          noticeNews: (...asked: Parameters<NoticeFeed['news']>) =>
+            isFailing ? Promise.reject(new SinkError('sink.not_reached', 'made to fail')) : feed.news(...asked),
+        },
+      ],
+    ]),
+    registry: { revision: () => revision, kiosks: () => kiosks },
+    deployment,
+    receiptKey: key,
+    publish: (topic, bytes) => {
+      published.push({ kiosk: parseTopic(topic)!.kiosk, bytes });
+      return Promise.resolve();
+    },
+    clock,
+    log: silentLog,
+    onBug: (error) => t.fail(String(error)),
+  });
+  const stopping = new AbortController();
+  const set = (cards: readonly VisitorUuid[], endsAtMs = clock.wall() + 14 * DAY) =>
+    feed.set(cards.map((card) => ({ digest: noticeDigestOf(card), endsAtMs: endStep(endsAtMs) })));
+  const read = ({ kiosk, bytes }: { kiosk: KioskId; bytes: Uint8Array }) =>
+    openNotice(bytes, { deployment, kiosk, publicKey: publicKeyFromRaw(rawPublicKey(key)) });
+  return {
+    desk,
+    kiosks,
+    published,
+    set,
+    read,
+    running: desk.run(stopping.signal),
+    change: () => {
+      revision += 1;
+    },
+    fail: (failing: boolean) => {
+      isFailing = failing;
+    },
+    stop: () => stopping.abort(),
+  };
+}
+
+t.test('notice desk: each kiosk gets a document of its own when something has changed, and none when nothing has', async (t) => {
+  const clock = new ManualClock();
+  const { desk, kiosks, published, set, read, change, running, stop } = opened(clock);
+  const card = newCard();
+  await clock.advance(2_000);
+  t.equal(published.length, 2, 'that there is nobody is told, too: a kiosk may hold a document of before');
+  set([card]);
+  await clock.advance(1_000);
+  t.equal(published.length, 4);
+  const [one, other] = published.slice(2).map(read);
+  for (const document of [one!, other!]) t.equal(new NoticeFilter(document).endOf(card), endStep(clock.wall() + 14 * DAY));
+  t.notSame(one!.key, other!.key);
+  t.notSame(one!.groups[0]!.marks, other!.groups[0]!.marks);
+  t.ok(one!.version > read(published[0]!).version);
+  set([card], clock.wall() + 14 * DAY);
+  await clock.advance(10_000);
+  t.equal(published.length, 4, 'the same again');
+  t.match(desk.summary(), { unheard: {}, cards: 1, leftOut: 0, kiosks: 2, told: 2 });
+
+  kiosks.push({ kiosk: newPlaceId<KioskId>(), revokedAtMs: undefined });
+  kiosks[0]!.revokedAtMs = clock.wall();
+  change();
+  await clock.advance(2_000);
+  t.equal(published.length, 6);
+  t.equal(published.filter(({ bytes }) => bytes.length === 0).length, 1, 'the revoked one’s is taken away');
+  set([]);
+  await clock.advance(1_000);
+  t.strictSame(
+    published.slice(6).map((told) => read(told).groups),
+    [[], []],
+  );
+  stop();
+  await running;
+});
+
+t.test(
+  'notice desk: a core that can not be heard takes nothing away, and is a state; documents are renewed before their end',
+  async (t) => {
+    const clock = new ManualClock();
+    const { desk, published, set, fail, running, stop } = opened(clock);
+    set([newCard()]);
+    await clock.advance(2_000);
+    t.equal(published.length, 2);
+    fail(true);
+    await clock.advance(60_000);
+    t.match(desk.summary(), { unheard: { core: 'sink.not_reached' }, cards: 1 });
+    t.equal(published.length, 2);
+    fail(false);
+    await clock.advance(31_000);
+    t.match(desk.summary(), { unheard: {}, cards: 1 });
+    t.equal(published.length, 2);
+    await clock.leap(7 * DAY + 60_000);
+    await clock.advance(2_000);
+    t.equal(published.length, 4, 'signed anew when a week is left');
+    stop();
+    await running;
+  },
+);
+
+t.test('notice desk: a kiosk that says a later version than it was sent is sent one above that', async (t) => {
+  const clock = new ManualClock();
+  const { desk, kiosks, published, read, running, stop } = opened(clock, 1);
+  await clock.advance(2_000);
+  const { version } = read(published[0]!);
+  const state: KioskStateReport = { isUp: true, state: 'up', queued: 0, clock: 'synced', devices: [], version: '1' };
+  desk.heard(kiosks[0]!.kiosk, { ...state, notices: { version: version + 500 } });
+  await clock.advance(2_000);
+  t.equal(read(published.at(-1)!).version, version + 501);
+  stop();
+  await running;
+});
+
+t.test('notice desk: 50 kiosks are told of 10,000 cards while others have their turn', async (t) => {
+  const { published, set, running, stop } = opened(systemClock, 50);
+  set(Array.from({ length: 10_000 }, newCard));
+  const sinceMs = performance.now();
+  let worstMs = 0;
+  let lastMs = sinceMs;
+  while (published.length < 50) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    worstMs = Math.max(worstMs, performance.now() - lastMs);
+    lastMs = performance.now();
+  }
+  t.comment(
+    `${Math.round(lastMs - sinceMs)} ms in all, ${Math.round(worstMs)} ms at a time at most, ${published[0]!.bytes.length} bytes each`,
+  );
+  t.equal(new Set(published.map(({ kiosk }) => kiosk)).size, 50);
+  stop();
+  await running;
+});
