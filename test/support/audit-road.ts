@@ -109,16 +109,33 @@ async function auditCore(dir: string): Promise<Pick<RoadAudit, 'scans' | 'readin
   const readings: { name: string }[] = [];
   for (const { day, key } of days) {
     const file = openEncrypted(join(dir, 'days', `${day}.db`), key);
-    const kept = file.prepare('SELECT stream, seq, card, at_ms AS atMs, uncertainty_ms AS uncertaintyMs FROM scan').all();
-    for (const row of kept as { stream: number; seq: number; card: Buffer; atMs: number; uncertaintyMs: number }[]) {
-      const { atMs, uncertaintyMs } = row;
-      scans.push({ name: nameOf(row), card: row.card.toString('hex'), atMs, uncertaintyMs });
+    const runs = file.prepare('SELECT scans FROM run WHERE id > (SELECT last_run FROM columns)').pluck().all() as Buffer[];
+    const shelves = file.prepare('SELECT scans FROM shelf WHERE id / 65536 = (SELECT generation FROM columns)').pluck().all() as Buffer[];
+    for (const { isReading, stream, seq, ...scan } of [...runs, ...shelves].flatMap(scansIn)) {
+      const name = nameOf({ stream, seq });
+      if (isReading) readings.push({ name });
+      else scans.push({ name, ...scan });
     }
-    for (const row of file.prepare('SELECT stream, seq FROM reading').all() as { stream: number; seq: number }[])
-      readings.push({ name: nameOf(row) });
     file.close();
   }
   return { scans, readings, coreFlags };
+}
+
+const SCAN_BYTES = 54;
+const READING = 2;
+
+/** Scans in columns, as core/scan-columns.ts draws them; read here anew, number by number. */
+function scansIn(bytes: Buffer) {
+  const count = bytes.length / SCAN_BYTES;
+  if (!Number.isInteger(count)) throw new Error('scans that are cut');
+  return Array.from({ length: count }, (_, index) => ({
+    seq: bytes.readDoubleLE(index * 8),
+    atMs: bytes.readDoubleLE(count * 8 + index * 8),
+    stream: bytes.readUInt32LE(count * 16 + index * 4),
+    uncertaintyMs: bytes.readUInt32LE(count * 24 + index * 4),
+    isReading: bytes[count * 36 + index] === READING,
+    card: bytes.toString('hex', count * 38 + index * 16, count * 38 + index * 16 + 16),
+  }));
 }
 
 /** The IV in the protected header of a COSE_Encrypt0 (RFC 9052, section 5.2: label 5). */
