@@ -153,7 +153,7 @@ t.test('journey: one sink hangs, one is down: kiosks are acknowledged and the th
 t.test('journey: a core that was brought back from a backup gets again what it lacks, while the gateway runs on', async (t) => {
   const { far, send, later } = await openRoad(t);
   for (let i = 0; i < 5; i++) await send();
-  await until(() => far.core.counts().checkIns === 5);
+  await later(() => far.core.counts().checkIns === 5);
   await far.restore('from-a-backup');
   t.equal(far.core.counts().checkIns, 0);
   await send();
