@@ -45,6 +45,8 @@ export class TraceDesk {
   #wake = () => {};
   #hasNews = true;
   #restUntilMs = 0;
+  /** When those that could not be traced are tried again. */
+  readonly #failedUntilMs = new Map<string, number>();
 
   constructor(parts: TraceDeskParts) {
     this.#parts = parts;
@@ -111,16 +113,36 @@ export class TraceDesk {
     for (;;) {
       const nowMs = clock.wall();
       const due = traces.due();
-      const next = due.find(({ tracedAtMs }) => tracedAtMs === undefined || this.#mayAgain(tracedAtMs, nowMs));
+      const next = due.find(
+        ({ source, tracedAtMs }) => !this.#hasFailed(source) && (tracedAtMs === undefined || this.#mayAgain(tracedAtMs, nowMs)),
+      );
       if (next === undefined) return due.length === 0 ? AGAIN_AFTER_MS : 1_000;
       const of = open().find(({ source }) => source === next.source);
       if (of === undefined) return 1_000;
       const sinceMs = clock.monotonic();
-      await this.#trace(of, next.wanted, signal);
+      await this.#tryTrace(of, next.wanted, signal);
       const tookMs = clock.monotonic() - sinceMs;
       if (next.tracedAtMs !== undefined) this.#restUntilMs = clock.monotonic() + tookMs * REST;
       if (this.#hasNews) return 0;
     }
+  }
+
+  /** One that can not be traced now, as where a day can not be read, holds up itself alone. */
+  async #tryTrace(of: Traceable, wanted: number, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#parts;
+    try {
+      await this.#trace(of, wanted, signal);
+      this.#failedUntilMs.delete(of.source);
+    } catch (error) {
+      const code = codeOf(error);
+      if (signal.aborted || code === undefined) throw error;
+      log.error('trace.failed', { source: of.source, code });
+      this.#failedUntilMs.set(of.source, clock.monotonic() + AGAIN_AFTER_MS);
+    }
+  }
+
+  #hasFailed(source: string): boolean {
+    return this.#parts.clock.monotonic() < (this.#failedUntilMs.get(source) ?? 0);
   }
 
   #mayAgain(tracedAtMs: number, nowMs: number): boolean {
