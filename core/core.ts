@@ -1,6 +1,6 @@
 /**
  * The tracing core: takes ledger entries of one gateway or of many, keeps scans by day, answers who overlapped with a card, and forgets.
- * A card lies here as a keyed hash only; a temperature not at all.
+ * A card lies here by its name under the core's own key only; a temperature not at all.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
