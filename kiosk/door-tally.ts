@@ -5,7 +5,7 @@ import type { FeedbackKind } from './feedback.ts';
 export type Scans = NonNullable<KioskStateReport['scans']>;
 type Reason = keyof Scans['refused'];
 
-const TAKEN: ReadonlySet<FeedbackKind> = new Set(['welcome', 'already-in', 'goodbye', 'already-out']);
+const TAKEN: ReadonlySet<FeedbackKind> = new Set(['welcome', 'already-in', 'goodbye', 'already-out', 'sticker-linked', 'result-recorded']);
 const REASONS: readonly Reason[] = ['not-a-card', 'card-refused', 'card-withdrawn', 'keep-at-home', 'refused-full', 'refused-store'];
 
 export class DoorTally {
