@@ -120,7 +120,7 @@ t.test('columns: a card that is erased is in none of them', async (t) => {
   t.strictSame(file.counts(), { checkIns: 101, checkOuts: 1, readings: 0 });
   const found = ['run', 'shelf', 'hall', 'loose'].filter((table) => {
     const blobs = file.db.prepare(`SELECT ${{ run: 'scans', shelf: 'scans', hall: 'visits', loose: 'names' }[table]} FROM ${table}`);
-    return (blobs.pluck().all() as Buffer[]).some((bytes) => bytes.includes(card));
+    return (blobs.pluck().all() as Buffer[]).some((bytes) => bytes.includes(Buffer.from(card)));
   });
   t.strictSame(found, []);
   t.equal(file.erase(card).length, 0, 'twice changes nothing');
