@@ -3,6 +3,8 @@
 
     checks.py vectors DIR PAGE             every vector, and the examples of docs/protocol.md
     checks.py day DIR CODE CARDS           enrolment, and a day at the door: CARDS is a file of the texts of 20 cards
+    checks.py scans DIR CODE CARDS FROM TO           these cards come in, and are sent; CODE is - where it is enrolled
+    checks.py again DIR      carries out the command to send again of a gateway that was brought back
     checks.py refusals DIR CODE CODE CODE CARDS     what the page says is refused, sent to a gateway
 
 The last line is JSON; the status is 1 where anything was otherwise than the page says.
@@ -25,9 +27,9 @@ def plain(value):
     return [plain(v) for v in value] if isinstance(value, list) else value
 
 
-KINDS = {"visitor": "C", "group": "G", "unsigned": "N", "key": "K", "sticker": "S", "enrolment": "E", "clinician": "D", "staff": "T", "poster": "P"}
+KINDS = {"visitor": "C", "group": "G", "unsigned": "N", "key": "K", "sticker": "S", "enrolment": "E", "clinician": "D", "result": "R", "staff": "T", "poster": "P"}
 
-TYPES = ["", "check-in", "check-out", "undo", "temperature", "sticker-link", "sticker-result", "occupancy", "device-state", "kiosk-state"]
+TYPES = ["", "check-in", "check-out", "undo", "temperature", "sticker-link", "sticker-result", "occupancy", "device-state", "kiosk-state", "notice-shown"]
 NAMES = {5: "card", 7: "groupSize", 8: "isSigned", 9: "attempt", 10: "objectRaw", 11: "ambientRaw", 12: "estimate", 13: "threshold", 14: "offsetId",
          15: "policyVersion", 16: "calibrationAgeDays", 17: "isRoomInRange", 18: "sticker", 19: "clinician", 21: "slotMs", 22: "tokens", 23: "device",
          24: "isUp", 25: "why", 27: "byMs"}
@@ -74,7 +76,7 @@ def vectors(folder, page):
 
     doc = load("code")
     for v in doc["codes"]:
-        expected = {k: w if k in ("host", "port", "size", "command", "venue") else b(w) for k, w in v["code"].items() if k != "kind"}
+        expected = {k: w if k in ("host", "port", "size", "command", "venue", "result") else b(w) for k, w in v["code"].items() if k != "kind"}
         code = read_code(v["text"])
         check("code", v["name"], lambda: {k: code[k] for k in expected} | {"kind": code["kind"]}, expected | {"kind": KINDS[v["code"]["kind"]]})
         check("code", v["name"], lambda: code_text(code["kind"], code["payload"]), v["text"])
@@ -204,6 +206,8 @@ def vectors(folder, page):
     def as_vector(policy):
         policy = dict(policy)
         policy["lostCards"] = {"key": policy.pop("filterKey"), "marks": policy.pop("marks")}
+        if "tombstoneKey" in policy:
+            policy["revokedCards"] = {"tombstoneKey": policy.pop("tombstoneKey"), "marks": policy.pop("revokedMarks")}
         return plain(policy)
 
 
@@ -221,6 +225,32 @@ def vectors(folder, page):
         check("policy lost", "not lost", lambda: is_lost(everything, b(v)), False)
     for v in doc["refused"]:
         refuses("policy", v, lambda: read_policy(b(v), receipt_key, deployment, topic))
+
+    doc = load("notice")
+    topic = topic_of(kiosk, "notice")
+    check("notice", "external-aad", lambda: notice_aad(deployment, topic), b(doc["externalAad"]))
+    for v in doc["documents"] + [doc["passable"]]:
+        check("notice", v["name"], lambda: plain(read_notice(b(v), receipt_key, deployment, topic)), v["document"])
+        if "payload" in v:
+            check("notice", v["name"], lambda: (read_sign1(b(v))[0], sign1(receipt_private, notice_aad(deployment, topic), b(v["payload"]))), (b(v["payload"]), b(v)))
+    some = read_notice(b(doc["documents"][0]), receipt_key, deployment, topic)
+    for v in doc["noticed"]:
+        card = b(v["card"])
+        check("notice card", v["mark"], lambda: (notice_digest(card), mark_of(notice_digest(card), some["key"]), notice_end(some, card)), (b(v["digest"]), b(v["mark"]), v["endsAtMs"]))
+    for v in doc["notNoticed"]:
+        check("notice card", "none", lambda: notice_end(some, b(v)), None)
+    for v in doc["refused"]:
+        refuses("notice", v, lambda: read_notice(b(v), receipt_key, deployment, topic))
+
+    doc = load("holder")
+    core, challenge, key_code = b(doc["core"]), b(doc["challenge"]), b(doc["keyCode"])
+    check("holder", "challenge", lambda: read_challenge(doc["challengeText"]), (core, challenge))
+    check("holder", "card", lambda: visitor(key_code)[2], b(doc["card"]))
+    for v in doc["proofs"]:
+        check("holder", v["action"], lambda: (proof_tbs(v["action"], core, challenge), make_proof(v["action"], core, challenge, key_code)), (b(v["signed"]), v["text"]))
+        check("holder", v["action"], lambda: card_of_proof(v["text"]), b(doc["card"]))
+    for v in doc["refused"]:
+        refuses("holder", v, lambda: card_of_proof(v["text"]))
 
     doc = load("command")
     topic = topic_of(kiosk, "command")
@@ -359,6 +389,42 @@ def day(folder, code, cards):
     said["seen"] = [[entry["epoch"] == b64(kiosk.outbox.epoch), entry["seq"]] for entry in kiosk.papers["seen"]]
     said["left"] = kiosk.outbox.count()[0]
     kiosk.disconnect()
+    print(json.dumps(said))
+    return False
+
+
+def scans(folder, code, cards, first, last):
+    """The cards of some lines of the file come in; all is sent."""
+    with open(cards) as file:
+        texts = file.read().split()[int(first):int(last)]
+    kiosk = Kiosk(folder)
+    if code != "-":
+        kiosk.enrol(code)
+    kiosk.ask_time()
+    kiosk.connect()
+    for text in texts:
+        kiosk.scan(text, "in")
+    receipts = [kiosk.receipt_for(batch, 30) for batch in kiosk.flush()]
+    kiosk.disconnect()
+    print(json.dumps({"kiosk": kiosk.id, "receipts": receipts, "left": kiosk.outbox.count()[0]}))
+    return False
+
+
+def again(folder):
+    """What the command asks for is sent once more; the very same command, or one that was altered, asks for nothing."""
+    kiosk = Kiosk(folder)
+    came, take = [], kiosk.take_command
+    kiosk.take_command = lambda command: came.append(command) or take(command)
+    said = {"before": kiosk.outbox.count()[0]}
+    kiosk.ask_time()
+    kiosk.connect()
+    said["came"] = kiosk.mqtt.pump(30, lambda: bool(came))
+    said["why"], said["asked"] = kiosk.command_why, kiosk.outbox.count()[0]
+    said["receipts"] = [kiosk.receipt_for(batch, 30) for batch in kiosk.flush()]
+    said["sentAgain"] = json.loads(kiosk.state())["sentAgain"] == kiosk.outbox.sent_again > 0
+    kiosk.say_state()
+    kiosk.disconnect()
+    said["onceMore"] = [take(came[0]), take(came[0][:-1] + bytes([came[0][-1] ^ 1])), kiosk.command_why, kiosk.outbox.count()[0]]
     print(json.dumps(said))
     return False
 
@@ -697,6 +763,10 @@ def main(args):
         return vectors(*args[1:])
     if len(args) == 4 and args[0] == "day":
         return day(*args[1:])
+    if len(args) == 6 and args[0] == "scans":
+        return scans(*args[1:])
+    if len(args) == 2 and args[0] == "again":
+        return again(args[1])
     if len(args) == 6 and args[0] == "refusals":
         return refusals(args[1], args[2:5], args[5])
     raise SystemExit(__doc__)

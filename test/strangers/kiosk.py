@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-VERSION = "stranger-2"
+VERSION = "stranger-3"
 MAX_INT = 2**53 - 1
 MAX_WALL = 253402300799999
 
@@ -58,8 +58,9 @@ def recipient_id(public):
 # ---------------------------------------------------------------------------------------------- §2 text codes
 
 LETTERS = "BCDEFGHJKNPRSTVX"
-PAYLOAD = {"C": 84, "G": 85, "N": 16, "K": 16, "S": 84, "D": 16, "T": 17, "P": 10}  # bytes; E is 35 and its host
+PAYLOAD = {"C": 84, "G": 85, "N": 16, "K": 16, "S": 84, "D": 16, "R": 1, "T": 17, "P": 10}  # bytes; E is 35 and its host
 COMMANDS = ["menu", "undo", "door-in", "door-out", "door-both"]
+RESULTS = ["positive", "negative", "void"]
 LONGEST_CODE = 76 + 2 * 253
 POSTER = re.compile(r"HTTPS://[A-Z0-9.:-]+/P/([A-Z]+)|https://[a-z0-9.:-]+/p/([a-z]+)")
 
@@ -129,6 +130,10 @@ def _read_payload(kind, p):
         out = {"keyCode": p}
     elif kind == "D":
         out = {"secret": p}
+    elif kind == "R":
+        if p[0] >= len(RESULTS):
+            raise bad
+        out = {"result": RESULTS[p[0]]}
     elif kind == "T":
         if p[16] >= len(COMMANDS):
             raise bad
@@ -220,10 +225,14 @@ def visitor(key_code):
     seed = hkdf_expand(hmac_sha256(b"", key_code), b"vestibule visitor 1", 32)
     key = Ed25519PrivateKey.from_private_bytes(seed)
     public = raw(key.public_key())
+    return key, public, uuid_of(public)
+
+
+def uuid_of(public):
     uuid = bytearray(sha256(public)[:16])
     uuid[6] = uuid[6] & 15 | 0x80
     uuid[8] = uuid[8] & 63 | 0x80
-    return key, public, bytes(uuid)
+    return bytes(uuid)
 
 
 # ---------------------------------------------------------------------------------------------- §3 CBOR
@@ -449,17 +458,18 @@ FIELDS = {
     20: whole(0, 2), 21: whole(1, 86400000), 22: whole(0, 65535), 23: text_of(r"[a-z0-9-]{1,32}"), 24: boolean, 25: text_of(ERROR_CODE),
     26: whole(0, 4), 27: whole(-MAX_WALL, MAX_WALL),
 }
-CHECK_IN, CHECK_OUT, UNDO, TEMPERATURE, STICKER_LINK, STICKER_RESULT, OCCUPANCY, DEVICE_STATE, KIOSK_STATE = range(1, 10)
+CHECK_IN, CHECK_OUT, UNDO, TEMPERATURE, STICKER_LINK, STICKER_RESULT, OCCUPANCY, DEVICE_STATE, KIOSK_STATE, NOTICE_SHOWN = range(1, 11)
 NEEDED = {
     CHECK_IN: {5, 7, 8}, CHECK_OUT: {5}, UNDO: {6}, TEMPERATURE: {5, 6, 9, 10, 12, 13, 14, 15, 17}, STICKER_LINK: {5, 18},
     STICKER_RESULT: {18, 19, 20}, OCCUPANCY: {21}, DEVICE_STATE: {23, 24}, KIOSK_STATE: {26, 27},
+    NOTICE_SHOWN: {5},
 }
 OPTIONAL = {TEMPERATURE: {11, 16}, OCCUPANCY: {22}, DEVICE_STATE: {25}}
 
 
 def check_event(event):
     _malformed(type(event) is not dict or 0 not in event, "no event")
-    whole(1, 9)(event[0])
+    whole(1, 10)(event[0])
     needed = NEEDED[event[0]] | {0, 1, 2, 3, 4}
     if set(event) - needed - OPTIONAL.get(event[0], set()):
         raise Refused("decode.unsupported", "a field that the type does not have")
@@ -643,7 +653,7 @@ def open_batch(data, public, private, deployment, kiosk, topic):
 
 # ---------------------------------------------------------------------------------------------- §8 receipts
 
-OUTCOMES = ["accepted", "duplicate", "conflict", "quarantined"]
+OUTCOMES = ["accepted", "duplicate", "conflict", "quarantined", "erased"]
 
 
 def receipt_aad(deployment, kiosk):
@@ -658,7 +668,7 @@ def read_receipt(data, receipt_key, deployment, kiosk):
     for first, end, outcome, reason in (array(entry, 4) for entry in array(ranges, 1, 64)):
         seq_number(first)
         seq_number(end)
-        whole(0, 3)(outcome)
+        whole(0, 4)(outcome)
         if reason is not None:
             text_of(ERROR_CODE)(reason)
         _malformed(end < first or first <= last, "ranges that do not ascend")
@@ -682,15 +692,24 @@ def _issuer_list(value):
         octets(32)(key)
 
 
-def _lost_cards(value):
-    key, marks = array(value, 2)
-    octets(32)(key)
-    _malformed(type(marks) is not bytes or len(marks) % 5 or len(marks) > 50000, "no marks")
-    _malformed(any(marks[i:i + 5] >= marks[i + 5:i + 10] for i in range(0, len(marks) - 5, 5)), "marks that do not ascend")
+def marks_of(least, most):
+    """`least` to `most` marks of 5 bytes, ascending, each once."""
+    def check(marks):
+        _malformed(type(marks) is not bytes or len(marks) % 5 or not 5 * least <= len(marks) <= 5 * most, "no marks")
+        _malformed(any(marks[i:i + 5] >= marks[i + 5:i + 10] for i in range(0, len(marks) - 5, 5)), "marks that do not ascend")
+    return check
+
+
+def key_and_marks(least, most):
+    def check(value):
+        key, marks = array(value, 2)
+        octets(32)(key)
+        marks_of(least, most)(marks)
+    return check
 
 
 POLICY = {0: whole(1, 2**32 - 1), 1: wall, 2: wall, 3: place, 4: place, 5: whole(0, 2), 6: _issuer_list, 7: boolean, 8: whole(60000, 172800000),
-          9: whole(3500, 4200), 10: _lost_cards}
+          9: whole(3500, 4200), 10: key_and_marks(0, 10000), 11: key_and_marks(1, 1500)}
 
 
 def read_policy(data, receipt_key, deployment, topic):
@@ -698,7 +717,7 @@ def read_policy(data, receipt_key, deployment, topic):
     _malformed(type(payload) is not dict, "no policy")
     if any(key < 64 and key not in POLICY for key in payload):
         raise Refused("decode.unsupported", "a rule that is not known")
-    _malformed(set(POLICY) - {5, 9} - set(payload), "a field is missing")
+    _malformed(set(POLICY) - {5, 9, 11} - set(payload), "a field is missing")
     for key, check in POLICY.items():
         if key in payload:
             check(payload[key])
@@ -709,6 +728,8 @@ def read_policy(data, receipt_key, deployment, topic):
         out["direction"] = DIRECTIONS[payload[5]]
     if 9 in payload:
         out["threshold"] = payload[9]
+    if 11 in payload:
+        out["tombstoneKey"], out["revokedMarks"] = payload[11]
     return out
 
 
@@ -716,14 +737,124 @@ def lost_digest(card):
     return sha256(b"vestibule-lost-card-1\0", card)[:16]
 
 
+def mark_of(digest, key):
+    """One block of AES-256, cut to 5 bytes: marks of lost cards, of tombstones and of notices alike."""
+    aes = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+    return (aes.update(digest) + aes.finalize())[:5]
+
+
 def lost_mark(filter_key, card):
-    aes = Cipher(algorithms.AES(filter_key), modes.ECB()).encryptor()
-    return (aes.update(lost_digest(card)) + aes.finalize())[:5]
+    return mark_of(lost_digest(card), filter_key)
+
+
+def is_among(mark, marks):
+    return any(marks[i:i + 5] == mark for i in range(0, len(marks), 5))
 
 
 def is_lost(policy, card):
-    mark, marks = lost_mark(policy["filterKey"], card), policy["marks"]
-    return any(marks[i:i + 5] == mark for i in range(0, len(marks), 5))
+    return is_among(lost_mark(policy["filterKey"], card), policy["marks"])
+
+
+def tombstone(key, card):
+    return sha256(key, card)[:16]
+
+
+def is_revoked(policy, card):
+    return "tombstoneKey" in policy and is_among(mark_of(tombstone(policy["tombstoneKey"], card), policy["filterKey"]), policy["revokedMarks"])
+
+
+# ---------------------------------------------------------------------------------------------- §23 notices
+
+QUARTER_MS = 900_000
+SHOWN_FOR_MS = 48 * 3_600_000
+SHOWN_A_MINUTE = 6
+
+
+def notice_aad(deployment, topic):
+    return cbor(["vestibule-notice-1", deployment, topic])
+
+
+def _groups(value):
+    last, marks_in_all = -1, 0
+    for end, marks in (array(entry, 2) for entry in array(value, 0, 2048)):
+        wall(end)
+        _malformed(end % QUARTER_MS, "an end within a quarter of an hour")
+        _malformed(end <= last, "ends that do not ascend")
+        marks_of(1, 20000)(marks)
+        last, marks_in_all = end, marks_in_all + len(marks) // 5
+    _malformed(marks_in_all > 20000, "too many marks")
+
+
+NOTICE = {0: whole(1, 2**32 - 1), 1: wall, 2: wall, 3: octets(32), 4: _groups}
+
+
+def read_notice(data, receipt_key, deployment, topic):
+    payload = decbor(open_sign1(receipt_key, notice_aad(deployment, topic), data, 196608))
+    _malformed(type(payload) is not dict, "no notices")
+    if any(key < 64 and key not in NOTICE for key in payload):
+        raise Refused("decode.unsupported", "a field that is not known")
+    _malformed(set(NOTICE) - set(payload), "a field is missing")
+    for key, check in NOTICE.items():
+        check(payload[key])
+    _malformed(payload[2] <= payload[1], "over before it begins")
+    return {"version": payload[0], "issuedAtMs": payload[1], "expiresAtMs": payload[2], "key": payload[3],
+            "groups": [{"endsAtMs": end, "marks": marks} for end, marks in payload[4]]}
+
+
+def notice_digest(card):
+    return sha256(b"vestibule-notice-1\0", card)[:16]
+
+
+def notice_end(document, card):
+    """When the notice for this card ends, or None. A mark that is in two groups has the later end."""
+    mark = mark_of(notice_digest(card), document["key"])
+    return max((group["endsAtMs"] for group in document["groups"] if is_among(mark, group["marks"])), default=None)
+
+
+# ---------------------------------------------------------------------------------------------- §22 holder
+
+ACTIONS = ["read", "revoke", "receipt"]
+
+
+def _json_of(text, names):
+    if len(text.encode()) > 1024:
+        raise Refused("decode.overlong")
+    try:
+        doc = json.loads(text)
+    except ValueError:
+        raise Refused("decode.malformed", "no JSON") from None
+    _malformed(type(doc) is not dict or set(doc) != names, "other members")
+    return doc
+
+
+def read_challenge(text):
+    """(core, challenge)"""
+    doc = _json_of(text, {"core", "challenge"})
+    return unb64(doc["core"], 8), unb64(doc["challenge"], 32)
+
+
+def proof_tbs(action, core, challenge):
+    return b"vestibule-holder-1\0" + core + bytes([ACTIONS.index(action) + 1]) + challenge
+
+
+def make_proof(action, core, challenge, key_code):
+    key, public, _ = visitor(key_code)
+    signature = key.sign(proof_tbs(action, core, challenge))
+    return json.dumps({"action": action, "core": b64(core), "challenge": b64(challenge), "publicKey": b64(public), "signature": b64(signature)}, separators=(",", ":"))
+
+
+def card_of_proof(text):
+    """What a core does: the card, or Refused."""
+    doc = _json_of(text, {"action", "core", "challenge", "publicKey", "signature"})
+    _malformed(doc["action"] not in ACTIONS, "no action")
+    core, challenge, public, signature = (unb64(doc[name], size) for name, size in (("core", 8), ("challenge", 32), ("publicKey", 32), ("signature", 64)))
+    try:
+        is_good = is_signature(public, signature, proof_tbs(doc["action"], core, challenge))
+    except ValueError:
+        is_good = False  # no key
+    if not is_good:
+        raise Refused("holder.not_proven")
+    return uuid_of(public)
 
 
 # ---------------------------------------------------------------------------------------------- §21 commands
@@ -1020,6 +1151,9 @@ CLOCKS = ["synced", "assumed", "unsynced"]
 FORGETS_CODE = {"enrol.unknown", "enrol.expired", "enrol.withdrawn", "enrol.used", "admission.wrong_key", "admission.unknown_venue"}  # §20
 
 
+SETTLED_ROWS = 20_000
+
+
 class Outbox:
     """Rows on disk, in SQLite with every commit flushed; §1 epoch and sequence numbers, §13 the kiosk's part."""
 
@@ -1027,11 +1161,11 @@ class Outbox:
         self.db = sqlite3.connect(path, isolation_level=None)
         self.db.execute("PRAGMA synchronous = FULL")
         self.db.executescript("""
-            CREATE TABLE IF NOT EXISTS meta (epoch BLOB NOT NULL, last INTEGER NOT NULL);
+            CREATE TABLE IF NOT EXISTS meta (epoch BLOB NOT NULL, last INTEGER NOT NULL, sent_again INTEGER NOT NULL DEFAULT 0);
             CREATE TABLE IF NOT EXISTS keys (key_id BLOB PRIMARY KEY, record BLOB NOT NULL);
-            CREATE TABLE IF NOT EXISTS rows (key_id BLOB, seq INTEGER, row BLOB, at INTEGER, PRIMARY KEY (key_id, seq));""")
+            CREATE TABLE IF NOT EXISTS rows (key_id BLOB, seq INTEGER, row BLOB, at INTEGER, settled INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (key_id, seq));""")
         if not self.db.execute("SELECT 1 FROM meta").fetchone():
-            self.db.execute("INSERT INTO meta VALUES (?, 0)", (secrets.token_bytes(8),))
+            self.db.execute("INSERT INTO meta (epoch, last) VALUES (?, 0)", (secrets.token_bytes(8),))
 
     @property
     def epoch(self):
@@ -1054,7 +1188,7 @@ class Outbox:
             seq = self.last + 1
             row = seal(seq)
             self.db.execute("UPDATE meta SET last = ?", (seq,))
-            self.db.execute("INSERT INTO rows VALUES (?, ?, ?, ?)", (key_id, seq, row, monotonic_ms()))
+            self.db.execute("INSERT INTO rows (key_id, seq, row, at) VALUES (?, ?, ?, ?)", (key_id, seq, row, monotonic_ms()))
             self.db.execute("COMMIT")
         except BaseException:
             self.db.execute("ROLLBACK")
@@ -1063,17 +1197,38 @@ class Outbox:
 
     def waiting(self, limit=64):
         """The oldest rows of one content key: (key id, key record, [(seq, row)]) or None."""
-        first = self.db.execute("SELECT key_id FROM rows ORDER BY at, seq LIMIT 1").fetchone()
+        first = self.db.execute("SELECT key_id FROM rows WHERE NOT settled ORDER BY at, seq LIMIT 1").fetchone()
         if not first:
             return None
         record = self.db.execute("SELECT record FROM keys WHERE key_id = ?", first).fetchone()[0]
-        return first[0], record, self.db.execute("SELECT seq, row FROM rows WHERE key_id = ? ORDER BY seq LIMIT ?", (*first, limit)).fetchall()
+        return first[0], record, self.db.execute("SELECT seq, row FROM rows WHERE key_id = ? AND NOT settled ORDER BY seq LIMIT ?", (*first, limit)).fetchall()
 
     def settle(self, key_id, seqs):
-        self.db.executemany("DELETE FROM rows WHERE key_id = ? AND seq = ?", [(key_id, seq) for seq in seqs])
+        """Settled rows are kept: a gateway that was brought back from a backup asks for them (§21)."""
+        self.db.executemany("UPDATE rows SET settled = 1 WHERE key_id = ? AND seq = ?", [(key_id, seq) for seq in seqs])
+        self.db.execute("DELETE FROM rows WHERE settled AND rowid <= (SELECT MAX(rowid) FROM rows) - ?", (SETTLED_ROWS,))
+
+    def settled(self):
+        return self.db.execute("SELECT key_id, seq, row FROM rows WHERE settled").fetchall()
+
+    def forget(self, refs):
+        self.db.executemany("DELETE FROM rows WHERE settled AND key_id = ? AND seq = ?", refs)
+
+    def send_again(self, version, had):
+        """Unsettles what is not among `had` ({key id: [(from, to)]}), and notes the version, in one commit. How many."""
+        lost = [(key_id, seq) for key_id, seq, _ in self.settled() if not any(first <= seq <= last for first, last in had.get(key_id, []))]
+        self.db.execute("BEGIN IMMEDIATE")
+        self.db.executemany("UPDATE rows SET settled = 0 WHERE key_id = ? AND seq = ?", lost)
+        self.db.execute("UPDATE meta SET sent_again = ?", (version,))
+        self.db.execute("COMMIT")
+        return len(lost)
+
+    @property
+    def sent_again(self):
+        return self.db.execute("SELECT sent_again FROM meta").fetchone()[0]
 
     def count(self):
-        return self.db.execute("SELECT COUNT(*), MIN(at) FROM rows").fetchone()
+        return self.db.execute("SELECT COUNT(*), MIN(at) FROM rows WHERE NOT settled").fetchone()
 
 
 class Kiosk:
@@ -1095,6 +1250,8 @@ class Kiosk:
         self.attempts = 0
         self.clock, self.clock_offset = UNSYNCED, None
         self.policy, self.policy_why, self.receipts, self.mqtt = None, None, [], None
+        self.notices, self.notices_at, self.notices_why, self.shown, self.shown_at = None, None, None, {}, []  # in RAM only (§23)
+        self.command_why = None
         self._take_papers()
 
     # Files, whole or not at all.
@@ -1232,13 +1389,39 @@ class Kiosk:
         """A card at the door: (row-ref, UUID), or Refused."""
         rules = self.policy or self.trust
         card, size, is_signed = read_card(text, self.trust["deployment"], rules["issuers"], rules["mayTakeUnsigned"])
-        if self.policy and is_lost(self.policy, card):
+        if self.policy and (is_lost(self.policy, card) or is_revoked(self.policy, card)):
             raise Refused("card.lost")
         if (self.policy or {}).get("direction", "both") not in (direction, "both"):
             raise Refused("door.direction")
         if direction == "in":
             return self.append({0: CHECK_IN, 5: card, 7: size, 8: is_signed}), card
         return self.append({0: CHECK_OUT, 5: card}), card
+
+    def notice(self, card):
+        """§23, "Going by it": after the answer to a scan, whether there is a notice to be shown. Appends `notice-shown` at the first showing."""
+        now = self._notice_now()
+        told = self.notices and notice_end(self.notices, card)
+        first_at, shown_end = self.shown.get(card, (None, None))
+        if first_at is not None and not (told and told > shown_end):
+            is_there = now < min(shown_end, first_at + SHOWN_FOR_MS)
+        else:
+            is_there, first_at = bool(told) and now < told, None
+        if not is_there:
+            return False
+        at = monotonic_ms()
+        self.shown_at = [t for t in self.shown_at if at - t < 60_000]
+        if len(self.shown_at) >= SHOWN_A_MINUTE:
+            return False
+        self.shown_at.append(at)
+        if first_at is None:
+            self.shown[card] = now, told
+            self.append({0: NOTICE_SHOWN, 5: card})
+        return True
+
+    def _notice_now(self):
+        if self.clock == UNSYNCED and self.notices:
+            return self.notices["issuedAtMs"] + monotonic_ms() - self.notices_at
+        return self.stamp()[1]
 
     def temperature(self, of, card, object_raw, offset=0, attempt=1, ambient=None, offset_id=0, age_days=None, in_range=True):
         policy = self.policy or {}
@@ -1264,6 +1447,8 @@ class Kiosk:
         queued, oldest = self.outbox.count()
         doc = {"isUp": True, "state": "degraded" if self.policy_why else "up", "queued": queued, "clock": CLOCKS[self.clock], "devices": [],
                "policy": {"version": self.policy["version"] if self.policy else 0}, "version": VERSION}
+        if self.outbox.sent_again:
+            doc["sentAgain"] = self.outbox.sent_again
         if queued:
             doc["oldestQueuedMs"] = max(0, monotonic_ms() - oldest)
         if self.policy_why:
@@ -1315,6 +1500,62 @@ class Kiosk:
             self.receipts.append(read_receipt(payload, self.trust["receiptKey"], self.trust["deployment"], self.id))
         elif topic == self.topic("policy"):
             self.take_policy(payload)
+        elif topic == self.topic("notice"):
+            self.take_notices(payload)
+        elif topic == self.topic("command"):
+            self.take_command(payload)
+
+    def take_command(self, command):
+        """§21, "Carrying it out". Whether there was something to do; `command_why` says why not."""
+        if not command:
+            return False
+        try:
+            version, _, ends_at, had = read_command(command, self.trust["receiptKey"], self.trust["deployment"], self.topic("command"))
+            if version <= self.outbox.sent_again:
+                return False
+            if self.clock != UNSYNCED and ends_at <= self.stamp()[1]:
+                raise Refused("policy.expired")
+        except Refused as refused:
+            self.command_why = refused.code
+            return False
+        self.outbox.send_again(version, had)
+        self.command_why = None
+        if self.mqtt:  # the confirmation; flush() sends what is waiting again
+            self.mqtt.publish(self.topic("state"), self.state(), is_retained=True)
+        return True
+
+    def take_notices(self, document):
+        """§23, "Taking one". Whether it was taken; `notices_why` says why not. An empty message changes nothing."""
+        if not document:
+            return False
+        try:
+            notices = read_notice(document, self.trust["receiptKey"], self.trust["deployment"], self.topic("notice"))
+            if self.notices and notices["version"] == self.notices["version"]:
+                return False
+            if self.notices and notices["version"] < self.notices["version"]:
+                raise Refused("policy.older")
+            if self.clock != UNSYNCED and notices["expiresAtMs"] <= self.stamp()[1]:
+                raise Refused("policy.expired")
+        except Refused as refused:
+            self.notices_why = refused.code
+            return False
+        self.notices, self.notices_at, self.notices_why = notices, monotonic_ms(), None
+        return True
+
+    def ask_core(self, action, key_code):
+        """§22, through the gateway: a holder's question, by the key code."""
+        core, challenge = read_challenge(json.dumps(self.ask("/1/holder/challenge", {})))
+        return self.ask("/1/holder/ask", json.loads(make_proof(action, core, challenge, key_code)))
+
+    def _forget_revoked(self):
+        """§19, "Cards that were taken back": settled rows of them go, and those that can not be opened."""
+        def is_gone(key_id, seq, row):
+            if key_id != self.key_id:
+                return True
+            event = open_row(self.content_key, row_aad(self.trust["deployment"], self.id, self.outbox.epoch, key_id, seq), row)
+            return 5 in event and is_revoked(self.policy, event[5])
+        self.outbox.forget([(key_id, seq) for key_id, seq, row in self.outbox.settled() if is_gone(key_id, seq, row)])
+        self.shown = {card: shown for card, shown in self.shown.items() if not is_revoked(self.policy, card)}
 
     def take_policy(self, document):
         """§19, "Taking one". Whether it was taken; `policy_why` says why not."""
@@ -1330,7 +1571,9 @@ class Kiosk:
             self.policy_why = refused.code
         else:
             self._keep("policy", document)
-            self.policy, self.policy_why = policy, None
+            before, self.policy, self.policy_why = self.policy or {}, policy, None
+            if "revokedMarks" in policy and policy["revokedMarks"] != before.get("revokedMarks"):
+                self._forget_revoked()
         if self.mqtt:  # the confirmation; its PUBACK is not waited for, since this is called while reading
             self.mqtt.publish(self.topic("state"), self.state(), is_retained=True)
         return not self.policy_why

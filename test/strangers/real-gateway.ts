@@ -9,6 +9,7 @@ import { newKeyCode } from '../../protocol/key-code.ts';
 import { deriveVisitor } from '../../protocol/visitor.ts';
 import { VestibuleProcess } from '../support/child.ts';
 
+const PASSPHRASE = 'correct horse battery';
 const ENROLMENT_CODE = /^VE[A-Z]{74,}$/;
 
 export class RealGateway {
@@ -17,12 +18,12 @@ export class RealGateway {
   readonly #issuerKey = generateSigningKey();
   venue = '';
 
-  private constructor(directory: string) {
+  private constructor(directory: string, tlsPort = 0) {
     this.data = join(directory, 'data');
-    mkdirSync(this.data);
+    mkdirSync(this.data, { recursive: true });
     const config = join(directory, 'gateway.json');
     writeFileSync(config, JSON.stringify({ issuers: [Buffer.from(rawPublicKey(this.#issuerKey)).toString('base64url')] }));
-    const ports = ['--tls-port', '0', '--tcp-port', '0', '--web-port', '0', '--host', '127.0.0.1'];
+    const ports = ['--tls-port', String(tlsPort), '--tcp-port', '0', '--web-port', '0', '--host', '127.0.0.1'];
     this.#process = new VestibuleProcess(['gateway', 'run', '--data', this.data, '--config', config, ...ports]);
   }
 
@@ -33,6 +34,23 @@ export class RealGateway {
     const added = await gateway.run('venue', 'add', '--name', 'Shop', '--timezone', 'Europe/Berlin');
     gateway.venue = added.split(' ')[0] ?? '';
     return gateway;
+  }
+
+  /** Ends this one, and starts at its address what a backup of it holds. @param directory of its own, as long as the first one is there. */
+  async restored(backup: string, directory: string): Promise<RealGateway> {
+    const { gateway } = JSON.parse(readFileSync(join(this.data, 'gateway/trust.json'), 'utf8')) as { gateway: { port: number } };
+    await this.stop();
+    const data = join(directory, 'data');
+    await VestibuleProcess.run(['gateway', 'restore', '--from', backup, '--data', data], `${PASSPHRASE}\n`);
+    const again = new RealGateway(directory, gateway.port);
+    await again.#process.line((line) => line.startsWith('gateway ready'));
+    again.venue = this.venue;
+    return again;
+  }
+
+  /** Makes a backup while it runs. @param path of a file that is not there yet. */
+  async backUp(path: string): Promise<void> {
+    await VestibuleProcess.run(['gateway', 'backup', '--to', path, '--data', this.data], `${PASSPHRASE}\n`);
   }
 
   /** @returns what `vestibule <arguments>` says of this gateway's data. @throws when it fails. */

@@ -98,6 +98,32 @@ t.test('strangers: the kiosk in Python enrols, and a day at the door arrives who
   t.equal(contacts.length, 20 - 1 - 1, 'all but the one whose scan was taken back, and the card itself');
 });
 
+t.test('strangers: the kiosk in Python sends again what a gateway that was brought back has lost, and nothing else', async (t) => {
+  const directory = t.testdir({ first: {}, second: {} });
+  const gateway = await RealGateway.start(join(directory, 'first'));
+  t.teardown(() => gateway.stop());
+  const [code = ''] = await gateway.codes(1);
+  const cards = await gateway.cards(12);
+  const stranger = join(directory, 'stranger');
+  const ask = async (...args: string[]) => {
+    const ran = await run(python, [scriptAt('checks.py'), ...args]);
+    t.match(ran, { status: 0, err: '' }, 'the script', { found: ran.err });
+    return lastOf(ran.out);
+  };
+  t.match(await ask('scans', stranger, code, cards, '0', '5'), { receipts: [[[1, 5, 'accepted', null]]], left: 0 });
+  await gateway.backUp(join(directory, 'backup'));
+  t.match(await ask('scans', stranger, '-', cards, '5', '12'), { receipts: [[[6, 12, 'accepted', null]]], left: 0 });
+  const back = await gateway.restored(join(directory, 'backup'), join(directory, 'second'));
+  t.teardown(() => back.stop());
+  t.match(await ask('again', stranger), {
+    ...{ came: true, why: null, before: 0, asked: 7, sentAgain: true },
+    receipts: [[[6, 12, 'accepted', null]]],
+    onceMore: [false, false, 'seal.signature', 0],
+  });
+  const { kiosks } = await back.forwarded();
+  t.match(kiosks, [{ rows: 12, isCloned: false, missingRows: 0, quarantine: { items: 0 } }]);
+});
+
 t.test('strangers: what the page says is refused is refused', async (t) => {
   const gateway = await RealGateway.start(t.testdir());
   t.teardown(() => gateway.stop());
