@@ -108,6 +108,22 @@ export class VenueBook {
     });
   }
 
+  /**
+   * Gives an entrance another name; what it is for stays as it is. @param which its name, or its id.
+   * @throws ConfigError `config.invalid` when there is none, or another one at the venue is called so; StoreError.
+   */
+  renameEntrance(venue: VenueId, which: string, wanted: string): void {
+    this.#write(() => {
+      const { entrances } = this.venue(venue);
+      const entrance = entrances.find((one) => one.id === which || one.name === which);
+      if (entrance === undefined) throw new ConfigError('config.invalid', `venue ${venue}: no entrance "${which}"`);
+      const { name } = parseEntrance({ name: wanted, direction: entrance.direction });
+      if (entrances.some((one) => one !== entrance && (one.name === name || one.id === name)))
+        throw new ConfigError('config.invalid', `venue ${venue}: another entrance is "${name}"`);
+      this.#db.prepare('UPDATE entrances SET name = ? WHERE id = ?').run(name, entrance.id);
+    });
+  }
+
   /** @param name of the entrance, or its id. @throws ConfigError `config.invalid` when there is none, or a kiosk hangs there; StoreError. */
   removeEntrance(venue: VenueId, name: string): void {
     this.#write(() => {

@@ -66,7 +66,7 @@ function revokedWords({ refusedAtMs }: KioskFacts, nowMs: number): ReturnType<ty
   if (refusedAtMs === undefined || nowMs - refusedAtMs > STILL_TRYING_MS) return { tone: 'off', summary: 'Revoked', troubles: [] };
   const text = 'It is revoked and still runs: it goes on welcoming people, and nothing of that comes here.';
   const advice =
-    'Stop it at its door. If that was a mistake, “vestibule gateway admit” with its id brings it back, and it sends what it kept.';
+    'Stop it at its door. If that was a mistake, “Admit it again” or “vestibule gateway admit” with its id brings it back, and it sends what it kept.';
   return { tone: 'look', summary: 'Revoked, runs', troubles: [{ tone: 'look', text, advice, code: 'admission.revoked' }] };
 }
 

@@ -1,11 +1,10 @@
-/** The HTTP API's part for who sets venues and kiosks up: what the commands `vestibule enrol` and `vestibule venue` do. */
+/** The HTTP API's part for who sets venues and kiosks up: what the command `vestibule venue` does; codes are in a file of their own. */
 import { z } from 'zod';
-import type { EntranceId, KioskId, VenueId } from '../../protocol/ids.ts';
+import type { VenueId } from '../../protocol/ids.ts';
 import type { Clock } from '../../protocol/time.ts';
-import { LONGEST_LIFE_MS, openCodeDesk, SHORTEST_LIFE_MS } from '../enrol/give-codes.ts';
 import { VENUE_KINDS } from '../policy/venue.ts';
 import type { Registry } from '../registry.ts';
-import { symbolRows } from './code-symbol.ts';
+import { codeRoutesOf } from './code-routes.ts';
 import { type Route, route } from './route.ts';
 import * as schema from './schema.ts';
 
@@ -18,26 +17,6 @@ export interface ManageSources {
 
 const words = z.string().trim().max(100);
 const direction = z.enum(['in', 'out', 'both']);
-
-const codeOrder = z
-  .strictObject({
-    venue: schema.placeIdParam.optional(),
-    entrance: schema.placeIdParam.optional().describe("one of the venue's; left out: a new one"),
-    direction: direction.optional(),
-    replaces: schema.placeIdParam
-      .optional()
-      .describe('the kiosk whose place and entrance it takes, which is revoked when the code is used'),
-    lifeMs: z.int().min(SHORTEST_LIFE_MS).max(LONGEST_LIFE_MS).default(86_400_000),
-  })
-  .refine(({ venue, replaces }) => (venue === undefined) !== (replaces === undefined), 'either venue or replaces');
-
-const givenCode = z.object({
-  number: z.int().min(1),
-  text: z.string().describe('a secret until it is used'),
-  symbol: z.array(z.string()).describe('as a QR symbol: a row each, 1 for a dark module'),
-  venueName: z.string(),
-  expiresAtMs: z.int(),
-});
 
 /** What a person may say of a venue here; the registry looks at each again. Thresholds are in degrees Celsius, null leaves it to the kiosks. */
 const venueRules = z
@@ -56,6 +35,7 @@ const venueRules = z
   .partial();
 
 const venueParams = z.object({ venue: schema.placeIdParam });
+const entranceParams = venueParams.extend({ entrance: schema.placeIdParam });
 
 /** As the registry wants it: whole hundredths of a degree. */
 function rulesOf({ thresholdCelsius, ...rules }: z.infer<typeof venueRules>): object {
@@ -63,38 +43,10 @@ function rulesOf({ thresholdCelsius, ...rules }: z.infer<typeof venueRules>): ob
   return { ...rules, threshold: thresholdCelsius === null ? null : Math.round(thresholdCelsius * 100) };
 }
 
-export function manageRoutesOf({ directory, registry, clock }: ManageSources): Route[] {
+export function manageRoutesOf(sources: ManageSources): Route[] {
+  const { registry } = sources;
   return [
-    route({
-      method: 'POST',
-      path: '/api/1/codes',
-      summary: 'Gives out a code by which one machine becomes a kiosk',
-      role: 'manager',
-      body: codeOrder,
-      answer: givenCode,
-      audit: { action: 'code.give', about: ({ body }) => body.replaces ?? body.venue ?? '' },
-      handle: async ({ body }) => {
-        const desk = await openCodeDesk(directory);
-        try {
-          const nowMs = clock.wall();
-          const door = {
-            venue: body.venue as VenueId,
-            entrance: body.entrance as EntranceId | undefined,
-            direction: body.direction,
-            role: 'kiosk',
-          } as const;
-          const [code] =
-            body.replaces === undefined
-              ? desk.give([door], body.lifeMs, nowMs)
-              : [desk.giveInPlaceOf(body.replaces as KioskId, body.lifeMs, nowMs)];
-          if (code === undefined) throw new TypeError('codes: none was given');
-          const { number, text, venueName, expiresAtMs } = code;
-          return { number, text, symbol: symbolRows(text), venueName, expiresAtMs };
-        } finally {
-          desk.close();
-        }
-      },
-    }),
+    ...codeRoutesOf(sources),
     route({
       method: 'POST',
       path: '/api/1/venues',
@@ -122,14 +74,38 @@ export function manageRoutesOf({ directory, registry, clock }: ManageSources): R
     route({
       method: 'PUT',
       path: '/api/1/venues/:venue/entrances',
-      summary: 'Adds an entrance, or gives the one of that name another direction',
+      summary: 'Adds an entrance, or gives the one of that name or id another direction, or another name',
       role: 'manager',
       params: venueParams,
-      body: z.strictObject({ name: words.min(1), direction }),
+      body: z
+        .strictObject({
+          name: words.min(1).describe('of the entrance, or its id'),
+          direction: direction.optional().describe('told to its kiosks; needed for a new one'),
+          rename: words.min(1).optional().describe('what it is called from now on'),
+        })
+        .refine(({ direction: way, rename }) => way !== undefined || rename !== undefined, 'neither direction nor rename'),
       answer: z.object({}),
       audit: { action: 'venue.entrance', about: ({ params }) => params.venue },
       handle: ({ params, body }) => {
-        registry.venueBook.putEntrance(params.venue as VenueId, body);
+        const { name, direction: way, rename } = body;
+        const venue = params.venue as VenueId;
+        registry.venueBook.together(() => {
+          if (way !== undefined) registry.venueBook.putEntrance(venue, { name, direction: way });
+          if (rename !== undefined) registry.venueBook.renameEntrance(venue, name, rename);
+        });
+        return {};
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/api/1/venues/:venue/entrances/:entrance',
+      summary: 'Removes an entrance at which no kiosk was ever admitted',
+      role: 'manager',
+      params: entranceParams,
+      answer: z.object({}),
+      audit: { action: 'venue.entrance', about: ({ params }) => `${params.venue} without ${params.entrance}` },
+      handle: ({ params }) => {
+        registry.venueBook.removeEntrance(params.venue as VenueId, params.entrance);
         return {};
       },
     }),

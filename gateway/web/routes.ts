@@ -87,6 +87,24 @@ export function routesOf(sources: RouteSources): Route[] {
       },
     }),
     route({
+      method: 'POST',
+      path: '/api/1/kiosks/:kiosk/admit',
+      summary: 'Admits a revoked kiosk again, at the door where it hung; it comes back by itself, and sends what it kept',
+      role: 'manager',
+      params: kioskParams,
+      body: z.strictObject({ confirm: schema.placeIdParam.describe("the kiosk's id once more") }),
+      answer: done,
+      audit: { action: 'kiosk.admit', about: ({ params }) => params.kiosk },
+      handle: ({ params, body }) => {
+        if (body.confirm !== params.kiosk) missing('the confirmation names another kiosk');
+        const known = registry.kiosk(params.kiosk as KioskId);
+        if (known?.revokedAtMs === undefined) return missing('no such kiosk was revoked');
+        const { kiosk, publicKey, placement } = known;
+        registry.admit({ kiosk, publicKey, venue: placement.venue, entrance: placement.entrance }, clock.wall());
+        return {};
+      },
+    }),
+    route({
       method: 'GET',
       path: '/api/1/flags',
       summary: 'High-temperature flags that have not expired, the newest first, without naming anyone',

@@ -19,6 +19,11 @@ async function ask(
   return { status: reply.status, answer: (await reply.json()) as Record<string, unknown> };
 }
 
+async function look(gateway: TestGateway, path: string): Promise<unknown> {
+  const control = readControl(gatewayPaths(gateway.directory).control);
+  return await (await fetch(`${control?.url}${path}`, { headers: { authorization: `Bearer ${control?.token}` } })).json();
+}
+
 t.test('manage: a code is one that a kiosk can enrol with, and its secret is nowhere but in the answer', async (t) => {
   const gateway = await startTestGateway(t, { config: WEB });
   const { status, answer } = await ask(gateway, 'POST', '/api/1/codes', { venue: gateway.venue, direction: 'in' });
@@ -58,4 +63,52 @@ t.test('manage: a venue is added and changed by what is named, and what is unfit
     t.equal((await ask(gateway, 'PUT', path, change)).status, 400, JSON.stringify(change));
   t.equal((await ask(gateway, 'POST', '/api/1/venues', { name: 'No zone' })).status, 400);
   t.equal((await ask(gateway, 'PUT', `/api/1/venues/${'a'.repeat(16)}`, { name: 'x' })).status, 400);
+});
+
+t.test('manage: codes are listed without their text, and one that nobody has used is taken back', async (t) => {
+  const gateway = await startTestGateway(t, { config: WEB });
+  const { answer } = await ask(gateway, 'POST', '/api/1/codes', { venue: gateway.venue, direction: 'in' });
+  const listed = await look(gateway, '/api/1/codes');
+  t.match(listed, { codes: [{ number: 1, state: 'open', venue: gateway.venue, direction: 'in' }] });
+  t.notMatch(JSON.stringify(listed), new RegExp(String(answer.text).slice(2, 34)), 'no secret');
+  t.equal((await ask(gateway, 'DELETE', '/api/1/codes/1', {})).status, 200);
+  t.match(await look(gateway, '/api/1/codes'), { codes: [{ number: 1, state: 'withdrawn' }] });
+  t.equal((await ask(gateway, 'DELETE', '/api/1/codes/1', {})).status, 404, 'twice');
+  t.equal((await ask(gateway, 'DELETE', '/api/1/codes/2', {})).status, 404, 'never given');
+});
+
+t.test('manage: an entrance is renamed without being told its way, and one where nobody hangs is removed', async (t) => {
+  const gateway = await startTestGateway(t, { config: WEB });
+  const kiosk = gateway.admit();
+  const { entrance } = gateway.registry.kiosk(kiosk.kiosk)!.placement;
+  const path = `/api/1/venues/${gateway.venue}/entrances`;
+  const entrances = () => gateway.registry.venueBook.venue(gateway.venue).entrances;
+  const isTold = entrances().find(({ id }) => id === entrance)?.isTold;
+  t.equal((await ask(gateway, 'PUT', path, { name: entrance, rename: 'North door' })).status, 200);
+  t.match(
+    entrances().find(({ id }) => id === entrance),
+    { name: 'North door', isTold },
+  );
+  t.equal((await ask(gateway, 'PUT', path, { name: 'Side door', direction: 'out' })).status, 200);
+  t.equal((await ask(gateway, 'PUT', path, { name: 'Side door', rename: 'North door' })).status, 400, 'of another');
+  t.equal((await ask(gateway, 'PUT', path, { name: 'Side door' })).status, 400, 'nothing to change');
+  t.equal((await ask(gateway, 'PUT', path, { name: 'No door', rename: 'x' })).status, 400);
+  const side = entrances().find(({ name }) => name === 'Side door')!;
+  t.equal((await ask(gateway, 'DELETE', `${path}/${entrance}`, {})).status, 400, 'a kiosk was admitted there');
+  t.equal((await ask(gateway, 'DELETE', `${path}/${side.id}`, {})).status, 200);
+  t.notOk(entrances().some(({ name }) => name === 'Side door'));
+});
+
+t.test('manage: a revoked kiosk is admitted again where it hung, and no other', async (t) => {
+  const gateway = await startTestGateway(t, { config: WEB });
+  const kiosk = gateway.admit();
+  const { venue, entrance } = gateway.registry.kiosk(kiosk.kiosk)!.placement;
+  const path = `/api/1/kiosks/${kiosk.kiosk}/admit`;
+  t.equal((await ask(gateway, 'POST', path, { confirm: kiosk.kiosk })).status, 404, 'not revoked');
+  gateway.registry.revoke(kiosk.kiosk, gateway.clock.wall());
+  t.equal((await ask(gateway, 'POST', path, { confirm: 'a'.repeat(16) })).status, 404, 'another one was confirmed');
+  t.equal((await ask(gateway, 'POST', path, { confirm: kiosk.kiosk })).status, 200);
+  t.match(gateway.registry.kiosk(kiosk.kiosk), { revokedAtMs: undefined, placement: { venue, entrance } });
+  const other = 'a'.repeat(16);
+  t.equal((await ask(gateway, 'POST', `/api/1/kiosks/${other}/admit`, { confirm: other })).status, 404, 'never admitted');
 });

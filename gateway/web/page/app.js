@@ -1,9 +1,10 @@
 // The frame: session, pages by address, live changes, and what a click does.
 import { ask, listen } from './api.js';
+import { codesPage } from './codes.js';
 import { h, opened, show } from './dom.js';
 import { kioskPage } from './kiosk.js';
 import { auditPage, flagsPage, gatewayPage, quarantinePage, venuesPage } from './lists.js';
-import { editVenue, enrol } from './manage.js';
+import { editEntrances, editVenue, enrol } from './manage.js';
 import { overview } from './overview.js';
 import { isManager, store, takeAll, takeChange } from './store.js';
 import { kioskName, number } from './words.js';
@@ -24,6 +25,7 @@ const PAGES = {
     asks: (kiosk) => (kiosk === undefined ? '/api/1/quarantine' : `/api/1/quarantine?kiosk=${kiosk}`),
   },
   venues: { name: 'Venues', draw: venuesPage },
+  codes: { name: 'Codes', draw: codesPage, asks: () => (isManager() ? '/api/1/codes' : undefined) },
   gateway: { name: 'Gateway', draw: gatewayPage },
   audit: { name: 'Audit', draw: auditPage, asks: () => (isManager() ? '/api/1/audit' : undefined) },
 };
@@ -225,7 +227,7 @@ async function resume() {
 }
 
 /** @returns whether the person went on. `word`, where given, must be typed first. */
-function sure({ title, text, button, word }) {
+function sure({ title, text, button, word, no = 'Keep as it is' }) {
   const dialog = of('ask');
   dialog.replaceChildren();
   show(
@@ -244,7 +246,7 @@ function sure({ title, text, button, word }) {
       h(
         'div',
         { class: 'row-actions' },
-        h('button', { value: 'no' }, 'Keep as it is'),
+        h('button', { value: 'no' }, no),
         h('button', { value: 'yes', id: 'sure', class: 'grave sure', disabled: word !== undefined }, button),
       ),
     ),
@@ -274,7 +276,7 @@ const ACTIONS = {
   },
   reload: load,
   'close-dialog': () => of('ask').close('no'),
-  enrol: ({ venue, kiosk }) => tried(() => enrol(venue, kiosk)),
+  enrol: ({ venue, kiosk }) => tried(() => enrol(venue, kiosk).then(load)),
   'edit-venue': ({ venue }) => tried(() => editVenue(venue)),
   revoke: async ({ kiosk: id }) => {
     const kiosk = store.kiosks.get(id);
@@ -290,6 +292,22 @@ const ACTIONS = {
     });
     if (isSure) await tried(() => ask('POST', `/api/1/kiosks/${id}/revoke`, { confirm: id }).then(() => say('Revoked')));
   },
+  admit: async ({ kiosk: id }) => {
+    const kiosk = store.kiosks.get(id);
+    const venue = store.venues.find((other) => other.id === kiosk.venue);
+    const isSure = await sure({
+      title: `Admit ${kioskName(kiosk, venue)} at ${venue?.name ?? 'no venue'} again?`,
+      text: [
+        'It comes back within a minute, at the door where it hung, and sends what it kept.',
+        'Not one that was stolen or copied: that one gets an empty data directory and a new code.',
+      ],
+      button: 'Admit',
+      no: 'Keep it out',
+    });
+    if (isSure) await tried(() => ask('POST', `/api/1/kiosks/${id}/admit`, { confirm: id }).then(() => say('Admitted')));
+  },
+  withdraw: ({ number: code }) => tried(() => ask('DELETE', `/api/1/codes/${code}`).then(load)),
+  entrances: ({ venue }) => tried(() => editEntrances(venue)),
   handled: ({ flag }) => tried(() => ask('POST', '/api/1/flags/handled', { flag }).then(load)),
   replay: ({ no }) =>
     tried(async () => {

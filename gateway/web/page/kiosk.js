@@ -108,6 +108,9 @@ export function kioskPage(id) {
               h('button', { class: 'grave', 'data-action': 'revoke', 'data-kiosk': kiosk.kiosk }, 'Revoke this kiosk …'),
             )
           : undefined,
+        isManager() && kiosk.standing === 'revoked'
+          ? h('div', { class: 'row-actions' }, h('button', { 'data-action': 'admit', 'data-kiosk': kiosk.kiosk }, 'Admit it again …'))
+          : undefined,
       ),
     ),
   ];

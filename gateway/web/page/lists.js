@@ -5,18 +5,18 @@ import { troubleItem } from './overview.js';
 import { isManager, store } from './store.js';
 import { ago, bytes, count, DIRECTION, exactly, kioskName, lasting, number, span, when } from './words.js';
 
-const venueName = (id) => store.venues.find((venue) => venue.id === id)?.name ?? 'No venue';
-const nameOf = (id) => {
+export const venueName = (id) => store.venues.find((venue) => venue.id === id)?.name ?? 'No venue';
+export const nameOf = (id) => {
   const kiosk = store.kiosks.get(id);
   const venue = store.venues.find((other) => other.id === kiosk?.venue);
   return kiosk === undefined ? id : `${venue?.name ?? 'No venue'}, ${kioskName(kiosk, venue)}`;
 };
 
-function head(title, ...more) {
+export function head(title, ...more) {
   return h('div', { class: 'page-head', 'data-key': 'head' }, h('h1', {}, title), ...more);
 }
 
-function table(key, names, rows) {
+export function table(key, names, rows) {
   return h(
     'div',
     { class: 'wide', 'data-key': key },
@@ -47,8 +47,8 @@ function table(key, names, rows) {
   );
 }
 
-const empty = (tone, text) => h('div', { class: 'empty', 'data-tone': tone, 'data-key': 'empty' }, sign(tone), h('p', {}, text));
-const loading = () => h('p', { class: 'waiting', 'data-key': 'loading' }, 'Loading …');
+export const empty = (tone, text) => h('div', { class: 'empty', 'data-tone': tone, 'data-key': 'empty' }, sign(tone), h('p', {}, text));
+export const loading = () => h('p', { class: 'waiting', 'data-key': 'loading' }, 'Loading …');
 
 const FLAG = {
   confirmed: ['act', 'Twice high'],
@@ -165,12 +165,25 @@ export function venuesPage() {
                 'Edit …',
                 h('span', { class: 'unseen' }, ` ${venue.name}`),
               ),
+              h(
+                'button',
+                { class: 'plain', 'data-action': 'entrances', 'data-venue': venue.id },
+                'Doors …',
+                h('span', { class: 'unseen' }, ` of ${venue.name}`),
+              ),
             )
           : '',
       ],
     };
   });
-  const add = isManager() ? h('button', { 'data-action': 'edit-venue' }, 'Add a venue …') : undefined;
+  const add = isManager()
+    ? h(
+        'div',
+        { class: 'row-actions' },
+        h('a', { href: '#/codes' }, 'Codes that were given out'),
+        h('button', { 'data-action': 'edit-venue' }, 'Add a venue …'),
+      )
+    : undefined;
   if (rows.length === 0) return [head('Venues', add), empty('off', 'No venue yet.')];
   return [head('Venues', add), table('venues', ['Venue', 'Doors', 'Kiosks', 'Rules', ''], rows)];
 }

@@ -137,3 +137,36 @@ export async function editVenue(venueId) {
   if (venue === undefined) await ask('POST', '/api/1/venues', wanted);
   else if (Object.keys(changed).length > 0) await ask('PUT', `/api/1/venues/${venueId}`, changed);
 }
+
+/** A venue's doors, in one form: names, what each is for, which go; and one more. Only what was changed is sent. */
+export async function editEntrances(venueId) {
+  const { name: venue, entrances } = store.venues.find(({ id }) => id === venueId);
+  const filled = await fillIn(
+    `Doors of ${venue}`,
+    [
+      entrances.map(({ id, name, direction }, at) => [
+        field(`name-${id}`, `Door ${at + 1}`, name, { maxlength: 100, placeholder: 'without a name' }),
+        choice(`direction-${id}`, `Door ${at + 1} is for`, { ...DIRECTION, gone: 'nothing: remove it' }, direction),
+      ]),
+      field('name-new', 'One more door', '', { maxlength: 100 }),
+      choice('direction-new', 'It is for', DIRECTION, 'both'),
+    ],
+    'Save',
+    h('p', { class: 'quiet' }, 'Its kiosks go by it at once. A door where a kiosk was ever admitted can not be removed.'),
+  );
+  if (filled === undefined) return;
+  const path = `/api/1/venues/${venueId}/entrances`;
+  for (const { id, name, direction } of entrances) {
+    const wanted = { name: filled[`name-${id}`].trim(), direction: filled[`direction-${id}`] };
+    if (wanted.direction === 'gone') await ask('DELETE', `${path}/${id}`);
+    else {
+      const changed = {
+        ...(wanted.direction === direction ? {} : { direction: wanted.direction }),
+        ...(wanted.name === name || wanted.name === '' ? {} : { rename: wanted.name }),
+      };
+      if (Object.keys(changed).length > 0) await ask('PUT', path, { name: id, ...changed });
+    }
+  }
+  const more = filled['name-new'].trim();
+  if (more !== '') await ask('PUT', path, { name: more, direction: filled['direction-new'] });
+}
