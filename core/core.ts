@@ -62,6 +62,8 @@ export interface CoreOptions {
 /** What is held: rows, each once however often it came. Days past retention are not in it. */
 export interface CoreCounts extends DayCounts, NoteCounts {
   readonly days: number;
+  /** Of these, those whose files are lost or can not be read: nothing of them is counted. */
+  readonly unreadableDays: number;
 }
 
 /** Entries opened before they are kept together: one sync of core.db and one of each day for all of them. */
@@ -311,12 +313,17 @@ export class Core implements Intake {
   counts(): CoreCounts {
     this.#refuseClosed();
     const days = this.#heldDays();
-    const sum = { checkIns: 0, checkOuts: 0, readings: 0 };
+    const sum = { checkIns: 0, checkOuts: 0, readings: 0, unreadableDays: 0 };
     for (const day of days) {
-      const counts = this.#days.find(day)?.counts();
-      sum.checkIns += counts?.checkIns ?? 0;
-      sum.checkOuts += counts?.checkOuts ?? 0;
-      sum.readings += counts?.readings ?? 0;
+      try {
+        const counts = this.#days.find(day)?.counts();
+        sum.checkIns += counts?.checkIns ?? 0;
+        sum.checkOuts += counts?.checkOuts ?? 0;
+        sum.readings += counts?.readings ?? 0;
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        sum.unreadableDays += 1;
+      }
     }
     return { days: days.length, ...sum, ...this.#notes.counts(this.#clock.wall()) };
   }

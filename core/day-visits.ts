@@ -7,7 +7,7 @@ import type { VenueId } from '../protocol/ids.ts';
 import { linkedScans } from './card-scans.ts';
 import { DAY_MS, type Day, dayOf, startOfDay } from './day.ts';
 import type { DayVisit, VisitRule } from './day-columns.ts';
-import type { DayFile, Hall, StoredScan } from './day-file.ts';
+import type { ColumnsState, DayFile, Hall, StoredScan } from './day-file.ts';
 import { DayOverlay, type OverlaidVisit } from './day-overlay.ts';
 import type { DayStore } from './day-store.ts';
 import { LruMap } from './lru-map.ts';
@@ -17,7 +17,7 @@ import type { CardVisit, VisitBlock, VisitColumns, VisitStore } from './store.ts
 import type { Streams } from './streams.ts';
 import type { Tidier } from './tidier.ts';
 import type { Turns } from './trace/turns.ts';
-import { LONGEST_STAY_MS, type Scan, type Span, type Visit, visitsOf } from './visit.ts';
+import { LONGEST_LINGERING_MS, LONGEST_STAY_MS, type Scan, type Span, type Visit, visitsOf } from './visit.ts';
 import { readVisits } from './visit-columns.ts';
 
 /** Times that are less sure than this are taken to be this sure: what an unplaced stamp gets (protocol/clock-correction.ts). */
@@ -55,6 +55,12 @@ export class VisitMemory {
 
 type RowScan = Scan & RowNumber & { readonly venueNumber: number };
 
+/** How far the scans of a day can reach beyond it. */
+type Reach = Pick<ColumnsState, 'mostUnsureMs' | 'mostLingeringMs'>;
+
+const NO_REACH: Reach = { mostUnsureMs: 0, mostLingeringMs: 0 };
+const FARTHEST_REACH: Reach = { mostUnsureMs: MOST_UNCERTAINTY_MS, mostLingeringMs: LONGEST_LINGERING_MS };
+
 interface HeldDay {
   readonly day: Day;
   readonly startMs: number;
@@ -66,6 +72,7 @@ export class DayVisits implements VisitStore {
   readonly #look: VisitLook;
   readonly #memory: VisitMemory;
   readonly #unreadable = new Set<Day>();
+  readonly #unknownReach = new Set<Day>();
   readonly #refreshed = new Set<DayFile>();
   readonly #looked = new Map<Day, number | undefined>();
   readonly #venues = new Map<VenueId, number | undefined>();
@@ -86,7 +93,7 @@ export class DayVisits implements VisitStore {
   }
 
   get mostLingeringMs(): number {
-    this.#mostLingeringMs ??= this.#held.reduce((most, { day }) => Math.max(most, this.#find(day)?.columns.mostLingeringMs ?? 0), 0);
+    this.#mostLingeringMs ??= this.#held.reduce((most, { day }) => Math.max(most, this.#reachOf(day).mostLingeringMs), 0);
     return this.#mostLingeringMs;
   }
 
@@ -155,11 +162,23 @@ export class DayVisits implements VisitStore {
       return startMs - widestMs <= toMs && startMs + DAY_MS + LONGEST_STAY_MS + widestMs > fromMs;
     });
     const isNear = ({ day, startMs }: HeldDay): boolean => {
-      const unsureMs = this.#find(day)?.columns.mostUnsureMs ?? 0;
+      const unsureMs = this.#reachOf(day).mostUnsureMs;
       return startMs - unsureMs <= toMs && startMs + DAY_MS + LONGEST_STAY_MS + unsureMs > fromMs;
     };
     const first = near.findIndex(isNear);
     return first < 0 ? [] : near.slice(first, near.findLastIndex(isNear) + 1);
+  }
+
+  /** Of a day that can not be read the farthest there is: a look that may need the day meets that when it reads it, and no other does. */
+  #reachOf(day: Day): Reach {
+    if (this.#unknownReach.has(day)) return FARTHEST_REACH;
+    try {
+      return this.#find(day)?.columns ?? NO_REACH;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      this.#unknownReach.add(day);
+      return FARTHEST_REACH;
+    }
   }
 
   #halls(file: DayFile, { day, startMs }: HeldDay, venue: number, { fromMs, toMs }: Span): VisitColumns[] {

@@ -29,6 +29,8 @@ export class Tidier {
   readonly #stop = new AbortController();
   #last: Promise<void> = Promise.resolve();
   readonly #holders = new Set<object>();
+  /** Told of already. */
+  readonly #failed = new Set<Day>();
   #isSoon = false;
   #cancel: () => void = () => {};
 
@@ -46,7 +48,7 @@ export class Tidier {
     });
   }
 
-  /** Resolves when every day's columns have most of its rows. A day that can not be read or written is told of in the log and left as it is. */
+  /** Resolves when every day's columns have most of its rows. A day that can not be read or written is told of in the log, once, and left as it is. */
   tidy(): Promise<void> {
     this.#last = this.#last.then(() => this.#tidyDays());
     return this.#last;
@@ -78,9 +80,12 @@ export class Tidier {
       if (this.#holders.size > 0) return;
       try {
         await this.#tidyDay(day, turns);
+        this.#failed.delete(day);
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof StoreError)) throw error;
+        if (this.#failed.has(day)) continue;
+        this.#failed.add(day);
         log.warn('columns.failed', { day, code: codeOf(error) });
       }
     }

@@ -41,6 +41,8 @@ export interface NoticeCounts {
   readonly leftOut: number;
   /** Cases and flags that are to be traced. */
   readonly toTrace: number;
+  /** Of these, those that wait for what can not be read now, as a day whose file is lost. */
+  readonly waiting: number;
 }
 
 /** Between two times that the feed is made anew of core.db. */
@@ -150,7 +152,7 @@ export class Notices implements NoticeSource {
   }
 
   counts(): NoticeCounts {
-    return { noticed: this.#feed.count, leftOut: this.#leftOut, toTrace: this.#traces.due().length };
+    return { noticed: this.#feed.count, leftOut: this.#leftOut, toTrace: this.#traces.due().length, waiting: this.#desk.waiting };
   }
 
   #open(): Traceable[] {

@@ -52,6 +52,11 @@ export class TraceDesk {
     this.#parts = parts;
   }
 
+  /** How many wait for what can not be read now, as a day whose file is lost: their notices stay as they are. */
+  get waiting(): number {
+    return this.#failedUntilMs.size;
+  }
+
   /** Something was opened, confirmed, dismissed or flagged, or rows came: call behind the commit. */
   wake(): void {
     this.#hasNews = true;
@@ -100,6 +105,7 @@ export class TraceDesk {
         for (const source of traces.sources()) {
           if (named.has(source)) continue;
           traces.forget(source);
+          this.#failedUntilMs.delete(source);
           if (isDismissed(source)) isWithdrawn = notices.withdraw(source) || isWithdrawn;
         }
       })(),
@@ -127,7 +133,7 @@ export class TraceDesk {
     }
   }
 
-  /** One that can not be traced now, as where a day can not be read, holds up itself alone. */
+  /** One that can not be traced now, as where a day can not be read, holds up itself alone; it is told of once. */
   async #tryTrace(of: Traceable, wanted: number, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#parts;
     try {
@@ -136,7 +142,7 @@ export class TraceDesk {
     } catch (error) {
       const code = codeOf(error);
       if (signal.aborted || code === undefined) throw error;
-      log.error('trace.failed', { source: of.source, code });
+      if (!this.#failedUntilMs.has(of.source)) log.error('trace.waits', { source: of.source, code });
       this.#failedUntilMs.set(of.source, clock.monotonic() + AGAIN_AFTER_MS);
     }
   }

@@ -2,10 +2,11 @@
 import { z } from 'zod';
 import type { CoreCounts } from '../core.ts';
 import type { SetAside } from '../notes.ts';
+import type { NoticeCounts } from '../notice/notices.ts';
 import { type Route, route } from './route.ts';
 
 export interface StatusSources {
-  readonly core: { counts(): CoreCounts; setAside(limit: number): SetAside[] };
+  readonly core: { counts(): CoreCounts; setAside(limit: number): SetAside[]; readonly notices: { counts(): NoticeCounts } };
   readonly version: string;
 }
 
@@ -15,6 +16,11 @@ const MOST_SET_ASIDE = 1_000;
 const status = z.object({
   version: z.string(),
   days: count.describe('day files within retention'),
+  unreadableDays: count.describe('of these, those whose files are lost or can not be read'),
+  tracing: z.object({
+    toTrace: count.describe('cases and flags that are to be traced'),
+    waiting: count.describe('of these, those that wait for a day that can not be read; their notices stay as they are'),
+  }),
   checkIns: count,
   checkOuts: count,
   readings: count.describe('temperature readings: that they were taken, never what they read'),
@@ -37,10 +43,17 @@ export function statusRoutesOf({ core, version }: StatusSources): Route[] {
       purposes: ['operation'],
       answer: status,
       audit: { action: 'look.status' },
-      handle: () => ({ version, ...core.counts(), setAsideBy: countedBy(core.setAside(MOST_SET_ASIDE)) }),
+      handle: () => ({
+        version,
+        ...core.counts(),
+        tracing: tracingOf(core.notices.counts()),
+        setAsideBy: countedBy(core.setAside(MOST_SET_ASIDE)),
+      }),
     }),
   ];
 }
+
+const tracingOf = ({ toTrace, waiting }: NoticeCounts) => ({ toTrace, waiting });
 
 function countedBy(notes: readonly SetAside[]): { readonly kiosk: string; readonly reason: string; readonly count: number }[] {
   const counts = new Map<string, { readonly kiosk: string; readonly reason: string; count: number }>();

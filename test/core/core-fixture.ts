@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { type Core, openCore } from '../../core/core.ts';
 import { type CoreKeys, makeCoreKeys } from '../../core/keys.ts';
-import { silentLog } from '../../protocol/log.ts';
+import { type Log, silentLog } from '../../protocol/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { DEPLOYMENT } from './kiosk-stub.ts';
 
@@ -18,7 +18,7 @@ export interface Fixture {
   open(name?: string): Promise<Core>;
 }
 
-export async function fixture(t: Test): Promise<Fixture> {
+export async function fixture(t: Test, log: Log = silentLog): Promise<Fixture> {
   const dir = t.testdir();
   const keys = await makeCoreKeys(join(dir, 'keys'));
   const clock = new ManualClock(NOW);
@@ -27,7 +27,7 @@ export async function fixture(t: Test): Promise<Fixture> {
     keys,
     clock,
     async open(name = 'core') {
-      const core = await openCore({ dir: join(dir, name), deployment: DEPLOYMENT, keys, clock, log: silentLog });
+      const core = await openCore({ dir: join(dir, name), deployment: DEPLOYMENT, keys, clock, log });
       t.teardown(() => core.close());
       return core;
     },

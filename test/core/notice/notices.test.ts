@@ -1,7 +1,10 @@
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Core } from '../../../core/core.ts';
 import type { VisitorUuid } from '../../../protocol/ids.ts';
 import { noticeDigestOf } from '../../../protocol/notice.ts';
+import { LogRecorder } from '../../support/log-recorder.ts';
 import { until } from '../../support/until.ts';
 import { DAY, type Fixture, fixture, NOW } from '../core-fixture.ts';
 import { HOUR, KioskStub, MINUTE, newCard, type Told } from '../kiosk-stub.ts';
@@ -23,8 +26,8 @@ interface Opened extends Fixture {
   told(core?: Core): Promise<Map<string, number>>;
 }
 
-async function opened(t: Test): Promise<Opened> {
-  const made = await fixture(t);
+async function opened(t: Test, log?: LogRecorder): Promise<Opened> {
+  const made = await fixture(t, log);
   const core = await made.open();
   const kiosk = new KioskStub(made.keys, { dwellMs: 2 * HOUR });
   const say = async (...told: Told[]) => core.accept([await kiosk.batch(told, made.clock.wall())]);
@@ -160,6 +163,44 @@ t.test('notices: a core that is opened again goes on where it was, and traces wh
   t.equal(after.get(nameOf(met)), before.get(nameOf(met)));
   t.ok(after.has(nameOf(sick)), 'met the other, who was confirmed right before the end');
   t.equal(again.notices.counts().toTrace, 0);
+});
+
+t.test('notices: a lost day holds up whoever needs it, told of once, and nobody else; what was told of them before stays', async (t) => {
+  const log = new LogRecorder();
+  const { core, kiosk, dir, clock, open, say, settle, told } = await opened(t, log);
+  const [sick, met, sickLater, metLater] = [newCard(), newCard(), newCard(), newCard()];
+  await say(checkIn(sick, NOW - 3 * HOUR), checkIn(met, NOW - 2 * HOUR));
+  raise(core, sick);
+  await settle();
+  const [[, ends] = []] = [...(await told())];
+  await clock.leap(10 * DAY);
+  await say(checkIn(sickLater, clock.wall() - 3 * HOUR), checkIn(metLater, clock.wall() - 2 * HOUR));
+  core.close();
+  const file = join(dir, 'core/days/2026-11-21.db');
+  renameSync(file, `${file}.away`);
+  const again = await open();
+  raise(again, sickLater);
+  await settle(again);
+  t.ok((await told(again)).has(nameOf(metLater)), 'ten days later it is not needed');
+
+  await again.accept([await kiosk.batch([checkIn(newCard(), NOW - DAY)], clock.wall())]);
+  await until(() => again.notices.counts().waiting === 1);
+  t.match(again.notices.counts(), { toTrace: 1, waiting: 1 }, 'a row came into the window of the case of then');
+  for (let minute = 0; minute < 3; minute++) await clock.advance(61_000);
+  t.strictSame(
+    log.of('trace.waits').map(({ level, fields }) => ({ level, ...fields })),
+    [{ level: 'error', source: 'case/1', code: 'store.corrupt' }],
+    'once, however often it is tried',
+  );
+  t.match(log.of('columns.failed'), [{ fields: { day: '2026-11-21', code: 'store.corrupt' } }], 'and which day');
+  t.equal(log.of('columns.failed').length, 1);
+  t.equal((await told(again)).get(nameOf(met)), ends, 'as it was');
+  t.match(again.counts(), { days: 3, unreadableDays: 1 });
+
+  renameSync(`${file}.away`, file);
+  await clock.advance(61_000);
+  await settle(again);
+  t.match(again.notices.counts(), { toTrace: 0, waiting: 0 }, 'it is there again');
 });
 
 t.test('notices: a confirmed flag reaches those who met its card as a weaker notice, that ends with it', async (t) => {
