@@ -61,7 +61,7 @@ t.test('accept: an event of before retention is counted, once, and not kept', as
   await core.accept([late, late]);
   await core.accept([late]);
   t.match(core.counts(), { checkIns: 1, expired: 1, days: 1 });
-  await clock.advance(22 * DAY);
+  await clock.leap(22 * DAY);
   t.match(core.counts(), { checkIns: 0, expired: 1, days: 0, daysDropped: 1 }, 'the count outlives the note');
 });
 
@@ -95,7 +95,7 @@ t.test('retention: days are dropped by themselves when their time has come, and 
   await core.accept([await kiosk.batch([...both(NOW - 3 * DAY), ...both(NOW)], NOW)]);
   const days = () => readdirSync(join(dir, 'core/days')).filter((name) => name.endsWith('.db'));
   t.strictSame(days(), ['2026-11-18.db', '2026-11-21.db']);
-  await clock.advance(18 * DAY - 9 * HOUR - 1);
+  await clock.leap(18 * DAY - 9 * HOUR - 1);
   t.equal(core.overlapsWith(anna).length, 2);
   clock.stepWall(1);
   t.equal(core.overlapsWith(anna).length, 1, 'at midnight, before it is dropped');
@@ -103,7 +103,7 @@ t.test('retention: days are dropped by themselves when their time has come, and 
   await clock.advance(10 * MINUTE);
   t.strictSame(days(), ['2026-11-21.db']);
   t.match(core.counts(), { checkIns: 2, days: 1, daysDropped: 1 });
-  await clock.advance(3 * DAY);
+  await clock.leap(3 * DAY);
   t.match(core.counts(), { checkIns: 0, days: 0, daysDropped: 2 });
   t.strictSame(core.overlapsWith(anna), []);
 });
@@ -113,7 +113,7 @@ t.test('retention: a core that was off for long drops at its next start', async 
   const core = await open();
   await core.accept([await new KioskStub(keys).batch([{ happening: checkIn(newCard()), atMs: NOW }], NOW)]);
   core.close();
-  await clock.advance(40 * DAY);
+  await clock.leap(40 * DAY);
   const again = await open();
   t.strictSame(readdirSync(join(dir, 'core/days')), []);
   t.match(again.counts(), { daysDropped: 1 });
@@ -127,7 +127,7 @@ t.test('retention: an undo outlives what it takes back', async (t) => {
   // By a later process of the kiosk, so that nothing else tells of the stream that it names.
   const undone = await kiosk.restarted(keys).batch([{ happening: undo(kiosk.keyId, 2 as Seq), atMs: NOW }], NOW);
   await core.accept([undone]);
-  await clock.advance(20 * DAY);
+  await clock.leap(20 * DAY);
   const laterMs = NOW + 20 * DAY;
   const scans = await kiosk.batch(
     [
@@ -137,10 +137,10 @@ t.test('retention: an undo outlives what it takes back', async (t) => {
     laterMs,
   );
   await core.accept([scans]);
-  await clock.advance(20 * DAY);
+  await clock.leap(20 * DAY);
   t.strictSame(core.overlapsWith(anna), [], 'the undo came 40 days ago, what it takes back is still held');
   t.equal(core.counts().undos, 1);
-  await clock.advance(2 * DAY);
+  await clock.leap(2 * DAY);
   t.match(core.counts(), { undos: 0, checkIns: 0 });
 });
 
