@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import t from 'tap';
+import { compareTowns } from '../core/overlap-towns.ts';
 import { Town } from '../core/town.ts';
 import { anyWorld, type Compared, compareWorld, keepWorld, place } from '../core/worlds.ts';
 import { suiteSize } from '../support/suite-size.ts';
@@ -32,4 +33,12 @@ t.test(`worlds: what the core finds is what the definitions say (seed ${seed})`,
   );
   t.comment(JSON.stringify({ worlds: nth, ...compared }));
   for (const [kind, count] of Object.entries(compared)) t.ok(count > numRuns, `${kind}: ${count} were compared`);
+});
+
+t.test(`worlds: who overlapped is who does in a look at every pair of visits (seed ${seed})`, { timeout: 1_200_000 }, async (t) => {
+  const numRuns = isFull ? 1_000 : 100;
+  const town = new Town(t.testdir());
+  t.teardown(() => town.close());
+  const contacts = compareTowns(town, { numRuns, seed });
+  t.ok(contacts > numRuns * 3, `${contacts} contacts were compared`);
 });
