@@ -205,7 +205,7 @@ async function start(
     log,
     onBug,
   });
-  const second = new SecondPlace(config.directory, identity.storeKey);
+  const second = new SecondPlace(config.directory, identity.storeKey, clock);
   opened.add(() => second.close());
   const announcer = new Announcer({
     publish: broker.publish,
@@ -297,7 +297,18 @@ async function start(
   listeners.push(tls);
   const tcp = await listenTcp(config.tcp, door.keeper, broker.accept, onDoorFault);
   listeners.push(tcp);
-  const web = await watching.listen({ registry, db, board, deciders, sinks: sinks.desk, onDecided, broker, mqttPort: tcp.port }, process);
+  const parts = {
+    registry,
+    db,
+    board,
+    deciders,
+    sinks: sinks.desk,
+    onDecided,
+    broker,
+    mqttPort: tcp.port,
+    secondPlace: () => second.state,
+  };
+  const web = await watching.listen(parts, process);
   listeners.push(web);
 
   let trust: TrustDocument = {

@@ -10,6 +10,7 @@ import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import { Accounts } from './accounts.ts';
 import { AuditLog } from './audit.ts';
+import type { SecondPlaceState } from './backup/second-place.ts';
 import type { Broker, BrokerDoors } from './broker.ts';
 import type { GatewayConfig } from './config.ts';
 import { removeControl, writeControl } from './control-file.ts';
@@ -33,6 +34,7 @@ import { flagCounts } from './web/flags.ts';
 import { Live } from './web/live.ts';
 import { manageRoutesOf } from './web/manage-routes.ts';
 import { metricsText, type ProcessUse } from './web/metrics.ts';
+import { restoredOf } from './web/restore-words.ts';
 import { type LogLevelDoor, routesOf } from './web/routes.ts';
 import { WebServer } from './web/server.ts';
 import { sinkRoutesOf } from './web/sink-routes.ts';
@@ -58,6 +60,7 @@ export interface WatchedParts {
   readonly broker: Pick<Broker, 'cutOff' | 'cutOffAccount' | 'publish'>;
   /** Of the listener for operators' programs. */
   readonly mqttPort: number;
+  readonly secondPlace: () => SecondPlaceState | undefined;
 }
 
 export interface WebListener {
@@ -149,6 +152,8 @@ export class Watching {
       deployment: this.#identity.deployment,
       version: process.version,
       registry: { venues, kiosks: () => registry.kiosks() },
+      restored: () => restoredOf(registry, clock.wall()),
+      secondPlace: parts.secondPlace,
       board,
       watch,
       words: readErrorWords(),

@@ -113,6 +113,19 @@ export const gatewayView = z.object({
       refused: z.record(z.string(), count).describe('kiosks that refuse theirs, by code'),
     })
     .optional(),
+  restored: z
+    .object({
+      backupAtMs: epochMs.describe('what came later was lost here, and is asked for'),
+      restoredAtMs: epochMs,
+      kiosks: count,
+      sentAgain: count.describe('of them: that have looked through all they kept'),
+    })
+    .optional()
+    .describe('absent for a gateway that was not brought back from a backup within 21 days'),
+  secondPlace: z
+    .object({ staleSinceMs: epochMs.optional(), code: z.string().optional(), why: z.string().optional().describe('in words') })
+    .optional()
+    .describe('of the log of revocations; absent where none was named'),
   droppedEvents: count,
   auditEntries: count,
   logLevel: z.string(),

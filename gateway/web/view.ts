@@ -1,11 +1,13 @@
 /** What page, terminal and API show of a gateway, as one value; metrics are told from the same sources. Changes nothing. */
 import type { DeploymentId, KioskId } from '../../protocol/ids.ts';
 import type { Clock } from '../../protocol/time.ts';
+import type { SecondPlaceState } from '../backup/second-place.ts';
 import type { Kiosk, Venue } from '../registry.ts';
 import type { StateBoard } from '../state-board.ts';
 import { ACK_BOUNDS_S, type Histogram, type Watch } from '../watch.ts';
 import type { WordsFor } from './error-words.ts';
 import { kioskWords, plural } from './kiosk-words.ts';
+import { placeTroubles, type Restored, restoreTroubles } from './restore-words.ts';
 import type { GatewayView, KioskView, Overview, Tone, Trouble, VenueView } from './schema.ts';
 import { sinkTroubles } from './sink-words.ts';
 
@@ -27,6 +29,9 @@ export interface ViewSources {
   readonly deployment: DeploymentId;
   readonly version: string;
   readonly registry: { venues(): Venue[]; kiosks(): Iterable<Kiosk> };
+  /** `undefined` for a gateway that was not brought back from a backup lately. */
+  readonly restored: () => Restored | undefined;
+  readonly secondPlace: () => SecondPlaceState | undefined;
   readonly board: StateBoard;
   readonly watch: Watch;
   readonly words: WordsFor;
@@ -146,7 +151,14 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
     ...(waitingSinceMs === undefined ? {} : { waitingSinceMs }),
     ...(code === undefined ? {} : { code, why: words(code).meaning }),
   }));
-  const troubles = [...sinkTroubles(sinks, words, nowMs), ...diskTroubles(disk, board.hasReserve)];
+  const restored = sources.restored();
+  const secondPlace = sources.secondPlace();
+  const troubles = [
+    ...sinkTroubles(sinks, words, nowMs),
+    ...diskTroubles(disk, board.hasReserve),
+    ...placeTroubles(secondPlace, words, nowMs),
+    ...restoreTroubles(restored),
+  ];
   const admitted = kiosks.filter(({ standing }) => standing === 'admitted');
   const acting = admitted.filter(({ tone }) => tone === 'act').length;
   const looking = kiosks.filter(({ tone }) => tone === 'look').length;
@@ -179,6 +191,13 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
       .map(({ kiosk, code, count, lastAtMs }) => ({ ...(kiosk && { kiosk }), code, meaning: words(code).meaning, count, lastAtMs }))
       .sort((a, b) => b.lastAtMs - a.lastAtMs),
     ...policyOf(board),
+    ...(restored && { restored }),
+    ...(secondPlace && {
+      secondPlace: {
+        ...(secondPlace.staleSinceMs === undefined ? {} : { staleSinceMs: secondPlace.staleSinceMs }),
+        ...(secondPlace.code === undefined ? {} : { code: secondPlace.code, why: words(secondPlace.code).meaning }),
+      },
+    }),
     droppedEvents: board.droppedEvents,
     auditEntries: sources.auditEntries(),
     logLevel: sources.logLevel(),

@@ -1,9 +1,12 @@
 /** What a manager sets up on the dashboard, in a real browser; each of it looked at by axe-core, on a desk and on a phone in the dark. */
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { setSecondPlace } from '../../gateway/backup/revocation-file.ts';
+import type { EpochMillis } from '../../protocol/units.ts';
 import { axeFaultsOf, faultsOf } from '../support/accessible.ts';
 import { Browser, type Page } from '../support/browser.ts';
 import { addPerson, PASSWORD, startBusyGateway } from '../support/busy-gateway.ts';
+import { until } from '../support/until.ts';
 
 const browser = Browser.open();
 t.teardown(() => browser.close());
@@ -99,4 +102,24 @@ t.test('dashboard: a kiosk that was revoked by mistake is admitted again, which 
   await page.click('#sure');
   await page.until(`fetch('/api/1/kiosks/${kiosk}').then((reply) => reply.json()).then(({ standing }) => standing === 'admitted')`);
   t.equal(busy.gateway.registry.kiosk(kiosk)?.revokedAtMs, undefined);
+});
+
+t.test('dashboard: how far a restore has come is shown, and a second place that is behind', async (t) => {
+  const busy = await startBusyGateway(t, 0);
+  const { gateway } = busy;
+  await addPerson(gateway, 'ann', 'manager');
+  const restoredAtMs = gateway.clock.wall();
+  gateway.registry.restoreBook.add({ backupAtMs: (restoredAtMs - 3_600_000) as EpochMillis, restoredAtMs, skipTo: 0 });
+  const version = gateway.registry.restoreBook.newest()?.version ?? 0;
+  gateway.registry.restoreBook.setSentAgain(busy.kiosks.up.kiosk, version, restoredAtMs);
+  setSecondPlace(gateway.directory, '/dev/null/place');
+  await gateway.clock.advance(2_000);
+  await until(() => gateway.log.of('second_place.failed').length > 0);
+  await gateway.clock.advance(61_000);
+  const page = await browser.page();
+  await logIn(page, busy.url);
+  await page.open(`${busy.url}/#/gateway`);
+  await page.untilText('of 8 kiosks sent again');
+  await page.untilText('log of revocations is behind');
+  await check(t, page, 'restored');
 });

@@ -227,6 +227,8 @@ export function gatewayPage() {
           ['Running for', span(gateway.atMs - gateway.startedAtMs)],
           ['Audit log', h('a', { href: '#/audit' }, count(gateway.auditEntries, 'entry', 'entries'))],
           ['Events on MQTT that no reader took in time', number(gateway.droppedEvents)],
+          ['Second place of revocations', placeWords(gateway)],
+          ...(gateway.restored === undefined ? [] : [['Brought back', restoredWords(gateway.restored)]]),
         ]),
         h('label', { for: 'level' }, 'Log lines from this level on'),
         h(
@@ -291,6 +293,15 @@ export function gatewayPage() {
     ),
   ];
 }
+
+function placeWords({ secondPlace, atMs }) {
+  if (secondPlace === undefined) return 'none named';
+  const { staleSinceMs, why } = secondPlace;
+  return staleSinceMs === undefined ? 'up to date' : `behind for ${span(atMs - staleSinceMs)}${why === undefined ? '' : `: ${why}`}`;
+}
+
+const restoredWords = ({ backupAtMs, restoredAtMs, kiosks, sentAgain }) =>
+  `${when(restoredAtMs)}, from a backup of ${when(backupAtMs)}; ${number(sentAgain)} of ${count(kiosks, 'kiosk', 'kiosks')} sent again`;
 
 const FINDING = {
   whole: ['good', 'The log is whole: nothing was changed, taken out or cut off.'],
