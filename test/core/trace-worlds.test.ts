@@ -37,8 +37,9 @@ async function exposedIn({ town, placed }: { town: Town; placed: PlacedWorld }, 
 const firstOrder = (exposed: ReadonlyMap<number, string> | undefined): number[] =>
   [...(exposed ?? [])].flatMap(([nth, line]) => (line.includes(' 1 ') ? [nth] : []));
 
-/** Few: `npm run test:worlds` looks at many. */
-const RUNS = { numRuns: 6 };
+/** Few, and the same each time: `npm run test:worlds` looks at many, and with `--full` at others each time. */
+const SEED = 1;
+const RUNS = { numRuns: 6, seed: SEED };
 
 t.test('traces: in any small world, what the core finds is what the definitions say', { timeout: 120_000 }, async (t) => {
   const kept = worldsOf(t);
@@ -48,7 +49,7 @@ t.test('traces: in any small world, what the core finds is what the definitions 
       const { town, placed } = await kept(world);
       await compareWorld(town, placed, compared);
     }),
-    { numRuns: 40 },
+    { numRuns: 40, seed: SEED },
   );
   for (const [kind, count] of Object.entries(compared)) t.ok(count > 10, `${kind}: ${count} were compared`);
 });
