@@ -18,7 +18,10 @@ function worldsOf(t: Test): (world: World) => Promise<{ town: Town; placed: Plac
   };
 }
 
-/** By the place of the card in its world, so that the same world twice gives the same. */
+/**
+ * By the place of the card in its world, so that the same world twice gives the same; without the card between, which among equals is the one
+ * whose name sorts first: names differ from world to world.
+ */
 async function exposedIn({ town, placed }: { town: Town; placed: PlacedWorld }, shiftMs = 0): Promise<Map<number, Map<number, string>>> {
   const exposed = new Map<number, Map<number, string>>();
   const nthOf = new Map(placed.cards.map((card, nth) => [hexOf(card), nth]));
@@ -27,7 +30,8 @@ async function exposedIn({ town, placed }: { town: Town; placed: PlacedWorld }, 
     const lines = [...found].map(([name, line]): [number, string] => {
       const kind = line.slice(0, line.indexOf('['));
       const times = (line.match(/\b\d{13}\b/g) ?? []).map((ms) => Number(ms) - shiftMs);
-      return [nthOf.get(name) ?? -1, `${kind}${times.join(' ')}`];
+      const told = kind.includes(' 2 ') ? times.slice(0, 2) : times;
+      return [nthOf.get(name) ?? -1, `${kind}${told.join(' ')}`];
     });
     exposed.set(nth, new Map(lines.sort(([a], [b]) => a - b)));
   }
