@@ -20,10 +20,17 @@ export class CheckDesk {
     new Promise((answer, fail) => {
       const asked: Asked = { answer, fail, outcome: undefined };
       this.#asked.push(asked);
-      isSignedBySoon(message, signature, publicKey, (error, isGood) => {
+      const tell = (error: Error | null, isGood: boolean) => {
         asked.outcome = error ?? isGood;
         this.#tell();
-      });
+      };
+      try {
+        isSignedBySoon(message, signature, publicKey, tell);
+      } catch (error) {
+        // One that can not even be asked about must not keep all behind it waiting.
+        if (!(error instanceof Error)) throw error;
+        tell(error, false);
+      }
     });
 
   #tell(): void {

@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
 import { CheckDesk } from '../../gateway/check-desk.ts';
@@ -29,4 +30,14 @@ t.test('check desk: says of each signature what is true of it, in the order in w
     }),
     { numRuns: 15 },
   );
+});
+
+t.test('check desk: what can not be asked about fails alone, and those behind it are answered', async (t) => {
+  const desk = new CheckDesk();
+  const message = new Uint8Array(10);
+  const signature = signBytes(message, signingKey);
+  const failed = desk.check(message, signature, createSecretKey(message));
+  const good = desk.check(message, signature, publicKey);
+  await t.rejects(failed, { name: 'TypeError' });
+  t.ok(await good);
 });
