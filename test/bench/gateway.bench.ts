@@ -32,7 +32,7 @@ interface Pass extends LoadFigures {
 /** What `--part` names: the sizes of batches, and these. */
 const PARTS = ['paced', 'idle', 'peers'] as const;
 
-export const bench: Bench = async ({ isFull, parts, profile, say }) => {
+export const bench: Bench = async ({ isFull, parts, profile, seconds: pacedSeconds, say }) => {
   const unknown = parts?.filter((part) => !PARTS.some((name) => name === part) && !SIZES.some((rows) => String(rows) === part)) ?? [];
   if (unknown.length > 0) throw new Error(`bench: no part ${unknown.join(', ')}; there are ${[...SIZES, ...PARTS].join(', ')}`);
   const isAsked = (part: string) => parts === undefined || parts.includes(part);
@@ -97,7 +97,7 @@ export const bench: Bench = async ({ isFull, parts, profile, say }) => {
       );
     }
 
-    if (isAsked('paced')) Object.assign(figures, await pacedFigures(gateway, load, pass, isFull ? 300 : 10, say));
+    if (isAsked('paced')) Object.assign(figures, await pacedFigures(gateway, load, pass, pacedSeconds ?? (isFull ? 300 : 10), say));
     if (isAsked('idle')) Object.assign(figures, await idleKiosks(gateway, load, port, isFull ? 5_000 : 1_000, say));
     if (!isAsked('peers')) return figures;
     const peers = await peerFigures(root, load, { seconds, rounds }, Number(figures.eventsPerCoreSecond10), say);
@@ -132,7 +132,9 @@ async function pacedFigures(
   const figures = {
     eventsPerSecond: Math.round(rowsPerSecond),
     ofAim: rounded(rowsPerSecond / AIM_ROWS_PER_SECOND),
+    p50AckMs: rounded(median(paced.map(({ ackP50Ms }) => ackP50Ms)), 1),
     p99AckMs: rounded(Math.max(...paced.map(({ ackP99Ms }) => ackP99Ms)), 1),
+    longestAckMs: rounded(Math.max(...paced.map(({ ackLongestMs }) => ackLongestMs)), 1),
     sustainedSeconds: lasting,
     sustainedGatewayCores: rounded((after.cpuUs - before.cpuUs) / 1_000 / lastedMs, 2),
     sustainedLoadCores: rounded(paced.reduce((sum, { cpuUs }) => sum + cpuUs, 0) / 1_000 / lastedMs, 2),
@@ -140,7 +142,7 @@ async function pacedFigures(
     rssGrowthMiB: Math.round((after.rssBytes - half.rssBytes) / 1_048_576),
   };
   say(
-    `paced at ${AIM_ROWS_PER_SECOND} for ${lasting} s: ${figures.eventsPerSecond} events/s, p99 ${figures.p99AckMs} ms, ${figures.rssMiB} MiB (${figures.rssGrowthMiB} more than at half time); ${figures.sustainedGatewayCores} cores, the load ${figures.sustainedLoadCores}`,
+    `paced at ${AIM_ROWS_PER_SECOND} for ${lasting} s: ${figures.eventsPerSecond} events/s, PUBACK p50 ${figures.p50AckMs}, p99 ${figures.p99AckMs}, longest ${figures.longestAckMs} ms, ${figures.rssMiB} MiB (${figures.rssGrowthMiB} more than at half time); ${figures.sustainedGatewayCores} cores, the load ${figures.sustainedLoadCores}`,
   );
   return figures;
 }

@@ -26,6 +26,7 @@ export interface LoadFigures {
   readonly lastedMs: number;
   readonly ackP50Ms: number;
   readonly ackP99Ms: number;
+  readonly ackLongestMs: number;
   readonly cpuUs: number;
 }
 
@@ -76,6 +77,7 @@ answering<LoadTalk, object>(() => {
           lastedMs,
           ackP50Ms: quantile(tookMs, 0.5),
           ackP99Ms: quantile(tookMs, 0.99),
+          ackLongestMs: quantile(tookMs, 1),
           cpuUs: usage().cpuUs - before,
         });
       };

@@ -1,6 +1,6 @@
 /**
  * Measurements: `npm run bench -- <name> [--json] [--full]`. Each is a module beside this one that exports `bench`.
- * With --json the last line is one JSON object; without, a table. `--part` and `--profile`: docs/measurements.md.
+ * With --json the last line is one JSON object; without, a table. `--part`, `--seconds` and `--profile`: docs/measurements.md.
  */
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -11,6 +11,8 @@ export interface BenchOptions {
   readonly parts: readonly string[] | undefined;
   /** A directory for a profile of the CPU of what is measured. */
   readonly profile: string | undefined;
+  /** How long the part that keeps a pace lasts; `undefined` for the bench's own times. */
+  readonly seconds: number | undefined;
   /** Where progress goes; the result is returned. */
   readonly say: (line: string) => void;
 }
@@ -24,14 +26,18 @@ const { values, positionals } = parseArgs({
     full: { type: 'boolean', default: false },
     part: { type: 'string', multiple: true },
     profile: { type: 'string' },
+    seconds: { type: 'string' },
   },
 });
 const names = readdirSync(import.meta.dirname)
   .filter((name) => name.endsWith('.bench.ts'))
   .map((name) => name.slice(0, -'.bench.ts'.length));
 const name = positionals[0] ?? '';
-if (!names.includes(name)) {
-  process.stderr.write(`npm run bench -- <${names.join('|')}> [--json] [--full] [--part <name>]... [--profile <directory>]\n`);
+const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
+if (!names.includes(name) || (seconds !== undefined && !(seconds > 0))) {
+  process.stderr.write(
+    `npm run bench -- <${names.join('|')}> [--json] [--full] [--part <name>]... [--seconds <n>] [--profile <directory>]\n`,
+  );
   process.exit(64);
 }
 const { bench } = (await import(`./${name}.bench.ts`)) as { bench: Bench };
@@ -39,6 +45,7 @@ const figures = await bench({
   isFull: values.full,
   parts: values.part,
   profile: values.profile,
+  seconds,
   say: (line) => process.stderr.write(`${line}\n`),
 });
 if (values.json) process.stdout.write(`${JSON.stringify(figures)}\n`);
