@@ -80,6 +80,9 @@ export const BOARD_SIGNALS: Readonly<Record<FeedbackKind, Signal>> = {
   'enrol-unreached': AGAIN,
   enrolled: WELCOME,
   'enrol-refused': STOP,
+  'out-of-order': STOP,
+  'paper-kept': WELCOME,
+  'paper-known': NOTE,
   'refused-full': STOP,
   'refused-store': STOP,
 };

@@ -73,6 +73,12 @@ export type FeedbackKind =
   /** Gateway or core could not be asked. */
   | 'holder-unreached'
   | 'holder-left'
+  /** The staff took the kiosk out of use: nothing was kept. */
+  | 'out-of-order'
+  /** A card of the staff's notes was kept with the time that they stated, … */
+  | 'paper-kept'
+  /** … or it was noted for that time already, and nothing was kept. */
+  | 'paper-known'
   /** The outbox or the disk is full: nothing was kept. */
   | 'refused-full'
   /** The outbox does not work: nothing was kept. */

@@ -1,7 +1,8 @@
 /** Prints the door's answers and the kiosk's troubles for staff who look at a terminal. Colour, icon and words say the same. */
 import type { Feedback } from './feedback.ts';
-import { FEEDBACK_WORDS, NOTICE, STORED_OFFLINE, type Tone } from './feedback-words.ts';
+import { answerIn, type Tone } from './feedback-words.ts';
 import type { HealthSnapshot } from './health.ts';
+import { type Language, WORDS } from './screen/languages.ts';
 import { statusWords } from './status-words.ts';
 
 export interface Terminal {
@@ -13,9 +14,10 @@ export interface Terminal {
 /** ECMA-48, "SGR": bold green, cyan, bold yellow, bold white on red. */
 const COLOURS: Readonly<Record<Tone, string>> = { good: '1;32', note: '36', wait: '1;33', stop: '1;37;41' };
 
-export function printFeedback(terminal: Terminal, feedback: Feedback): void {
-  const { tone, icon, text, more } = FEEDBACK_WORDS[feedback.kind];
-  const rest = [more, feedback.isStoredOffline ? STORED_OFFLINE : '', feedback.hasNotice ? NOTICE : '']
+export function printFeedback(terminal: Terminal, feedback: Feedback, language: Language = 'en'): void {
+  const { tone, icon, text, more } = answerIn(language, feedback.kind);
+  const { storedOffline, notice } = WORDS[language];
+  const rest = [more, feedback.isStoredOffline ? storedOffline : '', feedback.hasNotice ? `✉ ${notice}` : '']
     .filter((part) => part !== '')
     .join(' ');
   const said = ` ${icon} ${text} `;
