@@ -7,7 +7,16 @@ import type { KeyObject } from 'node:crypto';
 import { request } from 'node:http';
 import { connect, type TLSSocket } from 'node:tls';
 import { ALPN_HTTP, LONGEST_ANSWER_BYTES, parseRefusal } from '../protocol/enrol.ts';
-import { AdmissionError, DecodeError, EnrolError, type ErrorCode, ExpectedError, HolderError, LinkError } from '../protocol/errors.ts';
+import {
+  AdmissionError,
+  ConfigError,
+  DecodeError,
+  EnrolError,
+  type ErrorCode,
+  ExpectedError,
+  HolderError,
+  LinkError,
+} from '../protocol/errors.ts';
 import type { Clock } from '../protocol/time.ts';
 import { linkErrorOf } from './tls-dial.ts';
 
@@ -30,6 +39,7 @@ const FINAL: ReadonlyMap<string, (message: string) => ExpectedError> = new Map([
     final(code, AdmissionError),
   ),
   ...(['holder.not_proven', 'holder.challenge', 'holder.too_often', 'holder.not_reached'] as const).map((code) => final(code, HolderError)),
+  final('config.invalid', ConfigError),
 ]);
 
 function final(code: ErrorCode, Family: new (code: ErrorCode, message: string) => ExpectedError) {

@@ -21,13 +21,16 @@ import {
   TIME_PATH,
 } from '../../protocol/enrol.ts';
 import { AdmissionError, codeOf, type ErrorCode } from '../../protocol/errors.ts';
+import { formatPlaceAnswer, LEAVE_PATH, PLACE_PATH, parsePlaceRequest } from '../../protocol/kiosk-place.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { Peer } from '../admission.ts';
 import type { Enroller } from './enroller.ts';
+import type { KioskDesk } from './kiosk-desk.ts';
 import { OneRequest } from './one-request.ts';
 
 export interface ApiDoors {
   readonly enroller: Pick<Enroller, 'enrol' | 'renew'>;
+  readonly desk: Pick<KioskDesk, 'place' | 'leave'>;
   /** @returns the time, signed for this nonce. */
   readonly signTime: (nonce: Uint8Array) => Uint8Array;
   /** What a holder asks at a kiosk, passed on to the core. @throws AdmissionError for a key that is no admitted kiosk's, and as `HolderDoor`. */
@@ -70,9 +73,9 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   'holder.not_reached': 503,
 };
 
-const PATHS: readonly string[] = [ENROL_PATH, RENEW_PATH, TIME_PATH, HOLDER_CHALLENGE_PATH, HOLDER_ASK_PATH];
+const PATHS: readonly string[] = [ENROL_PATH, RENEW_PATH, TIME_PATH, HOLDER_CHALLENGE_PATH, HOLDER_ASK_PATH, PLACE_PATH, LEAVE_PATH];
 
-export function openKioskApi({ enroller, signTime, holder, after, onRefused, onBug }: ApiDoors): KioskApi {
+export function openKioskApi({ enroller, desk, signTime, holder, after, onRefused, onBug }: ApiDoors): KioskApi {
   // By what Node's server takes for a socket.
   const peers = new WeakMap<Duplex, Peer>();
   /** Oldest first. */
@@ -91,6 +94,11 @@ export function openKioskApi({ enroller, signTime, holder, after, onRefused, onB
       case RENEW_PATH:
         parseRenewRequest(body);
         return formatPapers(await enroller.renew(keyOf(peer)));
+      case PLACE_PATH:
+        return formatPlaceAnswer(desk.place(parsePlaceRequest(body), keyOf(peer)));
+      case LEAVE_PATH:
+        desk.leave(keyOf(peer));
+        return '{}';
       case HOLDER_CHALLENGE_PATH:
         return await holder.challenge(keyOf(peer));
       case HOLDER_ASK_PATH:

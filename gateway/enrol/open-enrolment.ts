@@ -20,6 +20,7 @@ import { SteadyLog } from '../steady-log.ts';
 import { type KioskApi, openKioskApi } from './api.ts';
 import { CodeBook } from './code-book.ts';
 import { Enroller } from './enroller.ts';
+import { KioskDesk } from './kiosk-desk.ts';
 
 export interface EnrolmentParts {
   readonly directory: string;
@@ -63,6 +64,7 @@ export async function openEnrolment(parts: EnrolmentParts): Promise<Enrolment> {
   const enroller = new Enroller({ book, registry, authority, trust, seen: (kiosk) => seenOf(ledger, kiosk), clock, log });
   const api = openKioskApi({
     enroller,
+    desk: new KioskDesk(registry, clock, log),
     signTime: (nonce) => signTime(clock.wall(), nonce, identity.deployment, identity.receiptKey),
     holder: holderAt(registry, holder),
     after: (waitMs, fire) => clock.after(waitMs, fire),

@@ -20,6 +20,10 @@ async function startApi(t: Test) {
   const [refused, signed]: [string[], Uint8Array[]] = [[], []];
   const api = openKioskApi({
     enroller: { enrol: () => Promise.reject(new Error('not asked')), renew: () => Promise.reject(new Error('not asked')) },
+    desk: {
+      place: () => ({ venue: '', entrance: '' }),
+      leave: () => {},
+    },
     signTime: (nonce) => {
       signed.push(nonce);
       return nonce;
