@@ -5,16 +5,26 @@
  * of the other one is forged.
  */
 import { createHash, type KeyObject } from 'node:crypto';
-import { type Code, type GroupCode, letterOfKind, type SignedCode, type StickerCode, type VisitorCode } from './code.ts';
+import {
+  type Code,
+  type GroupCode,
+  letterOfKind,
+  type SignedCode,
+  type StaffCardCode,
+  type StaffCommand,
+  type StickerCode,
+  type VisitorCode,
+} from './code.ts';
 import { encodePayload, ISSUER_ID_BYTES } from './code-payload.ts';
-import { isSignedBy, publicKeyFromRaw, rawPublicKey, SIGNATURE_BYTES, signBytes } from './ed25519.ts';
+import { isSignedByRaw, publicKeyFromRaw, rawPublicKey, SIGNATURE_BYTES, signBytes } from './ed25519.ts';
 import { CodeError } from './errors.ts';
 import type { DeploymentId, VisitorUuid } from './ids.ts';
 
 export interface Issuer {
   /** 4 bytes: SHA-256 of the raw public key, cut. Short, so two issuers may share it; the signature decides. */
   readonly id: Uint8Array;
-  readonly publicKey: KeyObject;
+  /** Raw, 32 bytes. */
+  readonly publicKey: Uint8Array;
 }
 
 export interface CardTrust {
@@ -36,7 +46,7 @@ const UNSIGNED = new Uint8Array(SIGNATURE_BYTES);
 
 /** @param raw 32 bytes. @throws DecodeError `decode.malformed` at any other length. */
 export function issuerOf(raw: Uint8Array): Issuer {
-  return { id: issuerId(raw), publicKey: publicKeyFromRaw(raw) };
+  return { id: issuerId(raw), publicKey: rawPublicKey(publicKeyFromRaw(raw)) };
 }
 
 /** @throws CodeError `code.malformed` unless `card` is a version 8 UUID. */
@@ -52,6 +62,17 @@ export function signGroupCard(card: VisitorUuid, size: number, deployment: Deplo
 /** @param sticker 16 random bytes. @throws CodeError `code.malformed` at any other length. */
 export function signSticker(sticker: Uint8Array, deployment: DeploymentId, privateKey: KeyObject): StickerCode {
   return signed({ kind: 'sticker', issuer: issuerId(rawPublicKey(privateKey)), sticker, signature: UNSIGNED }, deployment, privateKey);
+}
+
+/** @throws CodeError `code.malformed` unless `card` is a version 8 UUID. */
+export function signStaffCard(card: VisitorUuid, command: StaffCommand, deployment: DeploymentId, privateKey: KeyObject): StaffCardCode {
+  const issuer = issuerId(rawPublicKey(privateKey));
+  return signed({ kind: 'staff-card', issuer, card, command, signature: UNSIGNED }, deployment, privateKey);
+}
+
+/** Whether it was withdrawn is the caller's to ask. @throws CodeError `code.unknown_issuer`, `code.forged`. */
+export function checkStaffCard(code: StaffCardCode, trust: Pick<CardTrust, 'deployment' | 'issuers'>): void {
+  checkSignature(code, trust);
 }
 
 /**
@@ -87,7 +108,7 @@ function checkSignature(code: SignedCode, trust: Pick<CardTrust, 'deployment' | 
   if (candidates.length === 0)
     throw new CodeError('code.unknown_issuer', `${code.kind} code: none of ${trust.issuers.length} issuers made it`);
   const message = signedBytes(code, trust.deployment);
-  if (!candidates.some((issuer) => isSignedBy(message, code.signature, issuer.publicKey))) {
+  if (!candidates.some((issuer) => isSignedByRaw(message, code.signature, issuer.publicKey))) {
     throw new CodeError('code.forged', `${code.kind} code: the signature is not its issuer's, or for another deployment`);
   }
 }
