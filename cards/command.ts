@@ -10,6 +10,7 @@ import { type CardIssuer, openIssuer } from './issuer.ts';
 import { PICTURE_FORMATS, type PictureFormat } from './picture.ts';
 import { faultsOf, type GroupOrder, MOST_AT_ONCE, printSheet } from './print.ts';
 import { KEY_ADVICE, printOne } from './print-one.ts';
+import { MOST_STAFF_CARDS, printStaffCards } from './staff-sheet.ts';
 
 export interface CardsSurroundings {
   /** Where lines for a person go; each is handed over without its line feed. */
@@ -60,6 +61,20 @@ Examples:
 
 The picture is shown at doors, so the key is not in it: it is printed here, to be written down, or goes into the file
 that --key-out names.`;
+
+interface StaffOptions {
+  readonly count: string;
+  readonly out?: string;
+  readonly force?: true;
+  readonly data: string;
+}
+
+const STAFF_HELP = `
+Examples:
+  vestibule cards staff --count 3 --out staff.pdf
+
+A staff card opens the menu of every kiosk of its deployment. One that was lost is withdrawn as a visitor's card is, by its key:
+"vestibule cards lost".`;
 
 const ISSUER_HELP = `
 The public key goes on a gateway's list of issuers (and so to its kiosks), which then take the cards that are printed here.`;
@@ -145,6 +160,26 @@ export function cardsCommand({ out, dataDir, deploymentIn = () => undefined }: C
       if (options.keyOut !== undefined) out(`${options.keyOut}: its key`);
       if (typedKeyCode !== undefined) for (const line of ['', 'Its key:', '', `    ${typedKeyCode}`, '', ...KEY_ADVICE, '']) out(line);
       out(warning);
+    });
+
+  cards
+    .command('staff')
+    .description("print staff cards, which open a kiosk's menu, and the key of each")
+    .option('--count <count>', `how many, up to ${MOST_STAFF_CARDS}`, '1')
+    .option('--out <file>', 'the PDF to write; readable by you alone')
+    .option('--force', 'write over the file if it is there')
+    .option(...data)
+    .addHelpText('after', STAFF_HELP)
+    .action(async (options: StaffOptions) => {
+      const faults: string[] = [];
+      const count = countOf('--count', options.count, faults);
+      if (faults.length === 0 && (count < 1 || count > MOST_STAFF_CARDS)) faults.push(`--count: ${count} is not 1 to ${MOST_STAFF_CARDS}`);
+      const path = options.out ?? '';
+      if (path === '') faults.push('--out: name the PDF to write');
+      refuse(faults);
+      const sheets = await printStaffCards(tellNew(openIn(options.data), options.data), count, path, options.force === true);
+      out(`${path}: ${plural(sheets, 'sheet')} with ${plural(count, 'staff card')}; for labels of 63.5 x 33.9 mm, or to be cut`);
+      out('Who has one can open the menu of every kiosk: hand them to people by name, keep the keys locked up, delete the file.');
     });
 
   cards

@@ -1,7 +1,7 @@
 /** Makes one card and its key, and forgets both as soon as they are drawn. Nothing here writes, logs or counts who gets which. */
 import { randomBytes } from 'node:crypto';
-import { signCard, signGroupCard, signSticker } from '../protocol/card.ts';
-import { encodeCode } from '../protocol/code.ts';
+import { signCard, signGroupCard, signStaffCard, signSticker } from '../protocol/card.ts';
+import { encodeCode, type StaffCommand } from '../protocol/code.ts';
 import { formatKeyCode, newKeyCode } from '../protocol/key-code.ts';
 import { deriveVisitor } from '../protocol/visitor.ts';
 import type { CardIssuer } from './issuer.ts';
@@ -31,6 +31,25 @@ export function issueCard<Drawn>(issuer: CardIssuer, people: number, draw: (issu
         ? signCard(card, issuer.deployment, issuer.privateKey)
         : signGroupCard(card, people, issuer.deployment, issuer.privateKey);
     return draw({ card: encodeCode(signed), key: encodeCode({ kind: 'key', keyCode }), typed: formatKeyCode(keyCode) });
+  } finally {
+    keyCode.fill(0);
+  }
+}
+
+/**
+ * A staff card, and beside it others of the same id for one command each: withdrawn together, by the one stub.
+ * @param draw as of issueCard; gets the texts of the cards in the order of `commands`.
+ */
+export function issueStaffCards<Drawn>(
+  issuer: CardIssuer,
+  commands: readonly StaffCommand[],
+  draw: (cards: readonly string[], stub: Pick<IssuedCard, 'key' | 'typed'>) => Drawn,
+): Drawn {
+  const keyCode = newKeyCode();
+  try {
+    const { card } = deriveVisitor(keyCode);
+    const cards = commands.map((command) => encodeCode(signStaffCard(card, command, issuer.deployment, issuer.privateKey)));
+    return draw(cards, { key: encodeCode({ kind: 'key', keyCode }), typed: formatKeyCode(keyCode) });
   } finally {
     keyCode.fill(0);
   }

@@ -2,7 +2,7 @@
  * What a scanned text is, said without any of it: which of our codes, whether its signature is known, and what a scanner has put around it. Pure.
  * Source: ISO/IEC 15424, annex A (symbology identifiers).
  */
-import { issuerOf, readCard, readSticker } from '../protocol/card.ts';
+import { checkStaffCard, issuerOf, readCard, readSticker } from '../protocol/card.ts';
 import { type Code, decodeCode } from '../protocol/code.ts';
 import { CodeError, codeOf, type ErrorCode } from '../protocol/errors.ts';
 import type { TrustDocument } from '../protocol/trust.ts';
@@ -48,6 +48,7 @@ function signatureOf(code: Code, trust: TrustDocument | undefined): KnownCode['s
   const asked = { deployment: trust.deployment, issuers: trust.issuers.map(issuerOf), mayTakeUnsigned: trust.mayTakeUnsigned };
   try {
     if (code.kind === 'sticker') readSticker(code, asked);
+    else if (code.kind === 'staff-card') checkStaffCard(code, asked);
     else readCard(code, asked);
     return 'known';
   } catch (error) {
@@ -66,6 +67,7 @@ const KIND_WORDS: Readonly<Record<Code['kind'], string>> = {
   clinician: "a clinician's code",
   result: "a test's result",
   staff: 'a staff code',
+  'staff-card': 'a staff card',
   poster: "a venue's poster",
 };
 

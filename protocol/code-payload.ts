@@ -34,6 +34,7 @@ const PAYLOAD_BYTES: Readonly<Record<Code['kind'], number>> = {
   clinician: SECRET_BYTES,
   result: 1,
   staff: SECRET_BYTES + 1,
+  'staff-card': ISSUER_ID_BYTES + UUID_BYTES + 1 + SIGNATURE_BYTES,
   poster: VENUE_BYTES,
 };
 
@@ -68,6 +69,13 @@ export function encodePayload(code: Code): Uint8Array {
       return Uint8Array.of(resultByte(code.result));
     case 'staff':
       return concat(sized(code.secret, SECRET_BYTES), Uint8Array.of(commandByte(code.command)));
+    case 'staff-card':
+      return concat(
+        sized(code.issuer, ISSUER_ID_BYTES),
+        uuid(code.card),
+        Uint8Array.of(commandByte(code.command)),
+        sized(code.signature, SIGNATURE_BYTES),
+      );
     case 'poster':
       return venueBytes(code.venue);
   }
@@ -107,10 +115,11 @@ export function decodePayload(kind: Code['kind'], payload: Uint8Array): Code {
       if (result === undefined) throw new CodeError('code.malformed', 'result code: the result is out of range');
       return { kind, result };
     }
-    case 'staff': {
-      const command = COMMANDS[payload[SECRET_BYTES] ?? COMMANDS.length];
-      if (command === undefined) throw new CodeError('code.malformed', 'staff code: command out of range');
-      return { kind, secret: take(0, SECRET_BYTES), command };
+    case 'staff':
+      return { kind, secret: take(0, SECRET_BYTES), command: commandOf(payload[SECRET_BYTES]) };
+    case 'staff-card': {
+      const command = commandOf(payload[ISSUER_ID_BYTES + UUID_BYTES]);
+      return { kind, issuer: issuer(), card: uuid(take(ISSUER_ID_BYTES, UUID_BYTES)), command, signature: signature() };
     }
     case 'poster':
       return { kind, venue: venueOf(payload) };
@@ -141,6 +150,12 @@ function portOf(port: number): number {
   if (!Number.isInteger(port) || port < 1 || port > 0xffff)
     throw new CodeError('code.malformed', `enrolment code: port ${port} is not 1 to 65535`);
   return port;
+}
+
+function commandOf(byte = COMMANDS.length): StaffCommand {
+  const command = COMMANDS[byte];
+  if (command === undefined) throw new CodeError('code.malformed', 'staff code: command out of range');
+  return command;
 }
 
 function commandByte(command: StaffCommand): number {

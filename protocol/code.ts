@@ -40,6 +40,17 @@ export interface UnsignedCode {
   readonly card: VisitorUuid;
 }
 
+/** Of the staff of a deployment's doors. Made as a visitor's card is, so that one that is lost is withdrawn as a visitor's is, by its stub. */
+export interface StaffCardCode {
+  readonly kind: 'staff-card';
+  /** 4 bytes. */
+  readonly issuer: Uint8Array;
+  readonly card: VisitorUuid;
+  readonly command: StaffCommand;
+  /** 64 bytes, Ed25519. */
+  readonly signature: Uint8Array;
+}
+
 /** A visitor's secret; see key-code.ts for the form that people type. */
 export interface KeyCodeCode {
   readonly kind: 'key';
@@ -93,7 +104,7 @@ export interface PosterCode {
   readonly venue: VenueId;
 }
 
-export type SignedCode = VisitorCode | GroupCode | StickerCode;
+export type SignedCode = VisitorCode | GroupCode | StickerCode | StaffCardCode;
 export type Code = SignedCode | UnsignedCode | KeyCodeCode | EnrolmentCode | ClinicianCode | ResultCode | StaffCode | PosterCode;
 
 const VERSION_LETTER = 'V';
@@ -107,6 +118,7 @@ const LETTER_OF: Readonly<Record<Code['kind'], string>> = {
   clinician: 'D',
   result: 'R',
   staff: 'T',
+  'staff-card': 'B',
   poster: 'P',
 };
 const KIND_OF: ReadonlyMap<string, Code['kind']> = new Map(

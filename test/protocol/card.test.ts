@@ -1,5 +1,15 @@
 import t from 'tap';
-import { type CardTrust, issuerOf, readCard, readSticker, signCard, signGroupCard, signSticker } from '../../protocol/card.ts';
+import {
+  type CardTrust,
+  checkStaffCard,
+  issuerOf,
+  readCard,
+  readSticker,
+  signCard,
+  signGroupCard,
+  signStaffCard,
+  signSticker,
+} from '../../protocol/card.ts';
 import { decodeCode, encodeCode } from '../../protocol/code.ts';
 import { generateSigningKey, privateKeyFromSeed, rawPublicKey } from '../../protocol/ed25519.ts';
 import { type DeploymentId, newPlaceId } from '../../protocol/ids.ts';
@@ -42,6 +52,22 @@ t.test('card: what is signed is the bytes of the vectors', (t) => {
   t.same(readSticker(sticker, trust), fromHex(vectors.stickers[0].sticker));
   t.throws(() => readSticker(card, trust), { code: 'code.kind' });
   t.throws(() => readSticker({ ...sticker, sticker: new Uint8Array(16) }, trust), { code: 'code.forged' });
+  t.end();
+});
+
+t.test('card: a staff card is believed as the vector says, and no visitor can make one', (t) => {
+  for (const { text, card, command } of vectors.staffCards) {
+    const code = decodeCode(text);
+    if (code.kind !== 'staff-card') return t.fail('kind');
+    checkStaffCard(code, trust);
+    t.strictSame([code.card, code.command], [fromHex(card), command]);
+    t.equal(encodeCode(signStaffCard(code.card, code.command, trust.deployment, privateKey)), text);
+  }
+  for (const { name, text, error } of vectors.staffRefused) {
+    const code = decodeCode(text);
+    if (code.kind !== 'staff-card') return t.fail('kind');
+    t.throws(() => checkStaffCard(code, trust), { code: error }, name);
+  }
   t.end();
 });
 

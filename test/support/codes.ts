@@ -39,6 +39,13 @@ const anyRecord = fc.oneof(
     secret,
     command: fc.constantFrom('menu' as const, 'undo' as const, 'door-in' as const, 'door-out' as const, 'door-both' as const),
   }),
+  fc.record({
+    kind: fc.constant('staff-card' as const),
+    issuer,
+    card: uuids,
+    command: fc.constantFrom('menu' as const, 'undo' as const, 'door-in' as const, 'door-out' as const, 'door-both' as const),
+    signature,
+  }),
   fc.record({ kind: fc.constant('poster' as const), venue: venues }),
 );
 

@@ -62,7 +62,7 @@ DEPLOYMENT, OTHER_DEPLOYMENT, VENUE = "0123456789abcdef", "ghjkmnpqrstvwxyz", "0
 ISSUER, OTHER = (Ed25519PrivateKey.from_private_bytes(bytes([n] * 32)) for n in (0x42, 0x43))
 ISSUER_ID = hashlib.sha256(public(ISSUER)).digest()[:4]
 SECRET, HASH = bytes(range(0x10, 0x20)), bytes(range(0x20, 0x30))
-BODIES = {"C": ISSUER_ID + UUID, "G": ISSUER_ID + UUID + bytes([5]), "S": ISSUER_ID + SECRET}
+BODIES = {"C": ISSUER_ID + UUID, "G": ISSUER_ID + UUID + bytes([5]), "S": ISSUER_ID + SECRET, "B": ISSUER_ID + UUID + bytes([0])}
 SIGNATURES = {kind: sign(ISSUER, kind, DEPLOYMENT, body) for kind, body in BODIES.items()}
 CARDS = {kind: code(kind, BODIES[kind] + SIGNATURES[kind]) for kind in BODIES}
 hexes = lambda **fields: {name: value.hex() if isinstance(value, bytes) else value for name, value in fields.items()}
@@ -79,6 +79,7 @@ codes = [
     ("clinician", code("D", SECRET), hexes(kind="clinician", secret=SECRET)),
     *[(f"result, {name}", code("R", bytes([n])), hexes(kind="result", result=name)) for n, name in enumerate(["positive", "negative", "void"])],
     *[(f"staff, {name}", code("T", SECRET + bytes([n])), hexes(kind="staff", secret=SECRET, command=name)) for n, name in enumerate(["menu", "undo", "door-in", "door-out", "door-both"])],
+    ("staff card, menu", CARDS["B"], hexes(kind="staff-card", issuer=ISSUER_ID, card=UUID, command="menu", signature=SIGNATURES["B"])),
     ("venue poster", code("P", sum(BASE32.index(c.upper()) << 75 - 5 * n for n, c in enumerate(VENUE)).to_bytes(10, "big")), hexes(kind="poster", venue=VENUE)),
 ]
 text = dict((name, text) for name, text, _ in codes)
@@ -93,7 +94,7 @@ refused = [
     ("a space in front", " " + unsigned, "code.not_ours"),
     ("a letter of no code", "A" + unsigned[1:], "code.not_ours"),
     ("another version", "X" + unsigned[1:], "code.version"),
-    ("another kind", "VB" + unsigned[2:], "code.kind"),
+    ("another kind", "VF" + unsigned[2:], "code.kind"),
     ("version and kind alone", "VC", "code.length"),
     ("one letter short", unsigned[:-1], "code.length"),
     ("one letter more", unsigned + "B", "code.length"),
@@ -106,6 +107,7 @@ refused = [
     ("a group of 1", code("G", BODIES["G"][:-1] + bytes([1]) + SIGNATURES["G"]), "code.malformed"),
     ("a group of 100", code("G", BODIES["G"][:-1] + bytes([100]) + SIGNATURES["G"]), "code.malformed"),
     ("a staff command that is none", code("T", SECRET + bytes([5])), "code.malformed"),
+    ("a staff card for a command that is none", code("B", BODIES["B"][:-1] + bytes([5]) + SIGNATURES["B"]), "code.malformed"),
     ("a result that is none", code("R", bytes([3])), "code.malformed"),
     ("enrolment at port 0", code("E", SECRET + HASH + bytes([0, 0, 1]) + b"a"), "code.malformed"),
     ("enrolment without host", code("E", SECRET + HASH + host("")), "code.malformed"),
@@ -178,6 +180,12 @@ write(
         dict(name="unsigned card where they are taken", text=unsigned, card=UUID.hex(), groupSize=1, isSigned=False, mayTakeUnsigned=True),
     ],
     stickers=[dict(name="test sticker", text=CARDS["S"], sticker=SECRET.hex())],
+    staffCards=[dict(name="staff card, menu", text=CARDS["B"], card=UUID.hex(), command="menu")],
+    staffRefused=[
+        dict(name="a visitor's signature on a staff card", text=code("B", BODIES["B"] + SIGNATURES["C"]), error="code.forged"),
+        dict(name="a staff card made for another command", text=code("B", BODIES["B"][:-1] + bytes([1]) + SIGNATURES["B"]), error="code.forged"),
+        dict(name="a staff card of another deployment", text=forged("B", BODIES["B"], deployment=OTHER_DEPLOYMENT), error="code.forged"),
+    ],
     refused=three(
         "error",
         [
@@ -185,6 +193,7 @@ write(
             ("key code", text["key code"], "code.kind"),
             ("test sticker", CARDS["S"], "code.kind"),
             ("staff command", staff, "code.kind"),
+            ("staff card", CARDS["B"], "code.kind"),
             ("another issuer", forged("C", hashlib.sha256(public(OTHER)).digest()[:4] + UUID, OTHER), "code.unknown_issuer"),
             ("another issuer under our issuer's id", forged("C", BODIES["C"], OTHER), "code.forged"),
             ("another deployment", forged("C", BODIES["C"], deployment=OTHER_DEPLOYMENT), "code.forged"),
