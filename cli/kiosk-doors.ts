@@ -11,7 +11,7 @@ export type Output = 'text' | 'json';
 
 /**
  * @param output `text` for staff who look at a terminal; `json` for a program: one object a line on standard output, `{"ready":…}` first,
- * then `{"kind":…,"isStoredOffline":…,"keyId":hex,"seq":…}` for each answer given.
+ * then `{"kind":…,"isStoredOffline":…,"hasNotice":true,"keyId":hex,"seq":…}` for each answer given; `hasNotice` where it shows a notice alone.
  */
 export function kioskDoors(output: Output, level: Level, signal: AbortSignal, onReady?: (ready: KioskReady) => void): RunKioskOptions {
   const { NO_COLOR } = process.env;
@@ -21,8 +21,8 @@ export function kioskDoors(output: Output, level: Level, signal: AbortSignal, on
     ...(onReady && { onReady }),
   };
   const forPrograms = {
-    onFeedback: ({ kind, isStoredOffline, keyId, seq }: Feedback) =>
-      line({ kind, isStoredOffline, keyId: keyId && Buffer.from(keyId).toString('hex'), seq }),
+    onFeedback: ({ kind, isStoredOffline, hasNotice, keyId, seq }: Feedback) =>
+      line({ kind, isStoredOffline, hasNotice, keyId: keyId && Buffer.from(keyId).toString('hex'), seq }),
     onReady: (ready: KioskReady) => line({ ready }),
   };
   const notify = notifySettings();
