@@ -18,7 +18,8 @@ const collect = (value: string, before: readonly string[]): readonly string[] =>
 
 const GATEWAY_HELP = `
 A gateway says its deployment in its trust.json. Its token is printed once: carry it to the gateway, into the file that tokenPath of its
-sink names. What it sends of kiosks and venues that another gateway named first is set aside.`;
+sink names. Its venues are those whose ids begin with the first six characters of its deployment; "venue" says of others whose they are. What it
+sends of any other is set aside.`;
 
 interface AddOptions {
   readonly deployment?: string;
@@ -60,7 +61,7 @@ export function machineCommand(role: Machine['role']): Command {
     .action(async (options: { json?: true; data: string }) => {
       await withMachines(options.data, { action: `look.${role}s`, about: '' }, (machines) => {
         for (const machine of machines.list().filter((one) => one.role === role)) {
-          const held = { ...machines.holdings(machine.no), taken: machines.taken(machine.no) };
+          const held = { ...machines.holdings(machine), taken: machines.taken(machine.no) };
           if (options.json) say(JSON.stringify({ ...machine, ...held }));
           else say(lineOf(machine, held));
         }
@@ -69,7 +70,7 @@ export function machineCommand(role: Machine['role']): Command {
   command
     .command('remove')
     .argument('<name>')
-    .description('let one in no longer; what it sent stays until retention, and its kiosks and venues may be named by another')
+    .description('let one in no longer; what it sent stays until retention')
     .option(...data)
     .action(async (name: string, options: { data: string }) => {
       const isGone = await withMachines(options.data, { action: `${role}.remove`, about: name }, (machines) =>
@@ -78,7 +79,30 @@ export function machineCommand(role: Machine['role']): Command {
       if (!isGone) throw new ConfigError('config.invalid', `${name}: there is none of this name`);
       say(`${name} is taken out`);
     });
+  if (isGateway) command.addCommand(venueListCommand());
   return command;
+}
+
+/** For venues whose ids do not say whose they are: older ones, and those that moved from one gateway to another. */
+function venueListCommand(): Command {
+  return new Command('venue')
+    .argument('<gateway>', 'its name')
+    .argument('<venue...>', 'ids, as "vestibule venue list" tells them')
+    .description('say of venues that they are of this gateway; it is then asked for its ledger again')
+    .option('--remove', 'say so no longer')
+    .option(...data)
+    .action(async (name: string, venues: readonly string[], { remove, data: directory }: { remove?: true; data: string }) => {
+      const action = remove === undefined ? 'gateway.venue' : 'gateway.venue_remove';
+      await withMachines(directory, { action, about: `${name} ${venues.join(' ')}`.slice(0, 200) }, (machines) => {
+        for (const venue of venues) {
+          if (remove === undefined) machines.listVenue(venue, name);
+          else if (!machines.unlistVenue(venue)) throw new ConfigError('config.invalid', `${venue}: is listed for no gateway`);
+        }
+      });
+      say(
+        `${venues.length === 1 ? 'one venue is' : `${venues.length} venues are`} ${remove === undefined ? '' : 'no longer '}listed for ${name}`,
+      );
+    });
 }
 
 /** `vestibule core subject`: for whoever has to find out whether it was this person. */

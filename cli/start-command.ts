@@ -14,7 +14,7 @@ import { parseConfig } from '../kiosk/config.ts';
 import { openIdentity as openKioskIdentity } from '../kiosk/kiosk-identity.ts';
 import { runKiosk } from '../kiosk/run-kiosk.ts';
 import { ConfigError } from '../protocol/errors.ts';
-import { type EntranceId, newPlaceId, type VenueId } from '../protocol/ids.ts';
+import { type EntranceId, newPlaceId, newVenueId } from '../protocol/ids.ts';
 import { systemClock } from '../protocol/time.ts';
 import { type DataPaths, dataPaths, gatewayIdentity } from './data-paths.ts';
 import { kioskDoors } from './kiosk-doors.ts';
@@ -117,14 +117,14 @@ async function admitOwnKiosk(paths: DataPaths, direction: 'in' | 'out' | 'both')
   const { gateway, kiosk } = paths;
   mkdirSync(kiosk, { recursive: true, mode: 0o700 });
   const own = openKioskIdentity(kiosk);
-  const { storeKey } = await gatewayIdentity(paths);
+  const { storeKey, deployment } = await gatewayIdentity(paths);
   const registry = new Registry(gatewayPaths(gateway).registry, storeKey);
   try {
     const known = registry.kiosk(own.kiosk);
     // Whoever revoked it meant it, and may admit it again.
     if (known?.revokedAtMs !== undefined) return;
     if (known !== undefined && known.placement.direction === direction) return;
-    const venue = known?.placement.venue ?? newPlaceId<VenueId>();
+    const venue = known?.placement.venue ?? newVenueId(deployment);
     if (known === undefined)
       registry.putVenue({ id: venue, name: 'This venue', timezone: Intl.DateTimeFormat().resolvedOptions().timeZone });
     const entrance = known?.placement.entrance ?? newPlaceId<EntranceId>();

@@ -5,9 +5,9 @@ import { UNSIGNED_CARDS, VENUE_KINDS, type Venue } from '../gateway/policy/venue
 import type { VenueBook } from '../gateway/policy/venue-book.ts';
 import type { Registry } from '../gateway/registry.ts';
 import { ConfigError } from '../protocol/errors.ts';
-import { newPlaceId, type VenueId } from '../protocol/ids.ts';
+import { newVenueId, type VenueId } from '../protocol/ids.ts';
 import { doDeed } from './audit-desk.ts';
-import { dataPaths, refuseNoGateway } from './data-paths.ts';
+import { dataPaths, gatewayIdentity, refuseNoGateway } from './data-paths.ts';
 import { decimalOf } from './numbers.ts';
 import { placeId, withRegistry } from './registry-access.ts';
 
@@ -48,7 +48,8 @@ export function venueCommand(): Command {
     .addHelpText('after', HELP)
     .action(async (options: RuleOptions) => {
       const timezone = options.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
-      const id = newPlaceId<VenueId>();
+      const { deployment } = await gatewayIdentity(dataPaths(options.data));
+      const id = newVenueId(deployment);
       const added = await doDeed(options.data, { action: 'venue.add', about: id, detail: '' }, () =>
         withRegistry(options.data, ({ venueBook }) =>
           venueBook.together(() => {

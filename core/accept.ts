@@ -14,7 +14,7 @@ import { openContentKey, verifyKeyRecord } from '../protocol/key-record.ts';
 import { type Log, placeOf } from '../protocol/log.ts';
 import { openRow, type RowPlace } from '../protocol/row.ts';
 import { parseTopic } from '../protocol/topics.ts';
-import type { Named } from './gateways.ts';
+import type { ForeignVenue, NamedVenue } from './gateways.ts';
 import type { BatchEntry, DoubtEntry, FlagEntry, LedgerEntry, Placement, RowIdentity } from './intake.ts';
 import type { CoreKeys } from './keys.ts';
 import { LruMap } from './lru-map.ts';
@@ -80,9 +80,9 @@ export class EntryOpener {
     }
   }
 
-  /** For an entry that names what another gateway has. */
-  refuseForeign(entry: LedgerEntry): Opened {
-    const error = new IngestError('ingest.other_gateway', 'ledger entry: its kiosk or venue is of another gateway');
+  /** For an entry of a venue that is not its gateway's. */
+  refuseForeign(entry: LedgerEntry, why: ForeignVenue): Opened {
+    const error = new IngestError(why, "ledger entry: its venue is not its gateway's");
     return { events: [], setAside: [this.#setAside(entry, undefined, fingerprintOf(entry), error)] };
   }
 
@@ -140,18 +140,27 @@ export class EntryOpener {
   }
 }
 
-/** @returns which kiosk and venue an entry is about. */
-export function namedIn(entry: LedgerEntry): Named {
-  if (entry.kind !== 'batch') return { kiosk: rowOf(entry).kiosk };
+/** @returns which venue an entry is of; `undefined` for one that speaks of rows: it reaches those of its own gateway alone. */
+export function venueIn(entry: LedgerEntry): NamedVenue | undefined {
+  if (entry.kind !== 'batch') return undefined;
   const { venue, region } = entry.placement;
-  return { kiosk: entry.kiosk, venue, ...(region === undefined ? {} : { region }) };
+  return { venue, ...(region === undefined ? {} : { region }) };
 }
 
 function placed(entry: BatchEntry, list: BatchList, row: RowPlace, event: VestibuleEvent): PlacedEvent {
   const { receivedAtMs, placement } = entry;
   const { atMs, uncertaintyMs, basis } = correct({ stamp: event.stamp, sentAt: list.sentAt, receivedAtMs });
-  const { kiosk, keyId, seq } = row;
-  return { stream: { kiosk, keyId }, seq, placement, atMs, uncertaintyMs, isUnplaced: basis === 'unplaced', receivedAtMs, event };
+  const { deployment, kiosk, keyId, seq } = row;
+  return {
+    stream: { deployment, kiosk, keyId },
+    seq,
+    placement,
+    atMs,
+    uncertaintyMs,
+    isUnplaced: basis === 'unplaced',
+    receivedAtMs,
+    event,
+  };
 }
 
 // The bytes of an entry prove themselves; what the gateway adds to them is only looked at.

@@ -3,17 +3,37 @@ import { DAY_MS, type Day, dayOf, startOfDay } from './day.ts';
 import type { StoredScan } from './scan-columns.ts';
 import { LONGEST_STAY_MS } from './visit.ts';
 
-/** What of a row's venue and clock decides whether two days hang together. */
-export type DayScan = Pick<StoredScan, 'kind' | 'atMs' | 'dwellMs' | 'seq' | 'stream'>;
+/** What of a row's gateway and clock decides whether two days hang together. */
+export interface DayScan extends Pick<StoredScan, 'kind' | 'atMs' | 'dwellMs' | 'seq' | 'stream'> {
+  readonly deployment: string;
+}
 
 export const dayBefore = (day: Day): Day => dayOf(startOfDay(day) - DAY_MS);
 export const dayAfter = (day: Day): Day => dayOf(startOfDay(day) + DAY_MS);
 
 /**
  * Whether a visit of the earlier scans may reach into the later ones: a check-in is only ever continued or closed by what lies within its dwell,
- * and closed by a check-out within LONGEST_STAY_MS, and both before the next check-in. Without either, each side makes its visits alone.
+ * and closed by a check-out within LONGEST_STAY_MS, and both before the next check-in. Without either, each side makes its visits alone. What
+ * one gateway tells says nothing of the visits at another's venues.
  */
 export function hangTogether(earlier: readonly DayScan[], later: readonly DayScan[]): boolean {
+  return byGateway(earlier).some((own) =>
+    hangTogetherAt(
+      own,
+      later.filter(({ deployment }) => deployment === own[0]?.deployment),
+    ),
+  );
+}
+
+/** @returns the scans of each gateway for themselves. */
+export function byGateway<S extends { readonly deployment: string }>(scans: readonly S[]): (readonly S[])[] {
+  const first = scans[0]?.deployment;
+  // Most cards never leave the venues of one.
+  if (scans.every(({ deployment }) => deployment === first)) return first === undefined ? [] : [scans];
+  return [...Map.groupBy(scans, ({ deployment }) => deployment).values()];
+}
+
+function hangTogetherAt(earlier: readonly DayScan[], later: readonly DayScan[]): boolean {
   let last: DayScan | undefined;
   for (const scan of earlier) if (scan.kind === 'check-in' && (last === undefined || scan.atMs >= last.atMs)) last = scan;
   if (last === undefined) return false;

@@ -3,7 +3,7 @@
  * could not take. Encrypted under the store key. The tables are read and written by day-keys.ts, streams.ts and notes.ts.
  */
 import { CASE_STEP } from './case/case-schema.ts';
-import { GATEWAY_STEP } from './gateways.ts';
+import { GATEWAY_STEP, STREAMS_APART_STEP } from './gateways.ts';
 import { REVOCATION_STEP } from './holder/revocations.ts';
 import { NOTICE_STEP } from './notice/notice-schema.ts';
 import { type Db, openEncrypted } from './sqlite.ts';
@@ -97,6 +97,7 @@ export const CORE_SCHEMA = [
   GATEWAY_STEP,
   CASE_STEP,
   NOTICE_STEP,
+  STREAMS_APART_STEP,
 ] as const;
 
 /** @param key 32 bytes. @throws StoreError `store.wrong_key` when the file was made under another, and as `openEncrypted` does. */

@@ -9,7 +9,7 @@ import { codeOf, StoreError } from '../protocol/errors.ts';
 import type { DeploymentId, VisitorUuid } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
-import { EntryOpener, namedIn, type Opened } from './accept.ts';
+import { EntryOpener, type Opened, venueIn } from './accept.ts';
 import { type CasePolicy, Cases, DEFAULT_CASE_POLICY } from './case/cases.ts';
 import { openCoreDb } from './core-db.ts';
 import { type Day, firstKeptDay, startOfDay } from './day.ts';
@@ -195,11 +195,15 @@ export class Core implements Intake {
   intakeOf(gateway: Machine): Intake {
     return {
       accept: (entries, offer = {}) => this.#accept(gateway, entries, offer),
-      taken: () => Promise.resolve(this.#taken(gateway)),
+      taken: async () => {
+        this.#hearOthers();
+        return this.#taken(gateway);
+      },
     };
   }
 
   async #accept(gateway: Machine, entries: readonly LedgerEntry[], { isReplay = false }: Offer): Promise<void> {
+    this.#hearOthers();
     for (let start = 0; start < entries.length; start += ENTRIES_AT_A_TIME) {
       const opened: Opened[] = [];
       const some = entries.slice(start, start + ENTRIES_AT_A_TIME);
@@ -208,20 +212,33 @@ export class Core implements Intake {
       if (this.#sweptFor !== this.#firstDay()) this.dropExpired();
       // Written down with what comes next, so that it costs no sync of its own: it lags, and is never ahead of a day's file.
       const noteTaken = () => this.gateways.setTaken(gateway.no, this.#taken(gateway));
-      this.#keeper.keep(this.#withoutRevoked(opened), { firstDay: this.#firstDay(), nowMs: this.#clock.wall(), noteTaken });
+      const now = { firstDay: this.#firstDay(), nowMs: this.#clock.wall(), deployment: this.#deploymentOf(gateway), noteTaken };
+      this.#keeper.keep(this.#withoutRevoked(opened), now);
       this.#tidier.soon();
       if (!isReplay) this.#takenOf.set(gateway.no, some.at(-1)?.position ?? this.#taken(gateway));
     }
   }
 
   async #open(gateway: Machine, entry: LedgerEntry, isReplay: boolean): Promise<Opened> {
-    const { deployment = this.#first.deployment as DeploymentId } = gateway;
+    const deployment = this.#deploymentOf(gateway);
     const opener = this.#openers.getOrMake(gateway.no, () => new EntryOpener({ deployment, keys: this.#keys, log: this.#log }));
     const opened = await opener.open(entry);
     this.#refuseClosed();
     const isNothing = opened.events.length === 0 && opened.flag === undefined && opened.doubt === undefined;
-    return isNothing || this.gateways.own(gateway, namedIn(entry), isReplay) ? opened : opener.refuseForeign(entry);
+    const named = isNothing ? undefined : venueIn(entry);
+    const why = named && this.gateways.refusalOf(gateway, named, isReplay);
+    return why === undefined ? opened : opener.refuseForeign(entry, why);
   }
+
+  /** The operator may have said something of gateways from another process; also how far a ledger is to be asked for again. */
+  #hearOthers(): void {
+    this.#refuseClosed();
+    if (!this.gateways.hasChanged()) return;
+    this.gateways.lookUpAnew();
+    this.#takenOf.clear();
+  }
+
+  #deploymentOf = ({ deployment = this.#first.deployment as DeploymentId }: Machine): DeploymentId => deployment;
 
   #taken({ no }: Machine): number {
     const held = this.#takenOf.get(no) ?? this.gateways.taken(no);

@@ -2,6 +2,7 @@
  * Lays a day's scans onto shelves by card, and the visits that they make into halls by venue, so that a trace reads few bytes in a row. What is
  * made is of another generation than what is read meanwhile, and takes its place in one commit: a crash between costs the work and nothing else.
  */
+import { byGateway, type DayScan } from './card-scans.ts';
 import { DAY_MS, type Day, startOfDay } from './day.ts';
 import { type DayFile, LOOSE, SHELVES } from './day-file.ts';
 import { pickScans, type ScanColumns, type StoredScan, scanAt } from './scan-columns.ts';
@@ -26,7 +27,7 @@ const BYTES_A_COMMIT = 1_000_000;
 /** @param scans of one card on this day, in no order. @returns its visits by those that stand. */
 export type VisitRule = (scans: readonly StoredScan[]) => {
   readonly visits: readonly DayVisit[];
-  readonly standing: readonly StoredScan[];
+  readonly standing: readonly DayScan[];
 };
 
 export interface DayVisit extends CardVisit {
@@ -155,7 +156,7 @@ class ColumnsMaker {
 
   #layVisits(card: Uint8Array, scans: readonly StoredScan[]): void {
     const { visits, standing } = this.#rule(scans);
-    if (isOutFirst(standing, this.#startMs)) this.#loose.out.push(card);
+    if (byGateway(standing).some((own) => isOutFirst(own, this.#startMs))) this.#loose.out.push(card);
     const isIn = visits.some(({ closedBy, endMs }) => closedBy === 'dwell' && endMs >= this.#startMs + DAY_MS);
     if (isIn) this.#loose.in.push(card);
     // Told of by the overlay, always.
@@ -241,7 +242,7 @@ class ColumnsMaker {
 }
 
 /** Whether a card went out before it came in: a visit of the day before may end with that. */
-function isOutFirst(standing: readonly StoredScan[], startMs: number): boolean {
+function isOutFirst(standing: readonly DayScan[], startMs: number): boolean {
   let [firstInMs, firstOutMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   for (const { kind, atMs } of standing) {
     if (kind === 'check-in') firstInMs = Math.min(firstInMs, atMs);

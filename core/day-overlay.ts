@@ -32,8 +32,12 @@ export interface OverlaidVisit extends CardVisit {
 /** Opens a day's file; `undefined` for a day that is not held, or that can not be read. */
 export type FindDay = (day: Day) => DayFile | undefined;
 
-/** Whether a row was not taken back. */
-export type Stands = (row: RowNumber) => boolean;
+export interface OverlayRows {
+  /** Whether a row was not taken back. */
+  readonly stands: (row: RowNumber) => boolean;
+  /** Whose a stream is. */
+  readonly gatewayOf: (stream: number) => string;
+}
 
 interface VenueVisits {
   readonly visits: Set<OverlaidVisit>;
@@ -60,7 +64,7 @@ export class DayOverlay {
   }
 
   /** Notes which cards are to be told anew. @returns false when all has to be begun anew, in a new overlay. */
-  look(find: FindDay, stands: Stands): boolean {
+  look(find: FindDay, rows: OverlayRows): boolean {
     const days = [dayBefore(this.day), this.day, dayAfter(this.day)];
     for (const day of days) {
       const file = find(day);
@@ -72,7 +76,7 @@ export class DayOverlay {
       const fresh = file.fresh();
       if (taken === undefined) for (const kind of ['in', 'out'] as const) this.#takeLoose(file, day, kind);
       for (const prefix of stale) this.#takePrefix(find, prefix);
-      for (const scans of fresh.runs.slice(taken?.runs ?? 0)) this.#takeFresh(file, day, scans, stands);
+      for (const scans of fresh.runs.slice(taken?.runs ?? 0)) this.#takeFresh(file, day, scans, rows);
       this.#taken.set(day, { file, version: file.version, epoch: file.epoch, runs: fresh.runs.length });
     }
     return true;
@@ -144,7 +148,7 @@ export class DayOverlay {
   }
 
   /** Of this day every row counts; of the one before who may be in at its end, of the one behind who may have been in at its beginning. */
-  #takeFresh(file: DayFile, day: Day, scans: ScanColumns, stands: Stands): void {
+  #takeFresh(file: DayFile, day: Day, scans: ScanColumns, rows: OverlayRows): void {
     const fromMs = startOfDay(this.day);
     const nextMs = startOfDay(dayAfter(this.day));
     for (let index = 0; index < scans.count; index++) {
@@ -152,7 +156,7 @@ export class DayOverlay {
       const kind = scans.kinds[index];
       if (day < this.day && (kind !== CHECK_IN || atMs + Math.min(scans.dwellMs[index] as number, LONGEST_STAY_MS) < fromMs)) continue;
       if (day > this.day && (kind !== CHECK_OUT || atMs > nextMs + LONGEST_STAY_MS)) continue;
-      if (day > this.day && isInBefore(file.fresh(), scans, index, stands)) continue;
+      if (day > this.day && isInBefore(file.fresh(), scans, index, rows)) continue;
       this.#take(scans.names, index * 16);
     }
   }
@@ -165,11 +169,13 @@ interface Taken {
   readonly runs: number;
 }
 
-/** Whether the card of a fresh check-out came in before it, on that day and with other fresh rows. A check-in that is taken back later is stale then. */
-function isInBefore(fresh: FreshScans, { names, atMs }: ScanColumns, out: number, stands: Stands): boolean {
+/** Whether the card of a fresh check-out came in before it, at the same gateway, on that day and with other fresh rows. A check-in that is taken back later is stale then. */
+function isInBefore(fresh: FreshScans, { names, atMs, streams: own }: ScanColumns, out: number, rows: OverlayRows): boolean {
+  const gateway = rows.gatewayOf(own[out] as number);
   return fresh.picksOf(fresh.cards.find(names, out * 16)).some(([run, index]) => {
     const { kinds, atMs: othersMs, streams, seqs } = fresh.runs[run] as ScanColumns;
     if (kinds[index] !== CHECK_IN || (othersMs[index] as number) >= (atMs[out] as number)) return false;
-    return stands({ stream: streams[index] as number, seq: seqs[index] as number });
+    const row = { stream: streams[index] as number, seq: seqs[index] as number };
+    return rows.gatewayOf(row.stream) === gateway && rows.stands(row);
   });
 }

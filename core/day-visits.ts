@@ -3,8 +3,8 @@
  * so that an undo or a late row is in the very next answer.
  */
 import { StoreError } from '../protocol/errors.ts';
-import type { VenueId } from '../protocol/ids.ts';
-import { linkedScans } from './card-scans.ts';
+import type { DeploymentId, VenueId } from '../protocol/ids.ts';
+import { byGateway, linkedScans } from './card-scans.ts';
 import { DAY_MS, type Day, dayOf, startOfDay } from './day.ts';
 import type { DayVisit, VisitRule } from './day-columns.ts';
 import type { ColumnsState, DayFile, Hall, StoredScan } from './day-file.ts';
@@ -53,7 +53,7 @@ export class VisitMemory {
   }
 }
 
-type RowScan = Scan & RowNumber & { readonly venueNumber: number };
+type RowScan = Scan & RowNumber & { readonly venueNumber: number; readonly deployment: DeploymentId };
 
 /** How far the scans of a day can reach beyond it. */
 type Reach = Pick<ColumnsState, 'mostUnsureMs' | 'mostLingeringMs'>;
@@ -77,6 +77,7 @@ export class DayVisits implements VisitStore {
   readonly #looked = new Map<Day, number | undefined>();
   readonly #venues = new Map<VenueId, number | undefined>();
   readonly #sourceTexts = new Map<number, string>();
+  readonly #deployments = new Map<number, DeploymentId>();
   readonly #venueIds = new Map<number, VenueId>();
   readonly #files = new Map<Day, DayFile>();
   readonly #hallsAt = new Map<Day, { epoch: number; readonly byVenue: Map<number, readonly Hall[]> }>();
@@ -121,7 +122,7 @@ export class DayVisits implements VisitStore {
     // What the columns say of a card holds for that day alone: nothing of it reaches over midnight.
     const isAlone = (day: Day): boolean => this.#held.some((held) => held.day === day) && this.#overlay(day).cards.find(card, 0) < 0;
     const scans = linkedScans({ first, last, scansOn: (day) => this.#standing(card, day), isAlone });
-    return visitsOf(scans)
+    return visitsAtEach(scans)
       .filter(({ possible }) => possible.fromMs <= span.toMs && possible.toMs >= span.fromMs)
       .map(asCardVisit);
   }
@@ -149,8 +150,8 @@ export class DayVisits implements VisitStore {
   /** The rule by which a day's columns are made. */
   get rule(): VisitRule {
     return (scans) => {
-      const standing = scans.filter((scan) => scan.kind !== 'reading' && this.#stands(scan));
-      const made = visitsOf(standing.flatMap((scan) => this.#rowScan(scan)));
+      const standing = scans.flatMap((scan) => (this.#stands(scan) ? this.#rowScan(scan) : []));
+      const made = visitsAtEach(standing);
       return { standing, visits: made.map((visit): DayVisit => ({ ...asCardVisit(visit), ...venueOf(visit) })) };
     };
   }
@@ -220,14 +221,14 @@ export class DayVisits implements VisitStore {
     for (;;) {
       const overlay = overlays.get(day) ?? new DayOverlay(day);
       overlays.set(day, overlay);
-      if (this.#readDay(day, () => overlay.look((one) => this.#find(one), this.#stands)) !== false) return overlay;
+      if (this.#readDay(day, () => overlay.look((one) => this.#find(one), this.#rows)) !== false) return overlay;
       overlays.delete(day);
     }
   }
 
   readonly #visitsOn = (card: CardPseudonym, day: Day): OverlaidVisit[] => {
     const scans = linkedScans({ first: day, last: day, scansOn: (one) => this.#standing(card, one), isAlone: never });
-    return visitsOf(scans)
+    return visitsAtEach(scans)
       .filter((visit) => visit.scans.some(({ atMs }) => dayOf(atMs) === day))
       .map((visit) => ({ ...asCardVisit(visit), card, startDay: dayOf(visit.startMs) }));
   };
@@ -239,13 +240,18 @@ export class DayVisits implements VisitStore {
 
   readonly #stands = (row: RowNumber): boolean => !this.#sources.notes.isUndone(row);
 
+  readonly #gatewayOf = (stream: number): DeploymentId =>
+    remembered(this.#deployments, stream, () => this.#sources.streams.deployment(stream));
+
+  readonly #rows = { stands: this.#stands, gatewayOf: this.#gatewayOf };
+
   #rowScan(scan: StoredScan): RowScan[] {
     const { streams, notes } = this.#sources;
     const { kind, stream, seq, atMs, uncertaintyMs, dwellMs, lingeringMs, groupSize } = scan;
     if (kind === 'reading') return [];
     const venue = remembered(this.#venueIds, scan.venue, () => streams.venue(scan.venue));
     const source = remembered(this.#sourceTexts, stream, () => streams.source(stream));
-    const at = { kind, source, stream, seq, venue, venueNumber: scan.venue, atMs };
+    const at = { kind, source, stream, seq, deployment: this.#gatewayOf(stream), venue, venueNumber: scan.venue, atMs };
     return [{ ...at, uncertaintyMs, dwellMs, lingeringMs, groupSize, isDoubtful: notes.isDoubted(scan) }];
   }
 
@@ -292,6 +298,12 @@ function remembered<Key, Value>(known: Map<Key, Value>, key: Key, make: () => Va
 }
 
 const never = (): boolean => false;
+
+/** A gateway has its say of its own venues alone: what another tells of the card ends no visit here, and makes none longer. */
+const visitsAtEach = (scans: readonly RowScan[]): Visit<RowScan>[] =>
+  byGateway(scans)
+    .flatMap((own) => visitsOf(own))
+    .sort((a, b) => a.startMs - b.startMs);
 
 const venueOf = ({ scans, closedBy, endMs }: Visit<RowScan>): Pick<DayVisit, 'venueNumber' | 'closedBy' | 'endMs'> => ({
   venueNumber: scans[0]?.venueNumber ?? 0,

@@ -1,10 +1,11 @@
 /**
- * The machines that a core knows: gateways, each with its own deployment, ledger and how far that was taken, and partner systems. A kiosk or
- * venue belongs to the gateway that first named it: what another says of it is set aside, so that one that lies harms its own venues only.
+ * The machines that a core knows: gateways, each with its own deployment, ledger and how far that was taken, and partner systems. Whose a venue
+ * is, is for the core's operator to say, who let a gateway in with its deployment, with which its venues' ids begin, and may list others; what
+ * another says of it is set aside, so that one that lies harms its own venues only.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { ConfigError } from '../protocol/errors.ts';
-import type { DeploymentId, KioskId, VenueId } from '../protocol/ids.ts';
+import { type DeploymentId, isPlaceId, type VenueId, venuesBeginWith } from '../protocol/ids.ts';
 import { LruMap } from './lru-map.ts';
 import { type Db, inStore, type Statement } from './sqlite.ts';
 
@@ -28,11 +29,9 @@ export interface MachineToAdd {
   readonly keyPin?: Uint8Array;
 }
 
-/** Where a row says that it is from. */
-export interface Named {
-  readonly kiosk: KioskId;
-  /** Of a batch. */
-  readonly venue?: VenueId;
+/** Where a batch says that it is from. */
+export interface NamedVenue {
+  readonly venue: VenueId;
   /** As the gateway says it; empty for none. */
   readonly region?: string;
 }
@@ -56,11 +55,34 @@ export const GATEWAY_STEP = `
   CREATE TABLE venue_owner (venue TEXT PRIMARY KEY, gateway INTEGER NOT NULL, region TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
+/** Rows of the kiosks of one gateway are never those of another, whatever either calls its kiosks. */
+export const STREAMS_APART_STEP = `
+  CREATE TABLE stream_apart (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    deployment TEXT NOT NULL,
+    kiosk TEXT NOT NULL,
+    key_id BLOB NOT NULL CHECK (length(key_id) = 8),
+    UNIQUE (deployment, kiosk, key_id)
+  ) STRICT;
+  INSERT INTO sqlite_sequence SELECT 'stream_apart', seq FROM sqlite_sequence WHERE name = 'stream';
+  INSERT INTO stream_apart SELECT id, coalesce(
+    (SELECT machine.deployment FROM kiosk_owner JOIN machine ON machine.no = gateway WHERE kiosk_owner.kiosk = stream.kiosk),
+    (SELECT deployment FROM machine WHERE name = 'first'), ''), kiosk, key_id FROM stream;
+  DROP TABLE stream;
+  ALTER TABLE stream_apart RENAME TO stream;
+  DROP TABLE kiosk_owner;
+  -- Whether the core's operator says so; else it was taken while nobody else was there to have it.
+  ALTER TABLE venue_owner ADD COLUMN is_listed INTEGER NOT NULL DEFAULT 0;
+`;
+
 /** The gateway of this machine, or the one that `core serve` was first told of: it is let in by what lies beside the core. */
 export const FIRST = 'first';
 const NAME_FORM = /^[a-z][a-z0-9-]{0,31}$/;
 const TOKEN_BYTES = 32;
 const MOST_REMEMBERED = 8_192;
+/** Why what a gateway says of a venue is not taken. */
+export type ForeignVenue = 'ingest.other_gateway' | 'ingest.unlisted_venue';
+
 const COLUMNS = 'no, name, role, deployment, regions, added_at_ms';
 
 interface MachineRow {
@@ -75,20 +97,24 @@ interface MachineRow {
 interface VenueRow {
   readonly gateway: number;
   readonly region: string;
+  readonly is_listed: number;
+}
+
+interface HeldVenue {
+  readonly gateway: number;
+  readonly region: string;
 }
 
 export class Gateways {
   readonly #db: Db;
-  readonly #kiosks = new LruMap<KioskId, number>(MOST_REMEMBERED);
-  readonly #venues = new LruMap<VenueId, VenueRow>(MOST_REMEMBERED);
-  readonly #findKiosk: Statement;
+  readonly #venues = new LruMap<VenueId, HeldVenue>(MOST_REMEMBERED);
   readonly #findVenue: Statement;
   readonly #find: Statement;
+  #version: unknown;
 
   constructor(db: Db) {
     this.#db = db;
-    this.#findKiosk = db.prepare('SELECT gateway FROM kiosk_owner WHERE kiosk = ?').pluck();
-    this.#findVenue = db.prepare('SELECT gateway, region FROM venue_owner WHERE venue = ?');
+    this.#findVenue = db.prepare('SELECT gateway, region, is_listed FROM venue_owner WHERE venue = ?');
     this.#find = db.prepare(`SELECT ${COLUMNS} FROM machine WHERE no = ?`);
   }
 
@@ -105,8 +131,8 @@ export class Gateways {
           VALUES (?, 'gateway', ?, 'all', coalesce((SELECT value FROM counter WHERE name = 'taken-position'), 0), ?)`;
         const { lastInsertRowid } = this.#db.prepare(insert).run(FIRST, deployment, nowMs);
         // All that came before there were others is its own.
-        this.#db.prepare('INSERT INTO kiosk_owner SELECT DISTINCT kiosk, ? FROM stream').run(lastInsertRowid);
-        this.#db.prepare("INSERT INTO venue_owner SELECT venue, ?, '' FROM venue").run(lastInsertRowid);
+        this.#db.prepare("UPDATE stream SET deployment = ? WHERE deployment = ''").run(deployment);
+        this.#db.prepare("INSERT INTO venue_owner (venue, gateway, region) SELECT venue, ?, '' FROM venue").run(lastInsertRowid);
       })();
       return this.first(deployment, nowMs);
     });
@@ -126,6 +152,8 @@ export class Gateways {
     if (all.some((machine) => machine.name === name)) throw new ConfigError('config.invalid', `${name}: there is one of this name`);
     const same = all.find((machine) => deployment !== undefined && machine.deployment === deployment);
     if (same !== undefined) throw new ConfigError('config.invalid', `${name}: ${same.name} is of this deployment`);
+    const alike = all.find((machine) => isNamespaceOf(machine, deployment ?? ''));
+    if (alike !== undefined) throw new ConfigError('config.invalid', `${name}: venues of ${alike.name} begin as this deployment's would`);
     inStore('core.db', () => {
       const insert = `INSERT INTO machine (name, role, deployment, regions, token_hash, key_pin, taken, added_at_ms)
         VALUES (?, ?, ?, ?, ?, ?, 0, ?) ON CONFLICT DO NOTHING`;
@@ -138,7 +166,7 @@ export class Gateways {
   }
 
   /**
-   * Lets a machine in no longer. Its kiosks and venues may be named by another gateway from then on; what it sent stays until retention.
+   * Lets a machine in no longer. Its venues may be another gateway's from then on; what it sent stays until retention.
    * @returns false when there is none of this name. @throws StoreError.
    */
   remove(name: string): boolean {
@@ -146,7 +174,7 @@ export class Gateways {
       this.#db.transaction(() => {
         const no = this.#db.prepare('SELECT no FROM machine WHERE name = ?').pluck().get(name) as number | undefined;
         if (no === undefined) return false;
-        for (const table of ['kiosk_owner', 'venue_owner']) this.#db.prepare(`DELETE FROM ${table} WHERE gateway = ?`).run(no);
+        this.#db.prepare('DELETE FROM venue_owner WHERE gateway = ?').run(no);
         this.#db.prepare('DELETE FROM machine WHERE no = ?').run(no);
         return true;
       })(),
@@ -158,11 +186,40 @@ export class Gateways {
     return inStore('core.db', () => (this.#db.prepare(`SELECT ${COLUMNS} FROM machine ORDER BY no`).all() as MachineRow[]).map(machineOf));
   }
 
-  /** How many kiosks and venues a gateway has. */
-  holdings(no: number): { readonly kiosks: number; readonly venues: number } {
-    const count = (table: string): number =>
-      inStore('core.db', () => this.#db.prepare(`SELECT count(*) FROM ${table} WHERE gateway = ?`).pluck().get(no) as number);
-    return { kiosks: count('kiosk_owner'), venues: count('venue_owner') };
+  /** How many kiosks a gateway told of within retention, and how many venues it has. */
+  holdings({ no, deployment = '' as DeploymentId }: Machine): { readonly kiosks: number; readonly venues: number } {
+    const count = (sql: string, of: string | number): number => inStore('core.db', () => this.#db.prepare(sql).pluck().get(of) as number);
+    return {
+      kiosks: count('SELECT count(DISTINCT kiosk) FROM stream WHERE deployment = ?', deployment),
+      venues: count('SELECT count(*) FROM venue_owner WHERE gateway = ?', no),
+    };
+  }
+
+  /**
+   * Says whose a venue is, whoever had it: what another sent of it stays until retention. The gateway is asked for its ledger again, since what it
+   * sent before was set aside. @throws ConfigError `config.invalid`; StoreError.
+   */
+  listVenue(venue: string, name: string): void {
+    const gateway = this.list().find((one) => one.name === name && one.role === 'gateway');
+    if (gateway === undefined) throw new ConfigError('config.invalid', `${name}: there is no gateway of this name`);
+    if (!isPlaceId(venue))
+      throw new ConfigError('config.invalid', `"${venue}": a venue's id is 16 characters, as "vestibule venue list" says it`);
+    const put = `INSERT INTO venue_owner (venue, gateway, region, is_listed) VALUES (?, ?, '', 1) ON CONFLICT DO UPDATE SET
+      region = CASE WHEN gateway = excluded.gateway THEN region ELSE '' END, gateway = excluded.gateway, is_listed = 1`;
+    inStore('core.db', () =>
+      this.#db.transaction(() => {
+        this.#db.prepare(put).run(venue, gateway.no);
+        this.setTaken(gateway.no, 0);
+      })(),
+    );
+    this.lookUpAnew();
+  }
+
+  /** Takes back what `listVenue` said. @returns false when it said nothing of this venue. @throws StoreError. */
+  unlistVenue(venue: string): boolean {
+    const { changes } = inStore('core.db', () => this.#db.prepare('DELETE FROM venue_owner WHERE venue = ? AND is_listed = 1').run(venue));
+    this.lookUpAnew();
+    return changes > 0;
   }
 
   /** @returns who shows this token or this key; `undefined` for nobody. Read from the file each time: one that was removed is out at once. */
@@ -195,21 +252,21 @@ export class Gateways {
 
   /**
    * @param isReplay a region that was said before does not take the place of a later one.
-   * @returns whether all that is named is this gateway's: it was, or nobody had named it and now is. @throws StoreError.
+   * @returns `undefined` when the venue is this gateway's; else why not: it is another's, or nobody's. @throws StoreError.
    */
-  own(gateway: Machine, { kiosk, venue, region = '' }: Named, isReplay: boolean): boolean {
-    const ofVenue = venue === undefined ? undefined : this.#venue(venue);
-    if ((this.#kiosk(kiosk) ?? gateway.no) !== gateway.no || (ofVenue?.gateway ?? gateway.no) !== gateway.no) return false;
+  refusalOf(gateway: Machine, { venue, region = '' }: NamedVenue, isReplay: boolean): ForeignVenue | undefined {
+    const held = this.#venue(venue);
+    const holder = held?.gateway ?? this.#wouldHold(venue);
+    if (holder === undefined) return 'ingest.unlisted_venue';
+    if (holder !== gateway.no) return 'ingest.other_gateway';
     const said = gateway.regions === 'all' || gateway.regions.includes(region) ? region : '';
-    if (this.#kiosk(kiosk) === undefined) {
-      inStore('core.db', () => this.#db.prepare('INSERT OR IGNORE INTO kiosk_owner VALUES (?, ?)').run(kiosk, gateway.no));
-    }
-    if (venue !== undefined && (ofVenue === undefined || (ofVenue.region !== said && !isReplay))) {
-      const put = 'INSERT INTO venue_owner VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET region = excluded.region';
+    if (held === undefined || (held.region !== said && !isReplay)) {
+      const put = `INSERT INTO venue_owner (venue, gateway, region) VALUES (?, ?, ?)
+        ON CONFLICT DO UPDATE SET gateway = excluded.gateway, region = excluded.region`;
       inStore('core.db', () => this.#db.prepare(put).run(venue, gateway.no, said));
       this.#venues.set(venue, { gateway: gateway.no, region: said });
     }
-    return true;
+    return undefined;
   }
 
   /** @returns the region of a venue, as its gateway says it and may; `undefined` where none is known. */
@@ -225,28 +282,43 @@ export class Gateways {
     return rows.map((row) => ({ ...row, region: row.region === '' ? undefined : row.region }));
   }
 
-  /** A gateway may have been removed by another process: what is remembered of its kiosks and venues is looked up again. */
+  /** @returns whether another process wrote since this was asked last: a gateway may have come or gone, or a venue been listed. */
+  hasChanged(): boolean {
+    const version = this.#db.pragma('data_version', { simple: true });
+    const isOther = version !== this.#version;
+    this.#version = version;
+    return isOther;
+  }
+
+  /** What is remembered of venues is looked up again. */
   lookUpAnew(): void {
-    this.#kiosks.clear();
     this.#venues.clear();
   }
 
-  #kiosk(kiosk: KioskId): number | undefined {
-    const held = this.#kiosks.get(kiosk);
-    if (held !== undefined) return held;
-    const found = inStore('core.db', () => this.#findKiosk.get(kiosk) as number | undefined);
-    if (found !== undefined) this.#kiosks.set(kiosk, found);
-    return found;
-  }
-
-  #venue(venue: VenueId): VenueRow | undefined {
+  /** As it stands: one that a gateway took while it was alone is another's all the same when it begins as that one's deployment does. */
+  #venue(venue: VenueId): HeldVenue | undefined {
     const held = this.#venues.get(venue);
     if (held !== undefined) return held;
     const found = inStore('core.db', () => this.#findVenue.get(venue) as VenueRow | undefined);
-    if (found !== undefined) this.#venues.set(venue, found);
-    return found;
+    if (found === undefined) return undefined;
+    const { gateway, region, is_listed } = found;
+    const own = is_listed === 1 ? undefined : this.list().find((machine) => isNamespaceOf(machine, venue))?.no;
+    if (own !== undefined && own !== gateway) return undefined;
+    this.#venues.set(venue, { gateway, region });
+    return { gateway, region };
+  }
+
+  /** Of one that nobody has yet: whose deployment begins as it does, or who is alone. */
+  #wouldHold(venue: VenueId): number | undefined {
+    const gateways = this.list().filter(({ role }) => role === 'gateway');
+    const [only] = gateways;
+    return (gateways.find((machine) => isNamespaceOf(machine, venue)) ?? (gateways.length === 1 ? only : undefined))?.no;
   }
 }
+
+/** Whether an id begins as those of this gateway's venues do. */
+const isNamespaceOf = ({ deployment }: Machine, id: string): boolean =>
+  deployment !== undefined && id.startsWith(venuesBeginWith(deployment));
 
 const machineOf = ({ no, name, role, deployment, regions, added_at_ms }: MachineRow): Machine => ({
   no,

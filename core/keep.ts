@@ -3,6 +3,7 @@
  * so a crash between two files is made good when the same entries are offered anew.
  */
 import type { VestibuleEvent } from '../protocol/event.ts';
+import type { DeploymentId } from '../protocol/ids.ts';
 import type { Opened, PlacedEvent } from './accept.ts';
 import { type Cases, isStickerRow } from './case/cases.ts';
 import { DAY_MS, type Day, dayOf, startOfDay } from './day.ts';
@@ -29,6 +30,8 @@ interface Stores {
 }
 
 interface Now {
+  /** Whose entries they are: a gateway speaks of rows of its own deployment alone. */
+  readonly deployment: DeploymentId;
   /** The oldest day within retention. */
   readonly firstDay: Day;
   readonly nowMs: number;
@@ -64,7 +67,7 @@ export class Keeper {
           now.noteTaken();
           for (const { events, flag, doubt, setAside } of opened) {
             for (const event of events) this.#noteEvent(event, now);
-            if (flag !== undefined) this.#noteFlag(flag);
+            if (flag !== undefined) this.#noteFlag(flag, now);
             if (doubt !== undefined) this.#noteDoubt(doubt, now);
             for (const note of setAside) this.#stores.notes.addSetAside(note);
           }
@@ -83,7 +86,7 @@ export class Keeper {
       throw error;
     }
     for (const [day, rows] of byDay) this.#addRows(day, rows);
-    this.#markStale(opened);
+    this.#markStale(opened, now);
     cases.told();
     notices.told();
   }
@@ -141,7 +144,7 @@ export class Keeper {
    * What the days' columns say of a card does not hold any more when something is said of one of its rows. A crash before this is made good: all of
    * it is offered again.
    */
-  #markStale(opened: readonly Opened[]): void {
+  #markStale(opened: readonly Opened[], { deployment }: Now): void {
     const { days, streams } = this.#stores;
     const byDay = new Map<Day, RowNumber[]>();
     const mark = (stream: PlacedEvent['stream'], seq: number): void => {
@@ -150,8 +153,8 @@ export class Keeper {
       for (const day of streams.daysThatMayHold(stream, seq)) byDay.set(day, [...(byDay.get(day) ?? []), { stream: number, seq }]);
     };
     for (const { events, doubt } of opened) {
-      if (doubt !== undefined) mark(doubt.row, doubt.row.seq);
-      for (const { event, stream } of events) if (event.type === 'undo') mark({ kiosk: stream.kiosk, keyId: event.of.keyId }, event.of.seq);
+      if (doubt !== undefined) mark({ ...doubt.row, deployment }, doubt.row.seq);
+      for (const { event, stream } of events) if (event.type === 'undo') mark({ ...stream, keyId: event.of.keyId }, event.of.seq);
     }
     for (const [day, rows] of byDay) days.find(day)?.markStale(rows);
   }
@@ -166,7 +169,7 @@ export class Keeper {
       // An undo names no card, and is kept by when it came: placed wrongly it would let what it takes back stand again.
       if (receivedAtMs < startOfDay(now.firstDay)) notes.addExpired(this.#number(row), now.nowMs);
       else {
-        const of = { stream: this.#stores.streams.number({ kiosk: stream.kiosk, keyId: event.of.keyId }), seq: event.of.seq };
+        const of = { stream: this.#stores.streams.number({ ...stream, keyId: event.of.keyId }), seq: event.of.seq };
         notes.addUndo(this.#number({ stream, seq }), of, receivedAtMs);
       }
     } else if (!isDayRow(row) && !isStickerRow(row)) return;
@@ -191,17 +194,17 @@ export class Keeper {
     if (fromMs <= toMs) notices.rowsCame(fromMs, toMs);
   }
 
-  #noteFlag(flag: FlagEntry): void {
-    this.#stores.notes.setFlag(this.#numberOf(flag.reading), flag);
+  #noteFlag(flag: FlagEntry, now: Now): void {
+    this.#stores.notes.setFlag(this.#numberOf(flag.reading, now), flag);
     this.#stores.notices.noteFlag();
   }
 
   #noteDoubt({ row, reason, raisedAtMs }: DoubtEntry, now: Now): void {
-    if (raisedAtMs >= startOfDay(now.firstDay)) this.#stores.notes.addDoubt(this.#numberOf(row), reason, raisedAtMs);
+    if (raisedAtMs >= startOfDay(now.firstDay)) this.#stores.notes.addDoubt(this.#numberOf(row, now), reason, raisedAtMs);
   }
 
-  #numberOf({ kiosk, keyId, seq }: RowIdentity): RowNumber {
-    return { stream: this.#stores.streams.number({ kiosk, keyId }), seq };
+  #numberOf({ kiosk, keyId, seq }: RowIdentity, { deployment }: Now): RowNumber {
+    return { stream: this.#stores.streams.number({ deployment, kiosk, keyId }), seq };
   }
 
   #addRows(day: Day, rows: readonly DayRow[]): void {

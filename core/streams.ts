@@ -2,13 +2,15 @@
  * Short numbers for long names, and which rows lie in which day. A row that comes again can be placed on another day than before,
  * as when a gateway was restored and a kiosk sent it anew: without this it would be held, and counted, twice.
  */
-import type { KeyId, KioskId, VenueId } from '../protocol/ids.ts';
+import type { DeploymentId, KeyId, KioskId, VenueId } from '../protocol/ids.ts';
 import type { Day } from './day.ts';
 import { LruMap } from './lru-map.ts';
 import { type Db, inStore, type Statement } from './sqlite.ts';
 
-/** One kiosk under one content key: within it a sequence number names one row. */
+/** One kiosk of one gateway under one content key: within it a sequence number names one row. What gateways say of a kiosk is apart by that. */
 export interface StreamName {
+  /** Of the gateway. */
+  readonly deployment: DeploymentId;
   readonly kiosk: KioskId;
   readonly keyId: KeyId;
 }
@@ -31,12 +33,14 @@ export class Streams {
   readonly #sources = new LruMap<number, string>(MOST_REMEMBERED);
   readonly #venueIds = new LruMap<string, number>(MOST_REMEMBERED);
   readonly #venues = new LruMap<number, VenueId>(MOST_REMEMBERED);
-  readonly #texts: { last: { readonly kiosk: string; readonly keyId: Uint8Array; readonly text: string } } = {
-    last: { kiosk: '', keyId: new Uint8Array(0), text: '' },
+  readonly #deployments = new LruMap<number, DeploymentId>(MOST_REMEMBERED);
+  readonly #texts: { last: { readonly deployment: string; readonly kiosk: string; readonly keyId: Uint8Array; readonly text: string } } = {
+    last: { deployment: '', kiosk: '', keyId: new Uint8Array(0), text: '' },
   };
   readonly #findStream: Statement;
   readonly #addStream: Statement;
   readonly #nameStream: Statement;
+  readonly #nameDeployment: Statement;
   readonly #ranges: Statement;
   readonly #setRange: Statement;
   readonly #findVenue: Statement;
@@ -44,9 +48,10 @@ export class Streams {
   readonly #nameVenue: Statement;
 
   constructor(db: Db) {
-    this.#findStream = db.prepare('SELECT id FROM stream WHERE kiosk = ? AND key_id = ?').pluck();
-    this.#addStream = db.prepare('INSERT INTO stream (kiosk, key_id) VALUES (?, ?)');
+    this.#findStream = db.prepare('SELECT id FROM stream WHERE deployment = ? AND kiosk = ? AND key_id = ?').pluck();
+    this.#addStream = db.prepare('INSERT INTO stream (deployment, kiosk, key_id) VALUES (?, ?, ?)');
     this.#nameStream = db.prepare(`SELECT kiosk || '/' || hex(key_id) FROM stream WHERE id = ?`).pluck();
+    this.#nameDeployment = db.prepare('SELECT deployment FROM stream WHERE id = ?').pluck();
     this.#ranges = db.prepare('SELECT day, first_seq, last_seq FROM stream_day WHERE stream = ?');
     this.#setRange = db.prepare(
       `INSERT INTO stream_day (stream, day, first_seq, last_seq) VALUES (?, ?, ?, ?)
@@ -58,11 +63,12 @@ export class Streams {
   }
 
   /** @returns a stream's name as a key of maps: rows come in long stretches of one stream, for which it is made once. */
-  textOf({ kiosk, keyId }: StreamName): string {
+  textOf({ deployment, kiosk, keyId }: StreamName): string {
     const { last } = this.#texts;
-    if (kiosk === last.kiosk && (keyId === last.keyId || Buffer.compare(keyId, last.keyId) === 0)) return last.text;
-    const text = `${kiosk}/${Buffer.from(keyId).toString('latin1')}`;
-    this.#texts.last = { kiosk, keyId, text };
+    const isSameKey = keyId === last.keyId || Buffer.compare(keyId, last.keyId) === 0;
+    if (isSameKey && kiosk === last.kiosk && deployment === last.deployment) return last.text;
+    const text = `${deployment}/${kiosk}/${Buffer.from(keyId).toString('latin1')}`;
+    this.#texts.last = { deployment, kiosk, keyId, text };
     return text;
   }
 
@@ -75,12 +81,17 @@ export class Streams {
   number(name: StreamName): number {
     const known = this.find(name);
     if (known !== undefined) return known;
-    const id = inStore('core.db', () => Number(this.#addStream.run(name.kiosk, name.keyId).lastInsertRowid));
+    const id = inStore('core.db', () => Number(this.#addStream.run(name.deployment, name.kiosk, name.keyId).lastInsertRowid));
     this.#streams.set(this.textOf(name), { id, ranges: new Map() });
     return id;
   }
 
-  /** @returns the stream's own name as text, the same whatever order things came in. */
+  /** @returns whose stream it is: of which gateway, by its deployment. */
+  deployment(stream: number): DeploymentId {
+    return this.#deployments.getOrMake(stream, () => inStore('core.db', () => this.#nameDeployment.get(stream) as DeploymentId));
+  }
+
+  /** @returns kiosk and content key of the stream as text, the same whatever order things came in. */
   source(stream: number): string {
     return this.#sources.getOrMake(stream, () => inStore('core.db', () => this.#nameStream.get(stream) as string));
   }
@@ -126,7 +137,7 @@ export class Streams {
 
   /** What is remembered can be more than was committed, or than is still held: call after a rollback, and after a day is forgotten. */
   lookUpAnew(): void {
-    for (const map of [this.#streams, this.#sources, this.#venueIds, this.#venues]) map.clear();
+    for (const map of [this.#streams, this.#sources, this.#deployments, this.#venueIds, this.#venues]) map.clear();
   }
 
   #stream(name: StreamName): Stream | undefined {
@@ -134,7 +145,7 @@ export class Streams {
     const held = this.#streams.get(key);
     if (held !== undefined) return held;
     return inStore('core.db', () => {
-      const id = this.#findStream.get(name.kiosk, name.keyId) as number | undefined;
+      const id = this.#findStream.get(name.deployment, name.kiosk, name.keyId) as number | undefined;
       if (id === undefined) return undefined;
       const rows = this.#ranges.all(id) as { day: Day; first_seq: number; last_seq: number }[];
       const stream = { id, ranges: new Map(rows.map((row) => [row.day, { firstSeq: row.first_seq, lastSeq: row.last_seq }])) };

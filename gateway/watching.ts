@@ -176,7 +176,7 @@ export class Watching {
       onDecided,
       onChanged: (kiosk) => board.stored(kiosk),
     });
-    const manage = manageRoutesOf({ directory: this.#config.directory, registry, clock });
+    const manage = manageRoutesOf({ directory: this.#config.directory, registry, deployment: this.#identity.deployment, clock });
     const routes = routesOf({
       overview: () => overviewOf(sources),
       registry,

@@ -45,6 +45,7 @@ export type ErrorCode =
   | 'store.newer'
   | 'store.wrong_key'
   | 'store.altered'
+  | 'store.log_long'
   // LinkError: the uplink backs off with jitter; the outbox keeps.
   | 'link.refused'
   | 'link.lost'
@@ -103,6 +104,7 @@ export type ErrorCode =
   | 'ingest.internal'
   | 'ingest.too_many_epochs'
   | 'ingest.other_gateway'
+  | 'ingest.unlisted_venue'
   | 'ingest.not_clinic'
   | 'ingest.unknown_clinician'
   | 'ingest.revoked_clinician'

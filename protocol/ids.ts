@@ -10,7 +10,7 @@ export type VisitorUuid = Id<'VisitorUuid', Uint8Array>;
 export type KioskId = Id<'KioskId'>;
 /** As KioskId. One gateway and the kiosks, cards and cores that trust it. Bound into every signature and sealed row. */
 export type DeploymentId = Id<'DeploymentId'>;
-/** As KioskId. */
+/** As KioskId; one made by `newVenueId` begins as its deployment does. */
 export type VenueId = Id<'VenueId'>;
 /** As KioskId. A door of a venue; outlives the kiosk that hangs there. */
 export type EntranceId = Id<'EntranceId'>;
@@ -24,15 +24,30 @@ export type BootId = Id<'BootId', Uint8Array>;
 export type Seq = Id<'Seq', number>;
 
 const PLACE_ID = /^[0-9a-hjkmnp-tv-z]{16}$/;
+const PLACE_ID_LENGTH = 16;
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
 /** @returns whether `text` has the form shared by kiosk, deployment, venue and entrance ids. */
 export const isPlaceId = (text: string): boolean => PLACE_ID.test(text);
 
 /** A new kiosk, deployment, venue or entrance id: 80 random bits, 5 to a character. */
-export function newPlaceId<T extends KioskId | DeploymentId | VenueId | EntranceId>(): T {
+export const newPlaceId = <T extends KioskId | DeploymentId | VenueId | EntranceId>(): T => randomText(PLACE_ID_LENGTH) as T;
+
+/**
+ * The beginning of the ids of a deployment's venues, so that a core tells whose a venue is without having been told of it: the first 6
+ * characters of the deployment's own id.
+ */
+export const venuesBeginWith = (deployment: DeploymentId): string => deployment.slice(0, 6);
+
+/** A new venue id: 30 bits that say of which deployment it is, and 50 random ones. */
+export const newVenueId = (deployment: DeploymentId): VenueId => {
+  const start = venuesBeginWith(deployment);
+  return `${start}${randomText(PLACE_ID_LENGTH - start.length)}` as VenueId;
+};
+
+function randomText(length: number): string {
   let text = '';
   // 256 is a whole multiple of 32, so that the remainder is not biased.
-  for (const byte of randomBytes(16)) text += ALPHABET.charAt(byte % 32);
-  return text as T;
+  for (const byte of randomBytes(length)) text += ALPHABET.charAt(byte % 32);
+  return text;
 }

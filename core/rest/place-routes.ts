@@ -53,11 +53,11 @@ export function placeRoutesOf({ core }: PlaceSources): Route[] {
       }),
       audit: { action: 'look.gateways' },
       handle: () => ({
-        machines: gateways.list().map(({ no, deployment, regions, ...machine }) => ({
-          ...machine,
+        machines: gateways.list().map(({ name, role, no, deployment, regions, addedAtMs }) => ({
+          ...{ name, role, addedAtMs },
           ...(deployment === undefined ? {} : { deployment }),
           regions: regions === 'all' ? regions : [...regions],
-          ...gateways.holdings(no),
+          ...gateways.holdings({ no, name, role, deployment, regions, addedAtMs }),
           taken: gateways.taken(no),
         })),
       }),

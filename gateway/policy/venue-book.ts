@@ -60,9 +60,9 @@ export class VenueBook {
 
   /**
    * @param rules a name and a time zone, and what else is known; the rest is as in NEW_VENUE.
-   * @throws ConfigError `config.invalid` with every fault; StoreError.
+   * @param id of `newVenueId`, so that cores know whose it is. @throws ConfigError `config.invalid` with every fault; StoreError.
    */
-  add(rules: unknown, id: VenueId = newPlaceId<VenueId>()): Venue {
+  add(rules: unknown, id: VenueId): Venue {
     const { name, timezone, ...more } = parseVenueChange(rules);
     if (name === undefined || timezone === undefined) throw new ConfigError('config.invalid', 'venue: name and timezone are needed');
     this.#write(() => {

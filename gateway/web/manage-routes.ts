@@ -1,6 +1,6 @@
 /** The HTTP API's part for who sets venues and kiosks up: what the command `vestibule venue` does; codes are in a file of their own. */
 import { z } from 'zod';
-import type { VenueId } from '../../protocol/ids.ts';
+import { type DeploymentId, newVenueId, type VenueId } from '../../protocol/ids.ts';
 import type { Clock } from '../../protocol/time.ts';
 import { VENUE_KINDS } from '../policy/venue.ts';
 import type { Registry } from '../registry.ts';
@@ -12,6 +12,7 @@ export interface ManageSources {
   /** The gateway's. */
   readonly directory: string;
   readonly registry: Registry;
+  readonly deployment: DeploymentId;
   readonly clock: Clock;
 }
 
@@ -44,7 +45,7 @@ function rulesOf({ thresholdCelsius, ...rules }: z.infer<typeof venueRules>): ob
 }
 
 export function manageRoutesOf(sources: ManageSources): Route[] {
-  const { registry } = sources;
+  const { registry, deployment } = sources;
   return [
     ...codeRoutesOf(sources),
     route({
@@ -55,7 +56,7 @@ export function manageRoutesOf(sources: ManageSources): Route[] {
       body: venueRules,
       answer: z.object({ id: schema.placeIdParam }),
       audit: { action: 'venue.add' },
-      handle: ({ body }) => ({ id: registry.venueBook.add(rulesOf(body)).id }),
+      handle: ({ body }) => ({ id: registry.venueBook.add(rulesOf(body), newVenueId(deployment)).id }),
     }),
     route({
       method: 'PUT',

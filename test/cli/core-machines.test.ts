@@ -7,7 +7,7 @@ import { AuditLog } from '../../core/audit.ts';
 import { readCoreKeys } from '../../core/keys.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
 import { generateRecipient } from '../../protocol/hpke.ts';
-import { type DeploymentId, newPlaceId } from '../../protocol/ids.ts';
+import { type DeploymentId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
 import { formatTrust } from '../../protocol/trust.ts';
 import { askRest } from '../support/ask-rest.ts';
 import { VestibuleProcess } from '../support/child.ts';
@@ -37,6 +37,10 @@ t.test('core gateway: one is let in beside the running core, listed and taken ou
   t.match(listed, /first {2}deployment/);
   t.match(listed, new RegExp(`south {2}deployment ${other} {2}South {2}0 kiosks`));
   t.notMatch(listed, token);
+  const venue = newPlaceId<VenueId>();
+  t.match(await run('core', 'gateway', 'venue', 'south', venue), { code: 0, written: /one venue is listed for south/ });
+  t.match((await run('core', 'gateway', 'list')).written, /0 kiosks, 1 venues/);
+  t.match(await run('core', 'gateway', 'venue', 'nobody', venue), { code: 78 });
   t.match(await askRest({ port, path: '/core/1/status', token, purpose: 'operation' }), { status: 403 }, 'known, and no administrator');
   t.match(await run('core', 'gateway', 'remove', 'south'), { code: 0 });
   t.match(await askRest({ port, path: '/core/1/status', token, purpose: 'operation' }), { status: 401 });
@@ -50,10 +54,19 @@ t.test('core gateway: one is let in beside the running core, listed and taken ou
   const audit = new AuditLog(paths.core, storeKey);
   t.strictSame(
     audit
-      .entries(9)
+      .entries(20)
       .map(({ action, outcome }) => `${action} ${outcome}`)
       .reverse(),
-    ['gateway.add done', 'look.gateways done', 'look.status refused', 'gateway.remove done', 'look.status refused'],
+    [
+      'gateway.add done',
+      'look.gateways done',
+      'gateway.venue done',
+      'look.gateways done',
+      'gateway.venue done',
+      'look.status refused',
+      'gateway.remove done',
+      'look.status refused',
+    ],
   );
   audit.close();
   const head = join(paths.core, 'audit.head');

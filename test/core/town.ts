@@ -16,7 +16,7 @@ import type { VisitStore } from '../../core/store.ts';
 import { Streams } from '../../core/streams.ts';
 import { Turns } from '../../core/trace/turns.ts';
 import type { Happening } from '../../protocol/event.ts';
-import type { BootId, EntranceId, KeyId, KioskId, Seq, VenueId, VisitorUuid } from '../../protocol/ids.ts';
+import type { BootId, DeploymentId, EntranceId, KeyId, KioskId, Seq, VenueId, VisitorUuid } from '../../protocol/ids.ts';
 import { silentLog } from '../../protocol/log.ts';
 import type { EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -42,6 +42,8 @@ export interface TownRow {
   readonly kiosk: number;
   readonly seq: number;
   readonly venue: number;
+  /** Who tells it: the kiosk's, always the same; 0 unless given. */
+  readonly gateway?: number;
   readonly happening: Happening;
   readonly atMs: number;
   readonly uncertaintyMs?: number;
@@ -50,7 +52,7 @@ export interface TownRow {
 }
 
 export function placedRow(row: TownRow, receivedAtMs: number): PlacedEvent {
-  const { kiosk, seq, venue, happening, atMs, uncertaintyMs = 0, dwellMs = 3_600_000, lingeringMs = 0 } = row;
+  const { kiosk, seq, venue, gateway = 0, happening, atMs, uncertaintyMs = 0, dwellMs = 3_600_000, lingeringMs = 0 } = row;
   const stamp = {
     wallMs: atMs as EpochMillis,
     monotonicMs: 0 as MonotonicMillis,
@@ -58,7 +60,7 @@ export function placedRow(row: TownRow, receivedAtMs: number): PlacedEvent {
     clock: 'synced' as const,
   };
   return {
-    stream: { kiosk: idOf<KioskId>('k', kiosk), keyId: keyIdOf(kiosk) },
+    stream: { deployment: idOf<DeploymentId>('d', gateway), kiosk: idOf<KioskId>('k', kiosk), keyId: keyIdOf(kiosk) },
     seq: seq as Seq,
     placement: { venue: idOf<VenueId>('v', venue), entrance: idOf<EntranceId>('e', venue), direction: 'both', dwellMs, lingeringMs },
     atMs,
@@ -100,17 +102,21 @@ export class Town {
   /** @param batches the rows of each opened entry. */
   keepPlaced(batches: readonly (readonly PlacedEvent[])[], now: { readonly firstDay: Day; readonly nowMs: number }): void {
     const opened = batches.map((events): Opened => ({ events, setAside: [] }));
-    this.#keeper.keep(opened, { ...now, noteTaken: () => {} });
+    this.#keeper.keep(opened, { ...now, deployment: idOf<DeploymentId>('d', 0), noteTaken: () => {} });
   }
 
   /** Lets triage doubt rows, come or not. */
   doubt(rows: readonly TownRow[], now: { readonly firstDay: Day; readonly nowMs: number }): void {
+    for (const [gateway, own] of Map.groupBy(rows, ({ gateway = 0 }) => gateway)) this.#doubt(own, idOf<DeploymentId>('d', gateway), now);
+  }
+
+  #doubt(rows: readonly TownRow[], deployment: DeploymentId, now: { readonly firstDay: Day; readonly nowMs: number }): void {
     const opened = rows.map(({ kiosk, seq }): Opened => {
       const row = { kiosk: idOf<KioskId>('k', kiosk), keyId: keyIdOf(kiosk), seq: seq as Seq };
       const doubt: DoubtEntry = { kind: 'doubt', position: 1, row, reason: 'door-rate', raisedAtMs: now.nowMs as EpochMillis };
       return { events: [], doubt, setAside: [] };
     });
-    this.#keeper.keep(opened, { ...now, noteTaken: () => {} });
+    this.#keeper.keep(opened, { ...now, deployment, noteTaken: () => {} });
   }
 
   /** Makes the columns of each day anew, as the core does when it is idle. */

@@ -51,6 +51,8 @@ export const anyWorld = fc.record({
   rows: fc.array(row, { minLength: 16, maxLength: 60 }),
   undos: fc.array(fc.nat(), { maxLength: 4 }),
   doubts: fc.array(fc.nat(), { maxLength: 3 }),
+  /** Which of the four kiosks are another gateway's; both of the first venue are of one. */
+  others: fc.constantFrom<readonly number[]>([], [], [4], [3, 4], [3]),
   order: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 80, maxLength: 80 }),
   chunk: fc.constantFrom(12, 40, 70),
   anchorQuarter: fc.integer({ min: 4 * 96 - 4, max: QUARTERS + 96 }),
@@ -80,7 +82,8 @@ export function place(world: World, nth: number): PlacedWorld {
   const rows = world.rows.map(({ kiosk, card, isOut, minute, uncertaintyMs, dwell, lingering }, i): TownRow => {
     const out: Happening = { type: 'check-out', card: cardOf(first + card) };
     const into: Happening = { type: 'check-in', card: cardOf(first + card), groupSize: 1 + (i % 4), isSigned: true };
-    const at = { kiosk: first + kiosk, seq: i + 1, venue: venueOf(kiosk), atMs: world.base + minute * MINUTE };
+    const gateway = world.others.includes(kiosk) ? 1 : 0;
+    const at = { kiosk: first + kiosk, seq: i + 1, venue: venueOf(kiosk), gateway, atMs: world.base + minute * MINUTE };
     return { ...at, happening: isOut ? out : into, uncertaintyMs, dwellMs: dwell * MINUTE, lingeringMs: lingering * MINUTE };
   });
   const pick = (picks: readonly number[]) => picks.flatMap((nth) => rows[nth % rows.length] ?? []);
@@ -115,6 +118,7 @@ function referenceScan(row: TownRow, isDoubtful: boolean): ReferenceScan {
   return {
     card: Buffer.from(NAMES.of(happening.card)).toString('hex'),
     kind: happening.type,
+    gateway: String(row.gateway),
     source: sourceOf(row.kiosk),
     seq: row.seq,
     venue: idOf<VenueId>('v', row.venue),
@@ -130,9 +134,9 @@ function referenceScan(row: TownRow, isDoubtful: boolean): ReferenceScan {
 /** Rows, undos and doubts reach the files in any order, some twice. */
 export async function keepWorld(town: Town, world: World, placed: PlacedWorld): Promise<void> {
   const { rows, takenBack, doubted } = placed;
-  const undos = takenBack.map(({ kiosk, seq, venue }, i): TownRow => {
+  const undos = takenBack.map(({ kiosk, seq, venue, gateway = 0 }, i): TownRow => {
     const happening: Happening = { type: 'undo', of: { keyId: keyIdOf(kiosk), seq: seq as Seq } };
-    return { kiosk, seq: 1_000 + i, venue, happening, atMs: placed.anchorMs };
+    return { kiosk, seq: 1_000 + i, venue, gateway, happening, atMs: placed.anchorMs };
   });
   const now = { firstDay: FIRST_DAY, nowMs: placed.reference.now };
   const arriving = [...rows, ...undos, ...rows.slice(0, 5)]

@@ -43,7 +43,7 @@ t.test(
       stopping.abort();
       await gateway.done;
     });
-    const venue = registry.venueBook.add({ name: 'Fair', timezone: 'UTC' }).id as VenueId;
+    const venue = registry.venueBook.add({ name: 'Fair', timezone: 'UTC' }, newPlaceId<VenueId>()).id as VenueId;
     for (const { kiosk, identity } of kiosks)
       registry.admit({ kiosk, publicKey: identity.publicKey, venue, entrance: newPlaceId<EntranceId>() }, systemClock.wall());
 

@@ -229,7 +229,7 @@ t.test('policy desk: a kiosk can not be told by another kiosk, nor read anotherâ
 t.test('venues: a venue and its entrances are added, changed and read back; faults are all told', async (t) => {
   const { gateway } = await open(t);
   const { venueBook } = gateway.registry;
-  const venue = venueBook.add({
+  const rules = {
     name: ' Town library ',
     organisation: 'Town',
     site: 'Market square',
@@ -240,7 +240,8 @@ t.test('venues: a venue and its entrances are added, changed and read back; faul
     lingeringMs: 1_800_000,
     threshold: 3_780,
     unsignedCards: 'taken',
-  });
+  };
+  const venue = venueBook.add(rules, newPlaceId<VenueId>());
   t.match(venue, { name: 'Town library', kind: 'culture', lingeringMs: 1_800_000, threshold: 3_780, entrances: [] });
   const door = venueBook.putEntrance(venue.id, { name: 'Main door', direction: 'both' });
   t.strictSame(venueBook.putEntrance(venue.id, { name: 'Main door', direction: 'in' }), { ...door, direction: 'in' });
@@ -264,8 +265,8 @@ t.test('venues: a venue and its entrances are added, changed and read back; faul
     message: /dwellMs: .*kind: .*floor|floor.*/s,
   });
   t.throws(() => venueBook.edit(newPlaceId<VenueId>(), { name: 'x' }), { code: 'config.invalid' });
-  t.throws(() => venueBook.add({ name: 'x' }), { code: 'config.invalid' });
-  t.throws(() => venueBook.add({ name: 'x', timezone: 'Mars/Olympus' }), { code: 'config.invalid' });
+  t.throws(() => venueBook.add({ name: 'x' }, newPlaceId<VenueId>()), { code: 'config.invalid' });
+  t.throws(() => venueBook.add({ name: 'x', timezone: 'Mars/Olympus' }, newPlaceId<VenueId>()), { code: 'config.invalid' });
 });
 
 t.test('lost cards: past 10,000 the list takes none, and keeps what it has', async (t) => {

@@ -53,7 +53,7 @@ t.test('registry: a kiosk is admitted, moved, revoked and admitted again, also f
 t.test('registry: a venue is removed with its entrances, unless a kiosk was admitted there', async (t) => {
   const { registry, venue, admission } = open(t);
   const { venueBook } = registry;
-  const empty = venueBook.add({ name: 'Kiosk', timezone: 'UTC' }).id;
+  const empty = venueBook.add({ name: 'Kiosk', timezone: 'UTC' }, newPlaceId<VenueId>()).id;
   venueBook.putEntrance(empty, { name: 'Door', direction: 'in' });
   const one = admission();
   registry.admit(one, now);

@@ -8,6 +8,8 @@ import type { TracePolicy } from '../../core/trace/trace.ts';
 export interface ReferenceScan {
   readonly card: string;
   readonly kind: 'check-in' | 'check-out';
+  /** Who told it. */
+  readonly gateway: string;
   /** Kiosk and content key, as the page writes them. */
   readonly source: string;
   readonly seq: number;
@@ -58,13 +60,17 @@ export interface ReferenceExposure {
 }
 
 const HOUR = 3_600_000;
+/** Of rows of one gateway. */
 const rowOf = (scan: ReferenceScan): string => `${scan.source}/${scan.seq}`;
 
-/** Section 2, for every card. */
+/** Section 2, for every card and gateway. */
 export function referenceVisits(world: ReferenceWorld): ReferenceVisit[] {
   const once = new Map(world.scans.map((scan) => [rowOf(scan), scan]));
   const standing = [...once.values()].filter((scan) => !world.takenBack.has(rowOf(scan)));
-  return [...new Set(standing.map(({ card }) => card))].flatMap((card) => visitsOfCard(standing.filter((scan) => scan.card === card)));
+  const [cards, gateways] = [new Set(standing.map(({ card }) => card)), new Set(standing.map(({ gateway }) => gateway))];
+  return [...cards].flatMap((card) =>
+    [...gateways].flatMap((gateway) => visitsOfCard(standing.filter((scan) => scan.card === card && scan.gateway === gateway))),
+  );
 }
 
 function visitsOfCard(unordered: readonly ReferenceScan[]): ReferenceVisit[] {
