@@ -4,13 +4,14 @@
  */
 import { byGateway, type DayScan } from './card-scans.ts';
 import { DAY_MS, type Day, startOfDay } from './day.ts';
-import { type DayFile, LOOSE, SHELVES } from './day-file.ts';
-import { pickScans, type ScanColumns, type StoredScan, scanAt } from './scan-columns.ts';
-import { inStore, type Statement } from './sqlite.ts';
-import type { CardVisit } from './store.ts';
+import type { DayFile } from './day-file.ts';
+import { firstHall, HALLS, LOOSE, SHELVES } from './day-schema.ts';
+import type { CardPseudonym } from './pseudonym.ts';
+import { pickScans, readScans, type ScanColumns, ScanGatherer, type StoredScan, scanAt } from './scan-columns.ts';
+import { inStore, type Statement, withoutSync } from './sqlite.ts';
 import { CardTable } from './trace/card-table.ts';
 import type { Turns } from './trace/turns.ts';
-import { LONGEST_STAY_MS } from './visit.ts';
+import { LONGEST_STAY_MS, type Visit } from './visit.ts';
 import { bytesOf, VisitGatherer } from './visit-columns.ts';
 
 /** So many scans lie on a shelf when it is made: a page or two of the file. */
@@ -21,8 +22,10 @@ const MOST_SHELF_BITS = 14;
 const VISITS_A_HALL = 512;
 /** Longer visits lie in parts of their own: a look passes over whatever may reach from as far back as the longest does. */
 const USUAL_VISIT_MS = 3 * 3_600_000;
-/** Written in one commit. */
-const BYTES_A_COMMIT = 1_000_000;
+/** Written, and moved out of the log, in one step. */
+const BYTES_A_STEP = 1_000_000;
+/** Sorted in one step. */
+const SCANS_A_STEP = 65_536;
 
 /** @param scans of one card on this day, in no order. @returns its visits by those that stand. */
 export type VisitRule = (scans: readonly StoredScan[]) => {
@@ -30,11 +33,9 @@ export type VisitRule = (scans: readonly StoredScan[]) => {
   readonly standing: readonly DayScan[];
 };
 
-export interface DayVisit extends CardVisit {
-  readonly closedBy: 'check-out' | 'check-in-elsewhere' | 'dwell';
-  readonly endMs: number;
-  /** Its number in core.db. */
-  readonly venueNumber: number;
+export interface DayVisit extends Pick<Visit, 'possible' | 'certain' | 'groupSize' | 'isDoubtful' | 'lingeringMs' | 'closedBy' | 'endMs'> {
+  /** The rows that made it; of the first, the venue's number in core.db. */
+  readonly scans: readonly { readonly stream: number; readonly seq: number; readonly venueNumber: number }[];
 }
 
 /**
@@ -52,12 +53,20 @@ export async function makeColumns(file: DayFile, day: Day, rule: VisitRule, turn
   }
 }
 
+/** Indices of scans by the shelf that they go to. */
+interface ByShelf {
+  readonly order: Uint32Array;
+  /** Where each shelf's begin in it; they end where those of the next begin. */
+  readonly starts: Uint32Array;
+}
+
 class ColumnsMaker {
   readonly #file: DayFile;
   readonly #startMs: number;
   readonly #rule: VisitRule;
   readonly #generation: number;
   readonly #bits: number;
+  readonly #expected: number;
   readonly #visits = new VisitGatherer();
   readonly #byVenue = new Map<number, number[]>();
   readonly #loose = { in: [] as Uint8Array[], out: [] as Uint8Array[] };
@@ -72,8 +81,9 @@ class ColumnsMaker {
     this.#rule = rule;
     this.#generation = file.columns.generation + 1;
     this.#insertShelf = file.db.prepare('INSERT INTO shelf (id, scans) VALUES (?, ?)');
-    this.#insertHall = file.db.prepare('INSERT INTO hall (generation, venue, from_ms, to_ms, visits) VALUES (?, ?, ?, ?, ?)');
-    const scans = file.columns.scans + file.fresh().count;
+    this.#insertHall = file.db.prepare('INSERT INTO hall (id, from_ms, to_ms, visits) VALUES (?, ?, ?, ?)');
+    this.#expected = file.freshCount;
+    const scans = file.columns.scans + this.#expected;
     const wanted = Math.ceil(Math.log2(Math.max(1, scans / SCANS_A_SHELF)));
     this.#bits = Math.min(MOST_SHELF_BITS, Math.max(file.columns.shelfBits, wanted));
   }
@@ -82,44 +92,30 @@ class ColumnsMaker {
   *steps(): Generator<void> {
     const file = this.#file;
     const { db } = file;
-    const fresh = file.fresh();
-    const runs = fresh.runs.slice();
-    const lastRun = fresh.lastId;
-    const lastStale = inStore(file.subject, () => Number(db.prepare('SELECT max(id) FROM stale').pluck().get() ?? 0));
-    this.#clear();
-    const byShelf = new Map<number, [number, number][]>();
-    for (const [run, { count, names }] of runs.entries()) {
-      for (let index = 0; index < count; index++) {
-        const shelf = this.#shelfOf(names, index * 16);
-        const picks = byShelf.get(shelf);
-        if (picks === undefined) byShelf.set(shelf, [[run, index]]);
-        else picks.push([run, index]);
-      }
-      yield;
-    }
+    const one = (sql: string): number => inStore(file.subject, () => Number(db.prepare(sql).pluck().get() ?? 0));
+    const lastRun = Math.max(file.columns.lastRun, one('SELECT max(id) FROM run'));
+    const lastStale = one('SELECT max(id) FROM stale');
+    yield* this.#clear();
+    const fresh = yield* this.#gatherFresh(lastRun);
+    const { order, starts } = yield* this.#byShelf(fresh);
     let scans = 0;
     const spread = this.#bits - file.columns.shelfBits;
     const hasOld = file.columns.generation > 0;
     for (let shelf = 0; shelf < 2 ** this.#bits; shelf++) {
-      const from: ScanColumns[] = [];
-      const picks: [number, number][] = [];
+      const on = new ScanGatherer(SCANS_A_SHELF * 2);
       const old = hasOld ? file.shelf(shelf >>> spread) : undefined;
       if (old !== undefined) {
-        from.push(old);
-        for (let index = 0; index < old.count; index++) if (this.#shelfOf(old.names, index * 16) === shelf) picks.push([0, index]);
+        const picks: number[] = [];
+        for (let index = 0; index < old.count; index++) if (this.#shelfOf(old.names, index * 16) === shelf) picks.push(index);
+        on.push(old, picks);
       }
-      for (const [run, index] of byShelf.get(shelf) ?? []) {
-        picks.push([from.length, index]);
-        from.push(runs[run] as ScanColumns);
-      }
-      if (picks.length === 0) continue;
-      scans += picks.length;
-      this.#layShelf(shelf, from, picks);
+      on.push(fresh, order.subarray(starts[shelf], starts[shelf + 1]));
+      if (on.columns.count === 0) continue;
+      scans += on.columns.count;
+      if (this.#layShelf(shelf, on.columns)) this.#write();
       yield;
     }
-    for (const [venue, indices] of this.#byVenue) {
-      yield* this.#layHalls(venue, indices);
-    }
+    for (const venue of [...this.#byVenue.keys()].sort((a, b) => a - b)) yield* this.#layHalls(venue, this.#byVenue.get(venue) ?? []);
     this.#write();
     yield;
     this.#takePlace({ scans, lastRun, lastStale });
@@ -129,32 +125,66 @@ class ColumnsMaker {
     yield* this.#clearBefore(lastRun);
   }
 
+  *#gatherFresh(lastRun: number): Generator<void, ScanColumns> {
+    const fresh = new ScanGatherer(this.#expected);
+    for (let last = this.#file.columns.lastRun; last < lastRun; ) {
+      const runs = this.#file.runsAfter(last).filter(({ id }) => id <= lastRun);
+      for (const { scans } of runs) fresh.pushAll(scans);
+      last = runs.at(-1)?.id ?? lastRun;
+      yield;
+    }
+    return fresh.columns;
+  }
+
+  *#byShelf({ count, names }: ScanColumns): Generator<void, ByShelf> {
+    const starts = new Uint32Array(2 ** this.#bits + 1);
+    const order = new Uint32Array(count);
+    for (let index = 0; index < count; index++) {
+      const behind = this.#shelfOf(names, index * 16) + 1;
+      starts[behind] = (starts[behind] as number) + 1;
+      if (index % SCANS_A_STEP === 0) yield;
+    }
+    for (let shelf = 1; shelf < starts.length; shelf++) starts[shelf] = (starts[shelf] as number) + (starts[shelf - 1] as number);
+    const next = starts.slice();
+    for (let index = 0; index < count; index++) {
+      const shelf = this.#shelfOf(names, index * 16);
+      order[next[shelf] as number] = index;
+      next[shelf] = (next[shelf] as number) + 1;
+      if (index % SCANS_A_STEP === 0) yield;
+    }
+    return { order, starts };
+  }
+
   #shelfOf(names: Uint8Array, at: number): number {
     return (((names[at] as number) << 8) | (names[at + 1] as number)) >>> (16 - this.#bits);
   }
 
-  #layShelf(shelf: number, from: readonly ScanColumns[], picks: [number, number][]): void {
-    const cards = new CardTable(picks.length);
-    const byCard: [number, number][][] = [];
-    for (const pick of picks) {
-      const number = cards.number((from[pick[0]] as ScanColumns).names, pick[1] * 16);
+  /** @returns whether it is time to write. */
+  #layShelf(shelf: number, unsorted: ScanColumns): boolean {
+    const cards = new CardTable(unsorted.count);
+    const byCard: number[][] = [];
+    for (let index = 0; index < unsorted.count; index++) {
+      const number = cards.number(unsorted.names, index * 16);
       const own = byCard[number];
-      if (own === undefined) byCard[number] = [pick];
-      else own.push(pick);
+      if (own === undefined) byCard[number] = [index];
+      else own.push(index);
     }
-    const bytes = pickScans(from, byCard.flat());
+    const bytes = pickScans(unsorted, byCard.flat());
+    const columns = readScans(bytes);
+    let first = 0;
+    for (const { length } of byCard) {
+      this.#layVisits(columns, first, first + length);
+      first += length;
+    }
     const id = this.#generation * SHELVES + shelf;
-    this.#later(bytes.length, () => this.#insertShelf.run(id, bytes));
-    for (const [number, own] of byCard.entries()) {
-      const card = cards.name(number);
-      this.#layVisits(
-        card,
-        own.map(([place, index]) => scanAt(from[place] as ScanColumns, index, card)),
-      );
-    }
+    return this.#later(bytes.length, () => this.#insertShelf.run(id, bytes));
   }
 
-  #layVisits(card: Uint8Array, scans: readonly StoredScan[]): void {
+  /** @param first of the scans of one card. @param end where another's begin. */
+  #layVisits(columns: ScanColumns, first: number, end: number): void {
+    const card = columns.names.slice(first * 16, first * 16 + 16) as CardPseudonym;
+    const scans: StoredScan[] = [];
+    for (let index = first; index < end; index++) scans.push(scanAt(columns, index, card));
     const { visits, standing } = this.#rule(scans);
     if (byGateway(standing).some((own) => isOutFirst(own, this.#startMs))) this.#loose.out.push(card);
     const isIn = visits.some(({ closedBy, endMs }) => closedBy === 'dwell' && endMs >= this.#startMs + DAY_MS);
@@ -162,45 +192,49 @@ class ColumnsMaker {
     // Told of by the overlay, always.
     if (isIn) return;
     for (const visit of visits) {
-      const index = this.#visits.count;
-      this.#visits.push(visit, visit.venueNumber, card);
-      const there = this.#byVenue.get(visit.venueNumber);
-      if (there === undefined) this.#byVenue.set(visit.venueNumber, [index]);
+      const venue = visit.scans[0]?.venueNumber ?? 0;
+      const index = this.#visits.push(visit, visit.scans, venue, card);
+      const there = this.#byVenue.get(venue);
+      if (there === undefined) this.#byVenue.set(venue, [index]);
       else there.push(index);
     }
   }
 
   *#layHalls(venue: number, indices: readonly number[]): Generator<void> {
     const isLong = (index: number): boolean => this.#visits.lengthMs(index) > USUAL_VISIT_MS;
+    const most = Math.max(VISITS_A_HALL, Math.ceil(indices.length / (HALLS - 2)));
+    let id = firstHall(this.#generation, venue);
     for (const some of [indices.filter((index) => !isLong(index)), indices.filter(isLong)]) {
       const sorted = some.sort((a, b) => this.#visits.fromMs(a) - this.#visits.fromMs(b));
-      for (let first = 0; first < sorted.length; first += VISITS_A_HALL) {
-        const part = sorted.slice(first, first + VISITS_A_HALL);
+      for (let first = 0; first < sorted.length; first += most) {
+        const part = sorted.slice(first, first + most);
         const columns = this.#visits.columns(part, this.#startMs);
         const bytes = bytesOf(columns);
         const fromMs = columns.baseMs + (columns.fromMs[0] as number);
         const toMs = columns.baseMs + columns.toMs.reduce((latest, one) => Math.max(latest, one), Number.NEGATIVE_INFINITY);
-        this.#later(bytes.length, () => this.#insertHall.run(this.#generation, venue, fromMs, toMs, bytes));
+        const own = id;
+        id += 1;
+        if (this.#later(bytes.length, () => this.#insertHall.run(own, fromMs, toMs, bytes))) this.#write();
         yield;
       }
     }
   }
 
-  #later(bytes: number, write: () => void): void {
+  #later(bytes: number, write: () => void): boolean {
     this.#waiting.push(write);
     this.#waitingBytes += bytes;
-    if (this.#waitingBytes >= BYTES_A_COMMIT) this.#write();
+    return this.#waitingBytes >= BYTES_A_STEP;
   }
 
+  /** Nothing reads it yet, so that a power cut may take it: it is synced with the commit that puts it in its place. */
   #write(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
-    inStore(this.#file.subject, () =>
-      this.#file.db.transaction(() => {
-        for (const write of waiting) write();
-      })(),
-    );
+    const { db, subject } = this.#file;
+    withoutSync(db, subject, () => {
+      for (const write of waiting) write();
+    });
   }
 
   #takePlace({ scans, lastRun, lastStale }: { readonly scans: number; readonly lastRun: number; readonly lastStale: number }): void {
@@ -219,24 +253,35 @@ class ColumnsMaker {
   }
 
   /** What an earlier making that was given up has left. */
-  #clear(): void {
-    const { db, subject } = this.#file;
-    inStore(subject, () => {
-      db.prepare('DELETE FROM shelf WHERE id >= ?').run(this.#generation * SHELVES);
-      db.prepare('DELETE FROM hall WHERE generation >= ?').run(this.#generation);
-      db.prepare('DELETE FROM loose WHERE generation >= ?').run(this.#generation);
-    });
+  *#clear(): Generator<void> {
+    yield* this.#delete('shelf', 'scans', `id >= ${this.#generation * SHELVES}`);
+    yield* this.#delete('hall', 'visits', `id >= ${firstHall(this.#generation, 0)}`);
+    inStore(this.#file.subject, () => this.#file.db.prepare('DELETE FROM loose WHERE generation >= ?').run(this.#generation));
   }
 
   *#clearBefore(lastRun: number): Generator<void> {
+    yield* this.#delete('run', 'scans', `id <= ${lastRun}`);
+    yield* this.#delete('shelf', 'scans', `id < ${this.#generation * SHELVES}`);
+    yield* this.#delete('hall', 'visits', `id < ${firstHall(this.#generation, 0)}`);
+    inStore(this.#file.subject, () => this.#file.db.prepare('DELETE FROM loose WHERE generation < ?').run(this.#generation));
+  }
+
+  /** In steps: what is deleted is overwritten. */
+  *#delete(table: string, blob: string, where: string): Generator<void> {
     const { db, subject } = this.#file;
-    for (const sql of [
-      `DELETE FROM run WHERE id IN (SELECT id FROM run WHERE id <= ${lastRun} ORDER BY id LIMIT 16)`,
-      `DELETE FROM shelf WHERE id IN (SELECT id FROM shelf WHERE id < ${this.#generation * SHELVES} LIMIT 128)`,
-      `DELETE FROM hall WHERE id IN (SELECT id FROM hall WHERE generation < ${this.#generation} LIMIT 64)`,
-      `DELETE FROM loose WHERE generation < ${this.#generation}`,
-    ]) {
-      while (inStore(subject, () => db.prepare(sql).run().changes) > 0) yield;
+    const next = db.prepare(`SELECT id, length(${blob}) AS bytes FROM ${table} WHERE ${where} ORDER BY id LIMIT 256`);
+    const remove = db.prepare(`DELETE FROM ${table} WHERE ${where} AND id <= ?`);
+    for (;;) {
+      const some = inStore(subject, () => next.all() as { id: number; bytes: number }[]);
+      let [last, sum] = [some[0]?.id, 0];
+      for (const { id, bytes } of some) {
+        sum += bytes;
+        if (sum > BYTES_A_STEP) break;
+        last = id;
+      }
+      if (last === undefined) return;
+      withoutSync(db, subject, () => remove.run(last));
+      yield;
     }
   }
 }

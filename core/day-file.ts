@@ -1,14 +1,15 @@
 /** One day's encrypted file: the scans of that day, and which readings were taken (never what they read). */
 import { StoreError } from '../protocol/errors.ts';
 import type { Day } from './day.ts';
+import { takeOut } from './day-erase.ts';
 import { DayPlaces, PLACE_BEFORE } from './day-places.ts';
-import { DAY_SCHEMA } from './day-schema.ts';
-import { FreshScans } from './fresh-scans.ts';
+import { DAY_SCHEMA, firstHall, HALLS, LOOSE, SHELVES } from './day-schema.ts';
+import { type FreshRun, FreshScans } from './fresh-scans.ts';
+import { LruMap } from './lru-map.ts';
 import type { RowNumber } from './notes.ts';
 import { type CardPseudonym, nameText } from './pseudonym.ts';
-import { isCardAt, KINDS, pickScans, readScans, type ScanColumns, type StoredScan, scansOfCard, writeScans } from './scan-columns.ts';
+import { KINDS, readScans, type ScanColumns, type StoredScan, scansOfCard, writeScans } from './scan-columns.ts';
 import { type Db, emptyLog, inStore, openEncrypted, type Statement, widenCache } from './sqlite.ts';
-import { bytesOf, readVisits, withoutCard } from './visit-columns.ts';
 
 export type { StoredScan } from './scan-columns.ts';
 
@@ -43,13 +44,16 @@ export interface Hall {
 /** The statements that read, by name; a test asks SQLite how it would run each. */
 export const DAY_QUERIES = {
   shelf: 'SELECT scans FROM shelf WHERE id = ?',
-  halls: 'SELECT id, from_ms AS fromMs, to_ms AS toMs FROM hall WHERE generation = ? AND venue = ? ORDER BY from_ms',
+  halls: 'SELECT id, from_ms AS fromMs, to_ms AS toMs FROM hall WHERE id BETWEEN ? AND ?',
   hall: 'SELECT visits FROM hall WHERE id = ?',
   runsAfter: 'SELECT id, scans FROM run WHERE id > ? ORDER BY id',
   placeBefore: PLACE_BEFORE,
 } as const;
 
-export const SHELVES = 65_536;
+/** Read in one step. */
+const SCANS_AT_A_TIME = 16_384;
+/** Venues whose halls are remembered, of each open day. */
+const MOST_VENUES = 4_096;
 
 export class DayFile {
   readonly db: Db;
@@ -57,6 +61,7 @@ export class DayFile {
   readonly #queries: Readonly<Record<Exclude<keyof typeof DAY_QUERIES, 'placeBefore'>, Statement>>;
   readonly #places: DayPlaces;
   readonly #isReader: boolean;
+  readonly #halls = new LruMap<number, readonly Hall[]>(MOST_VENUES);
   #isWrittenTo = false;
   #state: ColumnsState;
   #fresh: FreshScans;
@@ -121,6 +126,7 @@ export class DayFile {
     this.#state = this.#readState();
     this.#fresh = new FreshScans(this.#state.lastRun);
     this.#isFreshKnown = false;
+    this.#halls.clear();
   }
 
   /**
@@ -166,11 +172,29 @@ export class DayFile {
   /** The rows that came since the columns were made. */
   fresh(): FreshScans {
     if (!this.#isFreshKnown) {
-      const rows = inStore(this.subject, () => this.#queries.runsAfter.all(this.#fresh.lastId) as { id: number; scans: Uint8Array }[]);
-      for (const { id, scans } of rows) this.#fresh.add({ id, scans: readScans(scans) });
+      for (let isMore = true; isMore; ) {
+        const runs = this.runsAfter(this.#fresh.lastId);
+        for (const run of runs) this.#fresh.add(run);
+        isMore = runs.length > 0;
+      }
       this.#isFreshKnown = true;
     }
     return this.#fresh;
+  }
+
+  /** @returns the next runs behind one, some at a time; none when there are no more. */
+  runsAfter(id: number): FreshRun[] {
+    return inStore(this.subject, () => {
+      const runs: FreshRun[] = [];
+      let scans = 0;
+      for (const run of this.#queries.runsAfter.iterate(id) as Iterable<{ id: number; scans: Uint8Array }>) {
+        const columns = readScans(run.scans);
+        runs.push({ id: run.id, scans: columns });
+        scans += columns.count;
+        if (scans >= SCANS_AT_A_TIME) break;
+      }
+      return runs;
+    });
   }
 
   /** Check-ins and check-outs of a card, each once, whatever was said of them; in no order. */
@@ -194,9 +218,12 @@ export class DayFile {
     return (((names[at] ?? 0) << 8) | (names[at + 1] ?? 0)) >>> (16 - this.#state.shelfBits);
   }
 
-  /** @returns the parts of a venue's columns. */
-  hallsOf(venue: number): Hall[] {
-    return inStore(this.subject, () => this.#queries.halls.all(this.#state.generation, venue) as Hall[]);
+  /** @returns the parts of a venue's columns: the same ones as long as they hold. */
+  hallsOf(venue: number): readonly Hall[] {
+    return this.#halls.getOrMake(venue, () => {
+      const first = firstHall(this.#state.generation, venue);
+      return inStore(this.subject, () => this.#queries.halls.all(first, first + HALLS - 1) as Hall[]);
+    });
   }
 
   /** @returns one part of them as it lies in the file; `undefined` when it was made anew meanwhile. */
@@ -222,6 +249,12 @@ export class DayFile {
     if (found !== 'ok') throw new StoreError('store.corrupt', `${this.subject}: does not hang together`);
   }
 
+  /** How many rows came since the columns were made. */
+  get freshCount(): number {
+    const { checkIns, checkOuts, readings } = this.counts();
+    return checkIns + checkOuts + readings - this.#state.scans;
+  }
+
   counts(): DayCounts {
     const read = () => this.db.prepare('SELECT scans FROM total ORDER BY kind').pluck().all() as number[];
     const [checkIns = 0, checkOuts = 0, readings = 0] = inStore(this.subject, read);
@@ -232,7 +265,12 @@ export class DayFile {
   erase(card: CardPseudonym): RowNumber[] {
     const gone = this.#rowsOf(card);
     if (gone.length > 0) {
-      inStore(this.subject, () => this.db.transaction(() => this.#takeOut(card, gone))());
+      inStore(this.subject, () =>
+        this.db.transaction(() => {
+          takeOut(this, card, gone);
+          this.#forget(gone);
+        })(),
+      );
       this.forgetRead();
     }
     // Also where nothing was found: what was deleted before may still lie in the log.
@@ -284,41 +322,13 @@ export class DayFile {
     return shelf === undefined ? fresh : [...scansOfCard(shelf, card), ...fresh];
   }
 
-  #takeOut(card: CardPseudonym, gone: readonly StoredScan[]): void {
-    const without = (columns: ScanColumns): Uint8Array => {
-      const picks: [number, number][] = [];
-      for (let index = 0; index < columns.count; index++) if (!isCardAt(columns, index, card)) picks.push([0, index]);
-      return pickScans([columns], picks);
-    };
-    const runs = this.#queries.runsAfter.all(0) as { id: number; scans: Uint8Array }[];
-    for (const { id, scans } of runs) {
-      const left = without(readScans(scans));
-      if (left.length < scans.length) this.db.prepare('UPDATE run SET scans = ? WHERE id = ?').run(left, id);
-    }
-    const number = this.shelfOf(card);
-    const shelf = this.#state.generation === 0 ? undefined : this.shelf(number);
-    if (shelf !== undefined)
-      this.db.prepare('UPDATE shelf SET scans = ? WHERE id = ?').run(without(shelf), this.#state.generation * SHELVES + number);
-    for (const venue of new Set(gone.map(({ venue }) => venue))) this.#takeOutOfHalls(card, venue);
-    for (const kind of ['in', 'out'] as const) {
-      const names = this.loose(kind);
-      const left = Buffer.concat(namesIn(names).filter((name) => Buffer.compare(name, card) !== 0));
-      this.db.prepare('UPDATE loose SET names = ? WHERE generation = ? AND kind = ?').run(left, this.#state.generation, LOOSE[kind]);
-    }
+  #forget(gone: readonly StoredScan[]): void {
     const counts = [0, 0, 0];
     for (const row of gone) {
       counts[KINDS.indexOf(row.kind)] = (counts[KINDS.indexOf(row.kind)] ?? 0) - 1;
       this.#places.blank(row);
     }
     this.#count(counts);
-  }
-
-  #takeOutOfHalls(card: CardPseudonym, venue: number): void {
-    for (const { id } of this.hallsOf(venue)) {
-      const columns = readVisits(this.hall(id) ?? new Uint8Array(0), 0);
-      const left = withoutCard(columns, card);
-      if (left !== columns) this.db.prepare('UPDATE hall SET visits = ? WHERE id = ?').run(bytesOf(left), id);
-    }
   }
 
   #reachFarther(rows: readonly StoredScan[]): void {
@@ -349,13 +359,8 @@ export class DayFile {
     inStore(this.subject, () => {
       this.db.prepare('DELETE FROM run WHERE id <= ?').run(lastRun);
       this.db.prepare('DELETE FROM shelf WHERE id < ? OR id >= ?').run(generation * SHELVES, (generation + 1) * SHELVES);
-      this.db.prepare('DELETE FROM hall WHERE generation <> ?').run(generation);
+      this.db.prepare('DELETE FROM hall WHERE id < ? OR id >= ?').run(firstHall(generation, 0), firstHall(generation + 1, 0));
       this.db.prepare('DELETE FROM loose WHERE generation <> ?').run(generation);
     });
   }
 }
-
-export const LOOSE = { in: 1, out: 2 } as const;
-
-export const namesIn = (names: Uint8Array): Uint8Array[] =>
-  Array.from({ length: names.length / 16 }, (_, index) => names.slice(index * 16, index * 16 + 16));

@@ -10,11 +10,12 @@
 
 import { dayAfter, dayBefore } from './card-scans.ts';
 import { type Day, startOfDay } from './day.ts';
-import { type DayFile, namesIn } from './day-file.ts';
+import { namesIn } from './day-erase.ts';
+import type { DayFile } from './day-file.ts';
 import type { FreshScans } from './fresh-scans.ts';
 import type { RowNumber } from './notes.ts';
 import type { CardPseudonym } from './pseudonym.ts';
-import { KINDS, type ScanColumns } from './scan-columns.ts';
+import { KINDS } from './scan-columns.ts';
 import type { CardVisit, VisitColumns } from './store.ts';
 import { CardTable } from './trace/card-table.ts';
 import { LONGEST_STAY_MS } from './visit.ts';
@@ -76,8 +77,8 @@ export class DayOverlay {
       const fresh = file.fresh();
       if (taken === undefined) for (const kind of ['in', 'out'] as const) this.#takeLoose(file, day, kind);
       for (const prefix of stale) this.#takePrefix(find, prefix);
-      for (const scans of fresh.runs.slice(taken?.runs ?? 0)) this.#takeFresh(file, day, scans, rows);
-      this.#taken.set(day, { file, version: file.version, epoch: file.epoch, runs: fresh.runs.length });
+      this.#takeFresh(fresh, taken?.scans ?? 0, day, rows);
+      this.#taken.set(day, { file, version: file.version, epoch: file.epoch, scans: fresh.count });
     }
     return true;
   }
@@ -108,7 +109,7 @@ export class DayOverlay {
 
   #columns(visits: readonly OverlaidVisit[]): VisitColumns {
     const gatherer = new VisitGatherer();
-    for (const visit of visits) gatherer.push(visit, 0, visit.card);
+    for (const visit of visits) gatherer.push(visit, visit.rows, 0, visit.card);
     const sorted = visits.map((_, index) => index).sort((a, b) => gatherer.fromMs(a) - gatherer.fromMs(b));
     return gatherer.columns(sorted, startOfDay(this.day));
   }
@@ -148,15 +149,16 @@ export class DayOverlay {
   }
 
   /** Of this day every row counts; of the one before who may be in at its end, of the one behind who may have been in at its beginning. */
-  #takeFresh(file: DayFile, day: Day, scans: ScanColumns, rows: OverlayRows): void {
+  #takeFresh(fresh: FreshScans, first: number, day: Day, rows: OverlayRows): void {
+    const { scans, count } = fresh;
     const fromMs = startOfDay(this.day);
     const nextMs = startOfDay(dayAfter(this.day));
-    for (let index = 0; index < scans.count; index++) {
+    for (let index = first; index < count; index++) {
       const atMs = scans.atMs[index] as number;
       const kind = scans.kinds[index];
       if (day < this.day && (kind !== CHECK_IN || atMs + Math.min(scans.dwellMs[index] as number, LONGEST_STAY_MS) < fromMs)) continue;
       if (day > this.day && (kind !== CHECK_OUT || atMs > nextMs + LONGEST_STAY_MS)) continue;
-      if (day > this.day && isInBefore(file.fresh(), scans, index, rows)) continue;
+      if (day > this.day && isInBefore(fresh, index, rows)) continue;
       this.#take(scans.names, index * 16);
     }
   }
@@ -166,15 +168,15 @@ interface Taken {
   readonly file: DayFile;
   readonly version: number;
   readonly epoch: number;
-  readonly runs: number;
+  readonly scans: number;
 }
 
 /** Whether the card of a fresh check-out came in before it, at the same gateway, on that day and with other fresh rows. A check-in that is taken back later is stale then. */
-function isInBefore(fresh: FreshScans, { names, atMs, streams: own }: ScanColumns, out: number, rows: OverlayRows): boolean {
-  const gateway = rows.gatewayOf(own[out] as number);
-  return fresh.picksOf(fresh.cards.find(names, out * 16)).some(([run, index]) => {
-    const { kinds, atMs: othersMs, streams, seqs } = fresh.runs[run] as ScanColumns;
-    if (kinds[index] !== CHECK_IN || (othersMs[index] as number) >= (atMs[out] as number)) return false;
+function isInBefore(fresh: FreshScans, out: number, rows: OverlayRows): boolean {
+  const { names, atMs, kinds, streams, seqs } = fresh.scans;
+  const gateway = rows.gatewayOf(streams[out] as number);
+  return fresh.indicesOf(names, out * 16).some((index) => {
+    if (kinds[index] !== CHECK_IN || (atMs[index] as number) >= (atMs[out] as number)) return false;
     const row = { stream: streams[index] as number, seq: seqs[index] as number };
     return rows.gatewayOf(row.stream) === gateway && rows.stands(row);
   });

@@ -97,4 +97,35 @@ export const DAY_SCHEMA = [
   -- Runs up to this one are in the columns: they mean nothing any more, and go by and by.
   ALTER TABLE columns ADD COLUMN last_run INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- A venue's halls lie one behind the other, and are found without an index.
+  -- id: (generation * 2^26 + venue) * 2^10 + how many of the venue's lie before it.
+  CREATE TABLE hall_by_id (
+    id INTEGER PRIMARY KEY,
+    -- From the earliest possible start to the latest possible end of its visits.
+    from_ms INTEGER NOT NULL,
+    to_ms INTEGER NOT NULL,
+    visits BLOB NOT NULL
+  ) STRICT;
+  INSERT INTO hall_by_id SELECT (generation * 67108864 + venue) * 1024 + nth, from_ms, to_ms, visits
+    FROM (SELECT *, row_number() OVER (PARTITION BY generation, venue ORDER BY from_ms, id) - 1 AS nth FROM hall) ORDER BY generation, venue, nth;
+  DROP TABLE hall;
+  ALTER TABLE hall_by_id RENAME TO hall;
+  `,
 ] as const;
+
+/** Of one generation. */
+export const SHELVES = 65_536;
+/** Of one venue. */
+export const HALLS = 2 ** 10;
+const VENUES = 2 ** 26;
+const GENERATIONS = 2 ** 17;
+
+/** @returns the number of a venue's first hall; the others lie behind it. @param venue its number in core.db. */
+export function firstHall(generation: number, venue: number): number {
+  if (venue >= VENUES || generation > GENERATIONS) throw new RangeError(`hall: no number for venue ${venue}, generation ${generation}`);
+  return (generation * VENUES + venue) * HALLS;
+}
+
+/** Kinds of loose cards. */
+export const LOOSE = { in: 1, out: 2 } as const;

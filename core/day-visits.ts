@@ -6,7 +6,7 @@ import { StoreError } from '../protocol/errors.ts';
 import type { DeploymentId, VenueId } from '../protocol/ids.ts';
 import { byGateway, linkedScans } from './card-scans.ts';
 import { DAY_MS, type Day, dayOf, startOfDay } from './day.ts';
-import type { DayVisit, VisitRule } from './day-columns.ts';
+import type { VisitRule } from './day-columns.ts';
 import type { ColumnsState, DayFile, Hall, StoredScan } from './day-file.ts';
 import { DayOverlay, type OverlaidVisit } from './day-overlay.ts';
 import type { DayStore } from './day-store.ts';
@@ -23,8 +23,8 @@ import { readVisits } from './visit-columns.ts';
 /** Times that are less sure than this are taken to be this sure: what an unplaced stamp gets (protocol/clock-correction.ts). */
 export const MOST_UNCERTAINTY_MS = DAY_MS;
 
-/** Of columns that were read; some 30 MB at most. */
-const MOST_HALLS = 1_024;
+/** Of columns that were read. */
+const MOST_HALL_BYTES = 32_000_000;
 
 export interface VisitSources {
   readonly days: DayStore;
@@ -44,7 +44,11 @@ export interface VisitLook {
 /** What looks remember for each other. */
 export class VisitMemory {
   readonly overlays = new Map<Day, DayOverlay>();
-  readonly halls = new LruMap<string, VisitColumns>(MOST_HALLS);
+  readonly halls = new LruMap<Hall, VisitColumns>(
+    MOST_HALL_BYTES,
+    () => {},
+    ({ names }) => names.buffer.byteLength,
+  );
 
   /** Call when a day is dropped. */
   clear(): void {
@@ -80,7 +84,6 @@ export class DayVisits implements VisitStore {
   readonly #deployments = new Map<number, DeploymentId>();
   readonly #venueIds = new Map<number, VenueId>();
   readonly #files = new Map<Day, DayFile>();
-  readonly #hallsAt = new Map<Day, { epoch: number; readonly byVenue: Map<number, readonly Hall[]> }>();
   readonly #held: readonly HeldDay[];
   #mostLingeringMs: number | undefined;
 
@@ -151,8 +154,7 @@ export class DayVisits implements VisitStore {
   get rule(): VisitRule {
     return (scans) => {
       const standing = scans.flatMap((scan) => (this.#stands(scan) ? this.#rowScan(scan) : []));
-      const made = visitsAtEach(standing);
-      return { standing, visits: made.map((visit): DayVisit => ({ ...asCardVisit(visit), ...venueOf(visit) })) };
+      return { standing, visits: visitsAtEach(standing) };
     };
   }
 
@@ -182,32 +184,23 @@ export class DayVisits implements VisitStore {
     }
   }
 
-  #halls(file: DayFile, { day, startMs }: HeldDay, venue: number, { fromMs, toMs }: Span): VisitColumns[] {
-    const known = this.#hallsAt.get(day) ?? { epoch: file.epoch, byVenue: new Map<number, readonly Hall[]>() };
-    if (known.epoch !== file.epoch) known.byVenue.clear();
-    known.epoch = file.epoch;
-    this.#hallsAt.set(day, known);
-    let halls = known.byVenue.get(venue);
-    if (halls === undefined) {
-      halls = file.hallsOf(venue);
-      known.byVenue.set(venue, halls);
-    }
+  #halls(file: DayFile, { startMs }: HeldDay, venue: number, { fromMs, toMs }: Span): VisitColumns[] {
     const columns: VisitColumns[] = [];
-    for (const hall of halls) {
+    for (const hall of file.hallsOf(venue)) {
       if (hall.fromMs > toMs || hall.toMs < fromMs) continue;
-      const read = this.#readHall(file, `${day}/${file.epoch}/${hall.id}`, hall.id, startMs);
+      const read = this.#readHall(file, hall, startMs);
       if (read !== undefined) columns.push(read);
     }
     return columns;
   }
 
-  #readHall(file: DayFile, name: string, id: number, startMs: number): VisitColumns | undefined {
-    const known = this.#memory.halls.get(name);
+  #readHall(file: DayFile, hall: Hall, startMs: number): VisitColumns | undefined {
+    const known = this.#memory.halls.get(hall);
     if (known !== undefined) return known;
-    const bytes = file.hall(id);
+    const bytes = file.hall(hall.id);
     if (bytes === undefined) return undefined;
     const columns = readVisits(bytes, startMs);
-    this.#memory.halls.set(name, columns);
+    this.#memory.halls.set(hall, columns);
     return columns;
   }
 
@@ -300,16 +293,10 @@ function remembered<Key, Value>(known: Map<Key, Value>, key: Key, make: () => Va
 const never = (): boolean => false;
 
 /** A gateway has its say of its own venues alone: what another tells of the card ends no visit here, and makes none longer. */
-const visitsAtEach = (scans: readonly RowScan[]): Visit<RowScan>[] =>
-  byGateway(scans)
-    .flatMap((own) => visitsOf(own))
-    .sort((a, b) => a.startMs - b.startMs);
-
-const venueOf = ({ scans, closedBy, endMs }: Visit<RowScan>): Pick<DayVisit, 'venueNumber' | 'closedBy' | 'endMs'> => ({
-  venueNumber: scans[0]?.venueNumber ?? 0,
-  closedBy,
-  endMs,
-});
+function visitsAtEach(scans: readonly RowScan[]): Visit<RowScan>[] {
+  const each = byGateway(scans).map((own) => visitsOf(own));
+  return each.length < 2 ? (each[0] ?? []) : each.flat().sort((a, b) => a.startMs - b.startMs);
+}
 
 function asCardVisit(visit: Visit<RowScan>): CardVisit {
   const { venue, possible, certain, groupSize, isDoubtful, lingeringMs, scans } = visit;

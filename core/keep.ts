@@ -29,7 +29,7 @@ interface Stores {
   readonly notices: Pick<Notices, 'rowsCame' | 'noteHighReading' | 'noteFlag' | 'noteShown' | 'told'>;
 }
 
-interface Now {
+interface Asked {
   /** Whose entries they are: a gateway speaks of rows of its own deployment alone. */
   readonly deployment: DeploymentId;
   /** The oldest day within retention. */
@@ -37,6 +37,11 @@ interface Now {
   readonly nowMs: number;
   /** Writes down, within the same transaction, up to which position all that came before is durable. */
   readonly noteTaken: () => void;
+}
+
+interface Now extends Asked {
+  /** Where retention begins: the first instant of `firstDay`. */
+  readonly edgeMs: number;
 }
 
 /** What lies in a day's file. */
@@ -58,8 +63,9 @@ export class Keeper {
   }
 
   /** When this returns, all of it is durable. @throws StoreError; then some of it may be, and all can be offered again. */
-  keep(opened: readonly Opened[], now: Now): void {
+  keep(opened: readonly Opened[], asked: Asked): void {
     const { db, streams, cases, notices } = this.#stores;
+    const now: Now = { ...asked, edgeMs: startOfDay(asked.firstDay) };
     const byDay = this.#placeRows(opened, now);
     try {
       inStore('core.db', () =>
@@ -96,7 +102,7 @@ export class Keeper {
     const byDay = new Map<Day, DayRow[]>();
     const placedNow = new Map<string, Set<number>>();
     const days = new Map<number, Day>();
-    const edgeMs = startOfDay(now.firstDay);
+    const { edgeMs } = now;
     for (const { events } of opened) {
       for (const row of events) {
         const atMs = placedAtMs(row, edgeMs);
@@ -167,14 +173,14 @@ export class Keeper {
       // Of a scan that lies some minutes back at most.
       notices.rowsCame(row.atMs - row.uncertaintyMs - UNDO_REACH_MS, row.atMs + row.uncertaintyMs);
       // An undo names no card, and is kept by when it came: placed wrongly it would let what it takes back stand again.
-      if (receivedAtMs < startOfDay(now.firstDay)) notes.addExpired(this.#number(row), now.nowMs);
+      if (receivedAtMs < now.edgeMs) notes.addExpired(this.#number(row), now.nowMs);
       else {
         const of = { stream: this.#stores.streams.number({ ...stream, keyId: event.of.keyId }), seq: event.of.seq };
         notes.addUndo(this.#number({ stream, seq }), of, receivedAtMs);
       }
     } else if (!isDayRow(row) && !isStickerRow(row)) return;
-    else if (placedAtMs(row, startOfDay(now.firstDay)) < startOfDay(now.firstDay)) notes.addExpired(this.#number(row), now.nowMs);
-    else if (isStickerRow(row)) cases.note(row, placedAtMs(row, startOfDay(now.firstDay)));
+    else if (placedAtMs(row, now.edgeMs) < now.edgeMs) notes.addExpired(this.#number(row), now.nowMs);
+    else if (isStickerRow(row)) cases.note(row, placedAtMs(row, now.edgeMs));
   }
 
   /** Traces that these rows may change are to be done again. */
@@ -200,7 +206,7 @@ export class Keeper {
   }
 
   #noteDoubt({ row, reason, raisedAtMs }: DoubtEntry, now: Now): void {
-    if (raisedAtMs >= startOfDay(now.firstDay)) this.#stores.notes.addDoubt(this.#numberOf(row, now), reason, raisedAtMs);
+    if (raisedAtMs >= now.edgeMs) this.#stores.notes.addDoubt(this.#numberOf(row, now), reason, raisedAtMs);
   }
 
   #numberOf({ kiosk, keyId, seq }: RowIdentity, { deployment }: Now): RowNumber {

@@ -1,15 +1,18 @@
-/** A map of bounded size that lets go of what was used longest ago. */
+/** A map of bounded size that lets go of what was used longest ago; each value counts 1, or as much as `sizeOf` says. */
 export class LruMap<Key, Value> {
   readonly #entries = new Map<Key, Value>();
   readonly #most: number;
   readonly #onDrop: (value: Value) => void;
+  readonly #sizeOf: (value: Value) => number;
+  #size = 0;
   /** What was used last, which is where it should be. */
   #last: { readonly key: Key; readonly value: Value } | undefined;
 
-  /** @param most entries held, 1 or more. @param onDrop is called with each value that is let go of, also by `delete` and `clear`. */
-  constructor(most: number, onDrop: (value: Value) => void = () => {}) {
+  /** @param most that is held in all, 1 or more. @param onDrop is called with each value that is let go of, also by `delete` and `clear`. */
+  constructor(most: number, onDrop: (value: Value) => void = () => {}, sizeOf: (value: Value) => number = () => 1) {
     this.#most = most;
     this.#onDrop = onDrop;
+    this.#sizeOf = sizeOf;
   }
 
   get size(): number {
@@ -28,11 +31,15 @@ export class LruMap<Key, Value> {
 
   set(key: Key, value: Value): void {
     this.#last = undefined;
+    const before = this.#entries.get(key);
+    if (before !== undefined) this.#size -= this.#sizeOf(before);
     this.#entries.delete(key);
     this.#entries.set(key, value);
-    if (this.#entries.size <= this.#most) return;
-    const [oldest] = this.#entries.keys();
-    if (oldest !== undefined) this.delete(oldest);
+    this.#size += this.#sizeOf(value);
+    for (const oldest of this.#entries.keys()) {
+      if (this.#size <= this.#most || oldest === key) return;
+      this.delete(oldest);
+    }
   }
 
   /** @returns the value held, else the one that `make` gives, held from then on. */
@@ -49,6 +56,7 @@ export class LruMap<Key, Value> {
     const value = this.#entries.get(key);
     if (value === undefined) return;
     this.#entries.delete(key);
+    this.#size -= this.#sizeOf(value);
     this.#onDrop(value);
   }
 

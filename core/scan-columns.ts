@@ -39,7 +39,10 @@ export interface ScanColumns {
   readonly names: Uint8Array;
 }
 
-const SCAN_BYTES = 54;
+/** All but the names, of which each takes 16 places. */
+const COLUMNS = ['seqs', 'atMs', 'streams', 'venues', 'uncertaintyMs', 'dwellMs', 'lingeringMs', 'kinds', 'groupSizes'] as const;
+
+export const SCAN_BYTES = 54;
 /** Where names begin, by the number of scans. */
 const NAMES_AT = 38;
 const MOST_U32 = 2 ** 32 - 1;
@@ -90,24 +93,66 @@ export function writeScans(scans: readonly StoredScan[]): Uint8Array {
   return new Uint8Array(bytes);
 }
 
-/** @returns the bytes of some scans of several columns, in the order given. @param picks a pair of columns' place and scan's index for each. */
-export function pickScans(from: readonly ScanColumns[], picks: readonly (readonly [columns: number, index: number])[]): Uint8Array {
+/** @returns the bytes of some scans, in the order given. @param picks indices of scans. */
+export function pickScans(from: ScanColumns, picks: ArrayLike<number>): Uint8Array {
   const bytes = new ArrayBuffer(picks.length * SCAN_BYTES);
   const to = viewOf(bytes, picks.length);
-  for (const [at, [place, index]] of picks.entries()) {
-    const columns = from[place] as ScanColumns;
-    to.seqs[at] = columns.seqs[index] as number;
-    to.atMs[at] = columns.atMs[index] as number;
-    to.streams[at] = columns.streams[index] as number;
-    to.venues[at] = columns.venues[index] as number;
-    to.uncertaintyMs[at] = columns.uncertaintyMs[index] as number;
-    to.dwellMs[at] = columns.dwellMs[index] as number;
-    to.lingeringMs[at] = columns.lingeringMs[index] as number;
-    to.kinds[at] = columns.kinds[index] as number;
-    to.groupSizes[at] = columns.groupSizes[index] as number;
-    for (let byte = 0; byte < 16; byte++) to.names[at * 16 + byte] = columns.names[index * 16 + byte] as number;
-  }
+  for (let at = 0; at < picks.length; at++) copyScan(from, picks[at] as number, to, at);
   return new Uint8Array(bytes);
+}
+
+/** Scans by and by, in columns that widen: as objects, those of a large day would take more memory than a small gateway has. */
+export class ScanGatherer {
+  #columns: ScanColumns;
+  #room: number;
+
+  /** @param expected for so many there is room from the beginning. */
+  constructor(expected = 64) {
+    this.#room = Math.max(1, expected);
+    this.#columns = { ...viewOf(new ArrayBuffer(this.#room * SCAN_BYTES), this.#room), count: 0 };
+  }
+
+  /** What was pushed so far: the columns may be longer than their count. They stay as they are when more is pushed. */
+  get columns(): ScanColumns {
+    return this.#columns;
+  }
+
+  pushAll(from: ScanColumns): void {
+    const at = this.#widen(from.count);
+    for (const name of COLUMNS) this.#columns[name].set(from[name].subarray(0, from.count) as never, at);
+    this.#columns.names.set(from.names.subarray(0, from.count * 16), at * 16);
+  }
+
+  push(from: ScanColumns, picks: ArrayLike<number>): void {
+    const at = this.#widen(picks.length);
+    for (let nth = 0; nth < picks.length; nth++) copyScan(from, picks[nth] as number, this.#columns, at + nth);
+  }
+
+  /** @returns where the first of `more` scans goes. */
+  #widen(more: number): number {
+    const { count } = this.#columns;
+    if (count + more > this.#room) {
+      this.#room = Math.max(count + more, this.#room * 2);
+      const wider = viewOf(new ArrayBuffer(this.#room * SCAN_BYTES), this.#room);
+      for (const name of [...COLUMNS, 'names'] as const) wider[name].set(this.#columns[name] as never);
+      this.#columns = wider;
+    }
+    this.#columns = { ...this.#columns, count: count + more };
+    return count;
+  }
+}
+
+function copyScan(from: ScanColumns, index: number, to: ScanColumns, at: number): void {
+  to.seqs[at] = from.seqs[index] as number;
+  to.atMs[at] = from.atMs[index] as number;
+  to.streams[at] = from.streams[index] as number;
+  to.venues[at] = from.venues[index] as number;
+  to.uncertaintyMs[at] = from.uncertaintyMs[index] as number;
+  to.dwellMs[at] = from.dwellMs[index] as number;
+  to.lingeringMs[at] = from.lingeringMs[index] as number;
+  to.kinds[at] = from.kinds[index] as number;
+  to.groupSizes[at] = from.groupSizes[index] as number;
+  for (let byte = 0; byte < 16; byte++) to.names[at * 16 + byte] = from.names[index * 16 + byte] as number;
 }
 
 /** @returns the scans of one card among those of others. Of most of them no more is read than a byte or two of the name. */

@@ -128,7 +128,11 @@ export class Streams {
   }
 
   findVenue(venue: VenueId): number | undefined {
-    return this.#venueIds.get(venue) ?? inStore('core.db', () => this.#findVenue.get(venue) as number | undefined);
+    const known = this.#venueIds.get(venue);
+    if (known !== undefined) return known;
+    const found = inStore('core.db', () => this.#findVenue.get(venue) as number | undefined);
+    if (found !== undefined) this.#venueIds.set(venue, found);
+    return found;
   }
 
   venue(id: number): VenueId {

@@ -95,9 +95,7 @@ export class Tidier {
     const { days, rule } = this.#parts;
     const file = days.find(day);
     if (file === undefined) return;
-    const { checkIns, checkOuts, readings } = file.counts();
-    const fresh = checkIns + checkOuts + readings - file.columns.scans;
-    if (fresh < Math.max(FEWEST_FRESH, file.columns.scans * FRESH_SHARE)) return;
+    if (file.freshCount < Math.max(FEWEST_FRESH, file.columns.scans * FRESH_SHARE)) return;
     await makeColumns(file, day, rule(), turns);
   }
 }

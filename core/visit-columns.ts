@@ -8,10 +8,11 @@
  *     m x f64  sequence number          m x u32  stream
  */
 import { StoreError } from '../protocol/errors.ts';
+import type { RowNumber } from './notes.ts';
 import { ownBuffer } from './scan-columns.ts';
 import type { CardVisit, VisitColumns } from './store.ts';
 
-type GatheredVisit = Pick<CardVisit, 'possible' | 'certain' | 'groupSize' | 'isDoubtful' | 'lingeringMs' | 'rows'>;
+type GatheredVisit = Pick<CardVisit, 'possible' | 'certain' | 'groupSize' | 'isDoubtful' | 'lingeringMs'>;
 
 const HEAD_BYTES = 16;
 const sizeOf = (count: number, rowCount: number): number => HEAD_BYTES + rowCount * 12 + count * 42;
@@ -47,8 +48,9 @@ export class VisitGatherer {
     return this.venues.length;
   }
 
-  push(visit: GatheredVisit, venue: number, card: Uint8Array): void {
-    const { possible, certain, rows } = visit;
+  /** @returns its index. */
+  push(visit: GatheredVisit, rows: readonly RowNumber[], venue: number, card: Uint8Array): number {
+    const { possible, certain } = visit;
     const index = this.venues.push(venue) - 1;
     if (this.#names.length < 16 * (index + 1)) {
       const wider = new Uint8Array(this.#names.length * 2);
@@ -68,6 +70,7 @@ export class VisitGatherer {
       this.#rowSeqs.push(seq);
     }
     this.#rowEnds.push(this.#rowStreams.length);
+    return index;
   }
 
   fromMs(index: number): number {

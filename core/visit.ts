@@ -172,7 +172,8 @@ const isThere = <S extends Scan>({ last }: Stay<S>, scan: S): boolean => last.se
 function standingScans<S extends Scan>(events: readonly CardEvent<S>[]): S[] {
   const takenBack = new Set<string>();
   for (const event of events) if (event.kind === 'undo') takenBack.add(rowText(event.of));
-  return events.filter((event): event is S => event.kind !== 'undo' && !takenBack.has(rowText(event))).sort(inOrder);
+  const scans = events.filter((event): event is S => event.kind !== 'undo');
+  return (takenBack.size === 0 ? scans : scans.filter((scan) => !takenBack.has(rowText(scan)))).sort(inOrder);
 }
 
 const rowText = (row: RowName): string => `${row.source}/${row.seq}`;

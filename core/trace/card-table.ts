@@ -42,9 +42,10 @@ export class CardTable {
     return number;
   }
 
-  /** @param number from 0 up to and without `size`. */
+  /** @param number from 0 up to and without `size`. @returns its bytes as they lie here: not to be written to. */
   name(number: number): CardPseudonym {
-    return new Uint8Array(this.#words.buffer.slice(number * PSEUDONYM_BYTES, (number + 1) * PSEUDONYM_BYTES)) as CardPseudonym;
+    // Names are only ever added behind, or moved into a wider table as they are.
+    return new Uint8Array(this.#words.buffer, number * PSEUDONYM_BYTES, PSEUDONYM_BYTES) as CardPseudonym;
   }
 
   /** Where a card is, or would be. */

@@ -105,7 +105,7 @@ t.test('overlaps: every look into a day uses an index', async (t) => {
   const file = town.days.find('2026-11-20' as Day)!;
   const plans = {
     shelf: 'INTEGER PRIMARY KEY (rowid=?)',
-    halls: 'COVERING INDEX hall_by_venue (generation=? AND venue=?)',
+    halls: 'INTEGER PRIMARY KEY (rowid>? AND rowid<?)',
     hall: 'INTEGER PRIMARY KEY (rowid=?)',
     runsAfter: 'INTEGER PRIMARY KEY (rowid>?)',
     placeBefore: 'PRIMARY KEY (stream=? AND first_seq<?)',

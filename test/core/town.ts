@@ -124,7 +124,7 @@ export class Town {
     const turns = new Turns(new ManualClock(), new AbortController().signal);
     for (const day of this.days.days().filter(isWanted)) {
       const file = this.days.find(day);
-      if (file !== undefined && file.fresh().count > 0) await makeColumns(file, day, new DayVisits(this, { firstDay: day }).rule, turns);
+      if (file !== undefined && file.freshCount > 0) await makeColumns(file, day, new DayVisits(this, { firstDay: day }).rule, turns);
     }
   }
 
