@@ -261,6 +261,10 @@ export class DayFile {
     return { checkIns, checkOuts, readings };
   }
 
+  holds(card: CardPseudonym): boolean {
+    return this.#rowsOf(card).length > 0;
+  }
+
   /** Takes every row of a card out, also out of the write-ahead log. @returns which rows there were. @throws StoreError. */
   erase(card: CardPseudonym): RowNumber[] {
     const gone = this.#rowsOf(card);

@@ -78,6 +78,9 @@ const MOST_REMEMBERED = 256;
 const RETRY_AFTER_S = 5;
 const POSITION_FORM = /^(0|[1-9]\d{0,15})$/;
 
+/** All gateways of a region may come from one address. */
+const MOST_OF_AN_ADDRESS = 64;
+
 /** Lets in the gateways that were added to a core. */
 export function addedPeers(core: Pick<Core, 'gateways' | 'intakeOf'>): HttpIntakeOptions['peerOf'] {
   return ({ token, keyPin }) => {
@@ -95,6 +98,7 @@ export async function openHttpIntake(options: HttpIntakeOptions): Promise<HttpIn
     longestBodyBytes: LONGEST_EVENTS_BYTES,
     requestMs: REQUEST_MS,
     mostConnections: MOST_CONNECTIONS,
+    mostOfAnAddress: MOST_OF_AN_ADDRESS,
     asksForCertificate: true,
   });
   new Routes(app, options).add();

@@ -2,6 +2,7 @@
  * The one interface at which a gateway meets the tracing core. Values only, so that the core may run in the gateway's
  * process, on another machine, or behind a distributed log. Entries come in the order of the gateway's ledger.
  */
+import type { HolderAction } from '../protocol/holder.ts';
 import type { LedgerEntry } from '../protocol/ledger-entry.ts';
 import type { NoticeNews } from '../protocol/notice-news.ts';
 
@@ -90,7 +91,8 @@ export interface HolderDoor {
   challenge(): string | Promise<string>;
   /**
    * @param body JSON (`encodeProof`). @param from whom it came from, for the bound on tries. @returns JSON.
+   * @param onProved called with what is asked for once the proof holds, before anything is told or done; what it throws ends it.
    * @throws DecodeError, HolderError; StoreError.
    */
-  ask(body: string, from: string): Promise<string>;
+  ask(body: string, from: string, onProved?: (action: HolderAction) => void): Promise<string>;
 }

@@ -3,13 +3,13 @@ import { LONGEST_BATCH_BYTES } from '../protocol/batch.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
+import { SparseLog } from '../protocol/sparse-log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { GatewayConfig } from './config.ts';
 import { DoorGuard } from './door-guard.ts';
 import { DoorKeeper } from './door-keeper.ts';
 import { RowQuota } from './door-quota.ts';
 import type { StateBoard } from './state-board.ts';
-import { SparseLog } from './steady-log.ts';
 
 export interface Door {
   readonly keeper: DoorKeeper;

@@ -56,6 +56,27 @@ export class Eraser {
     return { rows, unreadableDays };
   }
 
+  /** Whether anything of a card is held, in a day that can be read or in core.db. @throws StoreError of core.db. */
+  holds(card: CardPseudonym): boolean {
+    const { db, days } = this.#stores;
+    const isInDays = days.days().some((day) => {
+      try {
+        return days.find(day)?.holds(card) ?? false;
+      } catch (error) {
+        if (codeOf(error) === undefined) throw error;
+        // It may be in there.
+        return true;
+      }
+    });
+    return (
+      isInDays ||
+      inStore('core.db', () => {
+        const tables = db.prepare(TABLES_WITH_CARDS).pluck().all() as string[];
+        return tables.some((table) => db.prepare(`SELECT 1 FROM "${table}" WHERE card = ? LIMIT 1`).get(card) !== undefined);
+      })
+    );
+  }
+
   /** Every card that a day's file holds rows of, by and by; one that was in several days comes several times. @throws StoreError. */
   async *cards(): AsyncGenerator<CardPseudonym, void> {
     const { days } = this.#stores;

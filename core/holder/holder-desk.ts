@@ -4,13 +4,14 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { codeOf, HolderError } from '../../protocol/errors.ts';
-import { cardOfProof, decodeProof, encodeChallenge, type HolderProof } from '../../protocol/holder.ts';
+import { cardOfProof, decodeProof, encodeChallenge, type HolderAction, type HolderProof } from '../../protocol/holder.ts';
 import type { VisitorUuid } from '../../protocol/ids.ts';
 import type { Log } from '../../protocol/log.ts';
 import type { Clock } from '../../protocol/time.ts';
 import { DAY_MS } from '../day.ts';
 import type { HolderDoor, HolderNotice, RevocationProgress, RevocationSource, ToldRevocation } from '../intake.ts';
 import type { CardNames } from '../pseudonym.ts';
+import { type Rate, Rates } from '../rest/rates.ts';
 import { Challenges } from './challenges.ts';
 import type { Eraser } from './eraser.ts';
 import { receiptKeyOf, receiptOf, signReceipt } from './receipt.ts';
@@ -38,12 +39,16 @@ export interface HolderDeskDoors {
 /** Told to a gateway at a time. */
 const MOST_TOLD = 64;
 const TRY_AGAIN_MS = 60_000;
+/** Kiosks are told the newest 1,500 cards: that strangers fill that takes them a week, and is seen. */
+const UNSEEN: Rate = { perSecond: 8 / 3_600, burst: 24 };
 
 export class HolderDesk implements HolderDoor, RevocationSource {
   readonly #doors: HolderDeskDoors;
   readonly #challenges: Challenges;
   readonly #tries: Tries;
   readonly #receiptKey: KeyObject;
+  /** Cards taken back of which nothing was held. */
+  readonly #unseen: Rates;
   #cancelRetry: (() => void) | undefined;
   /** One erasing after the other. */
   #erasing: Promise<void> = Promise.resolve();
@@ -53,6 +58,7 @@ export class HolderDesk implements HolderDoor, RevocationSource {
     this.#doors = doors;
     this.#challenges = new Challenges(doors.clock);
     this.#tries = new Tries(doors.clock);
+    this.#unseen = new Rates(UNSEEN, 1, doors.clock);
     this.#receiptKey = receiptKeyOf(doors.storeKey);
   }
 
@@ -65,13 +71,20 @@ export class HolderDesk implements HolderDoor, RevocationSource {
     return encodeChallenge({ core: this.#doors.core, challenge: this.#challenges.make() });
   }
 
-  async ask(body: string, from: string): Promise<string> {
+  /** Whether nothing is to be kept under a card any more. */
+  isTakenBack(card: VisitorUuid): boolean {
+    return this.#doors.revocations.has(card);
+  }
+
+  async ask(body: string, from: string, onProved: (action: HolderAction) => void = () => {}): Promise<string> {
     this.#tries.add(from);
     const proof = decodeProof(body);
     if (Buffer.compare(proof.core, this.#doors.core) !== 0)
       throw new HolderError('holder.challenge', 'holder: a challenge of another core');
     this.#challenges.use(proof.challenge);
     const card = cardOfProof(proof);
+    if (proof.action === 'revoke') this.#refuseMadeUp(card);
+    onProved(proof.action);
     switch (proof.action) {
       case 'read':
         return JSON.stringify(this.#read(card));
@@ -140,6 +153,16 @@ export class HolderDesk implements HolderDoor, RevocationSource {
     if (of === undefined) return undefined;
     const backupsUntilMs = of.revokedAtMs + retentionDays * DAY_MS;
     return signReceipt(receiptOf(of, revocations.tiersOf(of.no), { core, nowMs: clock.wall(), backupsUntilMs }), this.#receiptKey);
+  }
+
+  /**
+   * A key is made in a moment, by anybody, and each card that is taken back is remembered for good: of cards that nothing is held of, only few may be.
+   * @throws HolderError `holder.too_often`.
+   */
+  #refuseMadeUp(card: VisitorUuid): void {
+    const { revocations, eraser, names } = this.#doors;
+    if (revocations.has(card) || eraser.holds(names.of(card)) || this.#unseen.take('all') === 0) return;
+    throw new HolderError('holder.too_often', 'holder: too many cards that were never seen here; later');
   }
 
   #eraseLater(): void {

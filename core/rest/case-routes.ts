@@ -11,7 +11,8 @@ import type { Clock } from '../../protocol/time.ts';
 import { CASE_SOURCES, CASE_STATES, type Case } from '../case/case.ts';
 import type { Cases, CaseToRaise } from '../case/cases.ts';
 import type { Gateways } from '../gateways.ts';
-import { cutPage, keyOf, next, pageQuery } from './pages.ts';
+import type { HolderDesk } from '../holder/holder-desk.ts';
+import { cutPage, next, numberOf, pageQuery } from './pages.ts';
 import { sees } from './roles.ts';
 import { type Caller, NotThere, type Route, route } from './route.ts';
 
@@ -19,6 +20,7 @@ export interface CaseSources {
   readonly core: {
     readonly cases: Pick<Cases, 'record' | 'raise' | 'decide' | 'find' | 'list' | 'venueOfSticker'>;
     readonly gateways: Pick<Gateways, 'regionOf'>;
+    readonly holder: Pick<HolderDesk, 'isTakenBack'>;
   };
   readonly clock: Clock;
 }
@@ -51,7 +53,7 @@ type ShownCase = z.infer<typeof shownCase>;
 
 const STICKER_STATES = ['unused', 'linked', 'expired', ...RESULTS] as const;
 
-export function caseRoutesOf({ core: { cases, gateways }, clock }: CaseSources): Route[] {
+export function caseRoutesOf({ core: { cases, gateways, holder }, clock }: CaseSources): Route[] {
   const regionOf = (one: Case): string | undefined => one.region ?? (one.venue && gateways.regionOf(one.venue));
   const show = (one: Case): ShownCase => {
     const { id, state, source, isDecided, confirmedAtMs, testedAtMs, onsetAtMs, raisedAtMs, changedAtMs } = one;
@@ -71,7 +73,10 @@ export function caseRoutesOf({ core: { cases, gateways }, clock }: CaseSources):
   const raise = (said: Omit<CaseToRaise, 'card'>, text: string, caller: Caller): ShownCase => {
     if (!sees(caller.regions, said.region)) throw new NotThere('a region of yours');
     refuseFuture(said.testedAtMs, said.onsetAtMs, said.confirmedAtMs);
-    return show(cases.raise({ ...said, card: cardIn(text) }));
+    const card = cardIn(text);
+    // Nothing is kept under it any more, whoever says it.
+    if (holder.isTakenBack(card)) throw new NotThere('a card that is in use');
+    return show(cases.raise({ ...said, card }));
   };
 
   return [
@@ -104,7 +109,7 @@ export function caseRoutesOf({ core: { cases, gateways }, clock }: CaseSources):
       audit: { action: 'look.cases' },
       handle: ({ caller, query: { limit, cursor } }) => {
         const own: Case[] = [];
-        let last = cursor === undefined ? 0 : Number(keyOf(cursor));
+        let last = numberOf(cursor, 0);
         for (let some = cases.list(last, MOST_CASES); some.length > 0 && own.length <= limit; some = cases.list(last, MOST_CASES)) {
           own.push(...some.filter((one) => sees(caller.regions, regionOf(one))));
           last = some.at(-1)?.id ?? last;

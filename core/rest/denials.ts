@@ -1,5 +1,5 @@
 /**
- * Refusals in the audit log. Each is an entry of its own; only of strangers, and of whoever asks too often, are no more than sixty a minute
+ * Refusals in the audit log. Each is an entry of its own; only of strangers, of those who have not proved their card, and of whoever asks too often, are no more than sixty a minute
  * written one by one, and the others counted in one entry at the minute's end: who knocks ten thousand times fills no disk.
  */
 import { StoreError } from '../../protocol/errors.ts';
@@ -28,7 +28,7 @@ export class Denials {
 
   /** When this returns it is kept, or counted. @throws StoreError. */
   write(denial: Denial): void {
-    const isFlood = denial.role === STRANGER || denial.detail === 'admission.too_often';
+    const isFlood = denial.role === STRANGER || denial.role === 'holder' || denial.detail === 'admission.too_often';
     if (isFlood) {
       this.#cancel ??= this.#clock.after(WINDOW_MS, () => this.#endWindow());
       if (this.#written >= EACH_IN_A_WINDOW) {

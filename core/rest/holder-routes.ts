@@ -48,7 +48,8 @@ export const holderRoutesOf = (holder: HolderDoor): Route[] => [
     purposes: [],
     body: proofForm,
     answer,
-    audit: { action: 'holder.ask', about: ({ body }) => body.action },
-    handle: async ({ body, address }) => JSON.parse(await holder.ask(encodeProof(body), address)) as z.infer<typeof answer>,
+    audit: { action: 'holder.ask', about: ({ body }) => body.action, isAfterProof: true },
+    handle: async ({ body, address, writeDown }) =>
+      JSON.parse(await holder.ask(encodeProof(body), address, writeDown)) as z.infer<typeof answer>,
   }),
 ];

@@ -8,7 +8,7 @@ import type { Core } from '../core.ts';
 import { dayOf } from '../day.ts';
 import { contactPseudonym } from '../pseudonym.ts';
 import { DEFAULT_TRACE_POLICY } from '../trace/trace.ts';
-import { cursorOf, keyOf, next, pageQuery } from './pages.ts';
+import { cursorOf, next, numberOf, pageQuery } from './pages.ts';
 import { sees } from './roles.ts';
 import { type Caller, NotThere, type Route, route } from './route.ts';
 import { tell, told } from './small-counts.ts';
@@ -78,7 +78,7 @@ export function noticeRoutesOf({ core, clock }: NoticeSources): Route[] {
       audit: { action: 'look.exposures', about: ({ params }) => `case ${params.case}` },
       handle: ({ caller, params, query: { limit, cursor } }) => {
         const { id } = own(caller, params.case);
-        const offset = cursor === undefined ? 0 : Number(keyOf(cursor)) || 0;
+        const offset = numberOf(cursor, 0);
         const found = notices.book.ofSource(`case/${id}`, offset, limit + 1);
         const answerKey = randomBytes(32);
         const exposures = found
@@ -145,7 +145,7 @@ export function noticeRoutesOf({ core, clock }: NoticeSources): Route[] {
       handle: ({ caller, params, query: { limit, cursor } }) => {
         const venue = params.venue as VenueId;
         if (!isOwnVenue(caller, venue)) throw new NotThere('a venue of your regions');
-        const beforeMs = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(keyOf(cursor)) || 0;
+        const beforeMs = numberOf(cursor, Number.MAX_SAFE_INTEGER);
         const found = notices.book.venues(venue, beforeMs, limit + 1);
         const page = found.slice(0, limit);
         const last = page.at(-1);

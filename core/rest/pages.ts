@@ -1,5 +1,6 @@
 /** Long answers, a page at a time: how many rows at most, and where the next page begins. */
 import { z } from 'zod';
+import { DecodeError } from '../../protocol/errors.ts';
 
 /** @param most rows of a page, and as many when not asked for fewer. A cursor is an answer's `next`, given back as it is. */
 export const pageQuery = (most: number) =>
@@ -19,6 +20,14 @@ export const cursorOf = (key: string): string => Buffer.from(key, 'utf8').toStri
 
 /** @returns the key that `cursorOf` was given. */
 export const keyOf = (cursor: string): string => Buffer.from(cursor, 'base64url').toString('utf8');
+
+/** @returns the number that `cursorOf` was given; `first` without one. @throws DecodeError `decode.malformed` for what was never given out. */
+export function numberOf(cursor: string | undefined, first: number): number {
+  if (cursor === undefined) return first;
+  const key = keyOf(cursor);
+  if (!/^(0|[1-9]\d{0,14})$/.test(key)) throw new DecodeError('decode.malformed', 'request: cursor: nothing that was told here');
+  return Number(key);
+}
 
 /** @returns the first `limit` of what is listed, and the cursor where there is more. @param rows ordered by their key, at least one more than `limit` where there are as many. */
 export function cutPage<T>(

@@ -4,7 +4,7 @@ import { decodeCode } from '../../protocol/code.ts';
 import { CodeError } from '../../protocol/errors.ts';
 import type { VisitorUuid } from '../../protocol/ids.ts';
 import type { Core } from '../core.ts';
-import { cutPage, keyOf, next, pageQuery } from './pages.ts';
+import { cutPage, keyOf, next, numberOf, pageQuery } from './pages.ts';
 import { sees } from './roles.ts';
 import { type Route, route } from './route.ts';
 
@@ -105,15 +105,18 @@ export function placeRoutesOf({ core }: PlaceSources): Route[] {
       rows: { most: MOST_OVERLAPS, of: ({ overlaps }) => overlaps.length },
       audit: { action: 'look.overlaps' },
       handle: ({ caller, body, query: { limit, cursor } }) => {
+        const card = cardIn(body.code);
         const unreadableDays: string[] = [];
-        const all = core.overlapsWith(cardIn(body.code), {
+        const all = core.overlapsWith(card, {
           minimumOverlapMs: Math.round(body.minimumMinutes * 60_000),
           onUnreadable: (day) => unreadableDays.push(day),
         });
+        // By one minimum, whatever was asked for: told by the minimum, it would say how long they met in a region of others.
+        const anyMinimum = core.overlapsWith(card, { onUnreadable: () => {} });
         const own = all
           .filter(({ venue }) => sees(caller.regions, gateways.regionOf(venue)))
           .map((overlap, at) => ({ ...overlap, order: at + 1 }));
-        const after = cursor === undefined ? 0 : Number(keyOf(cursor));
+        const after = numberOf(cursor, 0);
         const page = cutPage(
           own.filter(({ order }) => order > after),
           limit,
@@ -121,7 +124,7 @@ export function placeRoutesOf({ core }: PlaceSources): Route[] {
         );
         return {
           overlaps: [...page.rows],
-          isElsewhere: own.length < all.length,
+          isElsewhere: anyMinimum.some(({ venue }) => !sees(caller.regions, gateways.regionOf(venue))),
           unreadableDays,
           ...(page.next === undefined ? {} : { next: page.next }),
         };

@@ -27,6 +27,8 @@ export interface Asked<Params, Query, Body> {
   readonly body: Body;
   /** Of the caller's machine: for a bound on tries, in RAM. */
   readonly address: string;
+  /** Writes the deed of a route whose proof is in its body (`audit.isAfterProof`) down: once that holds, and before anything is told or done. @throws StoreError. */
+  readonly writeDown: () => void;
   /** Aborts when the caller is gone. */
   readonly signal: AbortSignal;
 }
@@ -51,7 +53,12 @@ interface RouteOf<Params, Query, Body, Answer> {
    * What the audit log says of it: `look.…` for what changes nothing, written before the answer leaves; else it is a deed, written before it is
    * done, and once more when it failed. `about` names a case, a venue, a gateway or a number, and never a card.
    */
-  readonly audit: { readonly action: string; readonly about?: (asked: Asked<Params, Query, Body>) => string };
+  readonly audit: {
+    readonly action: string;
+    readonly about?: (asked: Asked<Params, Query, Body>) => string;
+    /** The handler says by `writeDown` when it is to be written: until then whoever asks has proved nothing, and is refused as a stranger is. */
+    readonly isAfterProof?: true;
+  };
   /** For a machine that asks all the time and is told no more than it is to have anyway: only refusals are written down. */
   readonly isRoutine?: true;
   /** @throws ExpectedError; NotThere. */

@@ -5,8 +5,10 @@
 import { createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { z } from 'zod';
+import { addressOf } from '../../protocol/address.ts';
 import { AdmissionError, codeOf, DecodeError, type ErrorCode, type ExpectedError } from '../../protocol/errors.ts';
 import { type Log, placeOf } from '../../protocol/log.ts';
+import { SparseLog } from '../../protocol/sparse-log.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { AuditLog, Deed } from '../audit.ts';
 import {
@@ -20,7 +22,7 @@ import {
   sendProblem,
 } from '../http-listener.ts';
 import { callerOf, type Identify, identify, type Known, type Shown } from './callers.ts';
-import { Denials, STRANGER } from './denials.ts';
+import { type Denial, Denials, STRANGER } from './denials.ts';
 import { type Rate, Rates } from './rates.ts';
 import { PURPOSE_HEADER } from './roles.ts';
 import { type Caller, NotThere, type Route } from './route.ts';
@@ -54,7 +56,10 @@ export interface RestServer {
 const LONGEST_BODY_BYTES = 65_536;
 const LONGEST_TOKEN = /^Bearer ([\x21-\x7e]{1,8192})$/i;
 const REQUEST_MS = 30_000;
+const HOLDER_WAITS_S = 60;
 const MOST_CONNECTIONS = 512;
+/** A health office is one address, and a browser opens six. */
+const MOST_OF_AN_ADDRESS = 128;
 const MOST_NAMES = 4_096;
 /** Of one address, whoever asks: a health office is one address. */
 const PER_ADDRESS: Rate = { perSecond: 50, burst: 200 };
@@ -70,6 +75,9 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   'admission.too_often': 429,
   'admission.too_many_tries': 429,
   'admission.issuer_down': 503,
+  'holder.not_proven': 403,
+  'holder.challenge': 403,
+  'holder.too_often': 429,
   'config.invalid': 400,
 };
 
@@ -82,6 +90,7 @@ export async function openRest(options: RestOptions): Promise<RestServer> {
     longestBodyBytes: LONGEST_BODY_BYTES,
     requestMs: REQUEST_MS,
     mostConnections: MOST_CONNECTIONS,
+    mostOfAnAddress: MOST_OF_AN_ADDRESS,
     asksForCertificate: true,
   });
   const denials = new Denials(options.audit, options.clock);
@@ -102,6 +111,9 @@ class Server {
   readonly #denials: Denials;
   readonly #addresses: Rates;
   readonly #callers: Rates;
+  readonly #log: SparseLog;
+  /** Who was admitted to which route, and whether what they asked is in the audit log. */
+  readonly #admitted = new WeakMap<HttpRequest, { readonly made: Route; readonly caller: Caller; isWritten: boolean }>();
 
   constructor(app: HttpApp, options: RestOptions, denials: Denials) {
     this.#app = app;
@@ -109,6 +121,7 @@ class Server {
     this.#denials = denials;
     this.#addresses = new Rates(PER_ADDRESS, MOST_NAMES, options.clock);
     this.#callers = new Rates(PER_CALLER, MOST_NAMES, options.clock);
+    this.#log = new SparseLog(options.log, options.clock);
   }
 
   add(): void {
@@ -125,9 +138,9 @@ class Server {
         'x-content-type-options': 'nosniff',
         'x-frame-options': 'DENY',
       });
-      refuseHaste(this.#addresses.take(request.ip), reply);
+      this.#refuseHastyAddress(request, reply);
     });
-    app.setErrorHandler((error, _request, reply) => this.#answerError(error, reply));
+    app.setErrorHandler((error, request, reply) => this.#answerError(error, request, reply));
     app.setNotFoundHandler((_request, reply) => sendProblem(reply, 404, { title: 'nothing is here' }));
     app.get('/healthz', async () => ({ state: 'up' }));
     for (const { path, type, content } of this.#options.assets) app.get(path, async (_request, reply) => reply.type(type).send(content));
@@ -135,20 +148,29 @@ class Server {
   }
 
   #addRoute(made: Route): void {
-    const callers = new WeakMap<HttpRequest, Caller>();
     this.#app.route({
       method: made.method,
       url: made.path,
       // Before a byte of the body is read.
       onRequest: async (request, reply) => {
-        callers.set(request, await this.#admit(made, request, reply));
+        this.#admitted.set(request, { made, caller: await this.#admit(made, request, reply), isWritten: false });
       },
       handler: async (request, reply) => {
-        const caller = callers.get(request);
-        if (caller === undefined) throw new AdmissionError('admission.wrong_account', 'nobody was admitted');
-        return await this.#answer(made, caller, request, reply);
+        const admitted = this.#admitted.get(request);
+        if (admitted === undefined) throw new AdmissionError('admission.wrong_account', 'nobody was admitted');
+        admitted.isWritten = true;
+        return await this.#answer(made, admitted.caller, request, reply);
       },
     });
+  }
+
+  #refuseHastyAddress(request: HttpRequest, reply: HttpReply): void {
+    try {
+      refuseHaste(this.#addresses.take(addressOf(request.ip)), reply);
+    } catch (error) {
+      this.#denials.write({ who: STRANGER, role: STRANGER, purpose: '', action: 'request', about: '', detail: 'admission.too_often' });
+      throw error;
+    }
   }
 
   async #admit(made: Route, request: HttpRequest, reply: HttpReply): Promise<Caller> {
@@ -172,28 +194,48 @@ class Server {
   async #answer(made: Route, caller: Caller, request: HttpRequest, reply: HttpReply): Promise<unknown> {
     const { action } = made.audit;
     const isLook = action.startsWith('look.');
+    const isAfterProof = made.audit.isAfterProof === true;
     let about = '';
+    let isDown = false;
+    const writeDown = (): void => {
+      this.#write(caller, { action, about, outcome: 'done', rows: 0, detail: '' });
+      isDown = true;
+    };
     try {
       const asked = {
         caller,
         params: read(made.params, request.params),
         query: read(made.query, request.query),
         body: read(made.body, request.body ?? {}),
-        address: request.ip,
+        address: addressOf(request.ip),
+        writeDown,
         signal: untilGone(reply),
       };
       about = made.audit.about?.(asked) ?? '';
-      if (!isLook && made.isRoutine === undefined) this.#write(caller, { action, about, outcome: 'done', rows: 0, detail: '' });
+      if (!isLook && !isAfterProof && made.isRoutine === undefined) writeDown();
       const answer = made.answer.parse(await made.handle(asked));
       const rows = made.rows?.of(answer) ?? 0;
       if (rows > (made.rows?.most ?? 0)) throw new Error(`${made.path}: ${rows} rows of at most ${made.rows?.most}`);
       if (isLook && made.isRoutine === undefined) this.#write(caller, { action, about, outcome: 'done', rows, detail: '' });
       return answer;
     } catch (error) {
-      const outcome = error instanceof NotThere || codeOf(error)?.startsWith('admission.') ? 'refused' : 'failed';
       const detail = error instanceof NotThere ? 'not there' : (codeOf(error) ?? 'bug');
-      this.#write(caller, { action, about, outcome, rows: 0, detail });
+      if (caller.role === 'holder' && !isDown) this.#denials.write({ ...denied(caller), action, about, detail });
+      else {
+        const outcome = error instanceof NotThere || detail.startsWith('admission.') ? 'refused' : 'failed';
+        this.#write(caller, { action, about, outcome, rows: 0, detail });
+      }
       throw error;
+    }
+  }
+
+  /** @returns what is to be answered: that it could not be written down, where it could not. */
+  #writtenDown(error: unknown, request: HttpRequest): unknown {
+    try {
+      this.#writeUnread(request);
+      return error;
+    } catch (unwritten) {
+      return unwritten;
     }
   }
 
@@ -202,18 +244,33 @@ class Server {
     this.#options.audit.append({ atMs: this.#options.clock.wall(), who: subject, role, purpose: purpose ?? '', ...deed });
   }
 
-  #answerError(error: unknown, reply: HttpReply): HttpReply {
+  /** What was asked by somebody who was let in, and never came to its route: a body that can not be read. @throws StoreError. */
+  #writeUnread(request: HttpRequest): void {
+    const admitted = this.#admitted.get(request);
+    if (admitted === undefined || admitted.isWritten) return;
+    admitted.isWritten = true;
+    const { caller, made } = admitted;
+    const said = { action: made.audit.action, about: '', detail: 'decode.malformed' };
+    if (caller.role === 'holder') this.#denials.write({ ...denied(caller), ...said });
+    else this.#write(caller, { ...said, outcome: 'failed', rows: 0 });
+  }
+
+  #answerError(cause: unknown, request: HttpRequest, reply: HttpReply): HttpReply {
+    const error = this.#writtenDown(cause, request);
     if (error instanceof NotThere) return sendProblem(reply, 404, { title: error.message });
     const code = codeOf(error);
     if (code !== undefined) {
       const status = statusOf(code);
-      if (status === 401) reply.header('www-authenticate', 'Bearer');
-      if (status === 503) this.#options.log.warn('rest.unavailable', { code });
+      // Who was refused may still be sending.
+      if (status === 401) reply.headers({ 'www-authenticate': 'Bearer', connection: 'close' });
+      if (code === 'holder.too_often') reply.header('retry-after', HOLDER_WAITS_S);
+      if (status === 503) this.#log.tell('warn', 'rest.unavailable', code, { code });
       return sendProblem(reply, status, { title: (error as ExpectedError).message, code });
     }
     const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
     if (status < 500) return sendProblem(reply, status, { title: 'not a request that is understood here' });
-    this.#options.log.error('rest.internal', { ...placeOf(error) });
+    const place = placeOf(error);
+    this.#log.tell('error', 'rest.internal', `${place.bug} ${place.at}`, { ...place });
     return sendProblem(reply, 500, { title: 'a fault of the core' });
   }
 }
@@ -223,7 +280,9 @@ function read(schema: z.ZodType | undefined, value: unknown): unknown {
   if (schema === undefined) return undefined;
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
+  const faults = parsed.error.issues.map(({ code, path, message }) =>
+    [...path.map(String), code === 'unrecognized_keys' ? 'a name that is not known here' : message].join(': '),
+  );
   throw new DecodeError('decode.malformed', `request: ${faults.join('; ').slice(0, 400)}`);
 }
 
@@ -251,6 +310,12 @@ function untilGone({ raw }: HttpReply): AbortSignal {
   raw.once('close', () => controller.abort());
   return controller.signal;
 }
+
+const denied = ({ subject, role, purpose }: Caller): Pick<Denial, 'who' | 'role' | 'purpose'> => ({
+  who: subject,
+  role,
+  purpose: purpose ?? '',
+});
 
 /** A purpose as somebody unknown wrote it: a word of ours or nothing, since anything could be in it. */
 const textOf = (stated: unknown): string => (typeof stated === 'string' && /^[a-z-]{1,32}$/.test(stated) ? stated : '');

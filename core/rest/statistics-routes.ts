@@ -11,7 +11,8 @@ import { Turns } from '../trace/turns.ts';
 import { cutPage, keyOf, next, pageQuery } from './pages.ts';
 import { sees } from './roles.ts';
 import { type Caller, type Route, route } from './route.ts';
-import { tell, told } from './small-counts.ts';
+import { type Told, tell, told } from './small-counts.ts';
+import { SteadyCounts } from './steady-counts.ts';
 
 export interface StatisticsSources {
   readonly gateways: Pick<Gateways, 'venues'>;
@@ -34,6 +35,8 @@ const region = z.string().optional();
 const classes = CLASSES.map(([least, most]) => (Number.isFinite(most) ? (least === most ? `${least}` : `${least}-${most}`) : `${least}+`));
 
 export function statisticsRoutesOf({ gateways, visits, clock }: StatisticsSources): Route[] {
+  const steady = new SteadyCounts();
+  const toldOf = (table: string, counts: readonly number[]): Told[] => steady.steady(table, counts).map(tell);
   const of = async <T>(
     caller: Caller,
     { day, limit, cursor }: z.infer<typeof query>,
@@ -81,7 +84,7 @@ export function statisticsRoutesOf({ gateways, visits, clock }: StatisticsSource
       rows: { most: MOST_VENUES, of: ({ venues }) => venues.length },
       audit: { action: 'look.visits', about: ({ query }) => query.day },
       handle: ({ caller, query, signal }) =>
-        of(caller, query, (store, venue, day) => ({ visits: visitsByHour(store, venue, day).map(tell) }), signal),
+        of(caller, query, (store, venue, day) => ({ visits: toldOf(`hours ${venue} ${day}`, visitsByHour(store, venue, day)) }), signal),
     }),
     route({
       method: 'GET',
@@ -103,7 +106,7 @@ export function statisticsRoutesOf({ gateways, visits, clock }: StatisticsSource
         ...(await of(
           caller,
           query,
-          (store, venue, day) => ({ visits: visitsByOthers(store, venue, day, MINIMUM_OVERLAP_MS).map(tell) }),
+          (store, venue, day) => ({ visits: toldOf(`others ${venue} ${day}`, visitsByOthers(store, venue, day, MINIMUM_OVERLAP_MS)) }),
           signal,
         )),
       }),

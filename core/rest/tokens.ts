@@ -32,6 +32,7 @@ export interface Issuer extends IssuerAddress {
 }
 
 const MOST_REGIONS = 64;
+const LONGEST_SUBJECT = 255;
 const ALPHABET = '0123456789abcdefghijklmnopqrstuv';
 
 /** @param storeKey makes the pseudonyms of people; an issuer's name for them is kept nowhere. */
@@ -99,9 +100,12 @@ function knownBy(payload: JWTPayload, issuer: Issuer, storeKey: Uint8Array): Kno
     .map((name) => own(name) ?? PEOPLE.find((role) => role === name))
     .filter((role) => role !== undefined);
   if (roles.length === 0) throw new AdmissionError('admission.not_allowed', 'the token names no role that there is here');
+  // OpenID Connect Core 1.0, section 2: text, and at most 255 characters. All whom it names with nothing would be one person.
+  if (typeof payload.sub !== 'string' || payload.sub === '' || payload.sub.length > LONGEST_SUBJECT)
+    throw new errors.JWTClaimValidationFailed('names nobody', payload, 'sub');
   const named = textsIn(payload[issuer.regionClaim]);
   const regions: Regions = named.includes('*') ? 'all' : named.slice(0, MOST_REGIONS);
-  return { roles: [...new Set(roles)], subject: subjectOf(storeKey, issuer.issuer, payload.sub ?? ''), regions };
+  return { roles: [...new Set(roles)], subject: subjectOf(storeKey, issuer.issuer, payload.sub), regions };
 }
 
 const textsIn = (claim: unknown): string[] =>

@@ -2,8 +2,8 @@
 import t from 'tap';
 import type { Answer } from '../../gateway/broker.ts';
 import { RowQuota } from '../../gateway/door-quota.ts';
-import { SparseLog } from '../../gateway/steady-log.ts';
 import { type KioskId, newPlaceId } from '../../protocol/ids.ts';
+import { SparseLog } from '../../protocol/sparse-log.ts';
 import { LogRecorder } from '../support/log-recorder.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 

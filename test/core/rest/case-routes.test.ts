@@ -31,7 +31,7 @@ async function opened(t: Test): Promise<{ core: Core; clock: ManualClock; clinic
   const core = await open();
   const clinic = new KioskStub(keys);
   const gateways = { regionOf: (venue: VenueId) => (venue === clinic.placement.venue ? REGION : undefined) };
-  const routes = caseRoutesOf({ core: { cases: core.cases, gateways }, clock });
+  const routes = caseRoutesOf({ core: { cases: core.cases, gateways, holder: core.holder }, clock });
   /** As the server does: checked, carried out, checked. @returns the answer, or why not. */
   const ask = async (wanted: string, caller: Caller, parts: { params?: object; query?: object; body?: object } = {}): Promise<unknown> => {
     const route = routes.find(({ method, path }) => wanted === `${method} ${path}`) as Route;
@@ -44,6 +44,7 @@ async function opened(t: Test): Promise<{ core: Core; clock: ManualClock; clinic
         query: read(route.query, parts.query ?? {}),
         body: read(route.body, parts.body),
         address: '::1',
+        writeDown: () => {},
         signal: AbortSignal.any([]),
       };
       return route.answer.parse(await route.handle(asked));
