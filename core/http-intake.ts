@@ -18,7 +18,7 @@ import {
 import { AdmissionError, codeOf, DecodeError, type ErrorCode, ExpectedError, SinkError } from '../protocol/errors.ts';
 import type { DeploymentId } from '../protocol/ids.ts';
 import { type Log, placeOf } from '../protocol/log.ts';
-import { encodeNews, NEWS_WAIT_MS, NOTICES_PATH, VERSION_FORM } from '../protocol/notice-news.ts';
+import { encodeNews, encodeStickerNews, NEWS_WAIT_MS, NOTICES_PATH, STICKERS_PATH, VERSION_FORM } from '../protocol/notice-news.ts';
 import type { Core } from './core.ts';
 import {
   type HttpApp,
@@ -132,7 +132,12 @@ class Routes {
     app.setNotFoundHandler((_request, reply) => sendProblem(reply, 404, { title: 'nothing is here' }));
     app.get('/healthz', async () => ({ state: 'up' }));
     app.get(TAKEN_PATH, async (request) => answerOf(this.#peer(request)));
-    app.get(NOTICES_PATH, (request, reply) => this.#tellNews(request, reply));
+    app.get(NOTICES_PATH, (request, reply) =>
+      this.#tellNews(request, reply, async (source, ...asked) => encodeNews(await source.noticeNews(...asked))),
+    );
+    app.get(STICKERS_PATH, (request, reply) =>
+      this.#tellNews(request, reply, async (source, ...asked) => encodeStickerNews(await source.stickerNews(...asked))),
+    );
     app.post(ENTRIES_PATH, (request) => this.#take(request));
   }
 
@@ -153,8 +158,12 @@ class Routes {
     return peer;
   }
 
-  /** Keeps the asker waiting until there is something new. What there is, is the same for every gateway: a card is shown at any door. */
-  async #tellNews(request: HttpRequest, reply: HttpReply): Promise<HttpReply> {
+  /** Keeps the asker waiting until there is something new. What there is, is the same for every gateway: a card is shown at any door, a sticker at any desk. */
+  async #tellNews(
+    request: HttpRequest,
+    reply: HttpReply,
+    tell: (source: NoticeSource, ...asked: Parameters<NoticeSource['noticeNews']>) => Promise<string>,
+  ): Promise<HttpReply> {
     const { notices } = this.#options;
     if (notices === undefined) return sendProblem(reply, 404, { title: 'nobody is told of notices here' });
     const { after } = request.query as { after?: unknown };
@@ -162,8 +171,8 @@ class Routes {
       throw new DecodeError('decode.malformed', 'after: nothing that was told here');
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
-    const news = await notices.noticeNews(after, NEWS_WAIT_MS, gone.signal);
-    return reply.type('application/json').send(encodeNews(news));
+    const news = await tell(notices, after, NEWS_WAIT_MS, gone.signal);
+    return reply.type('application/json').send(news);
   }
 
   async #take(request: HttpRequest): Promise<object> {

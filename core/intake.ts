@@ -4,7 +4,7 @@
  */
 import type { HolderAction } from '../protocol/holder.ts';
 import type { LedgerEntry } from '../protocol/ledger-entry.ts';
-import type { NoticeNews } from '../protocol/notice-news.ts';
+import type { NoticeNews, StickerNews } from '../protocol/notice-news.ts';
 
 export type { BatchEntry, Direction, DoubtEntry, FlagEntry, LedgerEntry, Placement, RowIdentity } from '../protocol/ledger-entry.ts';
 
@@ -30,13 +30,15 @@ export interface Intake {
   taken(): Promise<number | undefined>;
 }
 
-/** From whom a gateway hears for which cards there are notices. */
+/** From whom a gateway hears for which cards there are notices, and which stickers are of no more use. */
 export interface NoticeSource {
   /**
    * @param after the version that was told last; `undefined` begins anew. @param waitMs how long it waits for something new, at most.
    * @returns what changed since; nothing when nothing did, or on abort. @throws StoreError, SinkError.
    */
   noticeNews(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<NoticeNews>;
+  /** As `noticeNews`. */
+  stickerNews(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<StickerNews>;
 }
 
 /** How far one tier is with a card that its holder took back: `done` places of `of`. */

@@ -7,9 +7,10 @@ import { type ClinicPolicy, clinicianDigestOf, STICKER_LIFE_MS } from '../protoc
 import { type Code, decodeCode } from '../protocol/code.ts';
 import { CodeError, StoreError } from '../protocol/errors.ts';
 import type { Happening, RowRef, TestResult } from '../protocol/event.ts';
+import type { StickerStanding } from '../protocol/sticker-mark.ts';
 import type { Clock } from '../protocol/time.ts';
 import { type DeskInput, type DeskState, type DeskTurn, deskDueMs, newDesk, nextAtDesk } from './clinic-machine.ts';
-import { StickerMemory, type StickerStanding } from './clinic-stickers.ts';
+import { StickerMemory, worseStanding } from './clinic-stickers.ts';
 import type { DoorRules } from './door-rules.ts';
 import type { Feedback, FeedbackKind } from './feedback.ts';
 import type { Front, FrontCommand } from './front.ts';
@@ -22,6 +23,8 @@ export interface ClinicFlowOptions {
   /** Promises, or throws StoreError. */
   readonly append: (happening: Happening, at: Moment) => RowRef;
   readonly isOnline: () => boolean;
+  /** What all desks are told of a sticker, 16 bytes; nothing is known where it is left out. */
+  readonly toldOfSticker?: (sticker: Uint8Array) => StickerStanding;
   readonly clock: Clock;
   readonly onFeedback: (feedback: Feedback) => void;
 }
@@ -154,7 +157,8 @@ export class ClinicFlow implements Front {
   }
 
   #standingOf(sticker: Uint8Array, at: Moment): StickerStanding {
-    return this.#memory.standing(sticker, this.#clinic.stickerLifeMs, at.monotonicMs);
+    const own = this.#memory.standing(sticker, this.#clinic.stickerLifeMs, at.monotonicMs);
+    return worseStanding(own, this.#options.toldOfSticker?.(sticker) ?? 'free');
   }
 
   #tick(): void {

@@ -7,8 +7,8 @@
  */
 import type { StickerLink, StickerResult, TestResult } from '../protocol/event.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
+import type { StickerStanding } from '../protocol/sticker-mark.ts';
 import type { MonotonicMillis } from '../protocol/units.ts';
-import type { StickerStanding } from './clinic-stickers.ts';
 import type { FeedbackKind } from './feedback.ts';
 
 /** What the desk waits for. */

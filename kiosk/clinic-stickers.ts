@@ -1,16 +1,11 @@
 /**
- * What a desk remembers of the stickers that it took, in RAM, bounded, by a digest: enough to say "already used" without asking anybody. It is
- * a help to the staff and no more: what counts is decided by the core, from what every desk has said.
+ * What a desk remembers of the stickers that it took, in RAM, bounded, by a digest: it knows at once what its gateway tells every desk a little
+ * later. It is a help to the staff and no more: what counts is decided by the core, from what every desk has said.
  */
 import { createHash } from 'node:crypto';
 import type { StickerLink, StickerResult } from '../protocol/event.ts';
+import type { StickerStanding } from '../protocol/sticker-mark.ts';
 import type { MonotonicMillis } from '../protocol/units.ts';
-
-/**
- * `free`: nothing is known against it. `linked`: to a card. `done`: its result is there. `void`: it was voided. `expired`: it was linked so
- * long ago that no result counts any more.
- */
-export type StickerStanding = 'free' | 'linked' | 'done' | 'void' | 'expired';
 
 interface Seen {
   readonly standing: 'linked' | 'done' | 'void';
@@ -44,5 +39,12 @@ function standingAfter(taken: StickerLink | StickerResult): Seen['standing'] {
   if (taken.type === 'sticker-link') return 'linked';
   return taken.result === 'void' ? 'void' : 'done';
 }
+
+/** By how little use a sticker is. */
+const ORDER: readonly StickerStanding[] = ['free', 'linked', 'expired', 'done', 'void'];
+
+/** @returns what weighs more of what this desk knows and what all desks are told. */
+export const worseStanding = (one: StickerStanding, other: StickerStanding): StickerStanding =>
+  ORDER.indexOf(one) >= ORDER.indexOf(other) ? one : other;
 
 const nameOf = (sticker: Uint8Array): string => createHash('sha256').update(sticker).digest('base64');

@@ -4,7 +4,7 @@ import type { Role } from '../protocol/enrol.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
 import { CheckInFlow, type CheckInFlowOptions } from './check-in-flow.ts';
 import type { Direction, RawReading, StaffCommand } from './check-in-state.ts';
-import { ClinicFlow, type DeskCommand } from './clinic-flow.ts';
+import { ClinicFlow, type ClinicFlowOptions, type DeskCommand } from './clinic-flow.ts';
 import type { DoorRules } from './door-rules.ts';
 import type { HolderCommand } from './holder-front.ts';
 import type { Moment } from './recorder.ts';
@@ -30,5 +30,8 @@ export interface Front {
 }
 
 /** @param deskWindowMs how long a desk waits for the next scan. */
-export const openFront = (role: Role, options: CheckInFlowOptions, deskWindowMs: number): Front =>
-  role === 'clinic' ? new ClinicFlow({ ...options, windowMs: deskWindowMs }) : new CheckInFlow(options);
+export const openFront = (
+  role: Role,
+  options: CheckInFlowOptions & Pick<ClinicFlowOptions, 'toldOfSticker'>,
+  deskWindowMs: number,
+): Front => (role === 'clinic' ? new ClinicFlow({ ...options, windowMs: deskWindowMs }) : new CheckInFlow(options));

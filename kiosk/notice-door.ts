@@ -1,5 +1,6 @@
 /** Notices at one door: the document that it goes by, whom it has shown one, and how it stands with both. */
 import type { VisitorUuid } from '../protocol/ids.ts';
+import type { StickerStanding } from '../protocol/sticker-mark.ts';
 import type { NoticeStanding } from './health.ts';
 import { NoticeKeeper, type NoticeKeeperOptions } from './notice-keeper.ts';
 import { NoticeTeller, type NoticeTellerOptions } from './notice-teller.ts';
@@ -29,6 +30,11 @@ export class NoticeDoor {
   /** As `NoticeTeller.show`. */
   show(card: VisitorUuid): boolean {
     return this.#teller.show(card);
+  }
+
+  /** As `NoticeKeeper.stickerStanding`. */
+  stickerStanding(sticker: Uint8Array): StickerStanding {
+    return this.#keeper.stickerStanding(sticker);
   }
 
   /** Ends its timers. */

@@ -7,6 +7,7 @@ import { codeOf, type ErrorCode, PolicyError } from '../protocol/errors.ts';
 import type { DeploymentId, KioskId, VisitorUuid } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
 import { type NoticeDocument, NoticeFilter, openNotice } from '../protocol/notice.ts';
+import { StickerFilter, type StickerStanding } from '../protocol/sticker-mark.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
 
@@ -26,6 +27,8 @@ export interface NoticeKeeperOptions {
 interface Held {
   readonly document: NoticeDocument;
   readonly filter: NoticeFilter;
+  /** At a clinic's desk. */
+  readonly stickers: StickerFilter | undefined;
   readonly takenAtMs: MonotonicMillis;
 }
 
@@ -61,7 +64,8 @@ export class NoticeKeeper {
       // Retained, it comes again with each connection.
       if (document.version !== this.version) {
         this.#judge(document);
-        this.#held = { document, filter: new NoticeFilter(document), takenAtMs: clock.monotonic() };
+        const stickers = document.stickers && new StickerFilter(document.key, document.stickers);
+        this.#held = { document, filter: new NoticeFilter(document), stickers, takenAtMs: clock.monotonic() };
         log.info('notices.taken', { version: document.version });
       }
       this.#refused = undefined;
@@ -80,6 +84,11 @@ export class NoticeKeeper {
     if (this.#held === undefined || nowMs >= this.#held.document.expiresAtMs) return undefined;
     const endsAtMs = this.#held.filter.endOf(card);
     return endsAtMs !== undefined && nowMs < endsAtMs ? endsAtMs : undefined;
+  }
+
+  /** What all desks are told of a sticker, 16 bytes. One that is of no more use does not come back: it is so past the document's end, too. */
+  stickerStanding(sticker: Uint8Array): StickerStanding {
+    return this.#held?.stickers?.standing(sticker, this.nowMs()) ?? 'free';
   }
 
   /** The time; where the clock was not set from outside, the least that it can be by the document. */

@@ -143,6 +143,7 @@ class Kiosk {
       append: (happening: Happening, at: Moment) => this.#recorder.append(happening, at),
       isOnline: () => this.#health.isOnline,
       showsNotice: (card: VisitorUuid) => this.#word.notices.show(card),
+      toldOfSticker: (sticker: Uint8Array) => this.#word.notices.stickerStanding(sticker),
       clock,
       onFeedback: (feedback: Feedback) => this.#answer(feedback),
     };

@@ -11,6 +11,7 @@ import { signSign1, verifySign1 } from './cose.ts';
 import { DecodeError } from './errors.ts';
 import type { DeploymentId, KioskId, VisitorUuid } from './ids.ts';
 import { DIGEST_BYTES, digestFor, FILTER_KEY_BYTES, MARK_BYTES, markNumbers, marksOf, readMarks } from './marks.ts';
+import { type StickerMarks, stickersOfCbor, stickersToCbor } from './sticker-mark.ts';
 import { topicOf } from './topics.ts';
 import type { EpochMillis } from './units.ts';
 
@@ -40,6 +41,8 @@ export interface NoticeDocument {
   readonly key: Uint8Array;
   /** By their end, ascending. */
   readonly groups: readonly NoticeGroup[];
+  /** For a clinic's kiosk alone: which stickers are of no more use. */
+  readonly stickers?: StickerMarks;
 }
 
 /** A card that there is a notice for, as a gateway knows it. */
@@ -55,7 +58,7 @@ interface NoticePlace {
   readonly kiosk: KioskId;
 }
 
-const KEY = { version: 0, issuedAt: 1, expiresAt: 2, key: 3, groups: 4 } as const;
+const KEY = { version: 0, issuedAt: 1, expiresAt: 2, key: 3, groups: 4, stickers: 65 } as const;
 /** What a kiosk need not know: it passes over keys from here on, and refuses a document with any other that it does not know. */
 const FIRST_PASSABLE_KEY = 64;
 const KNOWN: ReadonlySet<number> = new Set(Object.values(KEY));
@@ -105,7 +108,7 @@ export class NoticeFilter {
 
 /** @returns the signed document, the same for the same content. @throws DecodeError as `openNotice` for one that would not be read. */
 export function encodeNotice(document: NoticeDocument, place: NoticePlace, signingKey: KeyObject): Uint8Array {
-  const { version, issuedAtMs, expiresAtMs, key, groups } = document;
+  const { version, issuedAtMs, expiresAtMs, key, groups, stickers } = document;
   const fields = new Map<number, CborValue>([
     [KEY.version, version],
     [KEY.issuedAt, issuedAtMs],
@@ -113,6 +116,7 @@ export function encodeNotice(document: NoticeDocument, place: NoticePlace, signi
     [KEY.key, key],
     [KEY.groups, groups.map(({ endsAtMs, marks }) => [endsAtMs, marks])],
   ]);
+  if (stickers !== undefined) fields.set(KEY.stickers, stickersToCbor(stickers));
   const payload = encodeCbor(fields);
   decodePayload(payload);
   return signSign1(payload, externalAadOf(place), signingKey);
@@ -138,12 +142,14 @@ function decodePayload(payload: Uint8Array): NoticeDocument {
   const issuedAtMs = readTime(fields.get(KEY.issuedAt), 'notice issue');
   const expiresAtMs = readTime(fields.get(KEY.expiresAt), 'notice expiry');
   if (expiresAtMs <= issuedAtMs) throw new DecodeError('decode.malformed', 'notice: expires before it is issued');
+  const stickers = fields.get(KEY.stickers);
   return {
     version: readInteger(fields.get(KEY.version), 'notice version', 1, GREATEST_NOTICE_VERSION),
     issuedAtMs,
     expiresAtMs,
     key: readBytes(fields.get(KEY.key), 'notice key', FILTER_KEY_BYTES),
     groups: readGroups(fields.get(KEY.groups)),
+    ...(stickers === undefined ? {} : { stickers: stickersOfCbor(stickers) }),
   };
 }
 

@@ -8,6 +8,7 @@ import { CaseError, type ErrorCode } from '../../protocol/errors.ts';
 import type { StickerLink, StickerResult, TestResult } from '../../protocol/event.ts';
 import type { VenueId, VisitorUuid } from '../../protocol/ids.ts';
 import type { Log } from '../../protocol/log.ts';
+import type { StickerNews as News } from '../../protocol/notice-news.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { PlacedEvent } from '../accept.ts';
 import type { Notes } from '../notes.ts';
@@ -16,6 +17,7 @@ import { type Db, inStore } from '../sqlite.ts';
 import type { Case, CaseState } from './case.ts';
 import { CaseBook, type CaseSaid } from './case-book.ts';
 import { StickerNames } from './sticker-name.ts';
+import { StickerNews } from './sticker-news.ts';
 import { Stickers, type Verdict } from './stickers.ts';
 
 export interface CasePolicy {
@@ -76,6 +78,7 @@ export class Cases {
   readonly #stickers: Stickers;
   readonly #stickerNames: StickerNames;
   readonly #book: CaseBook;
+  readonly #news: StickerNews;
   readonly #listeners = new Set<() => void>();
   #hasChanged = false;
 
@@ -84,6 +87,13 @@ export class Cases {
     this.#stickers = new Stickers(parts.db);
     this.#stickerNames = new StickerNames(parts.pseudonymKey);
     this.#book = new CaseBook(parts.db);
+    const { clock, policy } = parts;
+    this.#news = new StickerNews({ stickers: this.#stickers, names: this.#stickerNames, lifeMs: policy.stickerLifeMs, clock });
+  }
+
+  /** What gateways are told of stickers, as `NoticeSource.stickerNews`. */
+  stickerNews(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<News> {
+    return this.#news.news(after, waitMs, signal);
   }
 
   /** @param heard told right after each commit that changed a case; must not throw. @returns ends it. */
@@ -127,8 +137,9 @@ export class Cases {
     }
   }
 
-  /** Tells whoever listens that a case has changed, where one has: behind the commit that changed it. */
+  /** Tells whoever listens of what has changed of stickers and cases: behind the commit that changed it. */
   told(): void {
+    this.#news.told();
     if (!this.#hasChanged) return;
     this.#hasChanged = false;
     for (const heard of this.#listeners) heard();
@@ -136,6 +147,7 @@ export class Cases {
 
   /** What was changed and not committed is no news. */
   forgetChanges(): void {
+    this.#news.forgetChanges();
     this.#hasChanged = false;
   }
 
@@ -217,12 +229,13 @@ export class Cases {
   /** Forgets what was said before, and the cases that came of it. @throws StoreError. */
   sweep(keptFromMs: number): void {
     this.#commit(() => {
-      this.#stickers.sweep(keptFromMs);
+      for (const name of this.#stickers.sweep(keptFromMs)) this.#news.note(name);
       this.#changed(this.#book.sweep(keptFromMs) > 0);
     });
   }
 
   #judge(sticker: Uint8Array): Verdict {
+    this.#news.note(sticker);
     const verdict = this.#stickers.judge(sticker, this.#parts.policy.stickerLifeMs);
     const { state, link, result } = verdict;
     const origin = `sticker:${hexOf(sticker)}`;

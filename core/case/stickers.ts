@@ -78,14 +78,25 @@ export class Stickers {
     });
   }
 
-  /** Forgets links that were made before, and what was said of their stickers; results that never had a link likewise. */
-  sweep(keptFromMs: number): void {
-    inStore('core.db', () => {
-      const run = (sql: string): unknown => this.#db.prepare(sql).run(keptFromMs);
-      run('DELETE FROM sticker_result WHERE sticker IN (SELECT sticker FROM sticker_link WHERE at_ms < ?)');
-      run('DELETE FROM sticker_link WHERE at_ms < ?');
-      run('DELETE FROM sticker_result WHERE at_ms < ?');
+  /** Forgets links that were made before, and what was said of their stickers; results that never had a link likewise. @returns the stickers. */
+  sweep(keptFromMs: number): Uint8Array[] {
+    const names = inStore('core.db', () => {
+      const run = (sql: string): Uint8Array[] => this.#db.prepare(`${sql} RETURNING sticker`).pluck().all(keptFromMs) as Uint8Array[];
+      return [
+        ...run('DELETE FROM sticker_result WHERE sticker IN (SELECT sticker FROM sticker_link WHERE at_ms < ?)'),
+        ...run('DELETE FROM sticker_link WHERE at_ms < ?'),
+        ...run('DELETE FROM sticker_result WHERE at_ms < ?'),
+      ];
     });
+    return names.map((name) => new Uint8Array(name));
+  }
+
+  /** The stickers of which something was said last, by name, the latest last; at most `most`. */
+  latest(most: number): Uint8Array[] {
+    const sql = `SELECT sticker FROM (SELECT sticker, at_ms FROM sticker_link UNION ALL SELECT sticker, at_ms FROM sticker_result)
+      GROUP BY sticker ORDER BY max(at_ms) DESC, sticker LIMIT ?`;
+    const names = inStore('core.db', () => this.#db.prepare(sql).pluck().all(most) as Uint8Array[]);
+    return names.map((name) => new Uint8Array(name)).reverse();
   }
 
   /** Each sticker that anything was said of, by name. */

@@ -4,7 +4,7 @@ import { codeOf } from '../../protocol/errors.ts';
 import type { VisitorUuid } from '../../protocol/ids.ts';
 import type { Log } from '../../protocol/log.ts';
 import { endStep, type Noticed, noticeDigestOf } from '../../protocol/notice.ts';
-import type { NoticeNews } from '../../protocol/notice-news.ts';
+import type { NoticeNews, StickerNews } from '../../protocol/notice-news.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import { anchorOf, type Case } from '../case/case.ts';
@@ -27,7 +27,12 @@ export interface NoticeParts {
   /** core.db. */
   readonly db: Db;
   readonly names: CardNames;
-  readonly cases: { open(): Case[]; find(id: number): Case | undefined; onChanged(heard: () => void): () => void };
+  readonly cases: {
+    open(): Case[];
+    find(id: number): Case | undefined;
+    onChanged(heard: () => void): () => void;
+    readonly stickerNews: NoticeSource['stickerNews'];
+  };
   readonly visits: () => VisitStore;
   readonly policy: TracePolicy;
   readonly clock: Clock;
@@ -138,6 +143,10 @@ export class Notices implements NoticeSource {
 
   noticeNews(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<NoticeNews> {
     return this.#feed.news(after, waitMs, signal);
+  }
+
+  stickerNews(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<StickerNews> {
+    return this.#parts.cases.stickerNews(after, waitMs, signal);
   }
 
   /** What a holder who proves that the card is theirs is shown. */

@@ -1,5 +1,5 @@
 /**
- * Tells every admitted kiosk for which cards there are notices: hears it from the cores, keeps it in RAM alone, and publishes a document of its
+ * Tells every admitted kiosk for which cards there are notices, and a clinic's desk which stickers are of no more use: hears it from the cores, keeps it in RAM alone, and publishes a document of its
  * own for each kiosk, retained, whenever something has changed for it. It spends one part in twenty of its time on that at most.
  */
 import { type KeyObject, randomBytes } from 'node:crypto';
@@ -10,17 +10,18 @@ import type { KioskStateReport } from '../../protocol/kiosk-state.ts';
 import type { Log } from '../../protocol/log.ts';
 import { FILTER_KEY_BYTES } from '../../protocol/marks.ts';
 import { encodeNotice, endStep, GREATEST_NOTICE_VERSION, groupNotices, MOST_NOTICES, type Noticed } from '../../protocol/notice.ts';
-import { NEWS_WAIT_MS, type NoticeNews } from '../../protocol/notice-news.ts';
+import { MOST_STICKERS, markStickers, TOLD_STANDINGS, type ToldSticker } from '../../protocol/sticker-mark.ts';
 import type { Clock } from '../../protocol/time.ts';
 import { DELIVERY, topicOf } from '../../protocol/topics.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import type { Kiosk } from '../registry.ts';
 import { SteadyLog } from '../steady-log.ts';
+import { Ear } from './ear.ts';
 
 export interface NoticeDeskDoors {
   /** The cores, by the names of their sinks; none where nobody traces. */
   readonly sources: ReadonlyMap<string, NoticeSource>;
-  readonly registry: { revision(): number; kiosks(): Iterable<Pick<Kiosk, 'kiosk' | 'revokedAtMs'>> };
+  readonly registry: { revision(): number; kiosks(): Iterable<Pick<Kiosk, 'kiosk' | 'role' | 'revokedAtMs'>> };
   readonly deployment: DeploymentId;
   /** Ed25519. */
   readonly receiptKey: KeyObject;
@@ -55,30 +56,23 @@ const REST = 19;
 /** Between two slices kiosks are served: about 10 ms each, whether of 32 documents or of so many marks. */
 const MOST_IN_SLICE = 32;
 const MARKS_IN_SLICE = 10_000;
-const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 30_000;
+/** A test more or less is told to clinics' desks so often at most: each time is a whole document for each. */
+const STICKERS_EVERY_MS = 2_000;
 /** So long after the start kiosks keep what they hold, rather than be told half of it, while a core can not be heard. */
 const PATIENCE_MS = 30_000;
-
-interface Heard {
-  /** Ends by digest; whole only once `version` is there. */
-  readonly ends: Map<string, Noticed>;
-  version: string | undefined;
-  isWhole: boolean;
-  /** Whether kiosks have to be told of what came since they were. */
-  isNews: boolean;
-  code: ErrorCode | undefined;
-}
 
 interface Told {
   readonly version: number;
   readonly revision: number;
+  /** Of what a clinic's desk was told of stickers. */
+  readonly stickerRevision: number;
   readonly expiresAtMs: number;
 }
 
 export class NoticeDesk {
   readonly #doors: NoticeDeskDoors;
-  readonly #heard: ReadonlyMap<string, Heard>;
+  readonly #notices: readonly Ear<Noticed>[];
+  readonly #stickers: readonly Ear<ToldSticker>[];
   readonly #startedMs: number;
   readonly #told = new Map<KioskId, Told>();
   /** Kiosks that hold a later version than they were sent: this machine's clock went back. */
@@ -88,7 +82,12 @@ export class NoticeDesk {
   /** Steps up with each change that kiosks have to be told of. */
   #revision = 0;
   #ends: ReadonlyMap<string, Noticed> = new Map();
+  /** The same two of stickers. */
+  #stickerNews = 0;
+  #stickerRevision = 0;
+  #stickersToldMs = Number.NEGATIVE_INFINITY;
   #registryRevision: number | undefined;
+  #usedStickers: readonly ToldSticker[] = [];
   #noticed: readonly Noticed[] = [];
   #leftOut = 0;
   #kiosks = 0;
@@ -96,11 +95,32 @@ export class NoticeDesk {
 
   constructor(doors: NoticeDeskDoors) {
     this.#doors = doors;
-    this.#heard = new Map(
-      [...doors.sources.keys()].map((name) => [
-        name,
-        { ends: new Map(), version: undefined, isWhole: false, isNews: false, code: undefined },
-      ]),
+    const { sources, clock, log } = doors;
+    this.#notices = [...sources].map(
+      ([name, source]) =>
+        new Ear({
+          ...{ name, subject: 'notices', clock, log },
+          ask: (...asked) => source.noticeNews(...asked),
+          keep: ({ digest, endsAtMs }) => ({ digest, endsAtMs: Math.min(endsAtMs, endStep(clock.wall() + LIFETIME_MS)) as EpochMillis }),
+          stands: ({ endsAtMs }) => endsAtMs > clock.wall(),
+          onNews: () => {
+            this.#news += 1;
+            this.#wake();
+          },
+        }),
+    );
+    this.#stickers = [...sources].map(
+      ([name, source]) =>
+        new Ear({
+          ...{ name, subject: 'stickers', clock, log },
+          ask: (...asked) => source.stickerNews(...asked),
+          keep: (sticker) => sticker,
+          stands: () => true,
+          onNews: () => {
+            this.#stickerNews += 1;
+            this.#wake();
+          },
+        }),
     );
     this.#startedMs = doors.clock.monotonic();
   }
@@ -108,7 +128,7 @@ export class NoticeDesk {
   /** Hears and tells until aborted. A bug ends it with that error. */
   async run(signal: AbortSignal): Promise<void> {
     if (this.#doors.sources.size === 0) return;
-    await Promise.all([...[...this.#doors.sources].map(([name, source]) => this.#hear(name, source, signal)), this.#tellAll(signal)]);
+    await Promise.all([...[...this.#notices, ...this.#stickers].map((ear) => ear.run(signal)), this.#tellAll(signal)]);
   }
 
   /** Hears a kiosk's state. Only what it says of its notices is taken from it. */
@@ -121,76 +141,30 @@ export class NoticeDesk {
   }
 
   summary(): NoticeSummary {
-    const unheard = [...this.#heard].flatMap(([name, { code }]) => (code === undefined ? [] : [[name, code] as const]));
+    const unheard = [...this.#stickers, ...this.#notices].flatMap(({ name, code }) => (code === undefined ? [] : [[name, code] as const]));
     const told = [...this.#told.values()].filter(({ revision }) => revision === this.#revision).length;
     return { unheard: Object.fromEntries(unheard), cards: this.#noticed.length, leftOut: this.#leftOut, kiosks: this.#kiosks, told };
-  }
-
-  async #hear(name: string, source: NoticeSource, signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#doors;
-    const heard = this.#heard.get(name);
-    if (heard === undefined) return;
-    const trouble = new SteadyLog(log, clock, 'notices');
-    let retryMs = FIRST_RETRY_MS;
-    while (!signal.aborted) {
-      try {
-        const news = await source.noticeNews(heard.version, NEWS_WAIT_MS, signal);
-        if (signal.aborted) return;
-        heard.code = undefined;
-        retryMs = FIRST_RETRY_MS;
-        trouble.recovered({ sink: name });
-        if (this.#take(heard, news)) this.#change();
-      } catch (error) {
-        if (signal.aborted) return;
-        const code = codeOf(error);
-        if (code === undefined) throw error;
-        heard.code = code;
-        trouble.failed({ sink: name, code });
-        await clock.sleep(retryMs, signal);
-        retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
-      }
-    }
-  }
-
-  /** @returns whether kiosks have to be told. One whose time has come they know of themselves. */
-  #take(heard: Heard, { version, isAnew, hasMore, noticed, withdrawn }: NoticeNews): boolean {
-    const nowMs = this.#doors.clock.wall();
-    if (isAnew) heard.ends.clear();
-    const latestMs = endStep(nowMs + LIFETIME_MS);
-    if (isAnew || noticed.length > 0) heard.isNews = true;
-    for (const { digest, endsAtMs } of noticed)
-      heard.ends.set(nameOf(digest), { digest, endsAtMs: Math.min(endsAtMs, latestMs) as EpochMillis });
-    for (const digest of withdrawn) {
-      const name = nameOf(digest);
-      if ((heard.ends.get(name)?.endsAtMs ?? 0) > nowMs) heard.isNews = true;
-      heard.ends.delete(name);
-    }
-    heard.version = version;
-    heard.isWhole = !hasMore;
-    if (hasMore || !heard.isNews) return false;
-    heard.isNews = false;
-    return true;
-  }
-
-  #change(): void {
-    this.#news += 1;
-    this.#wake();
   }
 
   async #tellAll(signal: AbortSignal): Promise<void> {
     const { clock, log, registry } = this.#doors;
     const trouble = new SteadyLog(log, clock, 'notice_documents');
     let gathered: number | undefined;
+    let gatheredStickers: number | undefined;
     while (!signal.aborted) {
       const sinceMs = clock.monotonic();
       try {
         const registryRevision = registry.revision();
-        const isDue = registryRevision !== this.#registryRevision || this.#news !== gathered || this.#isRenewalDue();
+        const areStickersDue = this.#stickerNews !== gatheredStickers && sinceMs - this.#stickersToldMs >= STICKERS_EVERY_MS;
+        const isDue = registryRevision !== this.#registryRevision || this.#news !== gathered || areStickersDue || this.#isRenewalDue();
         if (this.#mayTell() && isDue) {
           const news = this.#news;
+          const stickerNews = this.#stickerNews;
           if (news !== gathered) this.#gather();
+          if (stickerNews !== gatheredStickers) this.#gatherStickers(sinceMs);
           await this.#tellKiosks(signal);
           gathered = news;
+          gatheredStickers = stickerNews;
           this.#registryRevision = registryRevision;
         }
         trouble.recovered();
@@ -207,9 +181,8 @@ export class NoticeDesk {
 
   /** Before a core that is asked was heard once, kiosks keep what they hold; for a while. */
   #mayTell(): boolean {
-    const heard = [...this.#heard.values()];
-    if (heard.every(({ isWhole }) => isWhole)) return true;
-    return heard.some(({ isWhole }) => isWhole) && this.#doors.clock.monotonic() - this.#startedMs >= PATIENCE_MS;
+    if ([...this.#notices, ...this.#stickers].every(({ isWhole }) => isWhole)) return true;
+    return this.#notices.some(({ isWhole }) => isWhole) && this.#doors.clock.monotonic() - this.#startedMs >= PATIENCE_MS;
   }
 
   #isRenewalDue(): boolean {
@@ -221,8 +194,8 @@ export class NoticeDesk {
   #gather(): void {
     const nowMs = this.#doors.clock.wall();
     const ends = new Map<string, Noticed>();
-    for (const heard of this.#heard.values())
-      for (const [name, one] of heard.ends) if (one.endsAtMs > Math.max(nowMs, ends.get(name)?.endsAtMs ?? 0)) ends.set(name, one);
+    for (const { held } of this.#notices)
+      for (const [name, one] of held) if (one.endsAtMs > Math.max(nowMs, ends.get(name)?.endsAtMs ?? 0)) ends.set(name, one);
     const all = [...ends.values()];
     this.#leftOut = Math.max(0, all.length - MOST_NOTICES);
     this.#noticed = this.#leftOut === 0 ? all : all.sort((a, b) => b.endsAtMs - a.endsAtMs).slice(0, MOST_NOTICES);
@@ -231,35 +204,48 @@ export class NoticeDesk {
     this.#ends = ends;
   }
 
+  /** What all cores say together; of a sticker that several name, what weighs most. */
+  #gatherStickers(nowMs: number): void {
+    const weightOf = (sticker: ToldSticker | undefined): number => (sticker === undefined ? -1 : TOLD_STANDINGS.indexOf(sticker.standing));
+    const stickers = new Map<string, ToldSticker>();
+    for (const { held } of this.#stickers)
+      for (const [name, one] of held) if (weightOf(one) > weightOf(stickers.get(name))) stickers.set(name, one);
+    this.#usedStickers = [...stickers.values()].slice(-MOST_STICKERS);
+    this.#stickerRevision += 1;
+    this.#stickersToldMs = nowMs;
+  }
+
   async #tellKiosks(signal: AbortSignal): Promise<void> {
     const { registry, clock, log } = this.#doors;
     const revision = this.#revision;
     const all = [...registry.kiosks()];
-    const admitted = all.filter(({ revokedAtMs }) => revokedAtMs === undefined).map(({ kiosk }) => kiosk);
+    const admitted = all.filter(({ revokedAtMs }) => revokedAtMs === undefined);
     for (const { kiosk, revokedAtMs } of all) if (revokedAtMs !== undefined) this.#withdraw(kiosk);
     this.#kiosks = admitted.length;
     const nowMs = clock.wall();
-    const due = admitted.filter((kiosk) => {
+    const due = admitted.filter(({ kiosk, role }) => {
       const told = this.#told.get(kiosk);
-      return told === undefined || told.revision !== revision || told.expiresAtMs - nowMs < RENEW_BEFORE_END_MS || this.#ahead.has(kiosk);
+      if (told === undefined || told.revision !== revision || this.#ahead.has(kiosk)) return true;
+      return told.expiresAtMs - nowMs < RENEW_BEFORE_END_MS || (role === 'clinic' && told.stickerRevision !== this.#stickerRevision);
     });
     const slice = Math.max(1, Math.min(MOST_IN_SLICE, Math.floor(MARKS_IN_SLICE / Math.max(1, this.#noticed.length))));
     for (let from = 0; from < due.length; from += slice) {
       if (signal.aborted) return;
-      for (const kiosk of due.slice(from, from + slice)) this.#tell(kiosk, revision, nowMs);
+      for (const { kiosk, role } of due.slice(from, from + slice)) this.#tell(kiosk, role, revision, nowMs);
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
     if (due.length > 0) log.info('notices.told', { kiosks: due.length, cards: this.#noticed.length, leftOut: this.#leftOut });
   }
 
-  #tell(kiosk: KioskId, revision: number, nowMs: EpochMillis): void {
+  #tell(kiosk: KioskId, role: Kiosk['role'], revision: number, nowMs: EpochMillis): void {
     const { deployment, receiptKey, publish, onBug } = this.#doors;
     const least = Math.max(this.#told.get(kiosk)?.version ?? 0, this.#ahead.get(kiosk) ?? 0) + 1;
     const version = Math.min(Math.max(least, Math.floor(nowMs / 1_000)), GREATEST_NOTICE_VERSION);
     const expiresAtMs = (nowMs + LIFETIME_MS) as EpochMillis;
     const key = new Uint8Array(randomBytes(FILTER_KEY_BYTES));
-    const document = { version, issuedAtMs: nowMs, expiresAtMs, key, groups: groupNotices(this.#noticed, key) };
-    this.#told.set(kiosk, { version, revision, expiresAtMs });
+    const stickers = role === 'clinic' ? { stickers: markStickers(this.#usedStickers, key) } : {};
+    const document = { version, issuedAtMs: nowMs, expiresAtMs, key, groups: groupNotices(this.#noticed, key), ...stickers };
+    this.#told.set(kiosk, { version, revision, stickerRevision: this.#stickerRevision, expiresAtMs });
     this.#ahead.delete(kiosk);
     publish(topicOf(kiosk, 'notice'), encodeNotice(document, { deployment, kiosk }, receiptKey), DELIVERY.notice).catch(onBug);
   }
@@ -291,5 +277,3 @@ function areSame(a: ReadonlyMap<string, Noticed>, b: ReadonlyMap<string, Noticed
   for (const [name, { endsAtMs }] of a) if (b.get(name)?.endsAtMs !== endsAtMs) return false;
   return true;
 }
-
-const nameOf = (digest: Uint8Array): string => Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1');

@@ -13,7 +13,7 @@ import type { FeedbackKind } from '../../kiosk/feedback.ts';
 import { encodeCode } from '../../protocol/code.ts';
 import { startWaitingKiosk, type WaitingKiosk } from '../kiosk/waiting-kiosk.ts';
 import { giveCode } from '../support/enrolling.ts';
-import { until } from '../support/until.ts';
+import { telling, until } from '../support/until.ts';
 import { cardOf, Road } from './road.ts';
 
 async function withRegistry<T>(road: Road, use: (registry: Registry) => T): Promise<T> {
@@ -104,4 +104,54 @@ journey('clinic: a clinician whose code is taken back is not known any more', as
   t.ok(await withRegistry(road, ({ clinicians }) => clinicians.revoke(number, road.clock.wall())));
   await scanUntil(desk, text, 'clinician-unknown');
   t.equal(await desk.scan(encodeCode({ kind: 'result', result: 'positive' })), 'no-test-yet');
+});
+
+/** A desk hears within seconds what the core knows of stickers; what it says when it has is not undone by scanning. */
+async function stickerUntil(kiosk: WaitingKiosk, text: string, wanted: FeedbackKind): Promise<void> {
+  for (const told = telling(`a desk to say ${wanted}`); (await kiosk.scan(text)) !== wanted; told()) {
+    kiosk.type('not a code');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+journey('clinic: a sticker that was used, voided or has expired is refused at every desk, offline too', async (t, road) => {
+  const { text: code } = await clinician(road);
+  const first = await enrolled(road, 'first', 'clinic');
+  const second = await enrolled(road, 'second', 'clinic');
+  const [used, recorded, voided, fresh] = [newSticker(), newSticker(), newSticker(), newSticker()];
+  const positive = encodeCode({ kind: 'result', result: 'positive' });
+  const link = async (sticker: Uint8Array, card: number) => {
+    t.equal(await first.scan(road.textOfSticker(sticker)), 'scan-card-now');
+    t.equal(await first.scan(road.textOf(cardOf(card))), 'sticker-linked');
+  };
+  await link(used, 1);
+  await link(recorded, 2);
+  await link(voided, 3);
+  await scanUntil(first, code, 'scan-test-sticker');
+  t.equal(await first.scan(road.textOfSticker(recorded)), 'choose-result');
+  t.equal(await first.scan(positive), 'result-recorded');
+  await road.delivered('first');
+  await until(() => road.core.cases.open().length > 0);
+  const by = { recorder: 'officer', key: 'one', venue: road.venue };
+  t.equal(road.core.cases.record({ ...by, sticker: voided, result: 'void' }), 'void', 'over REST, at no desk at all');
+
+  const [usedText, recordedText] = [road.textOfSticker(used), road.textOfSticker(recorded)];
+  const [voidedText, freshText] = [road.textOfSticker(voided), road.textOfSticker(fresh)];
+  await stickerUntil(second, voidedText, 'sticker-void');
+  t.equal(await second.scan(usedText), 'sticker-used', 'linked at the other desk');
+  t.equal(await second.scan(recordedText), 'sticker-used', 'and its test is over');
+  await scanUntil(second, code, 'scan-test-sticker');
+  t.equal(await second.scan(recordedText), 'result-there-already');
+  t.equal(await second.scan(voidedText), 'sticker-void');
+  t.equal(await second.scan(usedText), 'choose-result', 'whose result may be recorded anywhere');
+  t.match(second.shown.join(''), /Sticker is void/);
+
+  await road.stopGateway();
+  t.equal(await second.scan(encodeCode({ kind: 'result', result: 'negative' })), 'result-recorded');
+  t.equal(await second.scan(freshText), 'scan-card-now', 'a fresh one is taken offline');
+  t.equal(await second.scan(usedText), 'sticker-used', 'and one that was used is not');
+  t.equal(await second.scan(voidedText), 'sticker-void');
+  road.clock.pass(15 * 86_400_000);
+  t.equal(await first.scan(usedText), 'sticker-expired', 'its own memory and what it was told say the same');
+  t.notMatch(`${first.shown.join('')}${second.shown.join('')}`, new RegExp([usedText, voidedText, freshText].join('|')));
 });

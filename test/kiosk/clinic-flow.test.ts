@@ -10,6 +10,7 @@ import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
 import { type ErrorCode, StoreError } from '../../protocol/errors.ts';
 import type { Happening } from '../../protocol/event.ts';
 import type { DeploymentId, KeyId, Seq } from '../../protocol/ids.ts';
+import type { StickerStanding } from '../../protocol/sticker-mark.ts';
 import { uuidOfPublicKey } from '../../protocol/visitor.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -28,7 +29,7 @@ const sticker = (index: number, key = issuerKey): string => encodeCode(signStick
 const card = (index: number, key = issuerKey): string => encodeCode(signCard(cardOf(index), DEPLOYMENT, key));
 const resultCode = (result: 'positive' | 'negative' | 'void'): string => encodeCode({ kind: 'result', result });
 
-function desk(refusing?: () => ErrorCode | undefined) {
+function desk(refusing?: () => ErrorCode | undefined, toldOfSticker?: (sticker: Uint8Array) => StickerStanding) {
   const clock = new ManualClock();
   const said: Feedback[] = [];
   const kept: Happening[] = [];
@@ -49,6 +50,7 @@ function desk(refusing?: () => ErrorCode | undefined) {
       return { keyId: new Uint8Array(8) as KeyId, seq: kept.length as Seq };
     },
     isOnline: () => true,
+    ...(toldOfSticker && { toldOfSticker }),
     clock,
     onFeedback: (feedback) => said.push(feedback),
   });
@@ -218,4 +220,30 @@ t.test('clinic desk: nothing of what was scanned is said', async (t) => {
   const words = JSON.stringify(said, (_key, value) => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value));
   for (const one of [stickerOf(1), cardOf(1), secret, clinicianDigestOf(secret)]) t.notMatch(words, Buffer.from(one).toString('hex'));
   for (const text of [sticker(1), card(1), CLINICIAN]) t.notMatch(words, text);
+});
+
+t.test('clinic flow: what all desks are told of a sticker weighs as much as what this one has seen', (t) => {
+  const told = new Map<number, StickerStanding>([
+    [1, 'linked'],
+    [2, 'done'],
+    [3, 'void'],
+    [4, 'expired'],
+  ]);
+  const { scan, press, kept } = desk(undefined, (one) => told.get(one[0] ?? 0) ?? 'free');
+  t.equal(scan(sticker(1)), 'sticker-used');
+  t.equal(scan(sticker(2)), 'sticker-used');
+  t.equal(scan(sticker(3)), 'sticker-void');
+  t.equal(scan(sticker(4)), 'sticker-expired');
+  scan(CLINICIAN);
+  t.equal(scan(sticker(2)), 'result-there-already');
+  t.equal(scan(sticker(1)), 'choose-result', 'linked at another desk, and its result may come at this one');
+  press('cancel');
+  t.strictSame(kept, []);
+  scan(sticker(5));
+  scan(card(1));
+  told.set(5, 'free');
+  t.equal(scan(sticker(5)), 'sticker-used', 'told of nothing yet, it knows what it did itself');
+  told.set(5, 'void');
+  t.equal(scan(sticker(5)), 'sticker-void');
+  t.end();
 });

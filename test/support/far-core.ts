@@ -89,7 +89,10 @@ export class FarCore {
       peerOf: onePeer({ intake, deployment }, files.token, clientPins),
       binding: { host: '127.0.0.1', port },
       tls: files.tls,
-      notices: { noticeNews: (...asked) => this.core.notices.noticeNews(...asked) },
+      notices: {
+        noticeNews: (...asked) => this.core.notices.noticeNews(...asked),
+        stickerNews: (...asked) => this.core.notices.stickerNews(...asked),
+      },
       log,
     });
   }

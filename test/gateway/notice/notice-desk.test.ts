@@ -3,11 +3,13 @@ import t from 'tap';
 import { NoticeFeed } from '../../../core/notice/notice-feed.ts';
 import { NoticeDesk } from '../../../gateway/notice/notice-desk.ts';
 import { generateSigningKey, publicKeyFromRaw, rawPublicKey } from '../../../protocol/ed25519.ts';
+import type { Role } from '../../../protocol/enrol.ts';
 import { SinkError } from '../../../protocol/errors.ts';
 import { type DeploymentId, type KioskId, newPlaceId, type VisitorUuid } from '../../../protocol/ids.ts';
 import type { KioskStateReport } from '../../../protocol/kiosk-state.ts';
 import { silentLog } from '../../../protocol/log.ts';
 import { endStep, NoticeFilter, noticeDigestOf, openNotice } from '../../../protocol/notice.ts';
+import { StickerFilter, stickerDigestOf, stickerEnd, type ToldSticker } from '../../../protocol/sticker-mark.ts';
 import { systemClock } from '../../../protocol/time.ts';
 import { parseTopic } from '../../../protocol/topics.ts';
 import type { EpochMillis } from '../../../protocol/units.ts';
@@ -19,11 +21,13 @@ const newCard = () => new Uint8Array(randomBytes(16)) as VisitorUuid;
 function opened(clock: ManualClock | typeof systemClock = new ManualClock(), kioskCount = 2) {
   const key = generateSigningKey();
   const deployment = newPlaceId<DeploymentId>();
-  const kiosks: { kiosk: KioskId; revokedAtMs: EpochMillis | undefined }[] = Array.from({ length: kioskCount }, () => ({
+  const kiosks: { kiosk: KioskId; role: Role; revokedAtMs: EpochMillis | undefined }[] = Array.from({ length: kioskCount }, () => ({
     kiosk: newPlaceId<KioskId>(),
+    role: 'kiosk',
     revokedAtMs: undefined,
   }));
   const feed = new NoticeFeed(clock);
+  const stickers = new NoticeFeed<ToldSticker>(clock, (one, other) => one.standing === other.standing);
   const published: { kiosk: KioskId; bytes: Uint8Array }[] = [];
   let revision = 1;
   let isFailing = false;
@@ -34,6 +38,8 @@ function opened(clock: ManualClock | typeof systemClock = new ManualClock(), kio
         {
           noticeNews: (...asked: Parameters<NoticeFeed['news']>) =>
             isFailing ? Promise.reject(new SinkError('sink.not_reached', 'made to fail')) : feed.news(...asked),
+          stickerNews: (...asked: Parameters<NoticeFeed['news']>) =>
+            isFailing ? Promise.reject(new SinkError('sink.not_reached', 'made to fail')) : stickers.news(...asked),
         },
       ],
     ]),
@@ -55,6 +61,7 @@ function opened(clock: ManualClock | typeof systemClock = new ManualClock(), kio
     openNotice(bytes, { deployment, kiosk, publicKey: publicKeyFromRaw(rawPublicKey(key)) });
   return {
     desk,
+    stickers,
     kiosks,
     published,
     set,
@@ -89,7 +96,7 @@ t.test('notice desk: each kiosk gets a document of its own when something has ch
   t.equal(published.length, 4, 'the same again');
   t.match(desk.summary(), { unheard: {}, cards: 1, leftOut: 0, kiosks: 2, told: 2 });
 
-  kiosks.push({ kiosk: newPlaceId<KioskId>(), revokedAtMs: undefined });
+  kiosks.push({ kiosk: newPlaceId<KioskId>(), role: 'kiosk', revokedAtMs: undefined });
   kiosks[0]!.revokedAtMs = clock.wall();
   change();
   await clock.advance(2_000);
@@ -157,6 +164,41 @@ t.test('notice desk: 50 kiosks are told of 10,000 cards while others have their 
     `${Math.round(lastMs - sinceMs)} ms in all, ${Math.round(worstMs)} ms at a time at most, ${published[0]!.bytes.length} bytes each`,
   );
   t.equal(new Set(published.map(({ kiosk }) => kiosk)).size, 50);
+  stop();
+  await running;
+});
+
+t.test('notice desk: a clinic’s desk is told of stickers, no other kiosk, and not with each test anew', async (t) => {
+  const clock = new ManualClock();
+  const { kiosks, stickers, published, read, running, stop } = opened(clock);
+  kiosks[1]!.role = 'clinic';
+  const sticker = new Uint8Array(randomBytes(16));
+  const told = (standing: ToldSticker['standing'], of = sticker): ToldSticker => ({
+    digest: stickerDigestOf(of),
+    standing,
+    endsAtMs: (standing === 'linked' ? stickerEnd(clock.wall() + DAY) : 0) as EpochMillis,
+  });
+  const standing = () => {
+    const last = published.findLast(({ kiosk }) => kiosk === kiosks[1]!.kiosk);
+    const { key, stickers } = read(last!);
+    return new StickerFilter(key, stickers!).standing(sticker, clock.wall());
+  };
+  await clock.advance(2_000);
+  t.equal(published.length, 2);
+  t.equal(standing(), 'free');
+  stickers.set([told('linked')]);
+  await clock.advance(3_000);
+  t.equal(published.length, 3, 'the desk alone');
+  t.equal(standing(), 'linked');
+  for (let at = 0; at < 10; at++) {
+    stickers.change([told('linked', new Uint8Array(randomBytes(16)))], []);
+    await clock.advance(100);
+  }
+  stickers.change([told('void')], []);
+  await clock.advance(4_000);
+  t.ok(published.length <= 6, `${published.length - 3} documents for eleven tests`);
+  t.equal(standing(), 'void');
+  t.notOk(read(published.find(({ kiosk }) => kiosk === kiosks[0]!.kiosk)!).stickers);
   stop();
   await running;
 });
