@@ -18,7 +18,7 @@ import { examineKiosk, type KioskExamined } from './doctor-kiosk.ts';
 import { runLive } from './doctor-live.ts';
 import { addonFindings, holdersOf, machineFindings, mayUseBluetooth } from './doctor-machine.ts';
 import { usesOf } from './doctor-uses.ts';
-import { settingsOf } from './kiosk-command.ts';
+import { settingsOf } from './kiosk-settings.ts';
 import { untilStopped } from './stopping.ts';
 import { systemUser } from './system-user.ts';
 import { VERSION } from './version.ts';

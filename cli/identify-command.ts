@@ -8,7 +8,7 @@ import type { TrustDocument } from '../protocol/trust.ts';
 import { BurstGatherer, isGarbage, sightOfBurst } from './identify-burst.ts';
 import { findSources, type Source, serialSource } from './identify-sources.ts';
 import { burstLines } from './identify-words.ts';
-import { settingsOf } from './kiosk-command.ts';
+import { settingsOf } from './kiosk-settings.ts';
 import { untilStopped } from './stopping.ts';
 import { typedInput } from './typed-input.ts';
 

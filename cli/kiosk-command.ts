@@ -7,26 +7,14 @@ import { openIdentity } from '../kiosk/kiosk-identity.ts';
 import { isEnrolled } from '../kiosk/papers.ts';
 import { type KioskReady, runKiosk } from '../kiosk/run-kiosk.ts';
 import { ConfigError } from '../protocol/errors.ts';
-import { dataPaths, readJsonFile } from './data-paths.ts';
-import { kioskDoors, type Output } from './kiosk-doors.ts';
+import { dataPaths } from './data-paths.ts';
+import { kioskDoors } from './kiosk-doors.ts';
 import { kioskEnrolCommand } from './kiosk-enrol-command.ts';
-import { LEVELS, type Level } from './log.ts';
-import { portOf } from './numbers.ts';
+import { type RunOptions, settingsOf } from './kiosk-settings.ts';
+import { kioskSetupCommand } from './kiosk-setup-command.ts';
+import { LEVELS } from './log.ts';
 import { raisePriority } from './priority.ts';
 import { untilStopped } from './stopping.ts';
-
-interface RunOptions {
-  readonly data: string;
-  readonly config?: string;
-  readonly trust?: string;
-  readonly direction?: string;
-  readonly scanner?: readonly string[];
-  readonly thermometer?: string;
-  readonly pagePort?: string;
-  readonly page: boolean;
-  readonly output: Output;
-  readonly log: Level;
-}
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const data = ['--data <dir>', 'data directory; the kiosk is in its "kiosk" folder', './data'] as const;
@@ -58,7 +46,8 @@ export function kioskCommand(): Command {
     .addHelpText('after', RUN_HELP)
     .action(async (options: RunOptions) => {
       const signal = untilStopped();
-      const config = parseConfig(settingsOf(options));
+      const readConfig = () => parseConfig(settingsOf(options));
+      const config = readConfig();
       if (config.trustPath !== undefined && !existsSync(config.trustPath) && !isEnrolled(config.dataDir))
         throw new ConfigError(
           'config.invalid',
@@ -71,7 +60,7 @@ export function kioskCommand(): Command {
         doors.onReady?.(ready);
         void raisePriority(process.pid).then((isRaised) => doors.log.info('kiosk.priority', { isRaised }));
       };
-      await runKiosk(config, { ...doors, onReady }, signal);
+      await runKiosk(config, { ...doors, onReady, readConfig }, signal);
     });
 
   kiosk
@@ -86,29 +75,6 @@ export function kioskCommand(): Command {
     });
 
   kiosk.addCommand(kioskEnrolCommand());
+  kiosk.addCommand(kioskSetupCommand());
   return kiosk;
-}
-
-/** The options that say which kiosk is meant. */
-export type KioskOptions = Pick<RunOptions, 'data' | 'config' | 'trust'> & Partial<RunOptions>;
-
-/** The file's settings, and those of the command line over them. */
-export function settingsOf(options: KioskOptions): Record<string, unknown> {
-  const paths = dataPaths(options.data);
-  const besideGateway = join(paths.gateway, 'trust.json');
-  const file = options.config === undefined ? {} : (readJsonFile(options.config) as Record<string, unknown>);
-  const { scanner, thermometer, direction, pagePort, page = true, trust } = options;
-  return {
-    dataDir: paths.kiosk,
-    ...(existsSync(besideGateway) && { trustPath: besideGateway }),
-    scanners: [{ kind: 'auto-serial' }, { kind: 'auto-hid' }, { kind: 'standard-input', name: 'standard-input' }],
-    ...file,
-    ...(trust && { trustPath: trust }),
-    ...(direction && { direction }),
-    ...(scanner && {
-      scanners: [...scanner.map((path, at) => ({ kind: 'serial', name: `scanner-${at + 1}`, path })), { kind: 'standard-input' }],
-    }),
-    ...(thermometer && { thermometers: [{ kind: 'serial', model: 'gy-mcu90614', name: 'thermometer', path: thermometer }] }),
-    ...(pagePort || !page ? { page: { isOn: page, ...(pagePort && { port: portOf('--page-port', pagePort) }) } } : {}),
-  };
 }

@@ -16,6 +16,7 @@ import type { KioskIdentity } from './kiosk-identity.ts';
 import { Page } from './page.ts';
 import { readPendingCode } from './papers.ts';
 import type { RunKioskOptions } from './run-kiosk.ts';
+import type { SetupDesk } from './setup/setup-desk.ts';
 import { Notifier } from './systemd.ts';
 import { Tasks } from './tasks.ts';
 import { printFeedback, StatusPrinter } from './terminal.ts';
@@ -27,16 +28,17 @@ import { printFeedback, StatusPrinter } from './terminal.ts';
 export async function awaitEnrolment(
   config: KioskConfig,
   options: RunKioskOptions,
-  identity: KioskIdentity,
+  { identity, setup }: { readonly identity: KioskIdentity; readonly setup: SetupDesk },
   signal: AbortSignal,
 ): Promise<Papers | undefined> {
-  return await new Waiting(config, options, identity).run(signal);
+  return await new Waiting(config, options, identity, setup).run(signal);
 }
 
 class Waiting {
   readonly #config: KioskConfig;
   readonly #options: RunKioskOptions;
   readonly #identity: KioskIdentity;
+  readonly #setup: SetupDesk;
   readonly #tasks = new Tasks();
   readonly #answers = new Answers();
   readonly #devices = new Map<string, HealthSnapshot['devices'][number]>();
@@ -48,11 +50,12 @@ class Waiting {
   #trying = new AbortController();
   #papers: Papers | undefined;
 
-  constructor(config: KioskConfig, options: RunKioskOptions, identity: KioskIdentity) {
+  constructor(config: KioskConfig, options: RunKioskOptions, identity: KioskIdentity, setup: SetupDesk) {
     const { terminal, notify, log } = options;
     this.#config = config;
     this.#options = options;
     this.#identity = identity;
+    this.#setup = setup;
     this.#printer = terminal === undefined ? undefined : new StatusPrinter(terminal);
     this.#notifier = notify === undefined ? undefined : new Notifier(notify, log);
     this.#page = config.page.isOn
@@ -68,6 +71,7 @@ class Waiting {
 
   async run(signal: AbortSignal): Promise<Papers | undefined> {
     const { log, clock } = this.#options;
+    const detach = this.#setup.attach({ scan: (text) => this.#take(text), add: (task) => this.#tasks.add(task) });
     try {
       const pageUrl = await this.#page?.open();
       const pending = readPendingCode(this.#config.dataDir);
@@ -84,6 +88,7 @@ class Waiting {
       await eitherAborts(signal, this.#tasks.signal);
       return this.#papers;
     } finally {
+      detach();
       this.#trying.abort();
       this.#tasks.end();
       try {
@@ -136,6 +141,7 @@ class Waiting {
     this.#trying.abort();
     this.#trying = new AbortController();
     this.#say('enrolling');
+    this.#setup.put({ kind: 'enrolling' });
     this.#tasks.add(this.#enrol(code, AbortSignal.any([this.#tasks.signal, this.#trying.signal])));
   }
 
@@ -144,6 +150,7 @@ class Waiting {
     let hasSaid = false;
     const onUnreached = (why: ErrorCode) => {
       this.#why = why;
+      this.#setup.put({ kind: 'not-enrolled', why, isFinal: false });
       if (!hasSaid) this.#say('enrol-unreached');
       hasSaid = true;
       this.#show();
@@ -153,12 +160,14 @@ class Waiting {
       const papers = await enrol(enrolling, code, signal);
       if (papers === undefined) return;
       this.#papers = papers;
+      this.#setup.put({ kind: 'enrolled' });
       this.#say('enrolled');
       this.#tasks.end();
     } catch (error) {
       if (!(error instanceof EnrolError || error instanceof AdmissionError || error instanceof DecodeError)) throw error;
       log.error('enrolment.refused', { code: error.code });
       this.#why = error.code;
+      this.#setup.put({ kind: 'not-enrolled', why: error.code, isFinal: true });
       this.#say('enrol-refused');
     }
   }

@@ -8,6 +8,7 @@ import { openIdentity } from './kiosk-identity.ts';
 import { erasePendingCode, hasPendingCode, readPapers } from './papers.ts';
 import { readTrust } from './read-trust.ts';
 import type { RunKioskOptions } from './run-kiosk.ts';
+import type { SetupDesk } from './setup/setup-desk.ts';
 import { shareInput } from './shared-input.ts';
 
 export interface Start {
@@ -20,7 +21,12 @@ export interface Start {
  * @returns `undefined` when the signal aborted while the kiosk waited for its code.
  * @throws ConfigError config.invalid for an identity, papers, trust document or port that can not be used.
  */
-export async function openCredentials(config: KioskConfig, options: RunKioskOptions, signal: AbortSignal): Promise<Start | undefined> {
+export async function openCredentials(
+  config: KioskConfig,
+  options: RunKioskOptions,
+  setup: SetupDesk,
+  signal: AbortSignal,
+): Promise<Start | undefined> {
   const { dataDir: dir, trustPath } = config;
   const { clock, log } = options;
   const identity = openIdentity(dir);
@@ -33,7 +39,7 @@ export async function openCredentials(config: KioskConfig, options: RunKioskOpti
   }
   if (trustPath === undefined) {
     const shared = options.input === undefined ? undefined : shareInput(options.input);
-    const given = await awaitEnrolment(config, { ...options, input: shared?.read() }, identity, signal);
+    const given = await awaitEnrolment(config, { ...options, input: shared?.read() }, { identity, setup }, signal);
     shared?.leave();
     return given && { credentials: Credentials.ofPapers(parts, given), options: { ...options, input: shared?.read() } };
   }

@@ -4,13 +4,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
-import type { HidPlaces } from '../hardware/hid/hid-devices.ts';
 import { type ExpectedError, StoreError } from '../protocol/errors.ts';
 import type { Happening } from '../protocol/event.ts';
-import type { BootId, KioskId, VisitorUuid } from '../protocol/ids.ts';
+import type { BootId, VisitorUuid } from '../protocol/ids.ts';
 import { downState, encodeKioskState } from '../protocol/kiosk-state.ts';
-import type { Log } from '../protocol/log.ts';
-import { type Clock, readBootId } from '../protocol/time.ts';
+import { readBootId } from '../protocol/time.ts';
 import { topicOf } from '../protocol/topics.ts';
 import { type Audience, announce, show } from './announce.ts';
 import { Answers } from './answers.ts';
@@ -23,6 +21,7 @@ import { keepDeployment } from './deployment-mark.ts';
 import { DeviceEvents } from './device-events.ts';
 import { runDevices } from './devices.ts';
 import { DoctorDoor } from './doctor-door.ts';
+import type { Sight } from './doctor-words.ts';
 import { doorRules } from './door-rules.ts';
 import type { Feedback } from './feedback.ts';
 import { type Front, type FrontCommand, openFront } from './front.ts';
@@ -33,46 +32,23 @@ import { askHolder } from './holder-ask.ts';
 import { HolderFront, type HolderFrontOptions } from './holder-front.ts';
 import { keepHouse } from './housekeeping.ts';
 import type { KioskIdentity } from './kiosk-identity.ts';
-import { openCredentials } from './open-credentials.ts';
 import type { Outbox } from './outbox.ts';
 import { runCheckpoints } from './outbox-checkpoint.ts';
 import { Page } from './page.ts';
 import { type Moment, Recorder } from './recorder.ts';
 import { keepFresh } from './renew.ts';
+import type { RunKioskOptions } from './run-options.ts';
 import { scannerLack } from './scanner-lack.ts';
 import { sealRows } from './seal-rows.ts';
-import { Notifier, type NotifySettings } from './systemd.ts';
+import { runInTurns, type Turn } from './setup/in-turns.ts';
+import { kindOf, lendDoors, SetupFront } from './setup/setup-doors.ts';
+import { Notifier } from './systemd.ts';
 import { aborted, Tasks } from './tasks.ts';
-import { printFeedback, StatusPrinter, type Terminal } from './terminal.ts';
-import { deliverTestEvent } from './test-event.ts';
+import { printFeedback, StatusPrinter } from './terminal.ts';
+import { type Delivery, deliverTestEvent } from './test-event.ts';
 import { Uplink } from './uplink.ts';
 
-export interface RunKioskOptions {
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Where answers are printed. */
-  readonly terminal?: Terminal | undefined;
-  /** Standard input, for a scanner of that kind. */
-  readonly input?: AsyncIterable<Uint8Array | string> | undefined;
-  /** systemd's socket and watchdog, where there are any. */
-  readonly notify?: NotifySettings | undefined;
-  /** Of this software: 1 to 32 of 0-9, A-Z, a-z, `.`, `+` and `-`. */
-  readonly version?: string | undefined;
-  /** Told of every answer as it is given. */
-  readonly onFeedback?: ((feedback: Feedback) => void) | undefined;
-  /** Told once scans are taken. */
-  readonly onReady?: ((ready: KioskReady) => void) | undefined;
-  /** Whether the operating system has set its clock from outside in this boot; systemd-timesyncd is asked when left out. */
-  readonly isClockSynced?: (() => boolean) | undefined;
-  /** Where HID devices are looked for; the machine's own places when left out. */
-  readonly hidPlaces?: HidPlaces;
-}
-
-export interface KioskReady {
-  readonly kiosk: KioskId;
-  /** `undefined` when there is no page. */
-  readonly pageUrl: string | undefined;
-}
+export type { KioskReady, RunKioskOptions } from './run-options.ts';
 
 /**
  * Runs until `signal` aborts; then everything is closed and what was promised lies in the outbox.
@@ -83,8 +59,7 @@ export async function runKiosk(config: KioskConfig, options: RunKioskOptions, si
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const unlock = lockDataDir(config.dataDir);
   try {
-    const start = await openCredentials(config, options, signal);
-    if (start !== undefined) await new Kiosk(config, start.options, start.credentials).run(signal);
+    await runInTurns(config, options, signal, (turn, ending) => new Kiosk(turn).run(ending));
   } finally {
     unlock();
   }
@@ -107,10 +82,13 @@ class Kiosk {
   readonly #audience: Audience;
   readonly #answers = new Answers();
   readonly #doctorDoor: DoctorDoor;
+  readonly #turn: Turn;
   #uplink: Uplink | undefined;
   #endOutbox = new AbortController();
 
-  constructor(config: KioskConfig, options: RunKioskOptions, credentials: Credentials) {
+  constructor(turn: Turn) {
+    const { config, options, credentials } = turn;
+    this.#turn = turn;
     const { clock, log, terminal, notify } = options;
     const { identity, trust } = credentials;
     this.#config = config;
@@ -148,7 +126,8 @@ class Kiosk {
       onFeedback: (feedback: Feedback) => this.#answer(feedback),
     };
     const ask: HolderFrontOptions['ask'] = (action, visitor, signal) => askHolder(credentials, action, visitor, signal);
-    this.#front = new HolderFront(openFront(credentials.role, door, config.clinic.windowMs), { ...door, ask });
+    const front = new HolderFront(openFront(credentials.role, door, config.clinic.windowMs), { ...door, ask });
+    this.#front = new SetupFront(front, turn.setup);
     this.#word = new GatewayWord({
       dir: config.dataDir,
       deployment: trust.deployment,
@@ -177,6 +156,7 @@ class Kiosk {
 
   async run(signal: AbortSignal): Promise<void> {
     const { page, notifier } = this.#audience;
+    let detach = () => {};
     try {
       // First, so that no scan is judged by other rules.
       this.#word.open();
@@ -185,6 +165,8 @@ class Kiosk {
       await this.#recorder.open();
       this.#note({ type: 'kiosk-state', state: 'started', byMs: 0 });
       this.#startTasks();
+      const scan = (text: string) => this.#atDoor(() => this.#front.scan(text, this.#now()));
+      detach = lendDoors(this.#turn, { scan, deliver: this.#deliver, add: (task) => this.#tasks.add(task) });
       if (notifier !== undefined) this.#tasks.add(notifier.ready());
       this.#options.log.info('kiosk.ready', { kiosk: this.#identity.kiosk, queued: this.#health.snapshot().queued });
       this.#options.onReady?.({ kiosk: this.#identity.kiosk, pageUrl });
@@ -193,6 +175,7 @@ class Kiosk {
       this.#note({ type: 'kiosk-state', state: 'stopping', byMs: 0 });
       this.#audience.say(encodeKioskState(downState(this.#version)));
     } finally {
+      detach();
       this.#tasks.end();
       this.#deviceEvents.stop();
       this.#word.notices.stop();
@@ -239,15 +222,15 @@ class Kiosk {
           input,
           ...(this.#options.hidPlaces && { hidPlaces: this.#options.hidPlaces }),
           onScan: ({ device, text, scannedAt }) => {
-            this.#doctorDoor.tell({ device, what: 'scan' });
+            this.#sight({ device, what: 'scan' });
             this.#atDoor(() => this.#front.scan(text, scannedAt));
           },
           onNoScan: (device) => {
-            this.#doctorDoor.tell({ device, what: 'no-scan' });
+            this.#sight({ device, what: 'no-scan' });
             this.#atDoor(() => this.#front.noScan(this.#now()));
           },
           onReading: ({ device, objectRaw, ambientRaw, takenAt }) => {
-            this.#doctorDoor.tell({ device, what: 'reading' });
+            this.#sight({ device, what: 'reading' });
             this.#atDoor(() => this.#front.reading({ objectRaw, ambientRaw, calibrationAgeDays: this.#calibrationAgeDays() }, takenAt));
           },
           onOccupancy: (occupancy) => this.#note(occupancy),
@@ -329,11 +312,19 @@ class Kiosk {
   }
 
   #newDoctorDoor(): DoctorDoor {
-    const { clock, log } = this.#options;
-    const health = () => this.#health.snapshot();
+    const { log } = this.#options;
+    return new DoctorDoor({ dir: this.#config.dataDir, log, health: () => this.#health.snapshot(), deliver: this.#deliver });
+  }
+
+  #deliver = (signal: AbortSignal): Promise<Delivery> => {
     const append = (happening: Happening) => this.#recorder.append(happening, this.#now());
-    const deliver = (signal: AbortSignal) => deliverTestEvent({ append, outbox: () => this.#recorder.outbox, health, clock }, signal);
-    return new DoctorDoor({ dir: this.#config.dataDir, log, health, deliver });
+    const health = () => this.#health.snapshot();
+    return deliverTestEvent({ append, outbox: () => this.#recorder.outbox, health, clock: this.#options.clock }, signal);
+  };
+
+  #sight(sight: Sight): void {
+    this.#doctorDoor.tell(sight);
+    if (sight.what !== 'no-scan') this.#turn.setup.put({ kind: 'sight', device: sight.device });
   }
 
   /** A bug at the door ends the kiosk: half done, it would turn everybody away. It is no fault of the device or page that brought a scan. */
@@ -361,6 +352,7 @@ class Kiosk {
   }
 
   #hearDevice(device: string, isUp: boolean, why: ExpectedError | undefined): void {
+    this.#turn.setup.put({ kind: 'device', device, as: kindOf(this.#config, device), isUp, why: why?.code });
     // Standard input that ended is no fault: there are other scanners, and nothing to plug in.
     const isInput = this.#config.scanners.some((scanner) => scanner.kind === 'standard-input' && scanner.name === device);
     if (isInput && !isUp) this.#health.forget(device);

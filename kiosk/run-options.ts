@@ -1,0 +1,43 @@
+/** What a kiosk is handed by the process that it runs in. */
+import type { HidPlaces } from '../hardware/hid/hid-devices.ts';
+import type { KioskId } from '../protocol/ids.ts';
+import type { Log } from '../protocol/log.ts';
+import type { Clock } from '../protocol/time.ts';
+import type { KioskConfig } from './config.ts';
+import type { Feedback } from './feedback.ts';
+import type { SetupDesk } from './setup/setup-desk.ts';
+import type { NotifySettings } from './systemd.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface RunKioskOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Where answers are printed. */
+  readonly terminal?: Terminal | undefined;
+  /** Standard input, for a scanner of that kind. */
+  readonly input?: AsyncIterable<Uint8Array | string> | undefined;
+  /** systemd's socket and watchdog, where there are any. */
+  readonly notify?: NotifySettings | undefined;
+  /** Of this software: 1 to 32 of 0-9, A-Z, a-z, `.`, `+` and `-`. */
+  readonly version?: string | undefined;
+  /** Told of every answer as it is given. */
+  readonly onFeedback?: ((feedback: Feedback) => void) | undefined;
+  /** Told once scans are taken. */
+  readonly onReady?: ((ready: KioskReady) => void) | undefined;
+  /** Whether the operating system has set its clock from outside in this boot; systemd-timesyncd is asked when left out. */
+  readonly isClockSynced?: (() => boolean) | undefined;
+  /** Where HID devices are looked for; the machine's own places when left out. */
+  readonly hidPlaces?: HidPlaces;
+  /** Reads the configuration anew, with what set-up has kept. @throws ConfigError. */
+  readonly readConfig?: () => KioskConfig;
+  /** Told of set-up at the start, for a face of it. */
+  readonly onSetup?: (setup: SetupDesk) => void;
+  /** A step of set-up that is to be done anew. */
+  readonly setupStep?: 'name' | 'devices' | 'delivery';
+}
+
+export interface KioskReady {
+  readonly kiosk: KioskId;
+  /** `undefined` when there is no page. */
+  readonly pageUrl: string | undefined;
+}
