@@ -188,7 +188,7 @@ async function runForNow(
   const { config, clock, version, mayDeliver } = examination;
   if (trust === undefined || !mayDeliver) return undefined;
   const stopping = new AbortController();
-  const bare = { ...config, scanners: [], thermometers: [], sniffers: [], boards: [], page: { isOn: false, port: 0 } };
+  const bare = { ...config, scanners: [], thermometers: [], sniffers: [], boards: [], page: { ...config.page, isOn: false } };
   let isReady = () => {};
   const ready = new Promise<void>((resolve) => {
     isReady = resolve;

@@ -34,6 +34,7 @@ export async function announce(
     const snapshot = health();
     const nowMs = clock.monotonic();
     show(audience, snapshot);
+    audience.page?.beat();
     const words = statusWords({ ...snapshot, queued: 0, oldestQueuedMs: undefined });
     if (snapshot.isOnline && (words !== said || nowMs - saidMs >= SAY_EVERY_MS)) {
       audience.say(encodeKioskState(reportOf(snapshot, version)));

@@ -65,6 +65,7 @@ class Waiting {
           onStaff: () => this.#say('not-enrolled'),
           health: () => this.#health(),
           direction: () => config.direction,
+          settings: () => ({ language: config.page.language, sound: config.page.sound, isOutOfOrder: false }),
         })
       : undefined;
   }
@@ -178,7 +179,7 @@ class Waiting {
     const feedback: Feedback = { kind, isStoredOffline: false, at, seq: undefined, keyId: undefined };
     this.#page?.show(feedback);
     this.#answers.tell(feedback);
-    if (terminal !== undefined) printFeedback(terminal, feedback);
+    if (terminal !== undefined) printFeedback(terminal, feedback, this.#config.page.language);
     onFeedback?.(feedback);
     this.#show();
   }

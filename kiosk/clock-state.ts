@@ -24,6 +24,7 @@ export const SYNCED_PATH = '/run/systemd/timesync/synchronized';
 const STEP_MS = 2_000;
 /** After a step the clock says nothing of the age of rows until it has stayed for so long. */
 const STEADY_MS = 24 * 3_600_000;
+const NO_BOOT = new Uint8Array(16) as BootId;
 
 export class ClockWatch {
   /** Whose wall time is `now`. */
@@ -104,6 +105,8 @@ export class ClockWatch {
   stamp({ wallMs: ownMs, monotonicMs }: Moment): Stamp {
     const isTold = !this.#isSynced && this.#toldOffsetMs !== undefined;
     const wallMs = isTold ? (Math.max(0, monotonicMs + (this.#toldOffsetMs ?? 0)) as EpochMillis) : ownMs;
+    // Before this machine was switched on: of a boot that is not known here.
+    if (monotonicMs < 0) return { wallMs, monotonicMs: 0 as MonotonicMillis, bootId: NO_BOOT, clock: this.state };
     return { wallMs, monotonicMs, bootId: this.#options.bootId, clock: this.state };
   }
 }

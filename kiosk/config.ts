@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { ADVERTISEMENT_KINDS } from '../hardware/ble/advertisement.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { boardOf } from './board-config.ts';
+import { LANGUAGES } from './screen/languages.ts';
+import { SOUND_LEVELS } from './staff/settings.ts';
 
 const ms = (least: number, most: number) => z.int().min(least).max(most);
 const MINUTE_MS = 60_000;
@@ -171,7 +173,16 @@ const schema = z.strictObject({
   /** None unless the venue chooses one. */
   sniffers: z.array(sniffer).max(1).default([]),
   boards: z.array(boardOf(deviceName, devicePath)).max(2).default([]),
-  page: z.strictObject({ isOn: z.boolean().default(true), port: z.int().min(0).max(65_535).default(8_088) }).prefault({}),
+  page: z
+    .strictObject({
+      isOn: z.boolean().default(true),
+      port: z.int().min(0).max(65_535).default(8_088),
+      /** Of screen and terminal, until the staff choose otherwise. */
+      language: z.enum(LANGUAGES).default('en'),
+      /** How loud the screen is, until the staff choose otherwise. */
+      sound: z.enum(SOUND_LEVELS).default('normal'),
+    })
+    .prefault({}),
   outbox: z
     .strictObject({
       maxRows: z.int().min(10).max(1_000_000).default(200_000),

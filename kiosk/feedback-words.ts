@@ -87,10 +87,3 @@ export function answerIn(language: Language, kind: FeedbackKind): Answer {
   const [text, more]: Said = WORDS[language].answers[kind];
   return { ...LOOKS[kind], text, more };
 }
-
-/** In English. */
-export const FEEDBACK_WORDS = Object.fromEntries(
-  (Object.keys(LOOKS) as FeedbackKind[]).map((kind) => [kind, answerIn('en', kind)]),
-) as Readonly<Record<FeedbackKind, Answer>>;
-export const NOTICE = `✉ ${WORDS.en.notice}`;
-export const STORED_OFFLINE = WORDS.en.storedOffline;

@@ -11,6 +11,9 @@ import type { FeedbackKind } from './feedback.ts';
 import type { Outbox } from './outbox.ts';
 import type { PolicyStanding } from './policy-keeper.ts';
 
+/** What the staff chose, or the venue for them. */
+export type DoorSettings = NonNullable<KioskStateReport['settings']>;
+
 /** The version of the notice document that is gone by, 0 for none, and why none is shown or the last was refused. */
 export interface NoticeStanding {
   readonly version: number;
@@ -39,6 +42,7 @@ export interface HealthSnapshot {
   readonly notices?: NoticeStanding;
   /** The last command to send again that was carried out; 0 for none. */
   readonly sentAgain: number;
+  readonly settings?: DoorSettings;
   readonly devices: readonly DeviceHealth[];
   /** What the door answered; absent while there is no door. */
   readonly scans?: Scans;
@@ -80,6 +84,7 @@ export interface HealthSources {
   readonly clock: () => ClockState;
   /** Whether none of the devices scans, nor anything else; left out, that is never so. */
   readonly hasNoScanner?: (devices: readonly DeviceHealth[]) => boolean;
+  readonly settings?: () => DoorSettings;
 }
 
 /** Stands among the devices while there is no scanner at all. */
@@ -89,6 +94,7 @@ export class Health {
   readonly #queueNow: () => Queue;
   readonly #onChange: () => void;
   readonly #clock: () => ClockState;
+  readonly #settings: (() => DoorSettings) | undefined;
   readonly #hasNoScanner: (devices: readonly DeviceHealth[]) => boolean;
   readonly #devices = new Map<string, DeviceHealth>();
   readonly #tally = new DoorTally();
@@ -108,6 +114,7 @@ export class Health {
     this.#queueNow = sources.queue;
     this.#clock = sources.clock;
     this.#hasNoScanner = sources.hasNoScanner ?? (() => false);
+    this.#settings = sources.settings;
     this.#onChange = onChange;
   }
 
@@ -198,6 +205,7 @@ export class Health {
       policy: this.#policy,
       ...(this.#notices && { notices: this.#notices }),
       sentAgain: this.#sentAgain,
+      ...(this.#settings && { settings: this.#settings() }),
       devices,
       scans: this.#tally.scans,
       ...this.#queueNow(),
@@ -214,7 +222,7 @@ const MOST_DEVICES = 32;
 
 /** @returns what the gateway's operators see. */
 export const reportOf = (health: HealthSnapshot, version: string): KioskStateReport => {
-  const { state, queued, oldestQueuedMs, clock, devices, policy, notices, sentAgain, scans } = health;
+  const { state, queued, oldestQueuedMs, clock, devices, policy, notices, sentAgain, settings, scans } = health;
   const lastError = lastErrorOf(health);
   return {
     isUp: true,
@@ -227,6 +235,7 @@ export const reportOf = (health: HealthSnapshot, version: string): KioskStateRep
     policy: { version: policy.version, ...(policy.why === undefined ? {} : { why: policy.why }) },
     ...(notices && { notices: { version: notices.version, ...(notices.why === undefined ? {} : { why: notices.why }) } }),
     sentAgain,
+    ...(settings && { settings }),
     ...(scans && { scans }),
     version,
   };

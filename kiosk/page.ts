@@ -1,9 +1,7 @@
 /**
- * The kiosk's own page, for its screen or a laptop at the door: a field to scan into, the answers large, the staff's buttons, the state.
- * The only importer of fastify in this room. Answers to this machine alone; no visitor's data is ever on it.
+ * The door of the kiosk's screen: serves its page (screen/page), takes what is scanned or pressed there, and tells it what the kiosk answers
+ * and how it does. The only importer of fastify in this room. Answers to this machine alone; no visitor's data is ever on it.
  */
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { ConfigError } from '../protocol/errors.ts';
@@ -11,11 +9,13 @@ import { DOOR_COMMANDS } from './check-in-flow.ts';
 import type { Direction } from './check-in-state.ts';
 import { DESK_COMMANDS } from './clinic-flow.ts';
 import type { Feedback } from './feedback.ts';
-import { FEEDBACK_WORDS, NOTICE, STORED_OFFLINE } from './feedback-words.ts';
 import type { FrontCommand } from './front.ts';
 import type { HealthSnapshot } from './health.ts';
 import { HOLDER_COMMANDS } from './holder-front.ts';
-import { statusWords } from './status-words.ts';
+import { buildOf, PAGE_POLICY, screenAssets } from './screen/assets.ts';
+import { type ScreenSources, screenState } from './screen/rest.ts';
+import { type PageRoute, REFUSED, staffRoutes } from './screen/staff-routes.ts';
+import type { StaffDoor } from './staff/staff-door.ts';
 
 export interface PageOptions {
   /** On 127.0.0.1; 0 takes any that is free. */
@@ -27,6 +27,14 @@ export interface PageOptions {
   readonly direction: () => Direction | undefined;
   /** Whether this is a clinic's desk: it has buttons of its own. */
   readonly isDesk?: boolean;
+  /** English, and normal sounds, where it is left out. */
+  readonly settings?: ScreenSources['settings'];
+  /** Whether cards can not be scanned without the device of that name; of none where it is left out. */
+  readonly isScanner?: ScreenSources['isScanner'];
+  /** The staff's menu, where there is one. */
+  readonly staff?: StaffDoor;
+  /** More that may be asked of this page. */
+  readonly routes?: readonly PageRoute[];
 }
 
 const LOOPBACK = '127.0.0.1';
@@ -34,21 +42,41 @@ const LOOPBACK = '127.0.0.1';
 const LONGEST_BODY_BYTES = 8_192;
 /** One screen, and some tabs left open. */
 const MOST_LISTENERS = 8;
+const MENU_COMMANDS = ['menu-stay', 'menu-leave'] as const;
+const AS_IT_COMES: ReturnType<ScreenSources['settings']> = { language: 'en', sound: 'normal', isOutOfOrder: false };
+
+type PageCommand = FrontCommand | (typeof MENU_COMMANDS)[number];
 
 export class Page {
   readonly #options: PageOptions;
+  readonly #sources: ScreenSources;
   readonly #app: FastifyInstance;
   readonly #listeners = new Set<ServerResponse>();
-  #status = '';
+  readonly #build: string;
+  #state = '';
 
   constructor(options: PageOptions) {
+    const { health, direction, isDesk = false } = options;
     this.#options = options;
+    this.#sources = {
+      health,
+      direction,
+      isDesk,
+      settings: options.settings ?? (() => AS_IT_COMES),
+      isScanner: options.isScanner ?? (() => false),
+    };
     const ajv = { customOptions: { coerceTypes: false, removeAdditional: false } } as const;
     this.#app = Fastify({ bodyLimit: LONGEST_BODY_BYTES, forceCloseConnections: true, ajv });
     // A form of another site can send text without asking; JSON it can not.
     this.#app.removeContentTypeParser('text/plain');
     this.#addGuards();
+    const assets = screenAssets(isDesk);
+    this.#build = buildOf(assets);
+    for (const { path, type, content } of assets)
+      this.#app.get(path, (_request, reply) => reply.header('content-security-policy', PAGE_POLICY).type(type).send(content));
     this.#addRoutes();
+    for (const route of [...(options.staff === undefined ? [] : staffRoutes(options.staff)), ...(options.routes ?? [])])
+      this.#addRoute(route);
   }
 
   /** @returns where it is. @throws ConfigError config.invalid when the port is taken. */
@@ -69,10 +97,21 @@ export class Page {
 
   /** Shows the state, where it changed. */
   refresh(): void {
-    const status = this.#statusText();
-    if (status === this.#status) return;
-    this.#status = status;
-    this.#tell('status', status);
+    const state = this.#stateText();
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#tell('state', state);
+  }
+
+  /** Shows the staff's menu as it is now, or takes it away. */
+  refreshMenu(): void {
+    this.refresh();
+    this.#tell('menu', this.#menuText());
+  }
+
+  /** Tells every screen that the kiosk runs. To be called each second: a screen that misses it says so. */
+  beat(): void {
+    this.#tell('beat', '1');
   }
 
   /** Whether a screen shows it. */
@@ -105,15 +144,7 @@ export class Page {
   }
 
   #addRoutes(): void {
-    const { onScan, onStaff, health, isDesk = false } = this.#options;
-    const commands: readonly FrontCommand[] = [...(isDesk ? DESK_COMMANDS : DOOR_COMMANDS), ...HOLDER_COMMANDS];
-    const words = { words: FEEDBACK_WORDS, offline: STORED_OFFLINE, notice: NOTICE, isDesk };
-    const html = readFileSync(new URL('./page.html', import.meta.url), 'utf8').replace(
-      '__WORDS__',
-      JSON.stringify(words).replaceAll('<', '\\u003c'),
-    );
-    const policy = policyOf(html);
-    this.#app.get('/', (_request, reply) => reply.header('content-security-policy', policy).type('text/html; charset=utf-8').send(html));
+    const { onScan, health } = this.#options;
     this.#app.get('/healthz', async (_request, reply) => {
       const { state, storeWhy, isOnline, queued, clock } = health();
       await reply.code(state === 'down' ? 503 : 200).send({ state, storeWhy, isOnline, queued, clock });
@@ -123,28 +154,47 @@ export class Page {
       reply.hijack();
       this.#listen(reply.raw);
     });
-    this.#app.post<{ Body: { text: string } }>(
-      '/scan',
-      { schema: { body: bodyOf('text', { type: 'string', minLength: 1, maxLength: 4_296 }) } },
-      async (request, reply) => {
-        onScan(request.body.text);
-        await reply.code(204).send();
-      },
-    );
-    this.#app.post<{ Body: { command: FrontCommand } }>(
-      '/staff',
-      { schema: { body: bodyOf('command', { enum: commands }) } },
-      async (request, reply) => {
-        onStaff(request.body.command);
-        await reply.code(204).send();
-      },
-    );
+    this.#addRoute({
+      path: '/scan',
+      body: bodyOf('text', { type: 'string', minLength: 1, maxLength: 4_296 }),
+      take: async ({ text }: { text: string }) => void onScan(text),
+    });
+    const commands = [...(this.#sources.isDesk ? DESK_COMMANDS : DOOR_COMMANDS), ...HOLDER_COMMANDS, ...MENU_COMMANDS];
+    this.#addRoute({
+      path: '/staff',
+      body: bodyOf('command', { enum: commands }),
+      take: async ({ command }: { command: PageCommand }) => this.#obey(command),
+    });
+  }
+
+  #addRoute({ path, body, take }: PageRoute): void {
+    this.#app.post(path, { schema: { body } }, async (request, reply) => {
+      const answer = await take(request.body as never);
+      if (answer === REFUSED) await reply.code(403).send({ error: 'not now' });
+      else if (answer === undefined) await reply.code(204).send();
+      else await reply.send(answer);
+    });
+  }
+
+  /** What only the staff may do is refused while their menu is not open. */
+  #obey(command: PageCommand): typeof REFUSED | undefined {
+    const { staff, onStaff } = this.#options;
+    if (command === 'menu-leave') staff?.leave();
+    else if (command === 'menu-stay') staff?.stay();
+    else if (DOOR_COMMANDS.some((one) => one === command) && staff?.isOpen !== true) return REFUSED;
+    else {
+      staff?.stay();
+      onStaff(command);
+    }
+    return undefined;
   }
 
   /** Source: HTML Living Standard, "Server-sent events". */
   #listen(response: ServerResponse): void {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
-    response.write(`event: status\ndata: ${this.#statusText()}\n\n`);
+    response.write(`event: begin\ndata: ${JSON.stringify({ build: this.#build })}\n\n`);
+    response.write(`event: state\ndata: ${this.#stateText()}\n\n`);
+    response.write(`event: menu\ndata: ${this.#menuText()}\n\n`);
     this.#listeners.add(response);
     response.on('close', () => this.#listeners.delete(response));
     response.on('error', () => this.#listeners.delete(response));
@@ -158,10 +208,8 @@ export class Page {
     }
   }
 
-  #statusText(): string {
-    const health = this.#options.health();
-    return JSON.stringify({ text: statusWords(health), isStoring: health.storeWhy === undefined, direction: this.#options.direction() });
-  }
+  #stateText = (): string => JSON.stringify(screenState(this.#sources));
+  #menuText = (): string => JSON.stringify(this.#options.staff?.view ?? { isOpen: false });
 }
 
 const bodyOf = (name: string, rule: object) => ({
@@ -170,14 +218,3 @@ const bodyOf = (name: string, rule: object) => ({
   additionalProperties: false,
   properties: { [name]: rule },
 });
-
-/** Nothing but this page's own style and script, by their hashes. Source: Content Security Policy Level 3. */
-function policyOf(html: string): string {
-  const hash = (pattern: RegExp) =>
-    `'sha256-${createHash('sha256')
-      .update(pattern.exec(html)?.[1] ?? '')
-      .digest('base64')}'`;
-  const script = hash(/<script>([\s\S]*?)<\/script>/);
-  const style = hash(/<style>([\s\S]*?)<\/style>/);
-  return `default-src 'none'; script-src ${script}; style-src ${style}; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
-}

@@ -24,7 +24,7 @@ import { DoctorDoor } from './doctor-door.ts';
 import type { Sight } from './doctor-words.ts';
 import { doorRules } from './door-rules.ts';
 import type { Feedback } from './feedback.ts';
-import { type Front, type FrontCommand, openFront } from './front.ts';
+import { type FrontCommand, openFront } from './front.ts';
 import { gatewayRoad } from './gateway-road.ts';
 import { GatewayWord } from './gateway-word.ts';
 import { Health, queueOf, reportOf } from './health.ts';
@@ -34,14 +34,15 @@ import { keepHouse } from './housekeeping.ts';
 import type { KioskIdentity } from './kiosk-identity.ts';
 import type { Outbox } from './outbox.ts';
 import { runCheckpoints } from './outbox-checkpoint.ts';
-import { Page } from './page.ts';
 import { type Moment, Recorder } from './recorder.ts';
 import { keepFresh } from './renew.ts';
 import type { RunKioskOptions } from './run-options.ts';
 import { scannerLack } from './scanner-lack.ts';
+import { newPage } from './screen/open-page.ts';
 import { sealRows } from './seal-rows.ts';
 import { runInTurns, type Turn } from './setup/in-turns.ts';
 import { kindOf, lendDoors, SetupFront } from './setup/setup-doors.ts';
+import { openStaff, type Staff, settingsOf } from './staff/open-staff.ts';
 import { Notifier } from './systemd.ts';
 import { aborted, Tasks } from './tasks.ts';
 import { printFeedback, StatusPrinter } from './terminal.ts';
@@ -76,13 +77,15 @@ class Kiosk {
   readonly #watch: ClockWatch;
   readonly #health: Health;
   readonly #recorder: Recorder;
-  readonly #front: Front;
+  readonly #staff: Staff;
+  readonly #front: Staff['front'];
   readonly #word: GatewayWord;
   readonly #deviceEvents: DeviceEvents;
   readonly #audience: Audience;
   readonly #answers = new Answers();
   readonly #doctorDoor: DoctorDoor;
   readonly #turn: Turn;
+  readonly #deliver: (signal: AbortSignal) => Promise<Delivery>;
   #uplink: Uplink | undefined;
   #endOutbox = new AbortController();
 
@@ -100,9 +103,13 @@ class Kiosk {
     this.#bootId = (readBootId() ?? new Uint8Array(randomBytes(16))) as BootId;
     const isSynced = options.isClockSynced ?? (() => existsSync(SYNCED_PATH));
     this.#watch = new ClockWatch({ clock, bootId: this.#bootId, isSynced, builtAtMs: BUILT_AT_MS });
+    const health = () => this.#health.snapshot();
     const queue = () => queueOf(this.#recorder.outbox, clock.monotonic());
     const hasNoScanner = scannerLack(config, clock, () => this.#audience.page?.isOpen ?? false);
-    this.#health = new Health({ queue, clock: () => this.#watch.state, hasNoScanner }, () => show(this.#audience, this.#health.snapshot()));
+    this.#health = new Health(
+      { queue, clock: () => this.#watch.state, hasNoScanner, settings: () => settingsOf(this.#staff) },
+      () => show(this.#audience, health()),
+    );
     this.#recorder = new Recorder({
       dir: config.dataDir,
       limits: config.outbox,
@@ -125,9 +132,23 @@ class Kiosk {
       clock,
       onFeedback: (feedback: Feedback) => this.#answer(feedback),
     };
+    const append = (happening: Happening) => this.#recorder.append(happening, this.#now());
+    const outbox = () => this.#recorder.outbox;
+    const deliver = (signal: AbortSignal) => deliverTestEvent({ append, outbox, health, clock }, signal);
     const ask: HolderFrontOptions['ask'] = (action, visitor, signal) => askHolder(credentials, action, visitor, signal);
     const front = new HolderFront(openFront(credentials.role, door, config.clinic.windowMs), { ...door, ask });
-    this.#front = new SetupFront(front, turn.setup);
+    this.#staff = openStaff(new SetupFront(front, turn.setup), {
+      ...door,
+      clock: this.#watch.clock,
+      config,
+      log,
+      knowsTime: () => this.#watch.state !== 'unsynced',
+      health,
+      deliver: () => deliver(this.#tasks.signal),
+      onMenu: () => this.#audience.page?.refreshMenu(),
+      onSettings: () => this.#sayState(),
+    });
+    this.#front = this.#staff.front;
     this.#word = new GatewayWord({
       dir: config.dataDir,
       deployment: trust.deployment,
@@ -145,9 +166,17 @@ class Kiosk {
       onState: () => this.#sayState(),
     });
     this.#deviceEvents = new DeviceEvents(clock, (event) => this.#note(event));
-    this.#doctorDoor = this.#newDoctorDoor();
+    this.#doctorDoor = new DoctorDoor({ dir: config.dataDir, log, health, deliver });
+    this.#deliver = deliver;
     this.#audience = {
-      page: config.page.isOn ? this.#newPage() : undefined,
+      page: newPage({
+        config,
+        staff: this.#staff,
+        onScan: (text) => this.#atDoor(() => this.#front.scan(text, this.#now())),
+        onStaff: (command) => this.#command(command),
+        health,
+        isDesk: credentials.role === 'clinic',
+      }),
       printer: terminal === undefined ? undefined : new StatusPrinter(terminal),
       notifier: notify === undefined ? undefined : new Notifier(notify, log),
       say: (payload) => this.#uplink?.say(topicOf(identity.kiosk, 'state'), payload),
@@ -160,6 +189,7 @@ class Kiosk {
     try {
       // First, so that no scan is judged by other rules.
       this.#word.open();
+      this.#front.resume(this.#now());
       // Before the store, so that one that can not be opened is shown.
       const pageUrl = await page?.open();
       await this.#recorder.open();
@@ -300,28 +330,6 @@ class Kiosk {
     this.#audience.say(encodeKioskState(reportOf(this.#health.snapshot(), this.#version)));
   }
 
-  #newPage(): Page {
-    return new Page({
-      port: this.#config.page.port,
-      onScan: (text) => this.#atDoor(() => this.#front.scan(text, this.#now())),
-      onStaff: (command) => this.#command(command),
-      health: () => this.#health.snapshot(),
-      direction: () => this.#front.direction,
-      isDesk: this.#credentials.role === 'clinic',
-    });
-  }
-
-  #newDoctorDoor(): DoctorDoor {
-    const { log } = this.#options;
-    return new DoctorDoor({ dir: this.#config.dataDir, log, health: () => this.#health.snapshot(), deliver: this.#deliver });
-  }
-
-  #deliver = (signal: AbortSignal): Promise<Delivery> => {
-    const append = (happening: Happening) => this.#recorder.append(happening, this.#now());
-    const health = () => this.#health.snapshot();
-    return deliverTestEvent({ append, outbox: () => this.#recorder.outbox, health, clock: this.#options.clock }, signal);
-  };
-
   #sight(sight: Sight): void {
     this.#doctorDoor.tell(sight);
     if (sight.what !== 'no-scan') this.#turn.setup.put({ kind: 'sight', device: sight.device });
@@ -347,7 +355,8 @@ class Kiosk {
     this.#audience.page?.show(feedback);
     this.#answers.tell(feedback);
     this.#health.answered(feedback.kind);
-    if (terminal !== undefined) printFeedback(terminal, feedback);
+    this.#front.heard(feedback);
+    if (terminal !== undefined) printFeedback(terminal, feedback, this.#staff.settings.now.language);
     onFeedback?.(feedback);
   }
 

@@ -7,6 +7,7 @@ export function statusWords(health: HealthSnapshot): string {
   const parts = [
     health.isAwaitingCode === true ? 'NOT SET UP: scan the code on its label' : '',
     health.storeWhy === undefined ? '' : `NOT STORING (${health.storeWhy})`,
+    health.settings?.isOutOfOrder === true ? 'OUT OF USE (chosen by the staff)' : '',
     linkWords(health),
     queued === 0 ? '' : `${queued} waiting`,
     clock === 'synced' ? '' : `clock ${clock}`,

@@ -14,7 +14,7 @@ export interface Terminal {
 /** ECMA-48, "SGR": bold green, cyan, bold yellow, bold white on red. */
 const COLOURS: Readonly<Record<Tone, string>> = { good: '1;32', note: '36', wait: '1;33', stop: '1;37;41' };
 
-export function printFeedback(terminal: Terminal, feedback: Feedback, language: Language = 'en'): void {
+export function printFeedback(terminal: Terminal, feedback: Feedback, language: Language): void {
   const { tone, icon, text, more } = answerIn(language, feedback.kind);
   const { storedOffline, notice } = WORDS[language];
   const rest = [more, feedback.isStoredOffline ? storedOffline : '', feedback.hasNotice ? `✉ ${notice}` : '']

@@ -52,6 +52,17 @@ export const kioskStateReport = z.object({
       refusedInARow: count,
     })
     .optional(),
+  /** What its staff, or its venue, chose for the door. Absent from a kiosk that has no such choice, and from the Will. */
+  settings: z
+    .object({
+      direction: z.enum(['in', 'out', 'both']).optional(),
+      /** ISO 639-1. */
+      language: z.string().regex(/^[a-z]{2}$/),
+      sound: z.enum(['silent', 'quiet', 'normal', 'loud']),
+      /** Whether the staff took it out of use: it takes no card then. */
+      isOutOfOrder: z.boolean(),
+    })
+    .optional(),
   /** The kiosk's software. */
   version: z.string().regex(/^[0-9A-Za-z.+-]{1,32}$/),
 });

@@ -13,9 +13,9 @@ import { gatewayPaths } from '../../gateway/paths.ts';
 import { Registry } from '../../gateway/registry.ts';
 import type { GatewayState } from '../../gateway/state-board.ts';
 import type { Feedback } from '../../kiosk/feedback.ts';
-import { STORED_OFFLINE } from '../../kiosk/feedback-words.ts';
 import { openIdentity } from '../../kiosk/kiosk-identity.ts';
 import type { RunKioskOptions } from '../../kiosk/run-kiosk.ts';
+import { en } from '../../kiosk/screen/languages/en.ts';
 import { signCard } from '../../protocol/card.ts';
 import { encodeCode } from '../../protocol/code.ts';
 import { type EntranceId, type KioskId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
@@ -30,7 +30,7 @@ import { ManualClock } from '../support/manual-clock.ts';
 
 /** So much time passes in each look: the network needs some turns of the event loop, and no wait of the product is to end before it. */
 const STEP_MS = 20;
-const KEPT_OFFLINE = new RegExp(STORED_OFFLINE.replaceAll('.', '\\.'));
+const KEPT_OFFLINE = new RegExp(en.storedOffline.replaceAll('.', '\\.'));
 
 export { KEPT_OFFLINE };
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { NOTICE } from '../../kiosk/feedback-words.ts';
+import { en } from '../../kiosk/screen/languages/en.ts';
 import { newPlaceId, type VenueId, type VisitorUuid } from '../../protocol/ids.ts';
 import { telling } from '../support/until.ts';
 import { cardOf, Road } from './road.ts';
@@ -49,7 +49,7 @@ t.test('journey: from a confirmed case to the notice at a kiosk in another venue
   });
   const tookMs = performance.now() - sinceMs;
   t.ok(tookMs < 2_000, `${Math.round(tookMs)} ms`);
-  t.ok(library.shown.join('').includes(NOTICE));
+  t.ok(library.shown.join('').includes(en.notice));
   t.notOk(library.feedback.some(({ hasNotice, kind }) => hasNotice && kind !== 'already-in' && kind !== 'welcome'));
   await library.scan(road.textOf(cardOf(3)));
   t.notOk(hasLast(library), 'who was not there');

@@ -1,10 +1,10 @@
 import { request } from 'node:http';
 import t from 'tap';
 import type { Feedback, FeedbackKind } from '../../kiosk/feedback.ts';
-import { FEEDBACK_WORDS } from '../../kiosk/feedback-words.ts';
 import type { FrontCommand } from '../../kiosk/front.ts';
 import type { HealthSnapshot } from '../../kiosk/health.ts';
 import { Page } from '../../kiosk/page.ts';
+import { WORDS } from '../../kiosk/screen/languages.ts';
 import type { KeyId, Seq } from '../../protocol/ids.ts';
 import { mono, wall } from './fixtures.ts';
 
@@ -92,18 +92,29 @@ async function listening(url: URL) {
   };
 }
 
-t.test('Page: is one file with its own style and script and nothing from elsewhere, kept by nobody', async (t) => {
+t.test('Page: is its own files and nothing from elsewhere, kept by nobody, in every language', async (t) => {
   const { page, ask } = await opened();
-  const { status, headers, body } = await ask('GET', '/');
-  t.equal(status, 200);
-  t.match(
-    headers['content-security-policy'],
-    /^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; connect-src 'self'/,
-  );
-  t.equal(headers['cache-control'], 'no-store');
-  t.notMatch(body, /__WORDS__/);
-  t.notMatch(body, /https?:\/\//);
-  for (const { text } of Object.values(FEEDBACK_WORDS)) t.ok(body.includes(text), text);
+  for (const path of [
+    '/',
+    '/look.css',
+    '/screen.css',
+    '/menu.css',
+    '/screen.js',
+    '/menu.js',
+    '/feed.js',
+    '/sounds.js',
+    '/typed.js',
+    '/words.js',
+  ]) {
+    const { status, headers, body } = await ask('GET', path);
+    t.equal(status, 200, path);
+    t.match(headers['content-security-policy'], /^default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'/);
+    t.equal(headers['cache-control'], 'no-store');
+    t.notMatch(body.replaceAll('http://www.w3.org/2000/svg', ''), /https?:\/\//);
+    if (path === '/words.js')
+      for (const { answers } of Object.values(WORDS)) for (const [text] of Object.values(answers)) t.ok(body.includes(text), text);
+  }
+  t.equal((await ask('GET', '/../page.ts')).status, 404);
   await page.close();
 });
 
@@ -111,9 +122,15 @@ t.test('Page: a scan and a staff command that come from the page itself are take
   const { page, post, url, scans, commands } = await opened();
   t.equal((await post('/scan', { text: 'VC-something' })).status, 204);
   t.equal((await post('/scan', { text: 'again' }, { origin: url.origin, 'sec-fetch-site': 'same-origin' })).status, 204);
-  t.equal((await post('/staff', { command: 'undo' }, { host: `localhost:${url.port}` })).status, 204);
+  t.equal((await post('/staff', { command: 'holder' }, { host: `localhost:${url.port}` })).status, 204);
+  t.equal(
+    (await post('/staff', { command: 'undo' })).status,
+    403,
+    'what is for the staff alone is refused while no staff card opened the menu',
+  );
+  t.equal((await post('/staff/settings', { sound: 'silent' })).status, 404);
   t.strictSame(scans, ['VC-something', 'again']);
-  t.strictSame(commands, ['undo']);
+  t.strictSame(commands, ['holder']);
   await page.close();
 });
 
@@ -122,7 +139,7 @@ t.test('Page: a clinic’s desk has the buttons of results, and none of a door',
   for (const command of ['positive', 'negative', 'void', 'cancel']) t.equal((await post('/staff', { command })).status, 204);
   t.equal((await post('/staff', { command: 'undo' })).status, 400);
   t.strictSame(commands, ['positive', 'negative', 'void', 'cancel']);
-  t.match((await ask('GET', '/')).body, '"isDesk":true');
+  t.match((await ask('GET', '/words.js')).body, 'IS_DESK = true');
   await page.close();
 });
 
@@ -163,7 +180,7 @@ t.test('Page: what is too long, empty or unknown is refused', async (t) => {
 t.test('Page: screens hear the kind of each answer, and nothing that could be a visitor’s', async (t) => {
   const { page, url } = await opened();
   const screen = await listening(url);
-  await screen.until('event: status');
+  await screen.until('event: menu');
   page.show(feedback('welcome'));
   const text = await screen.until('event: feedback');
   t.match(text, /event: feedback\ndata: \{"kind":"welcome","isStoredOffline":true\}\n\n/);
@@ -178,7 +195,8 @@ t.test('Page: screens hear that the kiosk does not store, as soon as it is so', 
   page.refresh();
   page.refresh();
   const text = await screen.until('NOT STORING');
-  t.match(text, /"text":"NOT STORING \(store\.full\) · offline \(link\.refused\) · 200000 waiting","isStoring":false,"direction":"in"/);
+  t.match(text, /"rest":"not-storing"/);
+  t.match(text, /"status":"NOT STORING \(store\.full\) · offline \(link\.refused\) · 200000 waiting"/);
   t.equal((await ask('GET', '/healthz')).status, 503);
   await screen.cancel();
   await page.close();

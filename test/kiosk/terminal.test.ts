@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { FeedbackKind } from '../../kiosk/feedback.ts';
-import { FEEDBACK_WORDS } from '../../kiosk/feedback-words.ts';
+import { LOOKS } from '../../kiosk/feedback-words.ts';
 import { Health } from '../../kiosk/health.ts';
 import { printFeedback, StatusPrinter } from '../../kiosk/terminal.ts';
 import { mono, wall } from './fixtures.ts';
@@ -16,6 +16,7 @@ const said = (kind: FeedbackKind, hasColour: boolean, isStoredOffline = false): 
       },
     },
     { kind, isStoredOffline, at, seq: undefined, keyId: undefined },
+    'en',
   );
   return text;
 };
@@ -24,7 +25,7 @@ t.test('printFeedback: one line in words and an icon, in colour where there is c
   t.equal(said('welcome', false), ' ✓ Welcome \n');
   t.equal(said('welcome', true), '\u001b[1;32m ✓ Welcome \u001b[0m\n');
   t.equal(said('goodbye', false, true), ' → Goodbye  Kept here until the gateway can be reached.\n');
-  for (const kind of Object.keys(FEEDBACK_WORDS) as FeedbackKind[]) t.notMatch(said(kind, false), '\u001b', kind);
+  for (const kind of Object.keys(LOOKS) as FeedbackKind[]) t.notMatch(said(kind, false), '\u001b', kind);
 });
 
 t.test('printFeedback: what a high reading says is neutral', async (t) => {

@@ -23,6 +23,8 @@ const FLAGS = [
   '--disable-dev-shm-usage',
   '--hide-scrollbars',
   '--force-color-profile=srgb',
+  // As docs/technician.md starts a kiosk's browser.
+  '--autoplay-policy=no-user-gesture-required',
   '--remote-debugging-pipe',
 ];
 

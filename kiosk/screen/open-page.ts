@@ -1,0 +1,25 @@
+/** The page of a kiosk that is set up. */
+import type { KioskConfig } from '../config.ts';
+import { Page, type PageOptions } from '../page.ts';
+import type { Staff } from '../staff/open-staff.ts';
+
+export interface OpenPageOptions extends Pick<PageOptions, 'onScan' | 'onStaff' | 'health' | 'isDesk'> {
+  readonly config: KioskConfig;
+  readonly staff: Staff;
+}
+
+/** @returns `undefined` where the configuration wants none. */
+export function newPage({ config, staff, ...options }: OpenPageOptions): Page | undefined {
+  if (!config.page.isOn) return undefined;
+  const { thermometers, sniffers, boards } = config;
+  const parts = boards.flatMap(({ thermometer }) => thermometer ?? []);
+  const others = new Set([...thermometers, ...sniffers, ...boards, ...parts].map(({ name }) => name));
+  return new Page({
+    ...options,
+    port: config.page.port,
+    direction: () => staff.front.direction,
+    settings: () => staff.settings.now,
+    isScanner: (device) => !others.has(device),
+    staff: staff.door,
+  });
+}

@@ -1,0 +1,26 @@
+/** What the staff's self-test found: every part that they could see to, or tell somebody of. Names of devices and codes only. */
+import type { ErrorCode } from '../../protocol/errors.ts';
+import type { HealthSnapshot } from '../health.ts';
+import type { Words } from '../screen/words.ts';
+import type { Delivery } from '../test-event.ts';
+
+export interface TestPart {
+  /** A part that the languages name, or a device's own name. */
+  readonly part: keyof Words['menu']['testParts'] | { readonly device: string };
+  readonly isWell: boolean;
+  readonly why: ErrorCode | undefined;
+}
+
+/** @param delivery of a test event that was sent the whole road just now. */
+export function testParts(health: HealthSnapshot, delivery: Delivery): TestPart[] {
+  const { storeWhy, isOnline, linkWhy, clock, policy, devices } = health;
+  const isDelivered = delivery.outcome === 'delivered';
+  return [
+    { part: 'store', isWell: storeWhy === undefined, why: storeWhy },
+    ...devices.map(({ name, isUp, why }) => ({ part: { device: name }, isWell: isUp, why })),
+    { part: 'clock', isWell: clock !== 'unsynced', why: undefined },
+    { part: 'link', isWell: isOnline, why: linkWhy },
+    { part: 'policy', isWell: policy.why === undefined, why: policy.why },
+    { part: 'delivery', isWell: isDelivered, why: 'why' in delivery ? delivery.why : undefined },
+  ];
+}
