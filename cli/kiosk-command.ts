@@ -10,6 +10,7 @@ import { ConfigError } from '../protocol/errors.ts';
 import { dataPaths } from './data-paths.ts';
 import { kioskDoors } from './kiosk-doors.ts';
 import { kioskEnrolCommand } from './kiosk-enrol-command.ts';
+import { kioskResetCommand } from './kiosk-reset-command.ts';
 import { type RunOptions, settingsOf } from './kiosk-settings.ts';
 import { kioskSetupCommand } from './kiosk-setup-command.ts';
 import { LEVELS } from './log.ts';
@@ -76,5 +77,6 @@ export function kioskCommand(): Command {
 
   kiosk.addCommand(kioskEnrolCommand());
   kiosk.addCommand(kioskSetupCommand());
+  kiosk.addCommand(kioskResetCommand());
   return kiosk;
 }

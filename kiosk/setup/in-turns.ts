@@ -4,6 +4,7 @@ import { listSerialPorts } from '../../hardware/serial-link.ts';
 import { type KioskConfig, parseConfig } from '../config.ts';
 import { openCredentials, type Start } from '../open-credentials.ts';
 import { isEnrolled } from '../papers.ts';
+import { finishReset } from '../reset/reset.ts';
 import type { RunKioskOptions } from '../run-options.ts';
 import { shareInput } from '../shared-input.ts';
 import { SetupDesk } from './setup-desk.ts';
@@ -23,6 +24,7 @@ export async function runInTurns(
   run: (turn: Turn, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const { clock, log, readConfig, onSetup } = options;
+  await finishReset(config, { clock, log }, signal);
   const setup = new SetupDesk({
     dir: config.dataDir,
     isEnrolled: config.trustPath !== undefined || isEnrolled(config.dataDir),

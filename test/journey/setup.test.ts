@@ -2,13 +2,14 @@
  * A machine is set up by whoever stands before it: label, entrance, devices, delivery, over a real gateway; at a terminal, and killed at each
  * point at which something is kept. A death here ends the process's work there, the files staying as they were.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
 import { Registry } from '../../gateway/registry.ts';
 import { parseConfig } from '../../kiosk/config.ts';
+import { atStake, reset } from '../../kiosk/reset/reset.ts';
 import { type RunKioskOptions, runKiosk } from '../../kiosk/run-kiosk.ts';
 import type { SetupDesk } from '../../kiosk/setup/setup-desk.ts';
 import { readMark, readSettings } from '../../kiosk/setup/setup-files.ts';
@@ -159,4 +160,46 @@ t.test('set-up: settings that are damaged are told of, and are a person’s to m
   } catch (error) {
     t.equal(codeOf(error), 'config.invalid');
   }
+});
+
+t.test(
+  'reset: the gateway shuts the kiosk out, what was not delivered is counted before, and the machine can be set up anew',
+  async (t) => {
+    const road = await openRoad(t);
+    const dir = road.dirOf('kiosk');
+    const first = startSetup(road, dir);
+    const desk = await first.setup;
+    desk.scan(await codeFor(road));
+    await until(() => desk.state.step === 'name' && !desk.state.isBusy);
+    desk.command({ kind: 'name', name: 'Garden gate' });
+    await until(() => desk.state.step === 'devices');
+    await first.stop();
+    const config = parseConfig({ dataDir: dir });
+    const parts = { clock: road.clock, log: silentLog };
+    const { unsent, kiosk } = atStake(config, road.clock);
+    t.type(unsent, 'number');
+    t.match(await reset(config, parts, new AbortController().signal), { farewell: { outcome: 'told' } });
+    t.strictSame(readdirSync(dir), ['kiosk.lock']);
+    await withRegistry(road, (registry) => t.ok([...registry.kiosks()].find((one) => one.kiosk === kiosk)?.revokedAtMs));
+    const second = startSetup(road, dir);
+    const again = await second.setup;
+    again.scan(await codeFor(road));
+    await until(() => again.state.step === 'name' && !again.state.isBusy);
+    await second.stop();
+    t.equal(await withRegistry(road, (registry) => [...registry.kiosks()].length), 2);
+  },
+);
+
+t.test('reset: a gateway that is away holds nothing up', async (t) => {
+  const road = await openRoad(t);
+  const dir = road.dirOf('kiosk');
+  const { setup, stop } = startSetup(road, dir);
+  const desk = await setup;
+  desk.scan(await codeFor(road));
+  await until(() => desk.state.step === 'name' && !desk.state.isBusy);
+  await stop();
+  await road.stopGateway();
+  const done = await reset(parseConfig({ dataDir: dir }), { clock: road.clock, log: silentLog }, new AbortController().signal);
+  t.match(done.farewell, { outcome: 'not-told', why: 'link.refused' });
+  t.strictSame(readdirSync(dir), ['kiosk.lock']);
 });
