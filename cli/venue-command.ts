@@ -37,6 +37,9 @@ interface RuleOptions {
   readonly lingeringMinutes?: string;
   readonly threshold?: string;
   readonly unsigned?: string;
+  readonly flagNotices?: 'on' | 'off';
+  readonly flagOverlapMinutes?: string;
+  readonly flagSuspected?: 'on' | 'off';
   readonly entrance?: readonly string[];
   readonly removeEntrance?: readonly string[];
 }
@@ -126,6 +129,11 @@ const withRules = (command: Command): Command =>
     .option('--lingering-minutes <minutes>', 'how long the air keeps what somebody left, 0 to 1440')
     .option('--threshold <degrees>', 'a reading is high from here on, 35 to 42 °C; "own": as each kiosk is set')
     .addOption(new Option('--unsigned <how>', 'cards that nobody signed').choices(UNSIGNED_CARDS))
+    .addOption(
+      new Option('--flag-notices <how>', 'whether those are told who met somebody with a high-temperature flag').choices(['on', 'off']),
+    )
+    .option('--flag-overlap-minutes <minutes>', 'so long they have to have met, 1 to 720')
+    .addOption(new Option('--flag-suspected <how>', 'whether such a flag makes a suspected case').choices(['on', 'off']))
     .option('--entrance <name=direction>', 'in, out or both; adds one, or changes the one of that name or id; may be given again', collect)
     .option('--data <dir>', 'data directory of the gateway', './data');
 
@@ -133,6 +141,7 @@ const collect = (text: string, before: readonly string[] = []): string[] => [...
 
 function rulesOf(options: RuleOptions): Record<string, unknown> {
   const { name, organisation, site, region, kind, timezone, dwellHours, lingeringMinutes, threshold, unsigned } = options;
+  const { flagNotices, flagOverlapMinutes, flagSuspected } = options;
   const rules = {
     name,
     organisation,
@@ -144,6 +153,10 @@ function rulesOf(options: RuleOptions): Record<string, unknown> {
     lingeringMs: lingeringMinutes === undefined ? undefined : Math.round(decimalOf('--lingering-minutes', lingeringMinutes) * MINUTE_MS),
     threshold: threshold === undefined ? undefined : threshold === 'own' ? null : Math.round(decimalOf('--threshold', threshold) * 100),
     unsignedCards: unsigned,
+    areFlagsTold: flagNotices && flagNotices === 'on',
+    flagOverlapMs:
+      flagOverlapMinutes === undefined ? undefined : Math.round(decimalOf('--flag-overlap-minutes', flagOverlapMinutes) * MINUTE_MS),
+    areFlaggedSuspected: flagSuspected && flagSuspected === 'on',
   };
   return Object.fromEntries(Object.entries(rules).filter(([, value]) => value !== undefined));
 }
@@ -166,11 +179,15 @@ function venueLines(venue: Venue): string[] {
     `${id}  ${name}  (${timezone})`,
     `  ${kind}${where === '' ? '' : `: ${where}`}`,
     `  stay ${span(dwellMs)}, air ${span(lingeringMs)}, ${high}, unsigned cards ${unsignedCards}`,
+    `  flags: ${flagsOf(venue)}`,
     ...entrances.map(
       (one) => `  entrance ${one.id}  ${one.name === '' ? '-' : one.name}  ${one.direction}${one.isTold ? '' : ' (not told)'}`,
     ),
   ];
 }
+
+const flagsOf = ({ areFlagsTold, flagOverlapMs, areFlaggedSuspected }: Venue): string =>
+  `${areFlagsTold ? `told to whoever met ${span(flagOverlapMs)}` : 'told to nobody'}${areFlaggedSuspected ? ', a suspected case' : ''}`;
 
 function policyLine(registry: Registry, { id }: Venue): string {
   const kiosks = new Set(

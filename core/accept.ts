@@ -164,9 +164,10 @@ function placed(entry: BatchEntry, list: BatchList, row: RowPlace, event: Vestib
 }
 
 // The bytes of an entry prove themselves; what the gateway adds to them is only looked at.
-function refuseBadPlacement({ kiosk, placement: { venue, dwellMs, lingeringMs }, receivedAtMs }: BatchEntry): void {
+function refuseBadPlacement({ kiosk, placement: { venue, dwellMs, lingeringMs, flagRule }, receivedAtMs }: BatchEntry): void {
   if (!isPlaceId(kiosk) || !isPlaceId(venue)) throw new DecodeError('decode.malformed', 'ledger entry: a kiosk or venue id is none');
-  for (const number of [dwellMs, lingeringMs, receivedAtMs]) refuseBadNumber(number);
+  for (const number of [dwellMs, lingeringMs, receivedAtMs, flagRule?.version ?? 1, flagRule?.minimumOverlapMs ?? 0])
+    refuseBadNumber(number);
 }
 
 function refuseBadRow({ kiosk, keyId, seq }: RowIdentity): void {

@@ -5,7 +5,7 @@
 import { CASE_STEP } from './case/case-schema.ts';
 import { GATEWAY_STEP, STREAMS_APART_STEP } from './gateways.ts';
 import { REVOCATION_STEP } from './holder/revocations.ts';
-import { NOTICE_STEP } from './notice/notice-schema.ts';
+import { FLAG_RULE_STEP, NOTICE_STEP } from './notice/notice-schema.ts';
 import { type Db, openEncrypted } from './sqlite.ts';
 
 export const CORE_SCHEMA = [
@@ -98,6 +98,7 @@ export const CORE_SCHEMA = [
   CASE_STEP,
   NOTICE_STEP,
   STREAMS_APART_STEP,
+  FLAG_RULE_STEP,
 ] as const;
 
 /** @param key 32 bytes. @throws StoreError `store.wrong_key` when the file was made under another, and as `openEncrypted` does. */

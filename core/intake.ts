@@ -6,7 +6,16 @@ import type { HolderAction } from '../protocol/holder.ts';
 import type { LedgerEntry } from '../protocol/ledger-entry.ts';
 import type { NoticeNews, StickerNews } from '../protocol/notice-news.ts';
 
-export type { BatchEntry, Direction, DoubtEntry, FlagEntry, LedgerEntry, Placement, RowIdentity } from '../protocol/ledger-entry.ts';
+export type {
+  BatchEntry,
+  Direction,
+  DoubtEntry,
+  FlagEntry,
+  FlagRule,
+  LedgerEntry,
+  Placement,
+  RowIdentity,
+} from '../protocol/ledger-entry.ts';
 
 export interface Offer {
   /** Entries that were set aside before and are tried again: they come out of order, and what `taken` says is not moved by them. */

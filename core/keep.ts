@@ -191,7 +191,8 @@ export class Keeper {
     for (const row of [...byDay.values()].flat()) {
       const { event, atMs, uncertaintyMs } = row;
       if (event.type === 'temperature') {
-        if (event.estimate >= event.threshold) notices.noteHighReading(this.#number(row), names.of(event.card), atMs);
+        if (event.estimate >= event.threshold)
+          notices.noteHighReading(this.#number(row), names.of(event.card), atMs, row.placement.flagRule);
         continue;
       }
       fromMs = Math.min(fromMs, atMs - uncertaintyMs);

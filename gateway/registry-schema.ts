@@ -1,4 +1,5 @@
 /** The registry's layout. A step is never changed once it was released: the next one follows it. */
+import { FLAG_RULE_STEP } from './policy/venue-book.ts';
 import { ERASED_CARDS_STEP } from './revoke/erased-cards.ts';
 
 export const REGISTRY_STEPS = [
@@ -79,4 +80,5 @@ export const REGISTRY_STEPS = [
    ) STRICT;
    CREATE INDEX clinicians_by_venue ON clinicians (venue);`,
   ERASED_CARDS_STEP,
+  FLAG_RULE_STEP,
 ];

@@ -3,7 +3,7 @@
  * A file of its own, so that admission goes on while the ledger's disk is full, and so that commands can write it while the gateway runs.
  */
 import { dirname } from 'node:path';
-import type { Direction, Placement } from '../core/intake.ts';
+import type { Direction, FlagRule, Placement } from '../core/intake.ts';
 import type { Role } from '../protocol/enrol.ts';
 import { AdmissionError, ConfigError } from '../protocol/errors.ts';
 import type { EntranceId, KioskId, VenueId } from '../protocol/ids.ts';
@@ -62,6 +62,10 @@ interface KioskRow {
   dwell_ms: number;
   lingering_ms: number;
   region: string;
+  are_flags_told: 0 | 1;
+  flag_overlap_ms: number;
+  are_flagged_suspected: 0 | 1;
+  flag_rule_version: number;
   admitted_at_ms: number;
   revoked_at_ms: number | null;
   timezone: string;
@@ -70,7 +74,8 @@ interface KioskRow {
 }
 
 const KIOSKS = `SELECT kiosks.kiosk, public_key, kiosks.venue, entrance, entrances.direction, is_told, admitted_at_ms, revoked_at_ms, role,
-    coalesce(kiosks.dwell_ms, venues.dwell_ms) AS dwell_ms, lingering_ms, region, timezone
+    coalesce(kiosks.dwell_ms, venues.dwell_ms) AS dwell_ms, lingering_ms, region, timezone,
+    are_flags_told, flag_overlap_ms, are_flagged_suspected, flag_rule_version
   FROM kiosks JOIN venues ON venues.id = kiosks.venue JOIN entrances ON entrances.id = entrance`;
 
 export class Registry {
@@ -282,12 +287,19 @@ const kioskOf = (row: KioskRow): Kiosk => ({
     dwellMs: row.dwell_ms,
     lingeringMs: row.lingering_ms,
     ...(row.region === '' ? {} : { region: row.region }),
+    ...(row.flag_rule_version === 0 ? {} : { flagRule: flagRuleOf(row) }),
   },
   role: row.role,
   isDirectionTold: row.is_told === 1,
   timezone: row.timezone,
   admittedAtMs: row.admitted_at_ms as EpochMillis,
   revokedAtMs: row.revoked_at_ms === null ? undefined : (row.revoked_at_ms as EpochMillis),
+});
+
+const flagRuleOf = (row: KioskRow): FlagRule => ({
+  version: row.flag_rule_version,
+  ...(row.are_flags_told === 1 ? { minimumOverlapMs: row.flag_overlap_ms } : {}),
+  isSuspected: row.are_flagged_suspected === 1,
 });
 
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;

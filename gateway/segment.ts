@@ -266,8 +266,9 @@ export class Segment {
   }
 
   #sourceNo({ kiosk, kioskPublicKey, placement, topic }: Source): number {
-    const { venue, entrance, direction, dwellMs, lingeringMs, region = '' } = placement;
-    const name = `${kiosk} ${venue} ${entrance} ${direction} ${dwellMs} ${lingeringMs} ${JSON.stringify(region)} ${topic} ${Buffer.from(kioskPublicKey).toString('base64')}`;
+    const { venue, entrance, direction, dwellMs, lingeringMs, region = '', flagRule } = placement;
+    const more = flagRule === undefined ? '' : `${flagRule.version} ${flagRule.minimumOverlapMs} ${flagRule.isSuspected}`;
+    const name = `${kiosk} ${venue} ${entrance} ${direction} ${dwellMs} ${lingeringMs} ${JSON.stringify(region)} ${more} ${topic} ${Buffer.from(kioskPublicKey).toString('base64')}`;
     const known = this.#sourceNos.get(name);
     if (known !== undefined) return known;
     const placed = JSON.stringify(placement);

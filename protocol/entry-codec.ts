@@ -8,9 +8,20 @@ import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { readArray, readBytes, readChoice, readInteger, readText } from './cbor-read.ts';
 import { DOUBT_REASONS } from './doubt.ts';
 import { PUBLIC_KEY_BYTES } from './ed25519.ts';
+import { DecodeError } from './errors.ts';
 import type { EntranceId, KeyId, KioskId, Seq, VenueId } from './ids.ts';
 import { LONGEST_KEY_RECORD_BYTES } from './key-record.ts';
-import type { BatchEntry, Direction, DoubtEntry, FlagEntry, LedgerEntry, RowIdentity } from './ledger-entry.ts';
+import {
+  type BatchEntry,
+  type Direction,
+  type DoubtEntry,
+  FLAG_OVERLAP_MS,
+  type FlagEntry,
+  type FlagRule,
+  type LedgerEntry,
+  type Placement,
+  type RowIdentity,
+} from './ledger-entry.ts';
 import { LONGEST_ROW_BYTES } from './row.ts';
 import type { EpochMillis } from './units.ts';
 
@@ -33,9 +44,9 @@ export function encodeEntry(entry: LedgerEntry): Uint8Array {
   switch (entry.kind) {
     case 'batch': {
       const { kiosk, kioskPublicKey, placement, topic, keyRecord, sign1, rows, receivedAtMs } = entry;
-      const { venue, entrance, direction, dwellMs, lingeringMs, region } = placement;
+      const { venue, entrance, direction, dwellMs } = placement;
       // Left out where there is none: an entry that was made before it could be told stays the same bytes.
-      const place = [venue, entrance, DIRECTIONS.indexOf(direction), dwellMs, ...lastOf(lingeringMs, region)];
+      const place = [venue, entrance, DIRECTIONS.indexOf(direction), dwellMs, ...lastOf(placement)];
       return encodeCbor([kiosk, kioskPublicKey, place, topic, keyRecord, sign1, rows, receivedAtMs]);
     }
     case 'flag':
@@ -84,8 +95,8 @@ const DOUBT_FORM = new RegExp(`^(?:${DOUBT_REASONS.join('|')})$`);
 
 function readBatch(position: number, parts: readonly CborValue[]): BatchEntry {
   const [kiosk, kioskPublicKey, place, topic, keyRecord, sign1, rows, receivedAtMs] = parts;
-  const placed = readArray(place, 'ledger placement', 4, 6);
-  const [venue, entrance, direction, dwellMs, lingeringMs, region] = placed;
+  const placed = readArray(place, 'ledger placement', 4, 7);
+  const [venue, entrance, direction, dwellMs, lingeringMs, region, flagRule] = placed;
   return {
     kind: 'batch',
     position,
@@ -97,7 +108,8 @@ function readBatch(position: number, parts: readonly CborValue[]): BatchEntry {
       direction: readChoice(direction, 'ledger direction', DIRECTIONS),
       dwellMs: readInteger(dwellMs, 'ledger dwell', 0, LATEST_MS),
       lingeringMs: placed.length === 4 ? 0 : readInteger(lingeringMs, 'ledger lingering', placed.length === 5 ? 1 : 0, LATEST_MS),
-      ...(placed.length === 6 ? { region: readText(region, 'ledger region', REGION_FORM) } : {}),
+      ...(placed.length < 6 || (placed.length === 7 && region === null) ? {} : { region: readText(region, 'ledger region', REGION_FORM) }),
+      ...(placed.length === 7 ? { flagRule: readFlagRule(flagRule) } : {}),
     },
     topic: readText(topic, 'ledger topic', TOPIC_FORM),
     keyRecord: readBytes(keyRecord, 'ledger key record', 1, LONGEST_KEY_RECORD_BYTES),
@@ -107,8 +119,26 @@ function readBatch(position: number, parts: readonly CborValue[]): BatchEntry {
   };
 }
 
-const lastOf = (lingeringMs: number, region: string | undefined): CborValue[] =>
-  region === undefined ? (lingeringMs === 0 ? [] : [lingeringMs]) : [lingeringMs, region];
+function lastOf({ lingeringMs, region, flagRule }: Placement): CborValue[] {
+  if (flagRule !== undefined) {
+    const { version, minimumOverlapMs, isSuspected } = flagRule;
+    return [lingeringMs, region ?? null, [version, minimumOverlapMs ?? 0, isSuspected]];
+  }
+  if (region !== undefined) return [lingeringMs, region];
+  return lingeringMs === 0 ? [] : [lingeringMs];
+}
+
+function readFlagRule(value: CborValue | undefined): FlagRule {
+  const [version, minimum, isSuspected] = readArray(value, 'ledger flag rule', 3);
+  const minimumOverlapMs = readInteger(minimum, 'ledger flag overlap', 0, FLAG_OVERLAP_MS.most);
+  if ((minimumOverlapMs !== 0 && minimumOverlapMs < FLAG_OVERLAP_MS.least) || typeof isSuspected !== 'boolean')
+    throw new DecodeError('decode.malformed', 'ledger flag rule: not as it should be');
+  return {
+    version: readInteger(version, 'ledger flag rule version', 1, Number.MAX_SAFE_INTEGER),
+    ...(minimumOverlapMs === 0 ? {} : { minimumOverlapMs }),
+    isSuspected,
+  };
+}
 
 const rowParts = ({ kiosk, keyId, seq }: RowIdentity): CborValue[] => [kiosk, keyId, seq];
 

@@ -18,7 +18,21 @@ export interface Placement {
   readonly lingeringMs: number;
   /** Under whose health office the venue is, in the gateway's words; left out where it says nothing of it. 1 to 100 characters. */
   readonly region?: string;
+  /** What follows of a flag on a reading there; left out where the venue never said. */
+  readonly flagRule?: FlagRule;
 }
+
+/** What a venue says of high-temperature flags. Each flag goes by the rule as it stood when its reading came. */
+export interface FlagRule {
+  /** From 1 up: of this venue, stepping up with each change. */
+  readonly version: number;
+  /** So long somebody has to have met the flagged person to be told, 1 minute to 12 hours; left out: nobody is told. */
+  readonly minimumOverlapMs?: number;
+  /** Whether a confirmed flag makes a suspected case. */
+  readonly isSuspected: boolean;
+}
+
+export const FLAG_OVERLAP_MS = { least: 60_000, most: 12 * 3_600_000, usual: 900_000 } as const;
 
 /** Names one row for ever. */
 export interface RowIdentity {

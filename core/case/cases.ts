@@ -120,13 +120,15 @@ export class Cases {
 
   /**
    * Within the caller's transaction, as `note`: makes suspected cases of cards with a confirmed flag, and takes those back whose flag was cleared,
-   * where the policy says so.
+   * where the core's policy or the venue's says so.
    */
   judgeFlags(): void {
     const { db, policy, clock } = this.#parts;
-    if (!policy.areFlaggedSuspected) return;
     type Row = { origin: string; card: Uint8Array; state: string; raised_at_ms: number };
-    for (const { origin, card, state, raised_at_ms } of inStore('core.db', () => db.prepare(FLAGGED).all() as Row[])) {
+    for (const { origin, card, state, raised_at_ms } of inStore(
+      'core.db',
+      () => db.prepare(FLAGGED).all(Number(policy.areFlaggedSuspected)) as Row[],
+    )) {
       const name = `flag:${origin}`;
       if (state !== 'confirmed') this.#changed(this.#book.withdraw(name, clock.wall()));
       else
@@ -279,7 +281,8 @@ export class Cases {
 
 /** Flags and the readings that they stand on, whichever of them came first. */
 const FLAGGED = `SELECT kiosk || '/' || hex(key_id) || '/' || flag.seq AS origin, card, state, raised_at_ms
-  FROM flag JOIN high_reading ON high_reading.stream = flag.stream AND high_reading.seq = flag.seq JOIN stream ON stream.id = flag.stream`;
+  FROM flag JOIN high_reading ON high_reading.stream = flag.stream AND high_reading.seq = flag.seq JOIN stream ON stream.id = flag.stream
+  WHERE high_reading.is_suspected OR ?`;
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const originOf = ({ stream, seq }: StickerRow): string => `row:${stream.kiosk}/${hexOf(stream.keyId)}/${seq}`;

@@ -5,7 +5,7 @@
 import type { VenueId } from '../../protocol/ids.ts';
 import { MOST_NOTICES } from '../../protocol/notice.ts';
 import { type Day, dayOf, startOfDay } from '../day.ts';
-import type { HolderNotice } from '../intake.ts';
+import type { FlagRule, HolderNotice } from '../intake.ts';
 import type { RowNumber } from '../notes.ts';
 import type { CardPseudonym } from '../pseudonym.ts';
 import { type Db, inStore } from '../sqlite.ts';
@@ -26,6 +26,10 @@ export interface StandingFlag {
   readonly card: CardPseudonym;
   readonly raisedAtMs: number;
   readonly expiresAtMs: number;
+  /** As its venue says; `undefined`: as the policy does. */
+  readonly minimumOverlapMs: number | undefined;
+  /** Of the venue's rule; 0 where it said nothing. */
+  readonly ruleVersion: number;
 }
 
 /** What a trace found, to be written in the place of what it found before. */
@@ -39,6 +43,8 @@ export interface Finding {
   readonly exposures: readonly Exposure[];
   /** `flag` for all of them; by their priority where it is not given. */
   readonly level?: 'flag';
+  /** Of a flag's: by which version of its venue's rule. */
+  readonly venueRuleVersion?: number;
   readonly venues: readonly VenueNotice[];
 }
 
@@ -60,6 +66,8 @@ export interface FoundExposure {
   readonly overlapMs: number;
   readonly isCertain: boolean;
   readonly policyVersion: number;
+  /** Of a flag's: by which version of its venue's rule; 0 where the venue said nothing. */
+  readonly venueRuleVersion: number;
   readonly lineage: readonly LineageStep[];
   readonly raisedAtMs: number | undefined;
   readonly firstShownAtMs: number | undefined;
@@ -84,6 +92,7 @@ interface Row {
   readonly overlap_ms: number;
   readonly is_certain: 0 | 1;
   readonly policy_version: number;
+  readonly venue_rule_version: number;
   readonly lineage: string;
   readonly raised_at_ms: number | null;
   readonly first_shown_at_ms: number | null;
@@ -92,10 +101,10 @@ interface Row {
 
 const PUT = `
   INSERT INTO exposure (source, card, level, degree, met_at_ms, overlap_ms, is_certain, policy_version, lineage, day, found_at_ms,
-    raised_at_ms, ends_at_ms)
-  VALUES (@source, @card, @level, @degree, @met, @overlap, @certain, @policy, @lineage, @day, @now, @raised, @ends)
+    raised_at_ms, ends_at_ms, venue_rule_version)
+  VALUES (@source, @card, @level, @degree, @met, @overlap, @certain, @policy, @lineage, @day, @now, @raised, @ends, @venueRule)
   ON CONFLICT DO UPDATE SET level = @level, degree = @degree, met_at_ms = @met, overlap_ms = @overlap, is_certain = @certain,
-    policy_version = @policy, lineage = @lineage, day = @day, found_at_ms = @now,
+    policy_version = @policy, venue_rule_version = @venueRule, lineage = @lineage, day = @day, found_at_ms = @now,
     ends_at_ms = CASE WHEN @raised IS NULL THEN NULL WHEN raised_at_ms IS NULL THEN @ends ELSE ends_at_ms END,
     first_shown_at_ms = CASE WHEN @raised IS NULL THEN NULL ELSE first_shown_at_ms END,
     raised_at_ms = CASE WHEN @raised IS NULL THEN NULL ELSE coalesce(raised_at_ms, @raised) END`;
@@ -112,7 +121,7 @@ export class NoticeBook {
 
   /** Within the caller's transaction: what is there is now what was found, and all else of that source is gone. The same again changes nothing. */
   put(finding: Finding, nowMs: number): void {
-    const { source, policyVersion, isRaised, endsAtMs, exposures, level, venues } = finding;
+    const { source, policyVersion, isRaised, endsAtMs, exposures, level, venueRuleVersion = 0, venues } = finding;
     inStore('core.db', () => {
       const put = this.#db.prepare(PUT);
       for (const exposure of exposures) {
@@ -129,6 +138,7 @@ export class NoticeBook {
           overlap: longest.overlapMs,
           certain: Number(longest.isCertain),
           policy: policyVersion,
+          venueRule: venueRuleVersion,
           lineage: JSON.stringify(lineage),
           day: earliestDayOf(lineage),
           now: nowMs,
@@ -210,20 +220,28 @@ export class NoticeBook {
     return rows.map((row) => ({ ...row, visitors: row.visitors ?? undefined }));
   }
 
-  /** Within the caller's transaction: a reading that a flag may stand on. Twice is not an error. */
-  addHighReading({ stream, seq }: RowNumber, card: CardPseudonym, atMs: number): void {
-    const sql = 'INSERT OR IGNORE INTO high_reading (stream, seq, card, at_ms) VALUES (?, ?, ?, ?)';
-    inStore('core.db', () => this.#db.prepare(sql).run(stream, seq, card, atMs));
+  /** Within the caller's transaction: a reading that a flag may stand on. Twice is not an error. @param rule of its venue, as it stood then. */
+  addHighReading({ stream, seq }: RowNumber, card: CardPseudonym, atMs: number, rule?: FlagRule): void {
+    const sql = `INSERT OR IGNORE INTO high_reading (stream, seq, card, at_ms, rule_version, is_told, minimum_overlap_ms, is_suspected)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
+    const { version = 0, minimumOverlapMs, isSuspected = false } = rule ?? {};
+    const isTold = rule === undefined || minimumOverlapMs !== undefined;
+    const values = [version, Number(isTold), minimumOverlapMs ?? null, Number(isSuspected)];
+    inStore('core.db', () => this.#db.prepare(sql).run(stream, seq, card, atMs, ...values));
   }
 
-  /** The confirmed flags that stand, and whose card each is. */
+  /** The confirmed flags that stand and that their venue tells of, and whose card each is. */
   flags(nowMs: number): StandingFlag[] {
-    const sql = `SELECT flag.stream || '/' || flag.seq AS name, card, raised_at_ms AS raisedAtMs, expires_at_ms AS expiresAtMs
-      FROM flag JOIN high_reading ON high_reading.stream = flag.stream AND high_reading.seq = flag.seq
-      WHERE state = 'confirmed' AND expires_at_ms > ? ORDER BY raised_at_ms, name`;
-    type Found = Omit<StandingFlag, 'card'> & { card: Uint8Array };
+    const sql = `SELECT flag.stream || '/' || flag.seq AS name, card, raised_at_ms AS raisedAtMs, expires_at_ms AS expiresAtMs,
+        minimum_overlap_ms AS minimumOverlapMs, rule_version AS ruleVersion FROM flag JOIN high_reading ON high_reading.stream = flag.stream AND high_reading.seq = flag.seq
+      WHERE state = 'confirmed' AND is_told AND expires_at_ms > ? ORDER BY raised_at_ms, name`;
+    type Found = Omit<StandingFlag, 'card' | 'minimumOverlapMs'> & { card: Uint8Array; minimumOverlapMs: number | null };
     const rows = inStore('core.db', () => this.#db.prepare(sql).all(nowMs) as Found[]);
-    return rows.map((row) => ({ ...row, card: new Uint8Array(row.card) as CardPseudonym }));
+    const own = ({ card, minimumOverlapMs }: Found) => ({
+      card: new Uint8Array(card) as CardPseudonym,
+      minimumOverlapMs: minimumOverlapMs ?? undefined,
+    });
+    return rows.map((row) => ({ ...row, ...own(row) }));
   }
 
   /** Forgets what has aged off for every reader, and what was made of a forgotten day. @returns whether anything. */
@@ -272,6 +290,7 @@ const exposureOf = (row: Row): FoundExposure => ({
   overlapMs: row.overlap_ms,
   isCertain: row.is_certain === 1,
   policyVersion: row.policy_version,
+  venueRuleVersion: row.venue_rule_version,
   lineage: JSON.parse(row.lineage) as LineageStep[],
   raisedAtMs: row.raised_at_ms ?? undefined,
   firstShownAtMs: row.first_shown_at_ms ?? undefined,

@@ -66,3 +66,14 @@ export const NOTICE_STEP = `
     PRIMARY KEY (stream, seq)
   ) STRICT, WITHOUT ROWID;
 `;
+
+/** What the venue said of flags when the reading came: as the core's policy where it said nothing. */
+export const FLAG_RULE_STEP = `
+  ALTER TABLE high_reading ADD COLUMN rule_version INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE high_reading ADD COLUMN is_told INTEGER NOT NULL DEFAULT 1 CHECK (is_told IN (0, 1));
+  -- NULL: as the policy's.
+  ALTER TABLE high_reading ADD COLUMN minimum_overlap_ms INTEGER;
+  ALTER TABLE high_reading ADD COLUMN is_suspected INTEGER NOT NULL DEFAULT 0 CHECK (is_suspected IN (0, 1));
+  -- Of a flag's: by which version of its venue's rule; 0 where the venue said nothing.
+  ALTER TABLE exposure ADD COLUMN venue_rule_version INTEGER NOT NULL DEFAULT 0;
+`;

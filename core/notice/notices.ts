@@ -9,7 +9,7 @@ import type { Clock } from '../../protocol/time.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import { anchorOf, type Case } from '../case/case.ts';
 import type { Day } from '../day.ts';
-import type { HolderNotice, NoticeSource } from '../intake.ts';
+import type { FlagRule, HolderNotice, NoticeSource } from '../intake.ts';
 import type { RowNumber } from '../notes.ts';
 import { type CardNames, type CardPseudonym, nameText } from '../pseudonym.ts';
 import type { Db } from '../sqlite.ts';
@@ -118,8 +118,8 @@ export class Notices implements NoticeSource {
   }
 
   /** Within the caller's transaction: a reading was high; a flag may come to stand on it. */
-  noteHighReading(reading: RowNumber, card: CardPseudonym, atMs: number): void {
-    this.book.addHighReading(reading, card, atMs);
+  noteHighReading(reading: RowNumber, card: CardPseudonym, atMs: number, rule?: FlagRule): void {
+    this.book.addHighReading(reading, card, atMs, rule);
     this.#hasRows = true;
   }
 
@@ -174,12 +174,13 @@ export class Notices implements NoticeSource {
       isRaised: one.state === 'confirmed',
       endsAtMs: undefined,
     }));
-    const flagged = this.book.flags(nowMs).map(({ name, card, raisedAtMs, expiresAtMs }) => ({
+    const flagged = this.book.flags(nowMs).map(({ name, card, raisedAtMs, expiresAtMs, minimumOverlapMs, ruleVersion }) => ({
       source: `flag/${name}`,
       card,
       anchorMs: raisedAtMs,
       isRaised: true,
       endsAtMs: expiresAtMs,
+      flag: { minimumOverlapMs, ruleVersion },
     }));
     return [...open, ...flagged];
   }
@@ -192,14 +193,13 @@ export class Notices implements NoticeSource {
 
   async #trace(of: Traceable, signal: AbortSignal): Promise<{ exposures: readonly Exposure[]; venues: readonly VenueNotice[] }> {
     const { visits, clock, policy } = this.#parts;
-    const { card, anchorMs, source } = of;
-    const isFlag = source.startsWith('flag/');
+    const { card, anchorMs, flag } = of;
     // A flag is weak evidence: it reaches those alone who met the person, in the days before.
-    const own = isFlag ? { ...policy, farWindowMs: policy.highWindowMs, mediumMinimumOverlapMs: Number.MAX_SAFE_INTEGER } : policy;
+    const own = flag === undefined ? policy : flagPolicyOf(policy, flag.minimumOverlapMs);
     const question = { card, anchorMs, nowMs: clock.wall(), policy: own };
     const turns = new Turns(clock, signal);
     const { exposures } = await trace(visits(), question, turns);
-    return { exposures, venues: isFlag ? [] : await venueNoticesOf(visits(), question, turns) };
+    return { exposures, venues: flag !== undefined ? [] : await venueNoticesOf(visits(), question, turns) };
   }
 
   #refreshSoon(): void {
@@ -238,3 +238,10 @@ export class Notices implements NoticeSource {
     this.#feed.set(noticed);
   }
 }
+
+const flagPolicyOf = (policy: TracePolicy, minimumOverlapMs = policy.minimumOverlapMs): TracePolicy => ({
+  ...policy,
+  minimumOverlapMs,
+  farWindowMs: policy.highWindowMs,
+  mediumMinimumOverlapMs: Number.MAX_SAFE_INTEGER,
+});

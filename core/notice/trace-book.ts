@@ -12,6 +12,8 @@ export interface Traceable {
   readonly isRaised: boolean;
   /** Nobody is told past it. */
   readonly endsAtMs: number | undefined;
+  /** Of a flag: by its venue's rule, and that rule's version. */
+  readonly flag?: { readonly minimumOverlapMs: number | undefined; readonly ruleVersion: number };
 }
 
 /** Rows within are of the trace: a later one of them changes it. */

@@ -159,15 +159,21 @@ export class TraceDesk {
 
   async #trace(of: Traceable, wanted: number, signal: AbortSignal): Promise<void> {
     const { db, traces, notices, policy, trace, onFound, clock, log } = this.#parts;
-    const { source, isRaised, endsAtMs } = of;
+    const { source, isRaised, endsAtMs, flag } = of;
     const { exposures, venues } = await trace(of, signal);
     signal.throwIfAborted();
-    const isFlag = source.startsWith('flag/');
     inStore('core.db', () =>
       db.transaction(() => {
         const nowMs = clock.wall();
-        const finding = { source, policyVersion: policy.version, isRaised, endsAtMs, exposures, venues: isRaised && !isFlag ? venues : [] };
-        notices.put({ ...finding, ...(isFlag && { level: 'flag' }) }, nowMs);
+        const finding = {
+          source,
+          policyVersion: policy.version,
+          isRaised,
+          endsAtMs,
+          exposures,
+          venues: isRaised && flag === undefined ? venues : [],
+        };
+        notices.put({ ...finding, ...(flag && { level: 'flag', venueRuleVersion: flag.ruleVersion }) }, nowMs);
         traces.done(source, wanted, nowMs);
       })(),
     );

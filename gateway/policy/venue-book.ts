@@ -4,6 +4,7 @@
  */
 import { ConfigError } from '../../protocol/errors.ts';
 import { type EntranceId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
+import { FLAG_OVERLAP_MS } from '../../protocol/ledger-entry.ts';
 import { type Db, translating } from '../database.ts';
 import { type Entrance, MOST_ENTRANCES, NEW_VENUE, parseEntrance, parseVenueChange, type Venue, type VenueRules } from './venue.ts';
 
@@ -19,7 +20,17 @@ interface VenueRow {
   lingering_ms: number;
   threshold_centi_celsius: NonNullable<VenueRules['threshold']> | null;
   unsigned_cards: VenueRules['unsignedCards'];
+  are_flags_told: 0 | 1;
+  flag_overlap_ms: number;
+  are_flagged_suspected: 0 | 1;
 }
+
+/** The version is 0 until anything was said of flags, and steps up with each change of what is. */
+export const FLAG_RULE_STEP = `
+  ALTER TABLE venues ADD COLUMN are_flags_told INTEGER NOT NULL DEFAULT 1 CHECK (are_flags_told IN (0, 1));
+  ALTER TABLE venues ADD COLUMN flag_overlap_ms INTEGER NOT NULL DEFAULT ${FLAG_OVERLAP_MS.usual} CHECK (flag_overlap_ms > 0);
+  ALTER TABLE venues ADD COLUMN are_flagged_suspected INTEGER NOT NULL DEFAULT 0 CHECK (are_flagged_suspected IN (0, 1));
+  ALTER TABLE venues ADD COLUMN flag_rule_version INTEGER NOT NULL DEFAULT 0 CHECK (flag_rule_version >= 0);`;
 
 interface EntranceRow {
   id: EntranceId;
@@ -157,10 +168,13 @@ export class VenueBook {
   }
 
   #put(id: VenueId, rules: VenueRules): void {
+    const flags = [Number(rules.areFlagsTold), rules.flagOverlapMs, Number(rules.areFlaggedSuspected)];
     this.#db
       .prepare(
         `UPDATE venues SET name = ?, organisation = ?, site = ?, region = ?, kind = ?, timezone = ?, dwell_ms = ?, lingering_ms = ?,
-           threshold_centi_celsius = ?, unsigned_cards = ? WHERE id = ?`,
+           threshold_centi_celsius = ?, unsigned_cards = ?,
+           flag_rule_version = flag_rule_version + (are_flags_told <> ? OR flag_overlap_ms <> ? OR are_flagged_suspected <> ?),
+           are_flags_told = ?, flag_overlap_ms = ?, are_flagged_suspected = ? WHERE id = ?`,
       )
       .run(
         rules.name,
@@ -173,6 +187,8 @@ export class VenueBook {
         rules.lingeringMs,
         rules.threshold ?? null,
         rules.unsignedCards,
+        ...flags,
+        ...flags,
         id,
       );
   }
@@ -198,5 +214,8 @@ const venueOf = (row: VenueRow, entrances: readonly EntranceRow[]): Venue => ({
   lingeringMs: row.lingering_ms,
   threshold: row.threshold_centi_celsius ?? undefined,
   unsignedCards: row.unsigned_cards,
+  areFlagsTold: row.are_flags_told === 1,
+  flagOverlapMs: row.flag_overlap_ms,
+  areFlaggedSuspected: row.are_flagged_suspected === 1,
   entrances: entrances.map(({ id, name, direction, is_told }) => ({ id, name, direction, isTold: is_told === 1 })),
 });

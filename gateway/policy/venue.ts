@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Direction } from '../../core/intake.ts';
 import { ConfigError } from '../../protocol/errors.ts';
 import type { EntranceId, VenueId } from '../../protocol/ids.ts';
+import { FLAG_OVERLAP_MS } from '../../protocol/ledger-entry.ts';
 import { DWELL_MS, THRESHOLD } from '../../protocol/policy.ts';
 import type { CentiCelsius } from '../../protocol/units.ts';
 
@@ -46,6 +47,11 @@ export interface VenueRules {
   readonly threshold: CentiCelsius | undefined;
   /** Whether cards that nobody signed are taken. */
   readonly unsignedCards: (typeof UNSIGNED_CARDS)[number];
+  /** Whether those are told who met somebody with a confirmed high-temperature flag of here, for so long: 1 minute to 12 hours. */
+  readonly areFlagsTold: boolean;
+  readonly flagOverlapMs: number;
+  /** Whether a confirmed flag of here makes a suspected case. */
+  readonly areFlaggedSuspected: boolean;
 }
 
 export interface Entrance {
@@ -74,6 +80,9 @@ export const NEW_VENUE: Omit<VenueRules, 'name' | 'timezone'> = {
   lingeringMs: 0,
   threshold: undefined,
   unsignedCards: 'as-gateway',
+  areFlagsTold: true,
+  flagOverlapMs: FLAG_OVERLAP_MS.usual,
+  areFlaggedSuspected: false,
 };
 
 const words = (least: number) =>
@@ -102,6 +111,9 @@ const change = z
       .nullable()
       .transform((threshold) => (threshold ?? undefined) as CentiCelsius | undefined),
     unsignedCards: z.enum(UNSIGNED_CARDS),
+    areFlagsTold: z.boolean(),
+    flagOverlapMs: z.int().min(FLAG_OVERLAP_MS.least).max(FLAG_OVERLAP_MS.most),
+    areFlaggedSuspected: z.boolean(),
   })
   .partial();
 

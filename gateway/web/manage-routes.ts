@@ -32,6 +32,9 @@ const venueRules = z
     lingeringMs: z.int(),
     thresholdCelsius: z.number().nullable(),
     unsignedCards: z.enum(['as-gateway', 'taken', 'refused']),
+    areFlagsTold: z.boolean(),
+    flagOverlapMs: z.int(),
+    areFlaggedSuspected: z.boolean(),
   })
   .partial();
 

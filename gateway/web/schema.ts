@@ -66,6 +66,9 @@ export const venueView = z.object({
   lingeringMs: count.describe('how long after somebody left others may still meet what they left in the air'),
   thresholdCelsius: z.number().optional().describe('from which a reading is high; absent: each kiosk goes by its own settings'),
   unsignedCards: z.enum(['as-gateway', 'taken', 'refused']),
+  areFlagsTold: z.boolean().describe('whether those are told who met somebody with a confirmed high-temperature flag'),
+  flagOverlapMs: count.describe('so long they have to have met'),
+  areFlaggedSuspected: z.boolean().describe('whether such a flag makes a suspected case'),
   entrances: z.array(z.object({ id: placeId, name: z.string(), direction: z.enum(['in', 'out', 'both']) })),
 });
 export type VenueView = z.infer<typeof venueView>;

@@ -71,6 +71,9 @@ const venueViewOf = ({
   lingeringMs,
   threshold,
   unsignedCards,
+  areFlagsTold,
+  flagOverlapMs,
+  areFlaggedSuspected,
   entrances,
 }: Venue): VenueView => ({
   id,
@@ -84,6 +87,9 @@ const venueViewOf = ({
   lingeringMs,
   ...(threshold === undefined ? {} : { thresholdCelsius: threshold / 100 }),
   unsignedCards,
+  areFlagsTold,
+  flagOverlapMs,
+  areFlaggedSuspected,
   entrances: entrances.map((entrance) => ({ id: entrance.id, name: entrance.name, direction: entrance.direction })),
 });
 

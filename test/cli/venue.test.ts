@@ -18,6 +18,9 @@ t.test('venue: added, edited and listed; faults name the rule; each change is in
   t.match(added, /entrance \w{16} {2}Exit {2}out\n {2}entrance \w{16} {2}Main door {2}both/);
   await run(['venue', 'edit', id, '--threshold', '37.8', '--unsigned', 'refused', '--remove-entrance', 'Exit', '--data', data]);
   await t.rejects(run(['venue', 'edit', id, '--threshold', '50', '--data', data]), /threshold.*config\.invalid/s);
+  const flags = ['--flag-notices', 'off', '--flag-overlap-minutes', '30', '--flag-suspected', 'on'];
+  t.match(await run(['venue', 'edit', id, ...flags, '--data', data]), /flags: told to nobody, a suspected case/);
+  t.match(await run(['venue', 'edit', id, '--flag-notices', 'on', '--data', data]), /flags: told to whoever met 30 min, a suspected case/);
   const { venues } = JSON.parse(await run(['venue', 'list', '--json', '--data', data]));
   t.match(venues, [
     { id, kind: 'culture', threshold: 3_780, unsignedCards: 'refused', entrances: [{ name: 'Main door', direction: 'both' }] },

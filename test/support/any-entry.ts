@@ -21,6 +21,14 @@ const batch = fc.record({
       dwellMs: fc.integer({ min: 0, max: 172_800_000 }),
       lingeringMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 86_400_000 })),
       region: fc.constantFrom('north', 'Île-de-France', '区'),
+      flagRule: fc.record(
+        {
+          version: fc.integer({ min: 1, max: 1_000 }),
+          minimumOverlapMs: fc.integer({ min: 60_000, max: 43_200_000 }),
+          isSuspected: fc.boolean(),
+        },
+        { requiredKeys: ['version', 'isSuspected'] },
+      ),
     },
     { requiredKeys: ['venue', 'entrance', 'direction', 'dwellMs', 'lingeringMs'] },
   ),

@@ -6,6 +6,13 @@ import { DIRECTION, when } from './words.js';
 
 const HOUR = 3_600_000;
 const KINDS = ['shop', 'restaurant', 'office', 'school', 'health', 'care', 'worship', 'culture', 'sport', 'transport', 'event', 'other'];
+const FLAGS = {
+  told: 'is told to whoever met the person',
+  untold: 'is told to nobody',
+  'told suspected': 'is told, and makes a suspected case',
+  'untold suspected': 'makes a suspected case alone',
+};
+const flagsOf = ({ areFlagsTold, areFlaggedSuspected }) => `${areFlagsTold ? 'told' : 'untold'}${areFlaggedSuspected ? ' suspected' : ''}`;
 const UNSIGNED = { 'as-gateway': 'as the gateway says', taken: 'taken', refused: 'refused' };
 
 /** Shows a form in the dialog. @returns what was filled in; `undefined` when it was closed. */
@@ -95,6 +102,9 @@ export async function editVenue(venueId) {
     dwellMs: 2 * HOUR,
     lingeringMs: 0,
     unsignedCards: 'as-gateway',
+    areFlagsTold: true,
+    flagOverlapMs: 900_000,
+    areFlaggedSuspected: false,
   };
   const filled = await fillIn(
     venue === undefined ? 'A new venue' : venue.name,
@@ -120,16 +130,27 @@ export async function editVenue(venueId) {
         step: '0.01',
       }),
       choice('unsignedCards', 'Cards that nobody signed', UNSIGNED, before.unsignedCards),
+      choice('flags', 'A confirmed high-temperature flag', FLAGS, flagsOf(before)),
+      field('flagOverlap', 'Told to whoever met, minutes', before.flagOverlapMs / 60_000, {
+        type: 'number',
+        min: 1,
+        max: 720,
+        step: 'any',
+        required: true,
+      }),
     ],
     venue === undefined ? 'Add' : 'Save',
   );
   if (filled === undefined) return;
-  const { dwell, lingering, threshold, ...texts } = filled;
+  const { dwell, lingering, threshold, flags, flagOverlap, ...texts } = filled;
   const wanted = {
     ...texts,
     dwellMs: Math.round(Number(dwell) * HOUR),
     lingeringMs: Math.round(Number(lingering) * 60_000),
     thresholdCelsius: threshold === '' ? null : Number(threshold),
+    areFlagsTold: flags.startsWith('told'),
+    flagOverlapMs: Math.round(Number(flagOverlap) * 60_000),
+    areFlaggedSuspected: flags.endsWith('suspected'),
   };
   const changed = Object.fromEntries(
     Object.entries(wanted).filter(([name, value]) => value !== (before[name] ?? (name === 'thresholdCelsius' ? null : ''))),

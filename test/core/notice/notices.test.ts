@@ -2,12 +2,13 @@ import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Core } from '../../../core/core.ts';
-import type { VisitorUuid } from '../../../protocol/ids.ts';
+import type { Placement } from '../../../core/intake.ts';
+import type { Seq, VisitorUuid } from '../../../protocol/ids.ts';
 import { noticeDigestOf } from '../../../protocol/notice.ts';
 import { LogRecorder } from '../../support/log-recorder.ts';
 import { until } from '../../support/until.ts';
 import { DAY, type Fixture, fixture, NOW } from '../core-fixture.ts';
-import { HOUR, KioskStub, MINUTE, newCard, type Told } from '../kiosk-stub.ts';
+import { HOUR, KioskStub, MINUTE, newCard, reading, type Told } from '../kiosk-stub.ts';
 
 const WAIT = new AbortController().signal;
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -220,6 +221,43 @@ t.test('notices: a confirmed flag reaches those who met its card as a weaker not
   await core.accept([kiosk.flag(reading, 'cleared', NOW - 28 * MINUTE)]);
   await settle();
   t.equal((await told()).size, 0);
+});
+
+t.test('notices: a flag goes by its venue’s rule as it stood when the reading came, and says by which version', async (t) => {
+  const { core, keys, settle, told } = await opened(t);
+  const [hot, long, short] = [newCard(), newCard(), newCard()];
+  /** Each at a venue of its own; the flagged person met one for 40 minutes, and another for 20. */
+  const flagged = async (flagRule?: Placement['flagRule']) => {
+    const kiosk = new KioskStub(keys, { dwellMs: 2 * HOUR, ...(flagRule && { flagRule }) });
+    const inAtMs = NOW - 60 * MINUTE;
+    const seq = kiosk.nextSeq;
+    const left = (card: VisitorUuid, atMs: number): Told => ({ happening: { type: 'check-out', card }, atMs });
+    const come = [checkIn(hot, inAtMs), checkIn(long, inAtMs + MINUTE), checkIn(short, inAtMs + 2 * MINUTE)];
+    const gone = [left(short, inAtMs + 22 * MINUTE), left(long, inAtMs + 41 * MINUTE), left(hot, inAtMs + 45 * MINUTE)];
+    const read: Told = { happening: reading(hot, kiosk.keyId, seq), atMs: inAtMs };
+    await core.accept([await kiosk.batch([...come, read, ...gone], NOW)]);
+    const of = (seq + come.length) as Seq;
+    await core.accept([kiosk.flag(of, 'confirmed', NOW - 14 * MINUTE)]);
+    await settle();
+    return { names: new Set((await told()).keys()), undo: () => core.accept([kiosk.flag(of, 'cleared', NOW - 13 * MINUTE)]) };
+  };
+  const both = new Set([nameOf(long), nameOf(short)]);
+  const usual = await flagged();
+  t.strictSame(usual.names, both, 'a quarter of an hour, where a venue says nothing');
+  await usual.undo();
+  await settle();
+  const strict = await flagged({ version: 3, minimumOverlapMs: 30 * MINUTE, isSuspected: false });
+  t.strictSame(strict.names, new Set([nameOf(long)]));
+  const sources = core.notices.book.flags(NOW).map(({ name }) => `flag/${name}`);
+  t.match(core.notices.book.ofSource(sources[0] ?? '', 0, 10), [{ level: 'flag', policyVersion: 1, venueRuleVersion: 3 }]);
+  t.strictSame(core.cases.open(), []);
+  await strict.undo();
+  await settle();
+  const silent = await flagged({ version: 4, isSuspected: true });
+  t.strictSame(silent.names, new Set(), 'told to nobody');
+  t.match(core.cases.open(), [{ state: 'suspected', source: 'temperature-flag' }], 'and a suspected case, where the venue says so');
+  await silent.undo();
+  t.strictSame(core.cases.open(), []);
 });
 
 t.test('notices: a venue is told when and how busy, by whole hours, and nothing where few were there', async (t) => {
