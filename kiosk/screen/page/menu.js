@@ -258,14 +258,17 @@ export function openMenu(dialog, { words, icon, state }) {
     stayedMs = Date.now();
     void send('/staff', { command: 'menu-stay' });
   };
-  dialog.addEventListener('cancel', (event) => {
+  // Not by the dialog's own `cancel`: a browser lets it be refused once only, and then closes what the kiosk holds open.
+  const leaveOrBack = (event) => {
     event.preventDefault();
     if (place === 'top') leave();
     else go('top')();
-  });
+  };
   // Arrows go from tile to tile, as a remote control or a small keypad has them.
-  dialog.addEventListener('keydown', ({ key, target }) => {
+  dialog.addEventListener('keydown', (event) => {
+    const { key, target } = event;
     stay();
+    if (key === 'Escape') leaveOrBack(event);
     if (target.matches('select')) return;
     const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[key];
     if (step === undefined) return;

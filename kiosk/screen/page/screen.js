@@ -31,16 +31,21 @@ let shown;
 
 export const words = () => LANGUAGES[state.language] ?? LANGUAGES.en;
 
-/** How many letters a text has, and its longest word: what the style fits it by. */
+/** Letters that are wider, or narrower, than others in most faces, by how much. */
+const widthOf = (letter) =>
+  /[mwMWœŒ@%—…]/.test(letter) ? 1.55 : /[A-ZÄÖÜÉÈÀÇÑ]/.test(letter) ? 1.12 : /[iljtfrI.,:;’'!|¡ ]/.test(letter) ? 0.66 : 1;
+const lengthOf = (text) => [...text].reduce((sum, letter) => sum + widthOf(letter), 0);
+
+/** How long a text is, and its longest word, in letters: what the style fits it by. */
 function put(id, text) {
   const place = of(id);
   if (place.textContent === text) return;
   place.textContent = text;
-  place.style.setProperty('--n', Math.max(4, [...text].length));
-  place.style.setProperty('--w', Math.max(4, ...text.split(/[\s\u00ad-]/).map((word) => [...word].length)));
+  place.style.setProperty('--n', Math.max(4, lengthOf(text)));
+  place.style.setProperty('--w', Math.max(4, ...text.split(/[\s\u00ad-]/).map(lengthOf)));
 }
 
-function show({ tone, sign, text, more, aside = '', isCode = false }) {
+export function show({ tone, sign, text, more, aside = '', isCode = false }) {
   stage.dataset.tone = tone;
   of('sign').setAttribute('href', `#s-${sign}`);
   of('sign').classList.toggle('turns', SIGNS_THAT_TURN.has(sign));
