@@ -61,7 +61,11 @@ export function coreServeCommand(): Command {
       const core = await openCore({ dir: paths.core, deployment: files.deployment, keys, clock: systemClock, log });
       try {
         const stopped = untilStopped();
-        const first = onePeer({ deployment: files.deployment, intake: core }, files.token, options.clientPin.map(pinOf));
+        const first = onePeer(
+          { deployment: files.deployment, intake: core, revocations: core.revocationsFor(), holder: core.holder },
+          files.token,
+          options.clientPin.map(pinOf),
+        );
         const added = addedPeers(core);
         const served = await openHttpIntake({
           peerOf: (shown) => first(shown) ?? added(shown),

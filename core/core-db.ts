@@ -4,7 +4,7 @@
  */
 import { CASE_STEP } from './case/case-schema.ts';
 import { GATEWAY_STEP, STREAMS_APART_STEP } from './gateways.ts';
-import { REVOCATION_STEP } from './holder/revocations.ts';
+import { GATEWAY_TIERS_STEP, REVOCATION_STEP } from './holder/revocations.ts';
 import { FLAG_RULE_STEP, NOTICE_STEP } from './notice/notice-schema.ts';
 import { type Db, openEncrypted } from './sqlite.ts';
 
@@ -99,6 +99,7 @@ export const CORE_SCHEMA = [
   NOTICE_STEP,
   STREAMS_APART_STEP,
   FLAG_RULE_STEP,
+  GATEWAY_TIERS_STEP,
 ] as const;
 
 /** @param key 32 bytes. @throws StoreError `store.wrong_key` when the file was made under another, and as `openEncrypted` does. */

@@ -13,15 +13,14 @@ import { EntryOpener, type Opened, venueIn } from './accept.ts';
 import { type CasePolicy, Cases, DEFAULT_CASE_POLICY } from './case/cases.ts';
 import { openCoreDb } from './core-db.ts';
 import { type Day, firstKeptDay, startOfDay } from './day.ts';
-import type { DayCounts } from './day-file.ts';
 import { DayKeys } from './day-keys.ts';
-import { DayStore } from './day-store.ts';
+import { DayStore, type DaysCounts } from './day-store.ts';
 import { DayVisits, VisitMemory } from './day-visits.ts';
 import { Gateways, type Machine } from './gateways.ts';
 import { Eraser } from './holder/eraser.ts';
 import { HolderDesk } from './holder/holder-desk.ts';
 import { Revocations } from './holder/revocations.ts';
-import type { Intake, LedgerEntry, Offer } from './intake.ts';
+import type { Intake, LedgerEntry, Offer, RevocationSource } from './intake.ts';
 import { Keeper } from './keep.ts';
 import type { CoreKeys } from './keys.ts';
 import { lockCore } from './lock.ts';
@@ -60,10 +59,8 @@ export interface CoreOptions {
 }
 
 /** What is held: rows, each once however often it came. Days past retention are not in it. */
-export interface CoreCounts extends DayCounts, NoteCounts {
+export interface CoreCounts extends DaysCounts, NoteCounts {
   readonly days: number;
-  /** Of these, those whose files are lost or can not be read: nothing of them is counted. */
-  readonly unreadableDays: number;
 }
 
 /** Entries opened before they are kept together: one sync of core.db and one of each day for all of them. */
@@ -165,7 +162,7 @@ export class Core implements Intake {
         names: this.#names,
         onErased: () => this.notices.cardErased(),
         noticesOf: (card) => this.notices.ofHolder(card),
-        otherGateways: () => this.gateways.list().filter(({ role }) => role === 'gateway').length - 1,
+        gateways: () => this.gateways.list().flatMap(({ no, role }) => (role === 'gateway' ? [no] : [])),
         retentionDays: this.#retentionDays,
         clock,
         log,
@@ -202,6 +199,9 @@ export class Core implements Intake {
     };
   }
 
+  /** From whom a gateway hears which cards were taken back; its first one unless another is named. */
+  revocationsFor = (gateway: Machine = this.#first): RevocationSource => this.holder.sourceFor(gateway.no);
+
   async #accept(gateway: Machine, entries: readonly LedgerEntry[], { isReplay = false }: Offer): Promise<void> {
     this.#hearOthers();
     for (let start = 0; start < entries.length; start += ENTRIES_AT_A_TIME) {
@@ -233,9 +233,7 @@ export class Core implements Intake {
   /** The operator may have said something of gateways from another process; also how far a ledger is to be asked for again. */
   #hearOthers(): void {
     this.#refuseClosed();
-    if (!this.gateways.hasChanged()) return;
-    this.gateways.lookUpAnew();
-    this.#takenOf.clear();
+    if (this.gateways.hasChanged()) this.#takenOf.clear();
   }
 
   #deploymentOf = ({ deployment = this.#first.deployment as DeploymentId }: Machine): DeploymentId => deployment;
@@ -313,6 +311,7 @@ export class Core implements Intake {
     this.#notes.sweep(this.#clock.wall(), startOfDay(firstDay));
     this.cases.sweep(startOfDay(firstDay));
     this.notices.sweep(firstDay);
+    this.holder.sweep(startOfDay(firstDay));
     this.#streams.lookUpAnew();
     this.gateways.lookUpAnew();
     this.#sweptFor = firstDay;
@@ -330,19 +329,7 @@ export class Core implements Intake {
   counts(): CoreCounts {
     this.#refuseClosed();
     const days = this.#heldDays();
-    const sum = { checkIns: 0, checkOuts: 0, readings: 0, unreadableDays: 0 };
-    for (const day of days) {
-      try {
-        const counts = this.#days.find(day)?.counts();
-        sum.checkIns += counts?.checkIns ?? 0;
-        sum.checkOuts += counts?.checkOuts ?? 0;
-        sum.readings += counts?.readings ?? 0;
-      } catch (error) {
-        if (!(error instanceof StoreError)) throw error;
-        sum.unreadableDays += 1;
-      }
-    }
-    return { days: days.length, ...sum, ...this.#notes.counts(this.#clock.wall()) };
+    return { days: days.length, ...this.#days.countsOf(days), ...this.#notes.counts(this.#clock.wall()) };
   }
 
   /** What was set aside and why, latest first, at most `limit`. */

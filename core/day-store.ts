@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { StoreError } from '../protocol/errors.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Day } from './day.ts';
-import { DayFile } from './day-file.ts';
+import { type DayCounts, DayFile } from './day-file.ts';
 import type { DayKeys } from './day-keys.ts';
 import { LruMap } from './lru-map.ts';
 import { inStore } from './sqlite.ts';
@@ -29,6 +29,12 @@ const MOST_OPEN = 24;
 const WAL_AUTOCHECKPOINT_PAGES = 4_000;
 
 const DAY_FILE = /^(\d{4}-\d\d-\d\d)\.db(-wal|-shm|-journal)?$/;
+
+/** Of several days together. */
+export interface DaysCounts extends DayCounts {
+  /** Of these, those whose files are lost or can not be read: nothing of them is counted. */
+  readonly unreadableDays: number;
+}
 
 export class DayStore {
   readonly #dir: string;
@@ -91,6 +97,22 @@ export class DayStore {
     if (held !== undefined) return held;
     this.#keys.make(day);
     return this.find(day) ?? this.findOrMake(day);
+  }
+
+  countsOf(days: readonly Day[]): DaysCounts {
+    const sum = { checkIns: 0, checkOuts: 0, readings: 0, unreadableDays: 0 };
+    for (const day of days) {
+      try {
+        const counts = this.find(day)?.counts();
+        sum.checkIns += counts?.checkIns ?? 0;
+        sum.checkOuts += counts?.checkOuts ?? 0;
+        sum.readings += counts?.readings ?? 0;
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        sum.unreadableDays += 1;
+      }
+    }
+    return sum;
   }
 
   /**

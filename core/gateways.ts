@@ -282,11 +282,12 @@ export class Gateways {
     return rows.map((row) => ({ ...row, region: row.region === '' ? undefined : row.region }));
   }
 
-  /** @returns whether another process wrote since this was asked last: a gateway may have come or gone, or a venue been listed. */
+  /** @returns whether another process wrote since this was asked last: a gateway may have come or gone, or a venue been listed. What is remembered is looked up again then. */
   hasChanged(): boolean {
     const version = this.#db.pragma('data_version', { simple: true });
     const isOther = version !== this.#version;
     this.#version = version;
+    if (isOther) this.lookUpAnew();
     return isOther;
   }
 

@@ -19,6 +19,13 @@ import { AdmissionError, codeOf, DecodeError, type ErrorCode, ExpectedError, Sin
 import type { DeploymentId } from '../protocol/ids.ts';
 import { type Log, placeOf } from '../protocol/log.ts';
 import { encodeNews, encodeStickerNews, NEWS_WAIT_MS, NOTICES_PATH, STICKERS_PATH, VERSION_FORM } from '../protocol/notice-news.ts';
+import {
+  decodeRevocationReport,
+  encodeRevocationNews,
+  HOLDER_ASK_AT_CORE,
+  HOLDER_CHALLENGE_AT_CORE,
+  REVOCATIONS_PATH,
+} from '../protocol/revocation-news.ts';
 import type { Core } from './core.ts';
 import {
   type HttpApp,
@@ -30,7 +37,7 @@ import {
   makeHttpApp,
   sendProblem,
 } from './http-listener.ts';
-import type { Intake, NoticeSource } from './intake.ts';
+import type { HolderDoor, Intake, NoticeSource, RevocationSource } from './intake.ts';
 
 export interface HttpIntakeOptions {
   /** For which cards there are notices; where left out, nobody is told of any. */
@@ -53,6 +60,10 @@ export interface Peer {
   /** Whose ledger it sends; that of another is refused. */
   readonly deployment: DeploymentId;
   readonly intake: Intake;
+  /** Which cards were taken back; where left out, it is told of none. */
+  readonly revocations?: RevocationSource;
+  /** Answers what is asked at its kiosks; where left out, nobody is answered. */
+  readonly holder?: HolderDoor;
 }
 
 /** @param peer is let in by this token, where there is one, and by these pins. */
@@ -70,22 +81,25 @@ export interface HttpIntake {
   close(): Promise<void>;
 }
 
-/** A gateway needs one: the rest is for strangers to hold, who are closed after their first wrong word or thirty seconds of silence. */
-const MOST_CONNECTIONS = 256;
+/** A gateway needs five: the rest is for strangers to hold, who are closed after their first wrong word or thirty seconds of silence. */
+const MOST_CONNECTIONS = 1_024;
 const REQUEST_MS = 30_000;
 /** Offers whose answers are remembered: a gateway asks again for its last one. */
 const MOST_REMEMBERED = 256;
 const RETRY_AFTER_S = 5;
+const JSON_TYPE = 'application/json';
 const POSITION_FORM = /^(0|[1-9]\d{0,15})$/;
 
 /** All gateways of a region may come from one address. */
 const MOST_OF_AN_ADDRESS = 64;
 
 /** Lets in the gateways that were added to a core. */
-export function addedPeers(core: Pick<Core, 'gateways' | 'intakeOf'>): HttpIntakeOptions['peerOf'] {
+export function addedPeers(core: Pick<Core, 'gateways' | 'intakeOf' | 'revocationsFor' | 'holder'>): HttpIntakeOptions['peerOf'] {
   return ({ token, keyPin }) => {
     const machine = core.gateways.known(token, keyPin);
-    return machine?.deployment === undefined ? undefined : { deployment: machine.deployment, intake: core.intakeOf(machine) };
+    if (machine?.deployment === undefined) return undefined;
+    const { deployment } = machine;
+    return { deployment, intake: core.intakeOf(machine), revocations: core.revocationsFor(machine), holder: core.holder };
   };
 }
 
@@ -138,6 +152,16 @@ class Routes {
     app.get(STICKERS_PATH, (request, reply) =>
       this.#tellNews(request, reply, async (source, ...asked) => encodeStickerNews(await source.stickerNews(...asked))),
     );
+    app.get(REVOCATIONS_PATH, (request, reply) => this.#tellRevocations(request, reply));
+    app.register((json, _options, done) => {
+      json.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (_request, body, read) => read(null, body));
+      json.post(REVOCATIONS_PATH, (request, reply) => this.#hearReport(request, reply));
+      json.post(HOLDER_CHALLENGE_AT_CORE, (request, reply) => this.#answerHolder(request, reply, (holder) => holder.challenge()));
+      json.post(HOLDER_ASK_AT_CORE, (request, reply) =>
+        this.#answerHolder(request, reply, (holder, from) => holder.ask(textOf(request), from)),
+      );
+      done();
+    });
     app.post(ENTRIES_PATH, (request) => this.#take(request));
   }
 
@@ -166,13 +190,34 @@ class Routes {
   ): Promise<HttpReply> {
     const { notices } = this.#options;
     if (notices === undefined) return sendProblem(reply, 404, { title: 'nobody is told of notices here' });
-    const { after } = request.query as { after?: unknown };
-    if (after !== undefined && (typeof after !== 'string' || !VERSION_FORM.test(after)))
-      throw new DecodeError('decode.malformed', 'after: nothing that was told here');
-    const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort());
-    const news = await tell(notices, after, NEWS_WAIT_MS, gone.signal);
-    return reply.type('application/json').send(news);
+    const news = await tell(notices, afterIn(request), NEWS_WAIT_MS, untilGone(reply));
+    return reply.type(JSON_TYPE).send(news);
+  }
+
+  async #tellRevocations(request: HttpRequest, reply: HttpReply): Promise<HttpReply> {
+    const { revocations } = this.#peer(request);
+    if (revocations === undefined) return sendProblem(reply, 404, { title: 'nobody is told of cards that were taken back here' });
+    const news = await revocations.revocations(afterIn(request), NEWS_WAIT_MS, untilGone(reply));
+    return reply.type(JSON_TYPE).send(encodeRevocationNews(news));
+  }
+
+  /** What a gateway says of itself is noted as its own. */
+  async #hearReport(request: HttpRequest, reply: HttpReply): Promise<HttpReply> {
+    const { revocations } = this.#peer(request);
+    if (revocations === undefined) return sendProblem(reply, 404, { title: 'nobody is asked of cards that were taken back here' });
+    await revocations.report(decodeRevocationReport(textOf(request)));
+    return reply.code(204).send();
+  }
+
+  /** Of all kiosks of a gateway together so many are answered as of one page: one that asks for thousands keeps nobody else out. */
+  async #answerHolder(
+    request: HttpRequest,
+    reply: HttpReply,
+    answer: (holder: HolderDoor, from: string) => string | Promise<string>,
+  ): Promise<HttpReply> {
+    const { holder, deployment } = this.#peer(request);
+    if (holder === undefined) return sendProblem(reply, 404, { title: 'no holder is answered here' });
+    return reply.type(JSON_TYPE).send(await answer(holder, deployment));
   }
 
   async #take(request: HttpRequest): Promise<object> {
@@ -254,6 +299,21 @@ async function refuseGap({ intake }: Peer, after: unknown): Promise<void> {
 
 const answerOf = async ({ deployment, intake }: Peer): Promise<object> => ({ deployment, taken: (await intake.taken()) ?? 0 });
 
+/** @returns the version that the asker was told last. @throws DecodeError `decode.malformed`. */
+function afterIn(request: HttpRequest): string | undefined {
+  const { after } = request.query as { after?: unknown };
+  if (after === undefined || (typeof after === 'string' && VERSION_FORM.test(after))) return after;
+  throw new DecodeError('decode.malformed', 'after: nothing that was told here');
+}
+
+const textOf = ({ body }: HttpRequest): string => (body instanceof Buffer ? body.toString('utf8') : '');
+
+function untilGone(reply: HttpReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  return gone.signal;
+}
+
 /** One entry of a batch that can not be read. */
 class BadEntry extends ExpectedError {
   readonly position: number | undefined;
@@ -270,6 +330,8 @@ function statusOf(code: ErrorCode): number {
   if (code === 'sink.gap' || code === 'sink.unavailable') return 409;
   if (code === 'decode.overlong') return 413;
   if (code === 'decode.checksum') return 422;
+  if (code === 'holder.too_often') return 429;
+  if (code.startsWith('holder.')) return 403;
   return code.startsWith('decode.') ? 400 : 503;
 }
 

@@ -5,6 +5,7 @@
 import type { HolderAction } from '../protocol/holder.ts';
 import type { LedgerEntry } from '../protocol/ledger-entry.ts';
 import type { NoticeNews, StickerNews } from '../protocol/notice-news.ts';
+import type { RevocationNews, RevocationReport } from '../protocol/revocation-news.ts';
 
 export type {
   BatchEntry,
@@ -50,38 +51,15 @@ export interface NoticeSource {
   stickerNews(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<StickerNews>;
 }
 
-/** How far one tier is with a card that its holder took back: `done` places of `of`. */
-export interface TierProgress {
-  readonly tier: 'gateway' | 'kiosks' | 'sinks';
-  readonly done: number;
-  readonly of: number;
-}
-
-/** A card that its holder took back, as a gateway is told of it. */
-export interface ToldRevocation {
-  /** Steps up with each. */
-  readonly no: number;
-  /** The holder's proof (protocol/holder.ts): the gateway looks at it itself. */
-  readonly proof: string;
-  /** 16 bytes: the core's name for it, which says nothing of the card. */
-  readonly tombstone: Uint8Array;
-  readonly revokedAtMs: number;
-}
-
-export interface RevocationProgress {
-  /** The core's. */
-  readonly tombstone: Uint8Array;
-  readonly tiers: readonly TierProgress[];
-}
-
-/** From whom a gateway hears which cards were taken back. */
+/** From whom a gateway hears which cards were taken back, and to whom it says how far it is. */
 export interface RevocationSource {
-  /** Those behind `after` that are not erased in every tier yet, oldest first; some at a time. @throws StoreError, SinkError. */
-  revocations(after: number): readonly ToldRevocation[] | Promise<readonly ToldRevocation[]>;
-  /** Says how far this gateway is, with its kiosks and sinks. @throws StoreError, SinkError. */
-  progress(of: RevocationProgress): void | Promise<void>;
-  /** Says which tombstones of the core the gateway has seen: a core that was brought back from a backup erases again. @throws StoreError, SinkError. */
-  known(tombstones: readonly Uint8Array[]): void | Promise<void>;
+  /**
+   * @param after the version that was told last; `undefined`, or that of a core that was started anew, begins anew. @param waitMs how long it waits
+   * for something new, at most. @returns what was taken back since and is not erased by every gateway yet, oldest first. @throws StoreError, SinkError.
+   */
+  revocations(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<RevocationNews>;
+  /** @throws StoreError, SinkError. */
+  report(report: RevocationReport): void | Promise<void>;
 }
 
 /** What a holder is shown of one notice: nothing about anybody else. */

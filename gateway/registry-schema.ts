@@ -1,6 +1,7 @@
 /** The registry's layout. A step is never changed once it was released: the next one follows it. */
 import { FLAG_RULE_STEP } from './policy/venue-book.ts';
-import { ERASED_CARDS_STEP } from './revoke/erased-cards.ts';
+import { ERASED_CARDS_STEP, ERASED_TOLD_STEP } from './revoke/erased-cards.ts';
+import { PINS_STEP } from './rotate/pin-book.ts';
 
 export const REGISTRY_STEPS = [
   `CREATE TABLE venues (id TEXT PRIMARY KEY, name TEXT NOT NULL, timezone TEXT NOT NULL) STRICT;
@@ -81,4 +82,6 @@ export const REGISTRY_STEPS = [
    CREATE INDEX clinicians_by_venue ON clinicians (venue);`,
   ERASED_CARDS_STEP,
   FLAG_RULE_STEP,
+  PINS_STEP,
+  ERASED_TOLD_STEP,
 ];

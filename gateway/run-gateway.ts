@@ -14,6 +14,8 @@ import { ResendDesk } from './backup/resend-desk.ts';
 import { SecondPlace } from './backup/second-place.ts';
 import { type Broker, openBroker } from './broker.ts';
 import { CheckDesk } from './check-desk.ts';
+import { Checkpoints } from './checkpoint/checkpoints.ts';
+import { Closers, untilAborted } from './closers.ts';
 import type { GatewayConfig } from './config.ts';
 import { holdLock } from './database.ts';
 import { DoubtDesk } from './doubts/doubt-desk.ts';
@@ -38,7 +40,9 @@ import { Quarantine } from './quarantine.ts';
 import { Registry } from './registry.ts';
 import { Reserve } from './reserve.ts';
 import { LedgerEraser } from './revoke/ledger-eraser.ts';
+import { revocationSources } from './revoke/revocation-sources.ts';
 import { RevokeDesk } from './revoke/revoke-desk.ts';
+import { PinDesk } from './rotate/pin-desk.ts';
 import { openSinks, recipientsOf } from './sinks/sinks.ts';
 import { StateBoard } from './state-board.ts';
 import { kiosksSeen, storedTroubleOf } from './stored-trouble.ts';
@@ -53,7 +57,7 @@ export interface GatewayDoors {
   readonly intake?: Intake;
   /** From whom it hears which cards their holders took back. */
   readonly revocations?: RevocationSource;
-  /** Where what holders ask at kiosks is answered. */
+  /** Where what holders ask at kiosks is answered; left out, at the first core elsewhere. */
   readonly holder?: HolderDoor;
   /** From whom it hears for which cards there are notices, besides cores elsewhere. */
   readonly notices?: NoticeSource;
@@ -138,13 +142,14 @@ async function start(
   const board = new StateBoard(clock, log, (kiosk) => storedTroubleOf(db, kiosk));
   for (const kiosk of kiosksSeen(db)) board.stored(kiosk);
 
+  const cores = revocationSources(config.sinks, revocations, clock, stopping.signal);
   const enrolment = await openEnrolment({
     directory: config.directory,
     identity,
     registry,
     trust: () => trust,
     ledger: db,
-    holder,
+    holder: holder ?? cores.holder,
     clock,
     log,
     onRefused: (code) => board.refused(undefined, code),
@@ -161,6 +166,7 @@ async function start(
       onState: (kiosk, report) => {
         policies.heard(kiosk, report);
         resends.heard(kiosk, report);
+        pins.heard(kiosk, report);
         noticeDesk.heard(kiosk, report);
       },
       onConnected: (kiosk, { hasTakenOver }) => {
@@ -195,6 +201,7 @@ async function start(
     onBug,
   });
   const resends = new ResendDesk({ registry, ledger: db, deployment, receiptKey, publish: broker.publish, clock, log, onBug });
+  const pins = new PinDesk({ registry, generation: identity.tls.generation });
   const noticeDesk = new NoticeDesk({
     sources: noticeSources(config.sinks, notices, clock, stopping.signal),
     registry,
@@ -245,13 +252,29 @@ async function start(
     doubts.decided(decided);
     sinks.wake();
   };
+  const checkpoints = new Checkpoints({
+    index: paths.ledger,
+    ledger,
+    key: identity.storeKey,
+    clock,
+    log,
+    onFault: (code) => board.checkpoints(code),
+  });
   const recipient = { id: identity.recipient.id, privateKey: identity.recipientPrivateKey };
   const revokes = new RevokeDesk({
-    source: revocations,
+    sources: cores.sources,
     registry,
-    eraser: new LedgerEraser({ ledger, db, deployment, recipient, publicKeyOf: (kiosk) => registry.kiosk(kiosk)?.publicKey, clock }),
+    eraser: new LedgerEraser({
+      ledger,
+      db,
+      deployment,
+      recipient,
+      publicKeyOf: (kiosk) => registry.kiosk(kiosk)?.publicKey,
+      clock,
+      whenLogsRest: checkpoints.whenAtRest,
+    }),
     heardUpTo: (kiosk) => policies.erasedToldTo(kiosk),
-    farSinks: config.sinks.filter(({ kind }) => kind !== 'core').length,
+    sinks: config.sinks.map(({ name }) => name),
     clock,
     log,
   });
@@ -330,6 +353,7 @@ async function start(
 
   loops = Promise.all([
     sinks.run(stopping.signal),
+    checkpoints.run(stopping.signal),
     everyMinute(() => board.reserve(reserve.hold()), clock, log, stopping.signal, 'reserve'),
     // The state apart from the rest: it must be told when the store fails.
     everySecond(publishState, clock, log, stopping.signal),
@@ -337,9 +361,10 @@ async function start(
     everySecond(() => policies.look(stopping.signal).then(() => board.policies(policies.summary())), clock, log, stopping.signal),
     everySecond(learnIssuers, clock, log, stopping.signal, 'trust'),
     everySecond(() => resends.look(stopping.signal), clock, log, stopping.signal),
-    everySecond(() => revokes.look(stopping.signal), clock, log, stopping.signal, 'revocation'),
+    revokes.run(stopping.signal),
     noticeDesk.run(stopping.signal),
     everySecond(() => board.notices(noticeDesk.summary()), clock, log, stopping.signal, 'notices'),
+    everySecond(() => pins.look(), clock, log, stopping.signal, 'gateway_key'),
     everySecond(() => second.look(), clock, log, stopping.signal, 'second_place'),
     everySecond(web.tick, clock, log, stopping.signal),
     enrolment.keepOut(broker.cutOff, stopping.signal),
@@ -357,25 +382,3 @@ async function start(
   log.info('gateway.started', { tlsPort: tls.port, tcpPort: tcp.port });
   return { tlsPort: tls.port, tcpPort: tcp.port, webUrl: web.url, trust, done };
 }
-
-/**
- * What was opened, to be closed in the opposite order: ingest first, so that what it has commits and is acknowledged, then the
- * broker and its listeners, then the loops that read the stores, and the stores last.
- */
-class Closers {
-  readonly #closers: (() => void | Promise<void>)[] = [];
-
-  add(close: () => void | Promise<void>): void {
-    this.#closers.push(close);
-  }
-
-  async closeAll(): Promise<void> {
-    for (const close of this.#closers.splice(0).reverse()) await close();
-  }
-}
-
-const untilAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });

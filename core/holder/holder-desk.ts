@@ -2,14 +2,17 @@
  * Answers holders, and nobody else: gives challenges, looks at proofs, and does what a proof asks for. From it gateways hear which cards were
  * taken back, and to it they say how far they are.
  */
-import type { KeyObject } from 'node:crypto';
+import { type KeyObject, randomBytes } from 'node:crypto';
 import { codeOf, HolderError } from '../../protocol/errors.ts';
 import { cardOfProof, decodeProof, encodeChallenge, type HolderAction, type HolderProof } from '../../protocol/holder.ts';
 import type { VisitorUuid } from '../../protocol/ids.ts';
 import type { Log } from '../../protocol/log.ts';
+import { VERSION_FORM } from '../../protocol/notice-news.ts';
+import { MOST_TOLD, type RevocationNews, type RevocationReport } from '../../protocol/revocation-news.ts';
 import type { Clock } from '../../protocol/time.ts';
+import { Bell } from '../bell.ts';
 import { DAY_MS } from '../day.ts';
-import type { HolderDoor, HolderNotice, RevocationProgress, RevocationSource, ToldRevocation } from '../intake.ts';
+import type { HolderDoor, HolderNotice, RevocationSource } from '../intake.ts';
 import type { CardNames } from '../pseudonym.ts';
 import { type Rate, Rates } from '../rest/rates.ts';
 import { Challenges } from './challenges.ts';
@@ -29,24 +32,27 @@ export interface HolderDeskDoors {
   /** A card is gone from core.db: what is remembered of it elsewhere goes, too. */
   readonly onErased: () => void;
   readonly noticesOf: (card: VisitorUuid) => readonly HolderNotice[];
-  /** Gateways elsewhere that send to this core. */
-  readonly otherGateways: () => number;
+  /** The numbers of the gateways that send to this core. */
+  readonly gateways: () => readonly number[];
   readonly retentionDays: number;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** Told to a gateway at a time. */
-const MOST_TOLD = 64;
 const TRY_AGAIN_MS = 60_000;
+/** Tombstones without a card: each has to be looked for among all names. A restored core lacks those of some days. */
+const MOST_BARE = 10_000;
 /** Kiosks are told the newest 1,500 cards: that strangers fill that takes them a week, and is seen. */
 const UNSEEN: Rate = { perSecond: 8 / 3_600, burst: 24 };
 
-export class HolderDesk implements HolderDoor, RevocationSource {
+export class HolderDesk implements HolderDoor {
   readonly #doors: HolderDeskDoors;
   readonly #challenges: Challenges;
   readonly #tries: Tries;
   readonly #receiptKey: KeyObject;
+  readonly #bell: Bell;
+  /** Of this start: numbers go on elsewhere after a restore. */
+  readonly #epoch = randomBytes(8).toString('hex');
   /** Cards taken back of which nothing was held. */
   readonly #unseen: Rates;
   #cancelRetry: (() => void) | undefined;
@@ -58,6 +64,7 @@ export class HolderDesk implements HolderDoor, RevocationSource {
     this.#doors = doors;
     this.#challenges = new Challenges(doors.clock);
     this.#tries = new Tries(doors.clock);
+    this.#bell = new Bell(doors.clock);
     this.#unseen = new Rates(UNSEEN, 1, doors.clock);
     this.#receiptKey = receiptKeyOf(doors.storeKey);
   }
@@ -95,25 +102,51 @@ export class HolderDesk implements HolderDoor, RevocationSource {
     }
   }
 
-  revocations(after: number): ToldRevocation[] {
-    return this.#doors.revocations
-      .untold(after, MOST_TOLD)
-      .flatMap(({ no, proof, tombstone, revokedAtMs }) => (proof === undefined ? [] : [{ no, proof, tombstone, revokedAtMs }]));
+  /** What a gateway is told, and what it says of itself. @param gateway its number. */
+  sourceFor(gateway: number): RevocationSource {
+    return {
+      revocations: (after, waitMs, signal) => this.#news(after, waitMs, signal),
+      report: (report) => this.#hear(gateway, report),
+    };
   }
 
-  progress({ tombstone, tiers }: RevocationProgress): void {
+  async #news(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<RevocationNews> {
+    const { revocations } = this.#doors;
+    const told = this.#numberIn(after);
+    let found = revocations.untold(told ?? 0, MOST_TOLD);
+    if (found.length === 0 && told !== undefined) {
+      await this.#bell.wait(waitMs, signal);
+      found = this.#isClosed ? [] : revocations.untold(told, MOST_TOLD);
+    }
+    return {
+      version: `${this.#epoch}-${found.at(-1)?.no ?? told ?? 0}`,
+      isAnew: told === undefined,
+      hasMore: found.length === MOST_TOLD,
+      noticed: found.flatMap(({ proof, tombstone }) => (proof === undefined ? [] : [{ proof, digest: tombstone }])),
+      withdrawn: [],
+    };
+  }
+
+  /** @returns `undefined` for what was not told since this start. */
+  #numberIn(after: string | undefined): number | undefined {
+    if (after === undefined || !VERSION_FORM.test(after)) return undefined;
+    const [epoch, no] = after.split('-');
+    return epoch === this.#epoch ? Number(no) : undefined;
+  }
+
+  #hear(gateway: number, { known, progress }: RevocationReport): void {
     const { revocations, clock } = this.#doors;
-    const of = revocations.findTombstone(tombstone);
-    if (of === undefined) return;
-    // The one that tells is in this process; others can not be told yet, and what they hold is not said to be erased.
-    const others = this.#doors.otherGateways();
-    const all = tiers.map((one) => (one.tier === 'gateway' ? { ...one, of: one.of + others } : one));
-    revocations.setTiers(of.no, all, clock.wall());
+    if (known.length > 0) this.#restore(known);
+    for (const { tombstone, tiers } of progress) {
+      const of = revocations.findTombstone(tombstone);
+      if (of !== undefined) revocations.setTiers(of.no, gateway, tiers, clock.wall());
+    }
   }
 
-  known(tombstones: readonly Uint8Array[]): void {
+  #restore(known: readonly Uint8Array[]): void {
     const { revocations, clock, log } = this.#doors;
-    const added = revocations.addTombstones(tombstones, clock.wall());
+    const room = Math.max(0, MOST_BARE - revocations.bareCount);
+    const added = revocations.addTombstones(known, clock.wall(), room);
     if (added === 0) return;
     log.warn('holder.tombstones_restored', { added });
     this.#eraseLater();
@@ -124,8 +157,14 @@ export class HolderDesk implements HolderDoor, RevocationSource {
     await this.#erasing;
   }
 
+  /** What nobody can be told any more is forgotten. @param keptFromMs what came before is past retention everywhere. @throws StoreError. */
+  sweep(keptFromMs: number): void {
+    this.#doors.revocations.forgetProofsBefore(keptFromMs);
+  }
+
   close(): void {
     this.#isClosed = true;
+    this.#bell.ring();
     this.#cancelRetry?.();
   }
 
@@ -136,10 +175,11 @@ export class HolderDesk implements HolderDoor, RevocationSource {
   }
 
   async #revoke(card: VisitorUuid, body: string, { action }: HolderProof): Promise<string> {
-    const { revocations, clock, log } = this.#doors;
+    const { revocations, gateways, clock, log } = this.#doors;
     const isNew = revocations.find(card) === undefined;
-    revocations.add(card, body, clock.wall());
+    revocations.add(card, body, gateways(), clock.wall());
     if (isNew) log.info('holder.revoked', { action });
+    this.#bell.ring();
     this.#eraseLater();
     await this.#erasing;
     const receipt = this.#receiptFor(card);

@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { VisitorUuid } from '../../protocol/ids.ts';
+import type { TierProgress } from '../../protocol/revocation-news.ts';
 import { TombstoneNames, tombstoneKeyOf, tombstoneText } from '../../protocol/tombstone.ts';
-import type { TierProgress } from '../intake.ts';
 import { type Db, emptyLog, inStore } from '../sqlite.ts';
 
 export interface Revocation {
@@ -22,8 +22,9 @@ export interface Revocation {
   readonly proof: string | undefined;
 }
 
+/** Of all gateways together. */
 export interface StoredTier extends TierProgress {
-  /** When all of it was done; `undefined` while it is pending. */
+  /** When all of it was done; `undefined` while it is pending, or while a gateway has not said yet. */
   readonly doneAtMs: number | undefined;
 }
 
@@ -47,6 +48,24 @@ export const REVOCATION_STEP = `
     PRIMARY KEY (no, tier)
   ) STRICT, WITHOUT ROWID;
   `;
+
+/** What each gateway says of itself. */
+export const GATEWAY_TIERS_STEP = `
+  CREATE TABLE revocation_gateway (
+    no INTEGER NOT NULL,
+    gateway INTEGER NOT NULL,
+    tier TEXT NOT NULL,
+    done INTEGER NOT NULL,
+    whole INTEGER NOT NULL,
+    done_at_ms INTEGER,
+    PRIMARY KEY (no, gateway, tier)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO revocation_gateway SELECT no, coalesce((SELECT no FROM machine WHERE name = 'first'), 1), tier, done, whole, done_at_ms
+    FROM revocation_tier;
+  DROP TABLE revocation_tier;
+`;
+
+const TIERS = ['gateway', 'kiosks', 'sinks'] as const;
 
 interface RevocationRow {
   no: number;
@@ -88,18 +107,21 @@ export class Revocations {
     return this.#select('WHERE tombstone = ?', tombstone)[0];
   }
 
-  /** Keeps a tombstone: from now on nothing of the card is taken. When this returns, a power cut cannot lose it. Twice changes nothing. */
-  add(card: VisitorUuid, proof: string, nowMs: number): Revocation {
-    this.#insert(this.#names.of(card), proof, nowMs);
+  /**
+   * Keeps a tombstone: from now on nothing of the card is taken. When this returns, a power cut cannot lose it. Twice changes nothing.
+   * @param gateways who have to erase it, too.
+   */
+  add(card: VisitorUuid, proof: string, gateways: readonly number[], nowMs: number): Revocation {
+    this.#insert(this.#names.of(card), proof, gateways, nowMs);
     const added = this.find(card);
     if (added === undefined) throw new TypeError('revocation: is not there right after it was written');
     return added;
   }
 
   /** Keeps tombstones that this core gave out before it was brought back from a backup. @returns how many of them it did not have. */
-  addTombstones(tombstones: readonly Uint8Array[], nowMs: number): number {
-    const lacking = tombstones.filter((tombstone) => !this.#known.has(tombstoneText(tombstone)));
-    for (const tombstone of lacking) this.#insert(tombstone, null, nowMs);
+  addTombstones(tombstones: readonly Uint8Array[], nowMs: number, most: number): number {
+    const lacking = tombstones.filter((tombstone) => !this.#known.has(tombstoneText(tombstone))).slice(0, most);
+    for (const tombstone of lacking) this.#insert(tombstone, null, [], nowMs);
     return lacking.length;
   }
 
@@ -108,9 +130,15 @@ export class Revocations {
     return this.#select('WHERE erased_at_ms IS NULL');
   }
 
+  /** How many came without a card, and may still have to be found. */
+  get bareCount(): number {
+    const sql = 'SELECT count(*) FROM revocation WHERE proof IS NULL AND erased_at_ms IS NULL';
+    return inStore('core.db', () => this.#db.prepare(sql).pluck().get() as number);
+  }
+
   /** Those behind `no` that somebody else still has to be told of, oldest first. */
   untold(no: number, most: number): Revocation[] {
-    return this.#select('WHERE proof IS NOT NULL AND no > ?', no).slice(0, most);
+    return this.#select('WHERE proof IS NOT NULL AND no > ?', no, most);
   }
 
   setErased(no: number, nowMs: number): void {
@@ -120,23 +148,40 @@ export class Revocations {
     });
   }
 
-  /** Notes how far others are. A tier that is done stays so. */
-  setTiers(no: number, tiers: readonly TierProgress[], nowMs: number): void {
-    const sql = `INSERT INTO revocation_tier (no, tier, done, whole, done_at_ms) VALUES (?, ?, ?, ?, ?)
+  /** Notes how far a gateway is. A tier that is done stays so. */
+  setTiers(no: number, gateway: number, tiers: readonly TierProgress[], nowMs: number): void {
+    const sql = `INSERT INTO revocation_gateway (no, gateway, tier, done, whole, done_at_ms) VALUES (?, ?, ?, ?, ?, ?)
       ON CONFLICT DO UPDATE SET done = excluded.done, whole = excluded.whole, done_at_ms = excluded.done_at_ms WHERE done_at_ms IS NULL`;
     inStore('core.db', () => {
       this.#db.transaction(() => {
-        for (const { tier, done, of } of tiers) this.#db.prepare(sql).run(no, tier, done, of, done >= of ? nowMs : null);
+        for (const { tier, done, of } of tiers) this.#db.prepare(sql).run(no, gateway, tier, done, of, done >= of ? nowMs : null);
       })();
       this.#forgetProofs();
     });
   }
 
+  /** A tier is done when every gateway that has to erase says so of itself. */
   tiersOf(no: number): StoredTier[] {
-    const sql = 'SELECT tier, done, whole, done_at_ms AS doneAtMs FROM revocation_tier WHERE no = ?';
-    type Row = { tier: TierProgress['tier']; done: number; whole: number; doneAtMs: number | null };
+    const sql = 'SELECT gateway, tier, done, whole, done_at_ms AS doneAtMs FROM revocation_gateway WHERE no = ?';
+    type Row = { gateway: number; tier: TierProgress['tier']; done: number; whole: number; doneAtMs: number | null };
     const rows = inStore('core.db', () => this.#db.prepare(sql).all(no) as Row[]);
-    return rows.map(({ tier, done, whole, doneAtMs }) => ({ tier, done, of: whole, doneAtMs: doneAtMs ?? undefined }));
+    const gateways = new Set(rows.map(({ gateway }) => gateway)).size;
+    return TIERS.flatMap((tier) => {
+      const said = rows.filter((row) => row.tier === tier);
+      if (said.length === 0) return [];
+      const sum = (column: 'done' | 'whole'): number => said.reduce((all, row) => all + row[column], 0);
+      const times = said.flatMap(({ doneAtMs }) => doneAtMs ?? []);
+      const doneAtMs = times.length === gateways ? Math.max(...times) : undefined;
+      return [{ tier, done: sum('done'), of: sum('whole'), doneAtMs }];
+    });
+  }
+
+  /** Whom no gateway of then can hold any more needs no proof. */
+  forgetProofsBefore(revokedAtMs: number): void {
+    inStore('core.db', () => {
+      const sql = 'UPDATE revocation SET proof = NULL WHERE proof IS NOT NULL AND erased_at_ms IS NOT NULL AND revoked_at_ms < ?';
+      if (this.#db.prepare(sql).run(revokedAtMs).changes > 0) emptyLog(this.#db, 'core.db');
+    });
   }
 
   /** @returns whether one of a card that `nameOf` gives is to be erased. */
@@ -144,25 +189,34 @@ export class Revocations {
     return this.#names.textOf(card) === tombstoneText(of.tombstone);
   }
 
-  /** A proof is needed by this core until it has erased, and by the gateway until it has. It is overwritten, in the log as well. */
+  /** A proof is needed by this core until it has erased, and by each gateway that it knows until that has. It is overwritten, in the log as well. */
   #forgetProofs(): void {
     const { changes } = this.#db
       .prepare(
-        `UPDATE revocation SET proof = NULL WHERE proof IS NOT NULL AND erased_at_ms IS NOT NULL AND no IN
-         (SELECT no FROM revocation_tier WHERE tier = 'gateway' AND done_at_ms IS NOT NULL)`,
+        `UPDATE revocation SET proof = NULL WHERE proof IS NOT NULL AND erased_at_ms IS NOT NULL
+         AND EXISTS (SELECT 1 FROM revocation_gateway AS said WHERE said.no = revocation.no AND tier = 'gateway' AND done_at_ms IS NOT NULL)
+         AND NOT EXISTS (SELECT 1 FROM revocation_gateway AS said JOIN machine ON machine.no = said.gateway
+           WHERE said.no = revocation.no AND tier = 'gateway' AND done_at_ms IS NULL)`,
       )
       .run();
     if (changes > 0) emptyLog(this.#db, 'core.db');
   }
 
-  #insert(tombstone: Uint8Array, proof: string | null, nowMs: number): void {
+  #insert(tombstone: Uint8Array, proof: string | null, gateways: readonly number[], nowMs: number): void {
     const sql = 'INSERT INTO revocation (tombstone, receipt, revoked_at_ms, proof) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING';
-    inStore('core.db', () => this.#db.prepare(sql).run(tombstone, randomBytes(8), nowMs, proof));
+    const expect = "INSERT INTO revocation_gateway (no, gateway, tier, done, whole) VALUES (?, ?, 'gateway', 0, 1)";
+    inStore('core.db', () =>
+      this.#db.transaction(() => {
+        const { changes, lastInsertRowid } = this.#db.prepare(sql).run(tombstone, randomBytes(8), nowMs, proof);
+        if (changes > 0) for (const gateway of gateways) this.#db.prepare(expect).run(lastInsertRowid, gateway);
+      })(),
+    );
     this.#known.add(tombstoneText(tombstone));
   }
 
-  #select(where: string, ...values: (Uint8Array | number)[]): Revocation[] {
-    const sql = `SELECT no, tombstone, receipt, revoked_at_ms, erased_at_ms, proof FROM revocation ${where} ORDER BY no`;
+  #select(where: string, value?: Uint8Array | number, most = -1): Revocation[] {
+    const sql = `SELECT no, tombstone, receipt, revoked_at_ms, erased_at_ms, proof FROM revocation ${where} ORDER BY no LIMIT ?`;
+    const values = value === undefined ? [most] : [value, most];
     const rows = inStore('core.db', () => this.#db.prepare(sql).all(...values) as RevocationRow[]);
     return rows.map((row) => ({
       no: row.no,

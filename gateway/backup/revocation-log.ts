@@ -46,10 +46,21 @@ const change = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('found'), atMs, digest: bytes(16) }),
   /** By the digest of the code, as the list of clinicians keeps it. */
   z.strictObject({ kind: z.literal('clinician-revoked'), atMs, digest: bytes(16) }),
-  /** By tombstones: the gateway's and the core's. Neither says anything of the card. */
-  z.strictObject({ kind: z.literal('card-revoked'), atMs, tombstone: bytes(16), coreTombstone: bytes(16) }),
+  /** By tombstones: the gateway's and the core's. Neither says anything of the card. The core by the name of its sink; left out for the one here. */
+  z.strictObject({
+    kind: z.literal('card-revoked'),
+    atMs,
+    tombstone: bytes(16),
+    coreTombstone: bytes(16),
+    core: z
+      .string()
+      .regex(/^[a-z][a-z0-9-]{0,31}$/)
+      .optional(),
+  }),
   z.strictObject({ kind: z.literal('code-used'), atMs, number, kiosk, publicKey: bytes(32) }),
   z.strictObject({ kind: z.literal('code-withdrawn'), atMs, number }),
+  /** Another key of the gateway's own was made, by which kiosks know it from then on: one that has an earlier key would be refused by them. */
+  z.strictObject({ kind: z.literal('gateway-key'), atMs, generation: z.int().min(1).max(0xffff_ffff) }),
   z.strictObject({
     kind: z.literal('account'),
     atMs,

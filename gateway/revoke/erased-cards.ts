@@ -28,13 +28,32 @@ export const ERASED_CARDS_STEP = `
   -- How many kiosks had to hear of it.
   ALTER TABLE erased_cards ADD COLUMN kiosks INTEGER NOT NULL DEFAULT 0;`;
 
+/** Which core told of a card, and its tombstone for it: each has its own. */
+export const ERASED_TOLD_STEP = `
+  CREATE TABLE erased_told (
+    no INTEGER NOT NULL,
+    core TEXT NOT NULL,
+    tombstone BLOB NOT NULL CHECK (length(tombstone) = 16),
+    PRIMARY KEY (no, core)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO erased_told SELECT no, 'core', core_tombstone FROM erased_cards;
+  ALTER TABLE erased_cards DROP COLUMN core_tombstone;`;
+
+/** By the name of its sink. */
+export interface ToldBy {
+  readonly core: string;
+  /** 16 bytes. */
+  readonly tombstone: Uint8Array;
+}
+
+/** The core in the gateway's own process. */
+const HERE = 'core';
+
 export interface ErasedCard {
   /** Steps up with each. */
   readonly no: number;
   /** 16 bytes. */
   readonly tombstone: Uint8Array;
-  /** 16 bytes. */
-  readonly coreTombstone: Uint8Array;
   readonly erasedAtMs: EpochMillis | undefined;
   /** How many kiosks were to hear of it, and which have not yet. */
   readonly kiosks: number;
@@ -44,7 +63,6 @@ export interface ErasedCard {
 interface ErasedRow {
   no: number;
   tombstone: Uint8Array;
-  core_tombstone: Uint8Array;
   erased_at_ms: EpochMillis | null;
   kiosks: number;
 }
@@ -78,10 +96,10 @@ export class ErasedCards {
    * From now on nothing of the card is taken. When this returns, a power cut cannot lose it. @param kiosks who have to hear of it.
    * @returns false when it was known. @throws StoreError.
    */
-  add(card: VisitorUuid, coreTombstone: Uint8Array, kiosks: readonly KioskId[], nowMs: EpochMillis): boolean {
+  add(card: VisitorUuid, { core, tombstone: coreTombstone }: ToldBy, kiosks: readonly KioskId[], nowMs: EpochMillis): boolean {
     const tombstone = this.#names.of(card);
-    return this.#insert({ tombstone, coreTombstone, atMs: nowMs }, kiosks, () =>
-      this.#revocations.add({ kind: 'card-revoked', atMs: nowMs, tombstone, coreTombstone }),
+    return this.#insert({ tombstone, coreTombstone, core, atMs: nowMs }, kiosks, () =>
+      this.#revocations.add({ kind: 'card-revoked', atMs: nowMs, tombstone, coreTombstone, ...(core === HERE ? {} : { core }) }),
     );
   }
 
@@ -104,11 +122,22 @@ export class ErasedCards {
       return rows.map((row) => ({
         no: row.no,
         tombstone: new Uint8Array(row.tombstone),
-        coreTombstone: new Uint8Array(row.core_tombstone),
         erasedAtMs: row.erased_at_ms ?? undefined,
         kiosks: row.kiosks,
         unheard: (kiosksOf.get(row.no) ?? []).map(({ kiosk }) => kiosk),
       }));
+    });
+  }
+
+  /** Those that a core told of, with its own tombstones. @throws StoreError. */
+  toldBy(core: string): (ErasedCard & { readonly coreTombstone: Uint8Array })[] {
+    const sql = 'SELECT no, tombstone FROM erased_told WHERE core = ?';
+    const rows = translating('registry', () => this.#db.prepare(sql).all(core) as { no: number; tombstone: Uint8Array }[]);
+    if (rows.length === 0) return [];
+    const tombstones = new Map(rows.map(({ no, tombstone }) => [no, new Uint8Array(tombstone)]));
+    return this.all().flatMap((card) => {
+      const coreTombstone = tombstones.get(card.no);
+      return coreTombstone === undefined ? [] : [{ ...card, coreTombstone }];
     });
   }
 
@@ -144,19 +173,28 @@ export class ErasedCards {
     );
   }
 
+  /** @returns whether the card is new; another core that tells of it is noted as well. */
   #insert(
-    { tombstone, coreTombstone, atMs }: { readonly tombstone: Uint8Array; readonly coreTombstone: Uint8Array; readonly atMs: EpochMillis },
+    { tombstone, coreTombstone, core = HERE, atMs }: Omit<Extract<Change, { kind: 'card-revoked' }>, 'kind'>,
     kiosks: readonly KioskId[],
     note: () => void,
   ): boolean {
-    const sql = 'INSERT INTO erased_cards (tombstone, core_tombstone, told_at_ms, kiosks) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING';
+    const put = 'INSERT INTO erased_cards (tombstone, told_at_ms, kiosks) VALUES (?, ?, ?) ON CONFLICT DO NOTHING';
+    const tell =
+      'INSERT INTO erased_told SELECT no, ?, ? FROM erased_cards WHERE tombstone = ? ON CONFLICT DO UPDATE SET tombstone = excluded.tombstone';
     const isNew = translating('registry', () =>
       this.#db.transact(() => {
-        const { changes, lastInsertRowid } = this.#db.prepare(sql).run(tombstone, coreTombstone, atMs, kiosks.length);
-        if (changes === 0) return false;
-        for (const kiosk of kiosks) this.#db.prepare('INSERT INTO erased_unheard VALUES (?, ?)').run(lastInsertRowid, kiosk);
+        const before = this.#db.prepare(
+          'SELECT erased_told.tombstone FROM erased_told JOIN erased_cards USING (no) WHERE core = ? AND erased_cards.tombstone = ?',
+        );
+        const known = before.pluck().get(core, tombstone) as Uint8Array | undefined;
+        if (known !== undefined && Buffer.compare(known, coreTombstone) === 0) return false;
+        const { changes, lastInsertRowid } = this.#db.prepare(put).run(tombstone, atMs, kiosks.length);
+        for (const kiosk of changes === 0 ? [] : kiosks)
+          this.#db.prepare('INSERT INTO erased_unheard VALUES (?, ?)').run(lastInsertRowid, kiosk);
+        this.#db.prepare(tell).run(core, coreTombstone, tombstone);
         note();
-        return true;
+        return changes > 0;
       }),
     );
     this.#known.add(tombstoneText(tombstone));

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { type Core, openCore } from '../../core/core.ts';
 import { makeCoreKeys } from '../../core/keys.ts';
-import { parseGatewayConfig } from '../../gateway/config.ts';
+import { type GatewayConfigInput, parseGatewayConfig } from '../../gateway/config.ts';
 import { openIdentity as openGatewayIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
 import { Registry } from '../../gateway/registry.ts';
@@ -19,7 +19,15 @@ import type { RunKioskOptions } from '../../kiosk/run-kiosk.ts';
 import { signCard, signSticker } from '../../protocol/card.ts';
 import { encodeCode } from '../../protocol/code.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
-import { type EntranceId, type KioskId, newPlaceId, type VenueId, type VisitorUuid } from '../../protocol/ids.ts';
+import {
+  type DeploymentId,
+  type EntranceId,
+  type KioskId,
+  newPlaceId,
+  newVenueId,
+  type VenueId,
+  type VisitorUuid,
+} from '../../protocol/ids.ts';
 import { type Log, silentLog } from '../../protocol/log.ts';
 import { type Clock, systemClock } from '../../protocol/time.ts';
 import type { EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
@@ -43,6 +51,8 @@ export class AheadClock implements Clock {
   }
 }
 
+type Sinks = NonNullable<GatewayConfigInput['sinks']>;
+
 interface Teardown {
   testdir(): string;
   teardown(run: () => unknown): void;
@@ -61,13 +71,22 @@ export class Road {
   #stopping = new AbortController();
   #gateway: RunningGateway | undefined;
   #core: Core | undefined;
+  #sinks: Sinks | undefined;
 
   private constructor(data: string) {
     this.#data = data;
   }
 
-  static async open(t: Teardown): Promise<Road> {
-    const road = new Road(t.testdir());
+  /** @param sinks of a gateway whose core is elsewhere; made when its deployment is known. @param directory another than the test's own. */
+  static async open(
+    t: Teardown,
+    {
+      sinks,
+      directory = t.testdir(),
+    }: { readonly sinks?: (deployment: DeploymentId) => Promise<Sinks> | Sinks; readonly directory?: string } = {},
+  ): Promise<Road> {
+    const road = new Road(directory);
+    if (sinks !== undefined) road.#sinks = await sinks((await openGatewayIdentity(road.gatewayDir)).deployment);
     await road.startGateway();
     t.teardown(() => road.close());
     return road;
@@ -105,6 +124,11 @@ export class Road {
     return join(this.#data, 'gateway');
   }
 
+  /** A new venue whose id begins as this gateway's do. */
+  ownVenue(): VenueId {
+    return newVenueId(this.gateway.trust.deployment);
+  }
+
   async startGateway(log: Log = silentLog): Promise<void> {
     const config = parseGatewayConfig({
       directory: join(this.#data, 'gateway'),
@@ -112,14 +136,20 @@ export class Road {
       tls: { host: '127.0.0.1', port: this.#gateway?.tlsPort ?? 0 },
       tcp: { port: 0 },
       issuers: [Buffer.from(rawPublicKey(this.#issuerKey)).toString('base64url')],
+      ...(this.#sinks && { sinks: this.#sinks }),
     });
     const { deployment } = await openGatewayIdentity(config.directory);
-    const keys = await makeCoreKeys(join(this.#data, 'core', 'keys'));
     const { clock } = this;
-    this.#core = await openCore({ dir: join(this.#data, 'core'), deployment, keys, clock, log: silentLog });
     this.#stopping = new AbortController();
+    if (this.#sinks !== undefined) {
+      this.#gateway = await runGateway(config, { clock, log }, this.#stopping.signal);
+      return;
+    }
+    const keys = await makeCoreKeys(join(this.#data, 'core', 'keys'));
+    this.#core = await openCore({ dir: join(this.#data, 'core'), deployment, keys, clock, log: silentLog });
     const { holder, notices } = this.#core;
-    const doors = { clock, log, intake: this.#core, revocations: holder, holder, notices, recipients: [keys.recipient] };
+    const revocations = this.#core.revocationsFor();
+    const doors = { clock, log, intake: this.#core, revocations, holder, notices, recipients: [keys.recipient] };
     this.#gateway = await runGateway(config, doors, this.#stopping.signal);
   }
 
@@ -198,7 +228,7 @@ export class Road {
     const told = telling(`the gateway's state: ${isIt}`);
     for (; ; told()) {
       const state = JSON.parse(readFileSync(path, 'utf8')) as GatewayState;
-      if (state.sinks.core?.behindEntries === 0 && isIt(state)) return state;
+      if (Object.values(state.sinks).every(({ behindEntries }) => behindEntries === 0) && isIt(state)) return state;
       await pause();
     }
   }

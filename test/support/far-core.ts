@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Core, openCore } from '../../core/core.ts';
 import { openHttpFiles } from '../../core/http-files.ts';
-import { type HttpIntake, onePeer, openHttpIntake } from '../../core/http-intake.ts';
+import { addedPeers, type HttpIntake, onePeer, openHttpIntake } from '../../core/http-intake.ts';
 import type { Intake, LedgerEntry, Offer } from '../../core/intake.ts';
 import { type CoreKeys, makeCoreKeys } from '../../core/keys.ts';
 import type { GatewayConfigInput } from '../../gateway/config.ts';
@@ -85,8 +85,21 @@ export class FarCore {
     };
     const { deployment, log } = this;
     const port = this.#served?.port ?? 0;
+    const first = onePeer(
+      {
+        intake,
+        deployment,
+        revocations: {
+          revocations: (...asked) => this.core.revocationsFor().revocations(...asked),
+          report: (report) => this.core.revocationsFor().report(report),
+        },
+        holder: { challenge: () => this.core.holder.challenge(), ask: (...asked) => this.core.holder.ask(...asked) },
+      },
+      files.token,
+      clientPins,
+    );
     this.#served = await openHttpIntake({
-      peerOf: onePeer({ intake, deployment }, files.token, clientPins),
+      peerOf: (shown) => first(shown) ?? addedPeers(this.core)(shown),
       binding: { host: '127.0.0.1', port },
       tls: files.tls,
       notices: {

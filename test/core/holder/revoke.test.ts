@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -5,14 +6,18 @@ import { type Core, openCore } from '../../../core/core.ts';
 import { openCoreDb } from '../../../core/core-db.ts';
 import type { Day } from '../../../core/day.ts';
 import { DayKeys } from '../../../core/day-keys.ts';
+import type { Machine } from '../../../core/gateways.ts';
 import type { HolderReceipt } from '../../../core/holder/receipt.ts';
 import { CardNames } from '../../../core/pseudonym.ts';
-import { decodeChallenge, decodeProof, encodeProof, type HolderAction, signProof } from '../../../protocol/holder.ts';
+import { cardOfProof, decodeChallenge, decodeProof, encodeProof, type HolderAction, signProof } from '../../../protocol/holder.ts';
+import { type DeploymentId, newPlaceId } from '../../../protocol/ids.ts';
 import { newKeyCode } from '../../../protocol/key-code.ts';
 import { silentLog } from '../../../protocol/log.ts';
 import { noticeDigestOf } from '../../../protocol/notice.ts';
+import type { TierProgress, ToldRevocation } from '../../../protocol/revocation-news.ts';
 import { deriveVisitor, type Visitor } from '../../../protocol/visitor.ts';
 import { bytesSecret, type Secret } from '../../support/leak-search.ts';
+import { LogRecorder } from '../../support/log-recorder.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { searchOpened } from '../../support/opened-search.ts';
 import { DAY, type Fixture, fixture, NOW } from '../core-fixture.ts';
@@ -30,6 +35,21 @@ async function ask(
 ): Promise<{ receipt?: HolderReceipt | null; revokedAtMs?: number | null }> {
   const answer = JSON.parse(await core.holder.ask(proofOf(core, visitor, action), 'here')) as { receipt?: string | null };
   return { ...answer, ...(typeof answer.receipt === 'string' && { receipt: payloadOf(answer.receipt) }) } as never;
+}
+
+const NEVER = new AbortController().signal;
+
+/** What a gateway is told, the first one unless another is named. */
+const told = async (core: Core, gateway?: Machine): Promise<readonly ToldRevocation[]> =>
+  (await core.revocationsFor(gateway).revocations(undefined, 0, NEVER)).noticed;
+
+/** A gateway says this of the first that it is told of. */
+async function said(
+  core: Core,
+  { gateway, tiers }: { readonly gateway?: Machine; readonly tiers: readonly TierProgress[] },
+): Promise<void> {
+  const [first] = await told(core, gateway);
+  await core.revocationsFor(gateway).report({ known: [], progress: first === undefined ? [] : [{ tombstone: first.digest, tiers }] });
 }
 
 const payloadOf = (jws: string): HolderReceipt => JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as HolderReceipt;
@@ -104,10 +124,10 @@ t.test('revoke: everything under the card is gone from every file of the core, a
     { tier: 'backups', state: 'pending', untilMs: NOW + 21 * DAY },
   ]);
   t.strictSame(found(f, secrets), ['core.db: public key'], 'the proof alone, until a gateway has heard of it');
-  core.holder.progress({ tombstone: core.holder.revocations(0)[0]!.tombstone, tiers: [{ tier: 'gateway', done: 1, of: 1 }] });
+  await said(core, { tiers: [{ tier: 'gateway', done: 1, of: 1 }] });
   t.strictSame(found(f, secrets), [], 'nothing at all');
   t.ok(found(f, secretsOf(f, ben)).length >= 3, 'the other is found as before');
-  t.strictSame(core.holder.revocations(0), [], 'nobody has to be told any more');
+  t.strictSame(await told(core), [], 'nobody has to be told any more');
 
   const { checkIns, checkOuts, readings, doubted, undos } = core.counts();
   t.strictSame([before.checkIns - checkIns, before.checkOuts - checkOuts, before.readings - readings], [19, 18, 1]);
@@ -172,17 +192,113 @@ t.test('revoke: a core that was brought back from a backup erases again what a g
   copyTree(join(f.dir, 'core'), join(f.dir, 'backup'));
   core = await f.open();
   await ask(core, anna, 'revoke');
-  const tombstones = core.holder.revocations(0).map(({ tombstone }) => tombstone);
+  const known = (await told(core)).map(({ digest }) => digest);
   core.close();
   rmSync(join(f.dir, 'core'), { recursive: true });
   copyTree(join(f.dir, 'backup'), join(f.dir, 'core'));
   t.ok(found(f, secretsOf(f, anna)).length > 0, 'the backup has her');
   core = await f.open();
-  core.holder.known(tombstones);
+  core.revocationsFor().report({ known, progress: [] });
   await core.holder.settled();
   t.strictSame(found(f, secretsOf(f, anna)), []);
   t.equal(found(f, secretsOf(f, ben)).length, 2);
   t.match((await ask(core, anna, 'receipt')).receipt?.tiers[0], { tier: 'core', state: 'done' });
+});
+
+t.test('revoke: each gateway is told, and a tier is done when all of them have said so of themselves', async (t) => {
+  const f = await fixture(t);
+  let core = await f.open();
+  for (const name of ['north', 'south'])
+    core.gateways.add({ name, role: 'gateway', deployment: newPlaceId<DeploymentId>(), regions: 'all' }, NOW);
+  core.gateways.add({ name: 'lab', role: 'partner', regions: 'all' }, NOW);
+  const anna = newVisitor();
+  await ask(core, anna, 'revoke');
+  const tiers = async () => Object.fromEntries((await ask(core, anna, 'receipt')).receipt?.tiers.map((one) => [one.tier, one]) ?? []);
+  t.match((await tiers()).gateway, { state: 'pending', done: 0, of: 3 });
+  const [first, north, south] = core.gateways.list() as [Machine, Machine, Machine];
+  const all = (kiosks: number): TierProgress[] => [
+    { tier: 'gateway', done: 1, of: 1 },
+    { tier: 'kiosks', done: kiosks, of: kiosks },
+    { tier: 'sinks', done: 0, of: 0 },
+  ];
+  await said(core, { gateway: first, tiers: all(2) });
+  await said(core, { gateway: north, tiers: all(3) });
+  // It says so again and again, and so of nobody but itself.
+  for (let n = 0; n < 3; n++) await said(core, { gateway: north, tiers: all(3) });
+  t.match(await tiers(), { gateway: { state: 'pending', done: 2, of: 3 }, kiosks: { state: 'pending', done: 5, of: 5 } });
+  t.equal((await told(core, south)).length, 1, 'the one that was away is told when it comes');
+  core.close();
+  core = await f.open();
+  t.equal((await told(core, south)).length, 1, 'after a restart, too');
+  const [before] = await told(core, south);
+  await said(core, {
+    gateway: south,
+    tiers: [
+      { tier: 'gateway', done: 1, of: 1 },
+      { tier: 'kiosks', done: 0, of: 1 },
+      { tier: 'sinks', done: 0, of: 0 },
+    ],
+  });
+  t.match(await tiers(), {
+    gateway: { state: 'done', done: 3, of: 3 },
+    kiosks: { state: 'pending', done: 5, of: 6 },
+    sinks: { state: 'done' },
+  });
+  t.strictSame(await told(core, south), [], 'what the proof was for is done');
+  await core.revocationsFor(south).report({ known: [], progress: [{ tombstone: before!.digest, tiers: all(1) }] });
+  t.match(await tiers(), { kiosks: { state: 'done', done: 6, of: 6 } });
+  t.notMatch(JSON.stringify(await tiers()), Buffer.from(anna.card).toString('hex'));
+});
+
+t.test('revoke: who is kept waiting hears of a card at once, and of nothing when nothing is', async (t) => {
+  const f = await fixture(t);
+  const core = await f.open();
+  const source = core.revocationsFor();
+  const { version, isAnew } = await source.revocations(undefined, 0, NEVER);
+  t.equal(isAnew, true);
+  const waiting = source.revocations(version, HOUR, NEVER);
+  const anna = newVisitor();
+  await ask(core, anna, 'revoke');
+  const news = await waiting;
+  t.match(news, { isAnew: false, hasMore: false, noticed: [{ proof: String }] });
+  t.strictSame(cardOfProof(decodeProof(news.noticed[0]!.proof)), anna.card);
+  const quiet = source.revocations(news.version, MINUTE, NEVER);
+  await f.clock.advance(MINUTE);
+  t.match(await quiet, { version: news.version, isAnew: false, noticed: [] });
+  core.close();
+  const again = (await f.open()).revocationsFor();
+  t.match(
+    await again.revocations(news.version, HOUR, NEVER),
+    { isAnew: true, noticed: [{ digest: news.noticed[0]!.digest }] },
+    'of another start',
+  );
+});
+
+t.test('revoke: a proof that a gateway never came for is forgotten with the days', async (t) => {
+  const f = await fixture(t);
+  const core = await f.open();
+  const anna = newVisitor();
+  await ask(core, anna, 'revoke');
+  t.strictSame(found(f, secretsOf(f, anna)), ['core.db: public key']);
+  core.close();
+  const clock = new ManualClock(NOW + 23 * DAY);
+  const later = await openCore({ dir: join(f.dir, 'core'), deployment: DEPLOYMENT, keys: f.keys, clock, log: silentLog });
+  t.teardown(() => later.close());
+  t.strictSame(found(f, secretsOf(f, anna)), []);
+  t.match((await ask(later, anna, 'receipt')).receipt?.tiers[1], { tier: 'gateway', state: 'pending' });
+});
+
+t.test('revoke: a gateway that knows tombstones of nobody makes the core look for so many of them at a time and no more', async (t) => {
+  const log = new LogRecorder();
+  const f = await fixture(t, log);
+  const core = await f.open();
+  const strange = () => Array.from({ length: 4_000 }, () => new Uint8Array(randomBytes(16)));
+  for (let n = 0; n < 4; n++) await core.revocationsFor().report({ known: strange(), progress: [] });
+  t.strictSame(
+    log.lines.filter(({ event }) => event === 'holder.tombstones_restored').map(({ fields }) => fields.added),
+    [4_000, 4_000, 2_000],
+  );
+  await core.holder.settled();
 });
 
 t.test('forget: after a day is dropped nothing of its cards is found in any file', async (t) => {
