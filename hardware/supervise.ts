@@ -54,11 +54,29 @@ export interface Supervised<Link extends Closable> {
   readonly use: (link: Link, signal: AbortSignal, markUp: () => void) => Promise<void>;
   /** Whether an open link is a working device (the default). A device that speaks unasked is up when it has spoken. */
   readonly isUpOnceOpen?: boolean;
+  /** Where others may ask for it to be closed and opened anew. */
+  readonly restarts?: Restarts | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Told of every change, and of another reason while down. Not told when `signal` ends it all. */
   readonly onReport: (report: DeviceReport) => void;
   readonly backoff: Backoff;
+}
+
+/** Lets devices that are in use be closed and opened anew. */
+export class Restarts {
+  readonly #uses = new Set<() => void>();
+
+  /** Closes and opens every device that is in use. */
+  restart(): void {
+    for (const end of [...this.#uses]) end();
+  }
+
+  /** @returns takes it back. */
+  add(end: () => void): () => void {
+    this.#uses.add(end);
+    return () => this.#uses.delete(end);
+  }
 }
 
 /** How long opening may take, and how long a driver and a close may take to end once told to. */
@@ -91,21 +109,30 @@ export interface Ended {
 async function useOnce<Link extends Closable>(supervised: Supervised<Link>, outage: Outage, signal: AbortSignal): Promise<Ended> {
   const { device, use, isUpOnceOpen = true, clock } = supervised;
   const ending = new Ending(signal);
+  let isRestarted = false;
+  let forgetUse = () => {};
   let link: Link | undefined;
   try {
     link = await openWithin(supervised, ending.signal);
     if (signal.aborted) return { error: undefined, hadOpened: true };
     if (isUpOnceOpen) outage.up();
+    forgetUse =
+      supervised.restarts?.add(() => {
+        isRestarted = true;
+        ending.end();
+      }) ?? forgetUse;
     const using = use(link, ending.signal, () => {
       if (!ending.signal.aborted) outage.up();
     });
     using.catch(() => {});
     await untilAbort(using, ending.signal);
     if (signal.aborted && !(await settles(using, clock))) outage.note('device.hung');
-    return { error: new DeviceError('device.gone', `${device}: its driver ended`), hadOpened: true };
+    const why = isRestarted ? 'device.silent' : 'device.gone';
+    return { error: new DeviceError(why, `${device}: ${isRestarted ? 'opened anew' : 'its driver ended'}`), hadOpened: true };
   } catch (error) {
     return { error, hadOpened: link !== undefined };
   } finally {
+    forgetUse();
     ending.release();
     ending.end();
     if (link !== undefined && !(await settles(link.close(), clock))) outage.note('device.close_hung');

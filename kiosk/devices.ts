@@ -86,6 +86,7 @@ async function runScanner(options: DeviceOptions, scanner: SerialScanner, signal
   await supervise(
     {
       ...supervisionOf(options, device),
+      restarts: options.restarts,
       open: (ending) => openSerial({ path, baudRate: typeof speed === 'number' ? speed : speed.rate, dtr, rts })(ending),
       use: async (link, ending) => {
         const scans = typeof speed === 'number' ? readScans(link, settings, ending) : readScansAtAnySpeed(link, speed, settings, ending);

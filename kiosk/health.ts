@@ -10,6 +10,7 @@ import { DoorTally, type Scans } from './door-tally.ts';
 import type { FeedbackKind } from './feedback.ts';
 import type { Outbox } from './outbox.ts';
 import type { PolicyStanding } from './policy-keeper.ts';
+import { type Fault, wantsRestart } from './watchdog/faults.ts';
 
 /** What the staff chose, or the venue for them. */
 export type DoorSettings = NonNullable<KioskStateReport['settings']>;
@@ -44,6 +45,8 @@ export interface HealthSnapshot {
   readonly sentAgain: number;
   readonly settings?: DoorSettings;
   readonly devices: readonly DeviceHealth[];
+  /** What the watchdog finds wrong; absent where none looks. */
+  readonly faults?: readonly Fault[];
   /** What the door answered; absent while there is no door. */
   readonly scans?: Scans;
   readonly queued: number;
@@ -84,6 +87,7 @@ export interface HealthSources {
   readonly clock: () => ClockState;
   /** Whether none of the devices scans, nor anything else; left out, that is never so. */
   readonly hasNoScanner?: (devices: readonly DeviceHealth[]) => boolean;
+  readonly faults?: () => readonly Fault[];
   readonly settings?: () => DoorSettings;
 }
 
@@ -94,6 +98,7 @@ export class Health {
   readonly #queueNow: () => Queue;
   readonly #onChange: () => void;
   readonly #clock: () => ClockState;
+  readonly #faults: () => readonly Fault[];
   readonly #settings: (() => DoorSettings) | undefined;
   readonly #hasNoScanner: (devices: readonly DeviceHealth[]) => boolean;
   readonly #devices = new Map<string, DeviceHealth>();
@@ -114,6 +119,7 @@ export class Health {
     this.#queueNow = sources.queue;
     this.#clock = sources.clock;
     this.#hasNoScanner = sources.hasNoScanner ?? (() => false);
+    this.#faults = sources.faults ?? (() => []);
     this.#settings = sources.settings;
     this.#onChange = onChange;
   }
@@ -186,8 +192,9 @@ export class Health {
     return this.#isOnline;
   }
 
-  /** Whether the watchdog is to be told that all is well: the store works, or refuses for a reason that a restart would not cure. */
+  /** Whether systemd is to be told that all is well: the road is sound, or its fault is one that a restart would not cure. */
   get isAlive(): boolean {
+    if (wantsRestart(this.#faults())) return false;
     return this.#storeWhy === undefined || !RESTART_MAY_HELP.has(this.#storeWhy);
   }
 
@@ -195,7 +202,8 @@ export class Health {
     const known = [...this.#devices.values()];
     const devices = this.#hasNoScanner(known) ? [...known, NO_SCANNER] : known;
     const isWhole = this.#conflicts + this.#quarantined + this.#setAside === 0 && this.#policy.why === undefined;
-    const isSound = this.#isOnline && devices.every(({ isUp }) => isUp) && isWhole;
+    const faults = this.#faults();
+    const isSound = this.#isOnline && faults.length === 0 && devices.every(({ isUp }) => isUp) && isWhole;
     return {
       state: this.#storeWhy !== undefined ? 'down' : isSound ? 'up' : 'degraded',
       isOnline: this.#isOnline,
@@ -207,6 +215,7 @@ export class Health {
       sentAgain: this.#sentAgain,
       ...(this.#settings && { settings: this.#settings() }),
       devices,
+      faults,
       scans: this.#tally.scans,
       ...this.#queueNow(),
       conflicts: this.#conflicts,
@@ -222,7 +231,7 @@ const MOST_DEVICES = 32;
 
 /** @returns what the gateway's operators see. */
 export const reportOf = (health: HealthSnapshot, version: string): KioskStateReport => {
-  const { state, queued, oldestQueuedMs, clock, devices, policy, notices, sentAgain, settings, scans } = health;
+  const { state, queued, oldestQueuedMs, clock, devices, faults = [], policy, notices, sentAgain, settings, scans } = health;
   const lastError = lastErrorOf(health);
   return {
     isUp: true,
@@ -232,6 +241,7 @@ export const reportOf = (health: HealthSnapshot, version: string): KioskStateRep
     clock,
     devices: devices.slice(0, MOST_DEVICES).map(({ name, isUp, why }) => ({ name, isUp, ...(why === undefined ? {} : { why }) })),
     ...(lastError === undefined ? {} : { lastError }),
+    ...(faults.length === 0 ? {} : { faults: [...faults] }),
     policy: { version: policy.version, ...(policy.why === undefined ? {} : { why: policy.why }) },
     ...(notices && { notices: { version: notices.version, ...(notices.why === undefined ? {} : { why: notices.why }) } }),
     sentAgain,
@@ -242,9 +252,9 @@ export const reportOf = (health: HealthSnapshot, version: string): KioskStateRep
 };
 
 /** The code that a person has to act on first. */
-function lastErrorOf({ storeWhy, setAside, conflicts, devices, policy }: HealthSnapshot): ErrorCode | undefined {
+function lastErrorOf({ storeWhy, setAside, conflicts, devices, policy, faults = [] }: HealthSnapshot): ErrorCode | undefined {
   if (storeWhy !== undefined) return storeWhy;
   if (setAside > 0) return 'store.corrupt';
   if (conflicts > 0) return 'ingest.conflict';
-  return devices.find(({ isUp }) => !isUp)?.why ?? policy.why;
+  return devices.find(({ isUp }) => !isUp)?.why ?? faults[0] ?? policy.why;
 }

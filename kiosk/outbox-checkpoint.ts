@@ -21,6 +21,10 @@ export interface CheckpointOptions {
   readonly log: Log;
   /** Rows appended to the outbox so far in this process. */
   readonly appended: () => number;
+  /** The thread has not answered for a minute, or has again: a disk that hangs. */
+  readonly onHung?: ((isHung: boolean) => void) | undefined;
+  /** Of the thread; its own file when left out. */
+  readonly worker?: URL;
 }
 
 const LOOK_EVERY_MS = 5_000;
@@ -28,11 +32,13 @@ const LOOK_EVERY_MS = 5_000;
 const ROWS_BETWEEN = 300;
 /** A log with anything in it is checkpointed after this at the latest. */
 const LONGEST_MS = 600_000;
+/** A card that is slow takes seconds. */
+export const HUNG_MS = 60_000;
 
 /** Runs until abort; the thread has ended when the promise resolves. An error of the thread that is no StoreError rejects: a bug. */
 export async function runCheckpoints(options: CheckpointOptions, signal: AbortSignal): Promise<void> {
   const { path, clock, log } = options;
-  const worker = new Worker(new URL('./outbox-checkpoint-worker.ts', import.meta.url), {
+  const worker = new Worker(options.worker ?? new URL('./outbox-checkpoint-worker.ts', import.meta.url), {
     workerData: { path, maxPages: pagesOf(options.maxBytes) * 2 },
   });
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
@@ -64,10 +70,18 @@ export async function runCheckpoints(options: CheckpointOptions, signal: AbortSi
         continue;
       }
       isDue = false;
+      let isHung = false;
+      const cancelHung = clock.after(HUNG_MS, () => {
+        isHung = true;
+        log.error('outbox.checkpoint_hung');
+        options.onHung?.(true);
+      });
       const answer = await new Promise<CheckpointAnswer | undefined>((resolve) => {
         answered = resolve;
         ask('checkpoint');
       });
+      cancelHung();
+      if (isHung) options.onHung?.(false);
       if (answer === undefined) break;
       doneRows += rows;
       doneMs = clock.monotonic();

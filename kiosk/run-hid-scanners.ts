@@ -5,7 +5,7 @@ import { isScanner, kindOf, watchHid } from '../hardware/hid/hid-scanners.ts';
 import { HidScanners, type ScannerLink, type Wanted } from '../hardware/hid/open-scanner.ts';
 import { loadNative, type Native } from '../hardware/native/native.ts';
 import type { Scan } from '../hardware/scanner/scan.ts';
-import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../hardware/supervise.ts';
+import { type DeviceReport, HARDWARE_BACKOFF, type Restarts, supervise } from '../hardware/supervise.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { KioskConfig } from './config.ts';
@@ -22,6 +22,7 @@ export interface HidScannerOptions {
   readonly onScan: (scan: Scan) => void;
   readonly onNoScan: (device: string) => void;
   readonly onReport: (report: DeviceReport) => void;
+  readonly restarts?: Restarts | undefined;
   /** HID_PLACES when left out. */
   readonly hidPlaces?: HidPlaces;
   /** INPUT_PLACES when left out. */
@@ -123,6 +124,7 @@ async function runOne(
       log,
       onReport,
       backoff: { ...HARDWARE_BACKOFF, random },
+      restarts: options.restarts,
       open,
       use: async (link, ending) => {
         for await (const scan of link.scans(settings, ending)) onScan(scan);

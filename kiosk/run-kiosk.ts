@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
+import { Restarts } from '../hardware/supervise.ts';
 import { type ExpectedError, StoreError } from '../protocol/errors.ts';
 import type { Happening } from '../protocol/event.ts';
 import type { BootId, VisitorUuid } from '../protocol/ids.ts';
@@ -25,13 +26,13 @@ import type { Sight } from './doctor-words.ts';
 import { doorRules } from './door-rules.ts';
 import type { Feedback } from './feedback.ts';
 import { type FrontCommand, openFront } from './front.ts';
-import { gatewayRoad } from './gateway-road.ts';
 import { GatewayWord } from './gateway-word.ts';
 import { Health, queueOf, reportOf } from './health.ts';
 import { askHolder } from './holder-ask.ts';
 import { HolderFront, type HolderFrontOptions } from './holder-front.ts';
 import { keepHouse } from './housekeeping.ts';
 import type { KioskIdentity } from './kiosk-identity.ts';
+import { openUplink } from './open-uplink.ts';
 import type { Outbox } from './outbox.ts';
 import { runCheckpoints } from './outbox-checkpoint.ts';
 import { type Moment, Recorder } from './recorder.ts';
@@ -39,7 +40,6 @@ import { keepFresh } from './renew.ts';
 import type { RunKioskOptions } from './run-options.ts';
 import { scannerLack } from './scanner-lack.ts';
 import { newPage } from './screen/open-page.ts';
-import { sealRows } from './seal-rows.ts';
 import { runInTurns, type Turn } from './setup/in-turns.ts';
 import { kindOf, lendDoors, SetupFront } from './setup/setup-doors.ts';
 import { openStaff, type Staff, settingsOf } from './staff/open-staff.ts';
@@ -47,7 +47,8 @@ import { Notifier } from './systemd.ts';
 import { aborted, Tasks } from './tasks.ts';
 import { printFeedback, StatusPrinter } from './terminal.ts';
 import { type Delivery, deliverTestEvent } from './test-event.ts';
-import { Uplink } from './uplink.ts';
+import type { Uplink } from './uplink.ts';
+import { roadOf, Watchdog } from './watchdog/watchdog.ts';
 
 export type { KioskReady, RunKioskOptions } from './run-options.ts';
 
@@ -81,6 +82,8 @@ class Kiosk {
   readonly #front: Staff['front'];
   readonly #word: GatewayWord;
   readonly #deviceEvents: DeviceEvents;
+  readonly #restarts = new Restarts();
+  readonly #watchdog: Watchdog;
   readonly #audience: Audience;
   readonly #answers = new Answers();
   readonly #doctorDoor: DoctorDoor;
@@ -107,7 +110,7 @@ class Kiosk {
     const queue = () => queueOf(this.#recorder.outbox, clock.monotonic());
     const hasNoScanner = scannerLack(config, clock, () => this.#audience.page?.isOpen ?? false);
     this.#health = new Health(
-      { queue, clock: () => this.#watch.state, hasNoScanner, settings: () => settingsOf(this.#staff) },
+      { queue, clock: () => this.#watch.state, hasNoScanner, settings: () => settingsOf(this.#staff), faults: () => this.#watchdog.faults },
       () => show(this.#audience, health()),
     );
     this.#recorder = new Recorder({
@@ -166,6 +169,17 @@ class Kiosk {
       onState: () => this.#sayState(),
     });
     this.#deviceEvents = new DeviceEvents(clock, (event) => this.#note(event));
+    this.#watchdog = new Watchdog({
+      dir: config.dataDir,
+      clock,
+      log,
+      road: () => roadOf(health(), this.#recorder.appended),
+      isClockWrong: () => this.#watch.state === 'unsynced',
+      redial: () => this.#uplink?.redial(),
+      reopenScanners: () => this.#restarts.restart(),
+      deliver,
+      onChange: () => show(this.#audience, health()),
+    });
     this.#doctorDoor = new DoctorDoor({ dir: config.dataDir, log, health, deliver });
     this.#deliver = deliver;
     this.#audience = {
@@ -240,6 +254,7 @@ class Kiosk {
       onStoreFailed: (error: StoreError) => this.#recorder.failed(error),
     };
     this.#tasks.add(keepHouse(house, signal));
+    this.#tasks.add(this.#watchdog.run(signal));
     this.#credentials.onSeen = (seen) => this.#recorder.heard(seen);
     this.#tasks.add(keepFresh({ credentials: this.#credentials, watch: this.#watch, clock, log, random: Math.random }, signal));
     this.#tasks.add(
@@ -264,6 +279,7 @@ class Kiosk {
             this.#atDoor(() => this.#front.reading({ objectRaw, ambientRaw, calibrationAgeDays: this.#calibrationAgeDays() }, takenAt));
           },
           onOccupancy: (occupancy) => this.#note(occupancy),
+          restarts: this.#restarts,
           answers: this.#answers,
           // As the staff would: in, out, in again.
           onButton: () => this.#command(this.#front.direction === 'in' ? 'door-out' : 'door-in'),
@@ -277,53 +293,43 @@ class Kiosk {
   /** A new outbox, at the start or in place of a damaged one: it gets an uplink and a checkpoint thread of its own. */
   #serve(outbox: Outbox, salvagedRows: number | undefined): void {
     const { clock, log } = this.#options;
-    const { kiosk, privateKey } = this.#identity;
-    const { deployment } = this.#credentials.trust;
-    keepDeployment(this.#config.dataDir, deployment, outbox.queued);
+    keepDeployment(this.#config.dataDir, this.#credentials.trust.deployment, outbox.queued);
     this.#endOutbox.abort();
     this.#endOutbox = new AbortController();
     const signal = AbortSignal.any([this.#tasks.signal, this.#endOutbox.signal]);
     this.#watch.learn(outbox.knownWallMs);
     this.#health.sentAgain(outbox.sentAgain);
     if (salvagedRows !== undefined) this.#health.damaged(salvagedRows);
-    const open = gatewayRoad({
+    const uplink = openUplink({
+      outbox,
       credentials: this.#credentials,
       version: this.#version,
-      clock,
-      log,
-      onReceipt: ({ conflicts, quarantined }) => this.#health.received(conflicts, quarantined),
-      onPolicy: this.#word.onPolicy,
-      onNotices: this.#word.onNotices,
-      onCommand: this.#word.onCommand,
-    });
-    const topic = topicOf(kiosk, 'batch');
-    const uplink = new Uplink({
-      outbox,
-      open,
-      topic,
-      seal: (rows, key) => {
-        const from = { deployment, topic, bootId: this.#bootId, monotonicMs: clock.monotonic(), signingKey: privateKey };
-        return sealRows(rows, this.#recorder.keyFor(outbox, key), from);
-      },
+      bootId: this.#bootId,
       limits: this.#config.uplink,
+      recorder: this.#recorder,
+      word: this.#word,
+      health: this.#health,
       clock,
       log,
-      random: Math.random,
-      onLink: (report) => {
-        this.#health.link(report.isUp, report.isUp ? undefined : report.why.code);
-        log.debug('link.report', () => ({ isUp: report.isUp }));
-        // What the gateway shows is the Will of the link before, or nothing: it may have been back before anybody looked.
-        if (report.isUp) this.#sayState();
-      },
-      onStoreFailed: (error) => {
-        if (this.#recorder.outbox === outbox) this.#recorder.failed(error);
-      },
-      onRowDropped: () => this.#health.dropped(),
+      // What the gateway shows is the Will of the link before, or nothing: it may have been back before anybody looked.
+      onUp: () => this.#sayState(),
     });
     this.#uplink = uplink;
     this.#tasks.add(uplink.run(signal));
     const appended = () => this.#recorder.appended;
-    this.#tasks.add(runCheckpoints({ path: outbox.path, maxBytes: this.#config.outbox.maxBytes, clock, log, appended }, signal));
+    this.#tasks.add(
+      runCheckpoints(
+        {
+          path: outbox.path,
+          maxBytes: this.#config.outbox.maxBytes,
+          clock,
+          log,
+          appended,
+          onHung: (isHung) => this.#watchdog.hung(isHung),
+        },
+        signal,
+      ),
+    );
   }
 
   #sayState(): void {
@@ -332,6 +338,7 @@ class Kiosk {
 
   #sight(sight: Sight): void {
     this.#doctorDoor.tell(sight);
+    if (sight.what !== 'no-scan') this.#watchdog.hear(sight.what === 'scan' ? 'scan' : 'witness');
     if (sight.what !== 'no-scan') this.#turn.setup.put({ kind: 'sight', device: sight.device });
   }
 

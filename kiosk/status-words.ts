@@ -1,9 +1,10 @@
 /** The kiosk's state in one line, for terminal, page and `systemctl status`. Counts, device names and codes only. */
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { HealthSnapshot } from './health.ts';
+import { FAULT_WORDS } from './watchdog/faults.ts';
 
 export function statusWords(health: HealthSnapshot): string {
-  const { devices, clock, policy, queued, droppedUnsent, conflicts, quarantined, setAside, salvagedRows } = health;
+  const { devices, faults = [], clock, policy, queued, droppedUnsent, conflicts, quarantined, setAside, salvagedRows } = health;
   const parts = [
     health.isAwaitingCode === true ? 'NOT SET UP: scan the code on its label' : '',
     health.storeWhy === undefined ? '' : `NOT STORING (${health.storeWhy})`,
@@ -12,6 +13,7 @@ export function statusWords(health: HealthSnapshot): string {
     queued === 0 ? '' : `${queued} waiting`,
     clock === 'synced' ? '' : `clock ${clock}`,
     ...devices.map(deviceWords),
+    ...faults.map((fault) => `${FAULT_WORDS[fault].toUpperCase()} (${fault})`),
     policy.why === undefined ? '' : `policy ${policy.version === 0 ? 'missing' : 'old'} (${policy.why})`,
     noticeWords(health.notices?.why),
     droppedUnsent === 0 ? '' : `${droppedUnsent} dropped unsent`,

@@ -93,6 +93,11 @@ export class Uplink {
     this.#soon();
   }
 
+  /** Ends the link; another is dialled as after any loss. */
+  redial(): void {
+    this.#link?.close().catch(() => {});
+  }
+
   /** Publishes a retained message of this kiosk's own, when the link is up; what is not acknowledged is not sent again. */
   say(topic: string, payload: Uint8Array): void {
     this.#link?.publish(topic, payload, true).catch(() => {});

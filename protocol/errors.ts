@@ -35,6 +35,7 @@ export type ErrorCode =
   | 'device.unsupported'
   | 'device.failed'
   | 'device.no_scanner'
+  | 'device.silent'
   // StoreError: a kiosk refuses scans visibly, a gateway withholds PUBACK.
   | 'store.full'
   | 'store.disk_full'
@@ -45,6 +46,8 @@ export type ErrorCode =
   | 'store.newer'
   | 'store.wrong_key'
   | 'store.altered'
+  | 'store.hung'
+  | 'store.low'
   | 'store.log_long'
   // LinkError: the uplink backs off with jitter; the outbox keeps.
   | 'link.refused'
@@ -52,6 +55,7 @@ export type ErrorCode =
   | 'link.unauthorised'
   | 'link.pin'
   | 'link.timeout'
+  | 'link.stuck'
   // SealError: a sealed or signed thing does not open or verify. Wrong in itself: quarantine.
   | 'seal.signature'
   | 'seal.digest'
@@ -134,6 +138,9 @@ export type ErrorCode =
   | 'holder.challenge'
   | 'holder.too_often'
   | 'holder.not_reached'
+  // KioskError: what a kiosk finds wrong with itself, and does not refuse a scan for.
+  | 'kiosk.stalled'
+  | 'clock.wrong'
   // BackupError: a backup that can not be made of this, opened with this, or restored here. Nothing was changed; the operator acts.
   | 'backup.not_one'
   | 'backup.version'

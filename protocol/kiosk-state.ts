@@ -22,6 +22,8 @@ export const kioskStateReport = z.object({
   devices: z.array(z.object({ name: z.string().regex(/^[a-z0-9-]{1,32}$/), isUp: z.boolean(), why: errorCode.optional() })).max(32),
   /** The code of the last error that a person may have to act on. */
   lastError: errorCode.optional(),
+  /** What the kiosk finds wrong with its own road, the worst first. Absent where nothing is, and from the Will. */
+  faults: z.array(errorCode).max(8).optional(),
   /**
    * The version of the policy document that the kiosk goes by, 0 while it has none; `why` it does not go by the last that it was sent, or
    * that the one it goes by has expired. Absent from a kiosk that takes none, and from the Will.
