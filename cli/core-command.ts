@@ -38,7 +38,7 @@ export function coreCommand(): Command {
       const minutes = decimalOf('--minutes', options.minutes);
       if (!(minutes > 0)) throw new ConfigError('config.invalid', `--minutes: "${options.minutes}" is not a number above 0`);
       const card = cardIn(await scanCode('Scan the card: '));
-      const answer = answerOverlaps(
+      const answer = await answerOverlaps(
         { dir: paths.core, keys, clock: systemClock, log: silentLog },
         { card, minimumOverlapMs: Math.round(minutes * 60_000), who: systemUser(), purpose: options.purpose },
       );

@@ -249,14 +249,15 @@ export class Core implements Intake {
    * @param options.onUnreadable is told each day that can not be read, which is then left out; without it such a day is thrown.
    * @throws StoreError `store.corrupt` and others of a day's file.
    */
-  overlapsWith(
+  async overlapsWith(
     card: VisitorUuid,
     options: { readonly minimumOverlapMs?: number; readonly onUnreadable?: (day: Day, error: StoreError) => void } = {},
-  ): Contact[] {
+  ): Promise<Contact[]> {
     this.#refuseClosed();
     const { minimumOverlapMs = DEFAULT_MINIMUM_OVERLAP_MS, onUnreadable } = options;
     const question = { minimumOverlapMs, nowMs: this.#clock.wall(), answerKey: randomBytes(32) };
-    return contactsOf(this.#visits(onUnreadable), this.#names.of(card), question);
+    const turns = new Turns(this.#clock, new AbortController().signal);
+    return await contactsOf(this.#visits(onUnreadable), this.#names.of(card), question, turns);
   }
 
   /**

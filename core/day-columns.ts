@@ -8,7 +8,7 @@ import type { DayFile } from './day-file.ts';
 import { firstHall, HALLS, LOOSE, SHELVES } from './day-schema.ts';
 import type { CardPseudonym } from './pseudonym.ts';
 import { pickScans, readScans, type ScanColumns, ScanGatherer, type StoredScan, scanAt } from './scan-columns.ts';
-import { inStore, type Statement, withoutSync } from './sqlite.ts';
+import { inStore, moveLog, type Statement, withoutSync } from './sqlite.ts';
 import { CardTable } from './trace/card-table.ts';
 import type { Turns } from './trace/turns.ts';
 import { LONGEST_STAY_MS, type Visit } from './visit.ts';
@@ -22,8 +22,10 @@ const MOST_SHELF_BITS = 14;
 const VISITS_A_HALL = 512;
 /** Longer visits lie in parts of their own: a look passes over whatever may reach from as far back as the longest does. */
 const USUAL_VISIT_MS = 3 * 3_600_000;
-/** Written, and moved out of the log, in one step. */
-const BYTES_A_STEP = 1_000_000;
+/** Written in one step. */
+const BYTES_A_STEP = 262_144;
+/** Moved out of the write-ahead log in one step. */
+const BYTES_A_MOVE = 1_048_576;
 /** Sorted in one step. */
 const SCANS_A_STEP = 65_536;
 
@@ -74,6 +76,7 @@ class ColumnsMaker {
   readonly #insertHall: Statement;
   #waiting: (() => void)[] = [];
   #waitingBytes = 0;
+  #inLogBytes = 0;
 
   constructor(file: DayFile, day: Day, rule: VisitRule) {
     this.#file = file;
@@ -112,12 +115,11 @@ class ColumnsMaker {
       on.push(fresh, order.subarray(starts[shelf], starts[shelf + 1]));
       if (on.columns.count === 0) continue;
       scans += on.columns.count;
-      if (this.#layShelf(shelf, on.columns)) this.#write();
+      if (this.#layShelf(shelf, on.columns)) yield* this.#write();
       yield;
     }
     for (const venue of [...this.#byVenue.keys()].sort((a, b) => a - b)) yield* this.#layHalls(venue, this.#byVenue.get(venue) ?? []);
-    this.#write();
-    yield;
+    yield* this.#write();
     this.#takePlace({ scans, lastRun, lastStale });
     this.#file.forgetRead();
     yield;
@@ -214,7 +216,7 @@ class ColumnsMaker {
         const toMs = columns.baseMs + columns.toMs.reduce((latest, one) => Math.max(latest, one), Number.NEGATIVE_INFINITY);
         const own = id;
         id += 1;
-        if (this.#later(bytes.length, () => this.#insertHall.run(own, fromMs, toMs, bytes))) this.#write();
+        if (this.#later(bytes.length, () => this.#insertHall.run(own, fromMs, toMs, bytes))) yield* this.#write();
         yield;
       }
     }
@@ -227,14 +229,24 @@ class ColumnsMaker {
   }
 
   /** Nothing reads it yet, so that a power cut may take it: it is synced with the commit that puts it in its place. */
-  #write(): void {
-    const waiting = this.#waiting;
+  *#write(): Generator<void> {
+    const [waiting, bytes] = [this.#waiting, this.#waitingBytes];
     this.#waiting = [];
     this.#waitingBytes = 0;
-    const { db, subject } = this.#file;
-    withoutSync(db, subject, () => {
+    yield* this.#change(bytes, () => {
       for (const write of waiting) write();
     });
+  }
+
+  *#change(bytes: number, run: () => void): Generator<void> {
+    const { db, subject } = this.#file;
+    withoutSync(db, subject, run);
+    yield;
+    this.#inLogBytes += bytes;
+    if (this.#inLogBytes < BYTES_A_MOVE) return;
+    this.#inLogBytes = 0;
+    moveLog(db, subject);
+    yield;
   }
 
   #takePlace({ scans, lastRun, lastStale }: { readonly scans: number; readonly lastRun: number; readonly lastStale: number }): void {
@@ -273,15 +285,14 @@ class ColumnsMaker {
     const remove = db.prepare(`DELETE FROM ${table} WHERE ${where} AND id <= ?`);
     for (;;) {
       const some = inStore(subject, () => next.all() as { id: number; bytes: number }[]);
-      let [last, sum] = [some[0]?.id, 0];
-      for (const { id, bytes } of some) {
+      let [last, sum] = [some[0]?.id, some[0]?.bytes ?? 0];
+      for (const { id, bytes } of some.slice(1)) {
+        if (sum + bytes > BYTES_A_STEP) break;
         sum += bytes;
-        if (sum > BYTES_A_STEP) break;
         last = id;
       }
       if (last === undefined) return;
-      withoutSync(db, subject, () => remove.run(last));
-      yield;
+      yield* this.#change(sum, () => remove.run(last));
     }
   }
 }

@@ -8,7 +8,7 @@ import { byGateway, linkedScans } from './card-scans.ts';
 import { DAY_MS, type Day, dayOf, startOfDay } from './day.ts';
 import type { VisitRule } from './day-columns.ts';
 import type { ColumnsState, DayFile, Hall, StoredScan } from './day-file.ts';
-import { DayOverlay, type OverlaidVisit } from './day-overlay.ts';
+import { DayOverlay, type OverlaidVisit, type OverlayRows } from './day-overlay.ts';
 import type { DayStore } from './day-store.ts';
 import { LruMap } from './lru-map.ts';
 import type { Notes, RowNumber } from './notes.ts';
@@ -59,6 +59,14 @@ export class VisitMemory {
 
 type RowScan = Scan & RowNumber & { readonly venueNumber: number; readonly deployment: DeploymentId };
 
+/** What is known of a stream's rows, as it was when they were first looked at. */
+interface Stream {
+  readonly source: string;
+  readonly deployment: DeploymentId;
+  readonly undone: ReadonlySet<number>;
+  readonly doubted: ReadonlySet<number>;
+}
+
 /** How far the scans of a day can reach beyond it. */
 type Reach = Pick<ColumnsState, 'mostUnsureMs' | 'mostLingeringMs'>;
 
@@ -80,8 +88,7 @@ export class DayVisits implements VisitStore {
   readonly #refreshed = new Set<DayFile>();
   readonly #looked = new Map<Day, number | undefined>();
   readonly #venues = new Map<VenueId, number | undefined>();
-  readonly #sourceTexts = new Map<number, string>();
-  readonly #deployments = new Map<number, DeploymentId>();
+  readonly #streams = new Map<number, Stream>();
   readonly #venueIds = new Map<number, VenueId>();
   readonly #files = new Map<Day, DayFile>();
   readonly #held: readonly HeldDay[];
@@ -153,7 +160,7 @@ export class DayVisits implements VisitStore {
   /** The rule by which a day's columns are made. */
   get rule(): VisitRule {
     return (scans) => {
-      const standing = scans.flatMap((scan) => (this.#stands(scan) ? this.#rowScan(scan) : []));
+      const standing = scans.flatMap(this.#rowScan);
       return { standing, visits: visitsAtEach(standing) };
     };
   }
@@ -228,25 +235,32 @@ export class DayVisits implements VisitStore {
 
   #standing(card: CardPseudonym, day: Day): RowScan[] {
     const stored = this.#readDay(day, () => this.#find(day)?.scansOf(card)) ?? [];
-    return stored.flatMap((scan) => (this.#stands(scan) ? this.#rowScan(scan) : []));
+    return stored.flatMap(this.#rowScan);
   }
 
-  readonly #stands = (row: RowNumber): boolean => !this.#sources.notes.isUndone(row);
+  #stream(stream: number): Stream {
+    return remembered(this.#streams, stream, () => {
+      const { streams, notes } = this.#sources;
+      const [undone, doubted] = [notes.undoneOf(stream), notes.doubtedOf(stream)];
+      return { source: streams.source(stream), deployment: streams.deployment(stream), undone, doubted };
+    });
+  }
 
-  readonly #gatewayOf = (stream: number): DeploymentId =>
-    remembered(this.#deployments, stream, () => this.#sources.streams.deployment(stream));
+  readonly #rows: OverlayRows = {
+    stands: ({ stream, seq }) => !this.#stream(stream).undone.has(seq),
+    gatewayOf: (stream) => this.#stream(stream).deployment,
+  };
 
-  readonly #rows = { stands: this.#stands, gatewayOf: this.#gatewayOf };
-
-  #rowScan(scan: StoredScan): RowScan[] {
-    const { streams, notes } = this.#sources;
+  /** @returns nothing for a reading, or for a row that was taken back. */
+  readonly #rowScan = (scan: StoredScan): RowScan | [] => {
     const { kind, stream, seq, atMs, uncertaintyMs, dwellMs, lingeringMs, groupSize } = scan;
     if (kind === 'reading') return [];
-    const venue = remembered(this.#venueIds, scan.venue, () => streams.venue(scan.venue));
-    const source = remembered(this.#sourceTexts, stream, () => streams.source(stream));
-    const at = { kind, source, stream, seq, deployment: this.#gatewayOf(stream), venue, venueNumber: scan.venue, atMs };
-    return [{ ...at, uncertaintyMs, dwellMs, lingeringMs, groupSize, isDoubtful: notes.isDoubted(scan) }];
-  }
+    const { source, deployment, undone, doubted } = this.#stream(stream);
+    if (undone.has(seq)) return [];
+    const venue = remembered(this.#venueIds, scan.venue, () => this.#sources.streams.venue(scan.venue));
+    const at = { kind, source, stream, seq, deployment, venue, venueNumber: scan.venue, atMs };
+    return { ...at, uncertaintyMs, dwellMs, lingeringMs, groupSize, isDoubtful: doubted.has(seq) };
+  };
 
   #venueNumber(venue: VenueId): number | undefined {
     if (!this.#venues.has(venue)) this.#venues.set(venue, this.#sources.streams.findVenue(venue));

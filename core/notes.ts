@@ -94,8 +94,9 @@ export class Notes {
     inStore('core.db', () => this.#addUndo.run(undo.stream, undo.seq, of.stream, of.seq, receivedAtMs));
   }
 
-  isUndone(row: RowNumber): boolean {
-    return numbersOf(this.#undone, this.#undoneOf, row.stream).has(row.seq);
+  /** The numbers of a stream's rows that were taken back, come or not. */
+  undoneOf(stream: number): ReadonlySet<number> {
+    return numbersOf(this.#undone, this.#undoneOf, stream);
   }
 
   /** Keeps the state of the entry that stands latest in the ledger; one that comes again, or late, changes nothing. */
@@ -117,8 +118,9 @@ export class Notes {
     inStore('core.db', () => this.#addDoubt.run(row.stream, row.seq, reason, raisedAtMs));
   }
 
-  isDoubted(row: RowNumber): boolean {
-    return numbersOf(this.#doubted, this.#doubtedOf, row.stream).has(row.seq);
+  /** Likewise, of those that are doubted. */
+  doubtedOf(stream: number): ReadonlySet<number> {
+    return numbersOf(this.#doubted, this.#doubtedOf, stream);
   }
 
   /** Counts a row that came too late, once. */

@@ -20,6 +20,7 @@ import { Notes } from './notes.ts';
 import { type Contact, contactsOf, DEFAULT_MINIMUM_OVERLAP_MS } from './overlap.ts';
 import { CardNames } from './pseudonym.ts';
 import { Streams } from './streams.ts';
+import { Turns } from './trace/turns.ts';
 
 export interface OverlapQuery {
   readonly card: VisitorUuid;
@@ -47,10 +48,10 @@ const LONGEST_WORD = 31;
  * @throws ConfigError `config.invalid` when who or purpose is missing or unfit; StoreError `store.wrong_key`, `store.corrupt`,
  * `store.newer`, `store.busy`, `store.disk_full`, `store.read_only`, `store.failed`. No answer is given then.
  */
-export function answerOverlaps(
+export async function answerOverlaps(
   core: { readonly dir: string; readonly keys: CoreKeys; readonly clock: Clock; readonly log: Log; readonly retentionDays?: number },
   query: OverlapQuery,
-): OverlapAnswer {
+): Promise<OverlapAnswer> {
   const { dir, keys, clock, log, retentionDays = DEFAULT_RETENTION_DAYS } = core;
   const { card, minimumOverlapMs = DEFAULT_MINIMUM_OVERLAP_MS, who, purpose } = query;
   refuseUnfit(who, purpose, minimumOverlapMs);
@@ -63,7 +64,8 @@ export function answerOverlaps(
     const onUnreadable = (day: Day) => unreadableDays.push(day);
     const visits = new DayVisits({ days, streams: new Streams(db), notes: new Notes(db) }, { firstDay, onUnreadable });
     const question = { minimumOverlapMs, nowMs: clock.wall(), answerKey: randomBytes(32) };
-    contacts = contactsOf(visits, new CardNames(keys.pseudonymKey).of(card), question);
+    const turns = new Turns(clock, new AbortController().signal);
+    contacts = await contactsOf(visits, new CardNames(keys.pseudonymKey).of(card), question, turns);
   } finally {
     days.close();
     db.close();

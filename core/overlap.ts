@@ -4,6 +4,7 @@ import { type Day, dayOf } from './day.ts';
 import { type CardPseudonym, type ContactPseudonym, contactPseudonym } from './pseudonym.ts';
 import type { VisitStore } from './store.ts';
 import { eachMet, isCertain, type Sought } from './trace/encounters.ts';
+import type { Turns } from './trace/turns.ts';
 import type { Span } from './visit.ts';
 
 export const DEFAULT_MINIMUM_OVERLAP_MS = 15 * 60_000;
@@ -38,11 +39,25 @@ export interface OverlapQuestion {
 
 const ALWAYS: Span = { fromMs: Number.NEGATIVE_INFINITY, toMs: Number.POSITIVE_INFINITY };
 
-/** @returns every contact of a card, by the overlap's start. @throws StoreError of a day that can not be read. */
-export function contactsOf(store: VisitStore, card: CardPseudonym, question: OverlapQuestion): Contact[] {
+/**
+ * Others have their turn meanwhile.
+ * @returns every contact of a card, by the overlap's start.
+ * @throws StoreError of a day that can not be read; the reason of the signal that `turns` was given, when it is aborted.
+ */
+export async function contactsOf(store: VisitStore, card: CardPseudonym, question: OverlapQuestion, turns: Turns): Promise<Contact[]> {
+  const done = await store.makeReady(ALWAYS, turns);
+  try {
+    return await contactsReady(store, card, question, turns);
+  } finally {
+    done();
+  }
+}
+
+async function contactsReady(store: VisitStore, card: CardPseudonym, question: OverlapQuestion, turns: Turns): Promise<Contact[]> {
   const { minimumOverlapMs, nowMs, answerKey } = question;
-  const found: (Omit<Contact, 'order'> & { startMs: number })[] = [];
+  const found: (Omit<Contact, 'order' | 'contact'> & { startMs: number; other: CardPseudonym })[] = [];
   for (const visit of store.visitsOf(card, ALWAYS)) {
+    if (turns.isOver) await turns.next();
     const { venue, possible: span, certain } = visit;
     const sought: Sought = { visit, span, certain, minimumMs: minimumOverlapMs, nowMs, window: ALWAYS };
     eachMet(store, sought, (block, index, startMs, endMs) => {
@@ -51,7 +66,7 @@ export function contactsOf(store: VisitStore, card: CardPseudonym, question: Ove
       if (Buffer.compare(other, card) === 0) return;
       const day = dayOf(startMs);
       found.push({
-        contact: contactPseudonym(answerKey, other, venue, day),
+        other,
         venue,
         day,
         overlapMs: endMs - startMs,
@@ -62,6 +77,11 @@ export function contactsOf(store: VisitStore, card: CardPseudonym, question: Ove
       });
     });
   }
-  found.sort((a, b) => a.startMs - b.startMs || (a.contact < b.contact ? -1 : 1));
-  return found.map(({ startMs: _, ...contact }, i) => ({ ...contact, order: i + 1 }));
+  const named: (Omit<Contact, 'order'> & { startMs: number })[] = [];
+  for (const { other, ...one } of found) {
+    if (turns.isOver) await turns.next();
+    named.push({ ...one, contact: contactPseudonym(answerKey, other, one.venue, one.day) });
+  }
+  named.sort((a, b) => a.startMs - b.startMs || (a.contact < b.contact ? -1 : 1));
+  return named.map(({ startMs: _, ...contact }, i) => ({ ...contact, order: i + 1 }));
 }

@@ -98,8 +98,7 @@ export function emptyLog(db: Db, subject: string): void {
 }
 
 /**
- * Runs a transaction that a power cut may take back, without waiting for the disk: the next one of another kind brings it there, and the one that
- * is half there is not there. What it wrote is moved out of the log at once, so that no later commit has to move much.
+ * Runs a transaction that a power cut may take back, whole, without waiting for the disk: the next one of another kind brings it there, too.
  * @throws as inStore.
  */
 export function withoutSync(db: Db, subject: string, run: () => void): void {
@@ -107,11 +106,15 @@ export function withoutSync(db: Db, subject: string, run: () => void): void {
     db.pragma('synchronous = NORMAL');
     try {
       db.transaction(run)();
-      db.pragma('wal_checkpoint(PASSIVE)');
     } finally {
       db.pragma('synchronous = FULL');
     }
   });
+}
+
+/** Moves the write-ahead log into the file as far as no reader needs it, so that no later commit has to move much at once. @throws as inStore. */
+export function moveLog(db: Db, subject: string): void {
+  inStore(subject, () => db.pragma('wal_checkpoint(PASSIVE)'));
 }
 
 /** Gives a file that many rows go into 16 MB of cache: with less, its random index pages are read and decrypted again and again. */

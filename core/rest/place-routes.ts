@@ -104,15 +104,15 @@ export function placeRoutesOf({ core }: PlaceSources): Route[] {
       }),
       rows: { most: MOST_OVERLAPS, of: ({ overlaps }) => overlaps.length },
       audit: { action: 'look.overlaps' },
-      handle: ({ caller, body, query: { limit, cursor } }) => {
+      handle: async ({ caller, body, query: { limit, cursor } }) => {
         const card = cardIn(body.code);
         const unreadableDays: string[] = [];
-        const all = core.overlapsWith(card, {
+        const all = await core.overlapsWith(card, {
           minimumOverlapMs: Math.round(body.minimumMinutes * 60_000),
           onUnreadable: (day) => unreadableDays.push(day),
         });
         // By one minimum, whatever was asked for: told by the minimum, it would say how long they met in a region of others.
-        const anyMinimum = core.overlapsWith(card, { onUnreadable: () => {} });
+        const anyMinimum = await core.overlapsWith(card, { onUnreadable: () => {} });
         const own = all
           .filter(({ venue }) => sees(caller.regions, gateways.regionOf(venue)))
           .map((overlap, at) => ({ ...overlap, order: at + 1 }));

@@ -1,8 +1,8 @@
 /** Lets others have their turn in the middle of long work: what waits behind it in this process, a PUBACK among them, waits some milliseconds at most. */
 import type { Clock } from '../../protocol/time.ts';
 
-/** Half of what may be held at most: a step between two looks at the clock takes time as well. */
-const HOLD_MS = 5;
+/** A PUBACK takes some turns from its socket to the commit and back, and waits for as long as this, and a step, in each of them. */
+const HOLD_MS = 2;
 
 export class Turns {
   readonly #clock: Clock;

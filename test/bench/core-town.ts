@@ -13,6 +13,9 @@ export const TOWN_DAYS = 21;
 /** A Monday. */
 export const TOWN_START = Date.UTC(2026, 10, 2);
 const CARDS_A_NEIGHBOURHOOD = 2_000;
+const ROWS_A_BATCH = 64;
+/** What a core keeps together. */
+const BATCHES_A_KEEP = 256;
 /** One in so many cards; a concert, a match, a fair. */
 const CARDS_A_HALL = 10_000;
 /** What each clock is unsure by. */
@@ -47,9 +50,17 @@ export interface TownVisit {
 }
 
 export interface TownDay {
-  readonly visits: TownVisit[];
-  /** As kiosks send them: by the time of the last row, 64 at most of one kiosk. */
-  readonly batches: PlacedEvent[][];
+  readonly visits: readonly TownVisit[];
+  /** Batches as kiosks send them: by the time of the last row, 64 at most of one kiosk; some hundred that are kept together. Made as they are taken. */
+  readonly keeps: Generator<PlacedEvent[][]>;
+}
+
+interface Row {
+  readonly venue: number;
+  readonly atMs: number;
+  readonly card: number;
+  readonly isOut: boolean;
+  readonly dwellMs: number;
 }
 
 interface Stay {
@@ -67,19 +78,14 @@ export function townCards(visits: number): number {
 /** As it comes out. */
 const VISITS_A_CARD = 24.6;
 
-export function* townDays(cards: number): Generator<TownDay> {
+/** @param fromMs the first instant of its first day. */
+export function* townDays(cards: number, fromMs = TOWN_START): Generator<TownDay> {
   const random = seededRandom(11);
   const seqs = new Map<number, number>();
   for (let day = 0; day < TOWN_DAYS; day++) {
-    const startMs = TOWN_START + day * DAY;
+    const startMs = fromMs + day * DAY;
     const visits: TownVisit[] = [];
-    const rows: {
-      readonly venue: number;
-      readonly atMs: number;
-      readonly card: number;
-      readonly isOut: boolean;
-      readonly dwellMs: number;
-    }[] = [];
+    const rows: Row[] = [];
     for (let card = 0; card < cards; card++) {
       const stays = staysOf(card, cards, startMs, day % 7 < 5, random);
       for (const [nth, { venue, atMs, outMs, dwellMs }] of stays.entries()) {
@@ -91,30 +97,48 @@ export function* townDays(cards: number): Generator<TownDay> {
       }
     }
     rows.sort((a, b) => a.atMs - b.atMs);
-    const open = new Map<number, PlacedEvent[]>();
-    const batches: PlacedEvent[][] = [];
-    const receivedAtMs = startMs + DAY;
-    for (const { venue, atMs, card, isOut, dwellMs } of rows) {
-      const seq = (seqs.get(venue) ?? 0) + 1;
-      seqs.set(venue, seq);
-      const happening = isOut
-        ? ({ type: 'check-out', card: cardOf(card) } as const)
-        : ({ type: 'check-in', card: cardOf(card), groupSize: 1, isSigned: true } as const);
-      const placed = placedRow({ kiosk: venue, seq, venue, happening, atMs, uncertaintyMs: UNSURE_MS, dwellMs }, receivedAtMs);
-      const batch = open.get(venue);
-      if (batch === undefined) open.set(venue, [placed]);
-      else {
-        // As of one opened batch: rows of a kiosk share their stream and placement.
-        const [first] = batch;
-        batch.push(first === undefined ? placed : { ...placed, stream: first.stream, placement: first.placement });
-      }
-      if ((batch?.length ?? 0) < 64) continue;
-      batches.push(batch ?? []);
-      open.delete(venue);
-    }
-    batches.push(...open.values());
-    yield { visits, batches };
+    yield { visits, keeps: keepsOf(batchesOf(rows, seqs, startMs + DAY)) };
   }
+}
+
+function* keepsOf(batches: Generator<PlacedEvent[]>): Generator<PlacedEvent[][]> {
+  let together: PlacedEvent[][] = [];
+  for (const batch of batches) {
+    together.push(batch);
+    if (together.length < BATCHES_A_KEEP) continue;
+    yield together;
+    together = [];
+  }
+  if (together.length > 0) yield together;
+}
+
+function* batchesOf(rows: readonly Row[], seqs: Map<number, number>, receivedAtMs: number): Generator<PlacedEvent[]> {
+  const open = new Map<number, Row[]>();
+  for (const row of rows) {
+    const waiting = open.get(row.venue);
+    if (waiting === undefined) open.set(row.venue, [row]);
+    else waiting.push(row);
+    if ((waiting?.length ?? 0) < ROWS_A_BATCH) continue;
+    yield batchOf(waiting ?? [], seqs, receivedAtMs);
+    open.delete(row.venue);
+  }
+  for (const waiting of open.values()) yield batchOf(waiting, seqs, receivedAtMs);
+}
+
+function batchOf(rows: readonly Row[], seqs: Map<number, number>, receivedAtMs: number): PlacedEvent[] {
+  const batch: PlacedEvent[] = [];
+  for (const { venue, atMs, card, isOut, dwellMs } of rows) {
+    const seq = (seqs.get(venue) ?? 0) + 1;
+    seqs.set(venue, seq);
+    const happening = isOut
+      ? ({ type: 'check-out', card: cardOf(card) } as const)
+      : ({ type: 'check-in', card: cardOf(card), groupSize: 1, isSigned: true } as const);
+    const placed = placedRow({ kiosk: venue, seq, venue, happening, atMs, uncertaintyMs: UNSURE_MS, dwellMs }, receivedAtMs);
+    const [first] = batch;
+    // As of one opened batch: rows of a kiosk share their stream and placement.
+    batch.push(first === undefined ? placed : { ...placed, stream: first.stream, placement: first.placement });
+  }
+  return batch;
 }
 
 function staysOf(card: number, cards: number, startMs: number, isWeekday: boolean, random: () => number): Stay[] {
@@ -125,7 +149,7 @@ function staysOf(card: number, cards: number, startMs: number, isWeekday: boolea
   if (isWorker && isWeekday && random() < 0.75) {
     const neighbourhood = Math.floor(card / CARDS_A_NEIGHBOURHOOD);
     // Seven in ten work where they live.
-    const at = card % 20 < 14 ? neighbourhood : Math.imul(card, 2_654_435_761) >>> 0;
+    const at = card % 20 < 14 ? neighbourhood : spreadOf(card);
     const venue = venueAt(at % (cards / CARDS_A_NEIGHBOURHOOD), LOCAL_VENUES + ((card / 2) % WORKPLACES));
     const atMs = whole(startMs + 7.5 * HOUR + random() * HOUR);
     const outMs = whole(atMs + (6.5 + random() * 1.4) * HOUR);
@@ -160,6 +184,14 @@ function placeOf(card: number, cards: number, random: () => number): { venue: nu
     before += kind.venues;
   }
   throw new Error('town: no kind of venue');
+}
+
+/** As good as random: whatever number of neighbourhoods it is divided among, each gets as many. Source: MurmurHash3, its finaliser. */
+function spreadOf(number: number): number {
+  let mixed = number;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
 const venueAt = (neighbourhood: number, nth: number): number => 1 + neighbourhood * VENUES_A_NEIGHBOURHOOD + nth;

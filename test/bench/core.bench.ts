@@ -18,6 +18,7 @@ import { cardOf, NAMES, Town } from '../core/town.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { seededRandom } from '../support/suite-size.ts';
 import { DuckTown, VisitsFile } from './core-duckdb.ts';
+import { measurePuback } from './core-puback.ts';
 import { TOWN_DAYS, TOWN_START, townCards, townDays } from './core-town.ts';
 import { machine, makeDiskDirectory, median, quantile, rounded } from './figures.ts';
 import type { Bench } from './main.ts';
@@ -29,7 +30,6 @@ const FIRST_DAY = '2026-11-02' as Day;
 /** Saturday evening of the last week: the days before are work days. */
 const ANCHOR_MS = TOWN_START + (TOWN_DAYS - 2) * DAY_MS + 20 * HOUR;
 const NOW = { firstDay: FIRST_DAY, nowMs: ANCHOR_MS + 2 * HOUR };
-const KEEPS_OF = 256;
 const POLICY = DEFAULT_TRACE_POLICY;
 const signal = new AbortController().signal;
 
@@ -39,6 +39,7 @@ export const bench: Bench = async ({ isFull, parts, say }) => {
   const wants = (part: string): boolean => parts === undefined || parts.includes(part);
   const figures: Figures = { ...machine() };
   if (wants('accept')) await measureAccept(isFull, figures, say);
+  if (wants('puback')) Object.assign(figures, await measurePuback(say));
   if (!wants('town')) return figures;
   const small = await measureTown(1_000_000, say);
   Object.assign(figures, isFull ? named(small, '_1M') : small);
@@ -60,8 +61,10 @@ async function measureTown(wanted: number, say: (line: string) => void): Promise
     const town = new Town(root);
     const figures: Figures = { townCards: cards };
     const file = new VisitsFile(root);
-    const { visits, rows, keepMs } = await fill(town, file, cards, say);
+    const { visits, rows, keepMs, mostRssBytes } = await fill(town, file, cards, say);
     const columnsMs = await timed(() => town.tidy());
+    figures.loadRssMiB = Math.round(mostRssBytes / 1_048_576);
+    figures.columnsRssMiB = Math.round(process.memoryUsage.rss() / 1_048_576);
     figures.townVisits = visits;
     figures.townRows = rows;
     figures.ingestPerSecond = perSecond(visits, keepMs);
@@ -88,19 +91,18 @@ async function measureTown(wanted: number, say: (line: string) => void): Promise
 }
 
 async function fill(town: Town, file: VisitsFile, cards: number, say: (line: string) => void) {
-  let [visits, rows, keepMs] = [0, 0, 0];
+  let [visits, rows, keepMs, mostRssBytes] = [0, 0, 0, 0];
   for (const day of townDays(cards)) {
-    const { batches } = day;
-    for (let at = 0; at < batches.length; at += KEEPS_OF) {
-      const some = batches.slice(at, at + KEEPS_OF);
-      keepMs += await timed(async () => town.keepPlaced(some, NOW));
-      rows += some.reduce((sum, { length }) => sum + length, 0);
+    for (const batches of day.keeps) {
+      keepMs += await timed(async () => town.keepPlaced(batches, NOW));
+      rows += batches.reduce((sum, { length }) => sum + length, 0);
     }
     visits += day.visits.length;
     await file.add(day.visits);
+    mostRssBytes = Math.max(mostRssBytes, process.memoryUsage.rss());
     if (visits > 1_500_000) say(`${visits} visits: ${perSecond(visits, keepMs)} a second`);
   }
-  return { visits, rows, keepMs };
+  return { visits, rows, keepMs, mostRssBytes };
 }
 
 async function traced(town: Town, card: number, policy: TracePolicy, mostOrder: 1 | 2): Promise<Traced & { ms: number }> {

@@ -28,7 +28,7 @@ t.test('core: two cards at one venue are contacts of one another, and nobody els
     await cafe.batch([{ happening: checkIn(cleo), atMs: NOW - 2 * HOUR }], NOW),
   ]);
   t.match(core.counts(), { checkIns: 3, checkOuts: 1, undos: 0, setAside: 0, expired: 0, days: 1 });
-  const contacts = core.overlapsWith(anna);
+  const contacts = await core.overlapsWith(anna);
   t.match(contacts, [
     {
       venue: shop.placement.venue,
@@ -40,10 +40,10 @@ t.test('core: two cards at one venue are contacts of one another, and nobody els
       order: 1,
     },
   ]);
-  t.equal(core.overlapsWith(ben).length, 1);
-  t.strictSame(core.overlapsWith(cleo), []);
+  t.equal((await core.overlapsWith(ben)).length, 1);
+  t.strictSame(await core.overlapsWith(cleo), []);
   await core.accept([await shop.batch([{ happening: undo(shop.keyId, 2 as never), atMs: NOW }], NOW)]);
-  t.strictSame(core.overlapsWith(anna), []);
+  t.strictSame(await core.overlapsWith(anna), []);
 });
 
 t.test('accept: a store that can not keep throws, and the same entries are taken when it can', async (t) => {

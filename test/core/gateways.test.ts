@@ -40,7 +40,7 @@ t.test('gateways: each has its own ledger, and the core finds who met across the
   t.equal(await intake.taken(), 4);
   t.equal(core.counts().checkIns, 3);
   t.match(
-    core.overlapsWith(anna, { minimumOverlapMs: 10 * MINUTE }),
+    await core.overlapsWith(anna, { minimumOverlapMs: 10 * MINUTE }),
     [{ venue: hostile.placement.venue }],
     'one card, seen by two gateways',
   );
@@ -82,7 +82,7 @@ t.test('gateways: one that names rows of another takes none back, doubts none an
     honest.doubt(1 as never, 'door-rate', NOW),
     honest.flag(1 as never, 'confirmed', NOW),
   ]);
-  t.match(core.overlapsWith(anna), [{ isDoubtful: false }], 'she was there, and nobody doubts it');
+  t.match(await core.overlapsWith(anna), [{ isDoubtful: false }], 'she was there, and nobody doubts it');
   t.strictSame(core.flagsOf(anna), []);
 });
 
@@ -94,7 +94,7 @@ t.test('gateways: a check-in that one makes up shortens no visit at the venues o
   for (let minute = 1; minute < 60; minute += 10) await intake.accept([await visit(hostile, anna, NOW - HOUR + minute * MINUTE)]);
   const out = { happening: { type: 'check-out', card: anna }, atMs: NOW - HOUR + 2 * MINUTE } as const;
   await intake.accept([await hostile.batch([out], NOW)]);
-  t.match(core.overlapsWith(anna, { minimumOverlapMs: 55 * MINUTE }), [{ venue: honest.placement.venue }]);
+  t.match(await core.overlapsWith(anna, { minimumOverlapMs: 55 * MINUTE }), [{ venue: honest.placement.venue }]);
 });
 
 t.test('gateways: a venue is whose deployment it begins as, whoever names it first', async (t) => {

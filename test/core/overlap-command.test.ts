@@ -40,11 +40,11 @@ async function town(t: Test) {
 
 t.test('overlap command: answers while a core writes the same files, and from one that is closed', async (t) => {
   const { dir, keys, clock, core, anna } = await town(t);
-  const first = answerOverlaps({ dir, keys, clock, log: silentLog }, { card: anna, ...WHY });
+  const first = await answerOverlaps({ dir, keys, clock, log: silentLog }, { card: anna, ...WHY });
   t.equal(first.contacts.length, 2);
   t.strictSame(first.unreadableDays, []);
   core.close();
-  const second = answerOverlaps({ dir, keys, clock, log: silentLog }, { card: anna, ...WHY });
+  const second = await answerOverlaps({ dir, keys, clock, log: silentLog }, { card: anna, ...WHY });
   t.equal(second.contacts.length, 2);
   t.strictSame([first.audit.entry, second.audit.entry], [1, 2]);
 });
@@ -56,10 +56,10 @@ t.test('overlap command: from another process, beside a core that goes on writin
     import { answerOverlaps } from ${JSON.stringify(join(import.meta.dirname, '../../core/overlap-command.ts'))};
     const keys = await readCoreKeys(${JSON.stringify(join(root, 'keys'))});
     const log = { error() {}, warn() {}, info() {}, debug() {} };
-    const clock = { wall: () => ${NOW} };
+    const clock = { wall: () => ${NOW}, monotonic: () => 0 };
     const card = Buffer.from('${Buffer.from(anna).toString('hex')}', 'hex');
     for (let i = 0; i < 5; i++) {
-      const { contacts } = answerOverlaps({ dir: ${JSON.stringify(dir)}, keys, clock, log }, { card, who: 'vera', purpose: 'test' });
+      const { contacts } = await answerOverlaps({ dir: ${JSON.stringify(dir)}, keys, clock, log }, { card, who: 'vera', purpose: 'test' });
       console.log(contacts.length);
     }
   `;
@@ -92,7 +92,7 @@ t.test('overlap command: every look is in the audit log, by whom and what for, a
   const { dir, keys, clock, core, anna, ben } = await town(t);
   const lines: unknown[] = [];
   const log: Log = { ...silentLog, info: (event, fields) => lines.push([event, fields]) };
-  const answer = answerOverlaps({ dir, keys, clock, log }, { card: anna, minimumOverlapMs: 60_000, ...WHY });
+  const answer = await answerOverlaps({ dir, keys, clock, log }, { card: anna, minimumOverlapMs: 60_000, ...WHY });
   const audit = new AuditLog(dir, keys.storeKey);
   t.teardown(() => audit.close());
   const entries = audit.entries(100);
@@ -113,12 +113,12 @@ t.test('overlap command: every look is in the audit log, by whom and what for, a
 
 t.test('overlap command: without a purpose, or with a code in it, there is no answer', async (t) => {
   const { dir, keys, clock, anna } = await town(t);
-  const ask = (more: object) => () => answerOverlaps({ dir, keys, clock, log: silentLog }, { card: anna, ...WHY, ...more });
-  t.throws(ask({ purpose: ' ' }), { name: 'ConfigError', code: 'config.invalid' });
-  t.throws(ask({ purpose: 'x'.repeat(201) }), { code: 'config.invalid' });
-  t.throws(ask({ purpose: `card ${Buffer.from(anna).toString('hex')}` }), { message: /a word that could be a code/ });
-  t.throws(ask({ who: '' }), { code: 'config.invalid' });
-  t.throws(ask({ minimumOverlapMs: 0 }), { code: 'config.invalid' });
+  const ask = (more: object) => answerOverlaps({ dir, keys, clock, log: silentLog }, { card: anna, ...WHY, ...more });
+  await t.rejects(ask({ purpose: ' ' }), { name: 'ConfigError', code: 'config.invalid' });
+  await t.rejects(ask({ purpose: 'x'.repeat(201) }), { code: 'config.invalid' });
+  await t.rejects(ask({ purpose: `card ${Buffer.from(anna).toString('hex')}` }), { message: /a word that could be a code/ });
+  await t.rejects(ask({ who: '' }), { code: 'config.invalid' });
+  await t.rejects(ask({ minimumOverlapMs: 0 }), { code: 'config.invalid' });
   t.equal(new AuditLog(dir, keys.storeKey).entries(100).length, 0);
 });
 
@@ -126,7 +126,7 @@ t.test('overlap command: a day that can not be read is told of, and the rest is 
   const { dir, keys, clock, core, anna } = await town(t);
   core.close();
   writeFileSync(join(dir, 'days/2026-11-20.db'), Buffer.alloc(8_192, 0x55));
-  const { contacts, unreadableDays } = answerOverlaps({ dir, keys, clock, log: silentLog }, { card: anna, ...WHY });
+  const { contacts, unreadableDays } = await answerOverlaps({ dir, keys, clock, log: silentLog }, { card: anna, ...WHY });
   t.strictSame(unreadableDays, ['2026-11-20']);
   t.match(contacts, [{ day: '2026-11-21' }]);
   t.equal(contacts.length, 1);
@@ -134,7 +134,7 @@ t.test('overlap command: a day that can not be read is told of, and the rest is 
 
 t.test('overlap command: other keys, or no core, and no answer', async (t) => {
   const { root, dir, keys, clock, anna } = await town(t);
-  const ask = (core: object) => () => answerOverlaps({ dir, keys, clock, log: silentLog, ...core }, { card: anna, ...WHY });
-  t.throws(ask({ keys: { ...keys, storeKey: Buffer.alloc(32) } }), { name: 'StoreError', code: 'store.wrong_key' });
-  t.throws(ask({ dir: join(root, 'nowhere') }), { name: 'StoreError', code: 'store.failed' });
+  const ask = (core: object) => answerOverlaps({ dir, keys, clock, log: silentLog, ...core }, { card: anna, ...WHY });
+  await t.rejects(ask({ keys: { ...keys, storeKey: Buffer.alloc(32) } }), { name: 'StoreError', code: 'store.wrong_key' });
+  await t.rejects(ask({ dir: join(root, 'nowhere') }), { name: 'StoreError', code: 'store.failed' });
 });

@@ -40,11 +40,11 @@ const essence = ({ venue, day, overlapMs, isCertain, groupSize }: Omit<Contact, 
   `${venue} ${day} ${overlapMs} ${isCertain} ${groupSize}`;
 
 /** @returns how many contacts were compared. @throws where the two differ. */
-export function compareTowns(stores: Town, runs: { readonly numRuns: number; readonly seed?: number }): number {
+export async function compareTowns(stores: Town, runs: { readonly numRuns: number; readonly seed?: number }): Promise<number> {
   let contacts = 0;
   let nth = 0;
-  fc.assert(
-    fc.property(towns, ({ rows: drawn, undos, order, chunk, minimumOverlapMs }) => {
+  await fc.assert(
+    fc.asyncProperty(towns, async ({ rows: drawn, undos, order, chunk, minimumOverlapMs }) => {
       // All towns lie in the same files; cards, kiosks and venues of each are its own.
       nth += 10;
       const first = nth;
@@ -84,7 +84,7 @@ export function compareTowns(stores: Town, runs: { readonly numRuns: number; rea
       for (const [i, own] of visits.entries()) {
         const others = visits.filter((_, j) => j !== i).flat();
         const expected = own.flatMap((visit) => others.flatMap((other) => pairOf(visit, other, minimumOverlapMs)));
-        const answer = stores.contactsOf(cardOf(cards[i]!), { minimumOverlapMs });
+        const answer = await stores.contactsOf(cardOf(cards[i]!), { minimumOverlapMs });
         contacts += answer.length;
         assert.deepEqual(answer.map(essence).sort(), expected.map(essence).sort());
         assert.deepEqual(

@@ -24,7 +24,7 @@ t.test('overlaps: a visit over midnight is whole, and so is the contact', async 
     ],
     NOW,
   );
-  t.match(town.contactsOf(cardOf(1), {}), [
+  t.match(await town.contactsOf(cardOf(1), {}), [
     { venue: idOf('v', 1), day: '2026-11-20', overlapMs: 30 * MINUTE, isCertain: true, order: 1 },
     { day: '2026-11-21', overlapMs: 15 * MINUTE, order: 2 },
   ]);
@@ -42,7 +42,7 @@ t.test('overlaps: somebody who came hours before and checks out hours after is m
     ],
     NOW,
   );
-  t.match(town.contactsOf(cardOf(1), {}), [{ overlapMs: 60 * MINUTE }]);
+  t.match(await town.contactsOf(cardOf(1), {}), [{ overlapMs: 60 * MINUTE }]);
 });
 
 t.test('overlaps: two who are still there have met for as long as they have, not for as long as they may stay', async (t) => {
@@ -55,9 +55,9 @@ t.test('overlaps: two who are still there have met for as long as they have, not
     ],
     NOW,
   );
-  t.strictSame(town.contactsOf(cardOf(1), { nowMs: at('20T13:20') }), [], 'ten minutes are no contact yet');
-  t.match(town.contactsOf(cardOf(1), { nowMs: at('20T13:30') }), [{ overlapMs: 20 * MINUTE, isCertain: true }]);
-  t.match(town.contactsOf(cardOf(1), { nowMs: at('20T18:00') }), [{ overlapMs: 50 * MINUTE }], 'an hour of dwell ends it');
+  t.strictSame(await town.contactsOf(cardOf(1), { nowMs: at('20T13:20') }), [], 'ten minutes are no contact yet');
+  t.match(await town.contactsOf(cardOf(1), { nowMs: at('20T13:30') }), [{ overlapMs: 20 * MINUTE, isCertain: true }]);
+  t.match(await town.contactsOf(cardOf(1), { nowMs: at('20T18:00') }), [{ overlapMs: 50 * MINUTE }], 'an hour of dwell ends it');
 });
 
 t.test('overlaps: contact names hold within one answer, venue and day, and no further', async (t) => {
@@ -76,12 +76,12 @@ t.test('overlaps: contact names hold within one answer, venue and day, and no fu
     }
   }
   town.keep(rows, NOW);
-  const names = town.contactsOf(cardOf(1), {}).map(({ contact }) => contact);
+  const names = (await town.contactsOf(cardOf(1), {})).map(({ contact }) => contact);
   t.equal(names.length, 3);
   t.match(names[0], /^[0-9a-v]{16}$/);
   t.equal(names[0], names[1], 'the same morning');
   t.not(names[0], names[2], 'the next day');
-  t.not(names[0], town.contactsOf(cardOf(1), { answerKey: Buffer.alloc(32, 10) })[0]?.contact, 'another answer');
+  t.not(names[0], (await town.contactsOf(cardOf(1), { answerKey: Buffer.alloc(32, 10) }))[0]?.contact, 'another answer');
 });
 
 t.test('overlaps: days before retention are not looked at, dropped yet or not', async (t) => {
@@ -94,8 +94,8 @@ t.test('overlaps: days before retention are not looked at, dropped yet or not', 
     ],
     NOW,
   );
-  t.equal(town.contactsOf(cardOf(1), { firstDay: '2026-11-20' as Day }).length, 1);
-  t.equal(town.contactsOf(cardOf(1), { firstDay: '2026-11-21' as Day }).length, 0);
+  t.equal((await town.contactsOf(cardOf(1), { firstDay: '2026-11-20' as Day })).length, 1);
+  t.equal((await town.contactsOf(cardOf(1), { firstDay: '2026-11-21' as Day })).length, 0);
 });
 
 t.test('overlaps: every look into a day uses an index', async (t) => {
@@ -120,6 +120,6 @@ t.test('overlaps: every look into a day uses an index', async (t) => {
 t.test('overlaps: in any small town, what the files answer is what a look at every pair of visits finds', async (t) => {
   const stores = new Town(t.testdir());
   t.teardown(() => stores.close());
-  const contacts = compareTowns(stores, { numRuns: 30 });
+  const contacts = await compareTowns(stores, { numRuns: 30 });
   t.ok(contacts > 60, `${contacts} contacts were compared`);
 });

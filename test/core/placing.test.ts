@@ -28,7 +28,7 @@ t.test('accept: a clock a year off, or stepping, places events where they were',
     ),
   ]);
   t.match(core.counts(), { checkIns: 4, days: 1, expired: 0 });
-  const contacts = core.overlapsWith(anna);
+  const contacts = await core.overlapsWith(anna);
   t.strictSame(
     contacts.map(({ day, isCertain }) => ({ day, isCertain })),
     [1, 2, 3].map(() => ({ day: '2026-11-19', isCertain: true })),
@@ -96,16 +96,16 @@ t.test('retention: days are dropped by themselves when their time has come, and 
   const days = () => readdirSync(join(dir, 'core/days')).filter((name) => name.endsWith('.db'));
   t.strictSame(days(), ['2026-11-18.db', '2026-11-21.db']);
   await clock.leap(18 * DAY - 9 * HOUR - 1);
-  t.equal(core.overlapsWith(anna).length, 2);
+  t.equal((await core.overlapsWith(anna)).length, 2);
   clock.stepWall(1);
-  t.equal(core.overlapsWith(anna).length, 1, 'at midnight, before it is dropped');
+  t.equal((await core.overlapsWith(anna)).length, 1, 'at midnight, before it is dropped');
   t.match(core.counts(), { checkIns: 2, days: 1, daysDropped: 0 });
   await clock.advance(10 * MINUTE);
   t.strictSame(days(), ['2026-11-21.db']);
   t.match(core.counts(), { checkIns: 2, days: 1, daysDropped: 1 });
   await clock.leap(3 * DAY);
   t.match(core.counts(), { checkIns: 0, days: 0, daysDropped: 2 });
-  t.strictSame(core.overlapsWith(anna), []);
+  t.strictSame(await core.overlapsWith(anna), []);
 });
 
 t.test('retention: a core that was off for long drops at its next start', async (t) => {
@@ -138,7 +138,7 @@ t.test('retention: an undo outlives what it takes back', async (t) => {
   );
   await core.accept([scans]);
   await clock.leap(20 * DAY);
-  t.strictSame(core.overlapsWith(anna), [], 'the undo came 40 days ago, what it takes back is still held');
+  t.strictSame(await core.overlapsWith(anna), [], 'the undo came 40 days ago, what it takes back is still held');
   t.equal(core.counts().undos, 1);
   await clock.leap(2 * DAY);
   t.match(core.counts(), { undos: 0, checkIns: 0 });
@@ -160,7 +160,7 @@ t.test('retention: an undo is kept by when it came, whatever its clock said, and
       NOW,
     ),
   ]);
-  t.strictSame(core.overlapsWith(anna), []);
+  t.strictSame(await core.overlapsWith(anna), []);
   t.match(core.counts(), { checkIns: 2, undos: 1, expired: 0 });
   const old = await kiosk.batch([{ happening: undo(kiosk.keyId, 1 as Seq), atMs: NOW - 22 * DAY }], NOW - 22 * DAY);
   await core.accept([old, old]);

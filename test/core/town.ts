@@ -71,9 +71,9 @@ export function placedRow(row: TownRow, receivedAtMs: number): PlacedEvent {
   };
 }
 
-const KEY = Buffer.alloc(32, 7);
+export const TOWN_KEY = Buffer.alloc(32, 7);
 const NO_NOTICES = { rowsCame() {}, noteHighReading() {}, noteFlag() {}, noteShown() {}, told() {} };
-export const NAMES = new CardNames(KEY);
+export const NAMES = new CardNames(TOWN_KEY);
 
 /** The stores of a core without its front: nothing is verified, nothing dropped by itself. */
 export class Town {
@@ -85,13 +85,13 @@ export class Town {
   readonly #memory = new VisitMemory();
 
   constructor(dir: string, options: Partial<DayStoreOptions> = {}) {
-    this.#db = openCoreDb(`${dir}/core.db`, KEY, 'write');
+    this.#db = openCoreDb(`${dir}/core.db`, TOWN_KEY, 'write');
     this.days = new DayStore({ dir: `${dir}/days`, keys: new DayKeys(this.#db), log: silentLog, mode: 'write', ...options });
     this.streams = new Streams(this.#db);
     this.notes = new Notes(this.#db);
     const shared = { db: this.#db, notes: this.notes, names: NAMES };
     const clock = new ManualClock();
-    const cases = new Cases({ ...shared, pseudonymKey: KEY, policy: DEFAULT_CASE_POLICY, clock, log: silentLog });
+    const cases = new Cases({ ...shared, pseudonymKey: TOWN_KEY, policy: DEFAULT_CASE_POLICY, clock, log: silentLog });
     this.#keeper = new Keeper({ ...shared, days: this.days, streams: this.streams, cases, notices: NO_NOTICES });
   }
 
@@ -132,7 +132,7 @@ export class Town {
     return new DayVisits(this, { firstDay }, this.#memory);
   }
 
-  contactsOf(card: VisitorUuid, question: Partial<OverlapQuestion & VisitLook>): Contact[] {
+  contactsOf(card: VisitorUuid, question: Partial<OverlapQuestion & VisitLook>): Promise<Contact[]> {
     const asked = {
       minimumOverlapMs: 900_000,
       nowMs: Number.MAX_SAFE_INTEGER,
@@ -140,7 +140,8 @@ export class Town {
       answerKey: Buffer.alloc(32, 9),
       ...question,
     };
-    return contactsOf(new DayVisits(this, asked, this.#memory), NAMES.of(card), asked);
+    const turns = new Turns(new ManualClock(), new AbortController().signal);
+    return contactsOf(new DayVisits(this, asked, this.#memory), NAMES.of(card), asked, turns);
   }
 
   close(): void {

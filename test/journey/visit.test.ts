@@ -42,14 +42,14 @@ t.test('journey: in, again, out, taken back, and who was there together', async 
   await road.delivered('kiosk');
   await road.state();
 
-  const overlaps = (card: number) =>
-    road.core.overlapsWith(cardOf(card)).map(({ venue, overlapMs }) => ({ venue, minutes: overlapMs / MINUTE_MS }));
-  const [withSecond, ...rest] = overlaps(1);
+  const overlaps = async (card: number) =>
+    (await road.core.overlapsWith(cardOf(card))).map(({ venue, overlapMs }) => ({ venue, minutes: overlapMs / MINUTE_MS }));
+  const [withSecond, ...rest] = await overlaps(1);
   t.strictSame(rest, [], 'the first met the second alone');
   t.equal(withSecond?.venue, road.venue);
   t.ok(Math.abs((withSecond?.minutes ?? 0) - 30) < 1, 'for half an hour');
-  t.equal(overlaps(2).length, 2, 'the second met the first and the fourth');
-  t.strictSame(overlaps(3), [], 'who was taken back met nobody');
+  t.equal((await overlaps(2)).length, 2, 'the second met the first and the fourth');
+  t.strictSame(await overlaps(3), [], 'who was taken back met nobody');
   const { rows, scans } = await road.audit();
   const kinds = (type: string) => rows.filter(({ event }) => event.type === type).length;
   t.strictSame([kinds('check-in'), kinds('check-out'), kinds('undo'), scans.length], [4, 2, 1, 6]);
