@@ -29,7 +29,10 @@ async function tellSecondPlace(directory: string): Promise<void> {
 export async function doDeed<T>(directory: string, deed: Pick<Deed, 'action' | 'about' | 'detail'>, work: () => Promise<T>): Promise<T> {
   await writeDeed(directory, deed);
   try {
-    return await work();
+    const done = await work();
+    // What it added to the log of revocations.
+    await tellSecondPlace(directory);
+    return done;
   } catch (error) {
     await writeDeed(directory, { ...deed, action: `${deed.action}.failed`, detail: codeOf(error) ?? 'bug' });
     throw error;

@@ -126,12 +126,18 @@ function linesOf({ contents, gateway, core }: Inspected): string[] {
   ];
 }
 
-function replayLines({ changes, lastAtMs, withdrawnCodes }: Replayed): string[] {
+function replayLines({ changes, lastAtMs, withdrawnCodes, hasNewKey }: Replayed): string[] {
   if (changes === undefined)
     return [
       `no log of revocations: ${withdrawnCodes} open enrolment codes are withdrawn; revoke again what was revoked since, and report lost cards again`,
+      'if "vestibule gateway rotate tls" was given since the backup, give it again before the gateway starts, with --force: kiosks refuse an earlier key',
     ];
-  return [`${changes} changes since the backup done again${lastAtMs === undefined ? '' : `, the last of ${timeOf(lastAtMs)}`}`];
+  return [
+    `${changes} changes since the backup done again${lastAtMs === undefined ? '' : `, the last of ${timeOf(lastAtMs)}`}`,
+    ...(hasNewKey
+      ? [`its TLS key was succeeded since: another one is made, which kiosks follow; ${withdrawnCodes} open enrolment codes are withdrawn`]
+      : []),
+  ];
 }
 
 const timeOf = (atMs: EpochMillis): string => new Date(atMs).toISOString();

@@ -1,10 +1,12 @@
-/** `vestibule gateway rotate`: puts a key of the gateway aside and lets the next start make another. */
+/** `vestibule gateway rotate`: has a key of the gateway succeeded by another, which the next start goes by. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Argument, Command } from 'commander';
 import { retireAuthority } from '../gateway/authority.ts';
+import { rotateTlsKey, type Stranded, strandedBy } from '../gateway/rotate/rotate-tls.ts';
 import { ConfigError } from '../protocol/errors.ts';
-import { writeDeed } from './audit-desk.ts';
+import { systemClock } from '../protocol/time.ts';
+import { doDeed, writeDeed } from './audit-desk.ts';
 import { dataPaths } from './data-paths.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -12,22 +14,63 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const HELP = `
 authority: signs the certificates of kiosks. Restart the gateway afterwards: each kiosk is refused once, renews by its key,
 and comes back by itself, within a minute; a revoked one does not. The old key and certificate stay beside the new ones,
-under a number; erase the old key.`;
+under a number; erase the old key.
+tls: the key by which kiosks know this gateway. Restart the gateway afterwards: each kiosk follows by itself when it next
+connects, also one that was away for weeks, because the gateway's other key vouches for the new one; "vestibule status" tells
+how many have. Erase the files that the command names. It goes ahead only when every kiosk has said that it follows, and no
+code is open; --force leaves the others behind: they have to be updated, or enrolled anew.`;
+
+interface RotateOptions {
+  readonly data: string;
+  readonly force?: true;
+}
 
 export function rotateCommand(): Command {
   return new Command('rotate')
-    .addArgument(new Argument('<what>', 'which key').choices(['authority']))
-    .description('put a key aside, so that the next start of the gateway makes another')
+    .addArgument(new Argument('<what>', 'which key').choices(['authority', 'tls']))
+    .description('have a key succeeded by another, from the next start of the gateway on')
+    .option('--force', 'tls: also when that leaves kiosks or open codes behind')
     .option('--data <dir>', 'data directory of the gateway', './data')
     .addHelpText('after', HELP)
-    .action(async (what: 'authority', options: { data: string }) => {
-      const keys = join(dataPaths(options.data).gateway, 'keys');
+    .action(async (what: 'authority' | 'tls', options: RotateOptions) => {
+      const paths = dataPaths(options.data);
+      const keys = join(paths.gateway, 'keys');
       if (!existsSync(join(keys, 'ca.crt')))
         throw new ConfigError(
           'config.invalid',
           `${keys}: holds no authority (--data names the data directory of the gateway; it is made at its first start)`,
         );
-      await writeDeed(options.data, { action: 'key.rotate', about: what, detail: '' });
-      say(`the authority is put aside as ${join(keys, retireAuthority(keys))}; restart the gateway, then erase its key`);
+      await (what === 'authority' ? rotateAuthority(keys, options) : rotateTls(paths.gateway, options));
     });
+}
+
+async function rotateAuthority(keys: string, { data }: RotateOptions): Promise<void> {
+  await writeDeed(data, { action: 'key.rotate', about: 'authority', detail: '' });
+  say(`the authority is put aside as ${join(keys, retireAuthority(keys))}; restart the gateway, then erase its key`);
+}
+
+async function rotateTls(gateway: string, { data, force }: RotateOptions): Promise<void> {
+  const nowMs = systemClock.wall();
+  const stranded = await strandedBy(gateway, nowMs);
+  if (force !== true) refuseStranding(stranded);
+  const detail = force === true ? `leaves ${stranded.kiosks.length} kiosks, ${stranded.codes.length} codes behind` : '';
+  const former = await doDeed(data, { action: 'key.rotate', about: 'tls', detail }, () => rotateTlsKey(gateway, nowMs));
+  say('another key is made; restart the gateway: kiosks follow when they next connect ("vestibule status" tells how many have)');
+  say(`then erase ${former.map((name) => join(gateway, 'keys', name)).join(', ')}`);
+}
+
+const MOST_NAMED = 8;
+
+/** @throws ConfigError `config.invalid` with all who would be left behind. */
+function refuseStranding({ kiosks, codes }: Stranded): void {
+  const more = kiosks.length > MOST_NAMED ? ` and ${kiosks.length - MOST_NAMED} more` : '';
+  const faults = [
+    kiosks.length === 0
+      ? ''
+      : `${kiosks.length === 1 ? 'this kiosk has' : 'these kiosks have'} not said that they follow: ${kiosks.slice(0, MOST_NAMED).join(', ')}${more} (update them and let them connect once, or revoke those that are gone)`,
+    codes.length === 0
+      ? ''
+      : `these codes are open and name the present key: ${codes.join(', ')} (wait, or "vestibule enrol withdraw ${codes.join(' ')}")`,
+  ].filter((fault) => fault !== '');
+  if (faults.length > 0) throw new ConfigError('config.invalid', `${faults.join('; ')}; --force rotates all the same`);
 }

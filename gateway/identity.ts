@@ -5,18 +5,21 @@
 import { createPrivateKey, type KeyObject, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeCertificate, rawKeyOfCertificate } from '../protocol/certificate.ts';
-import { generateSigningKey, privateKeyFromSeed, rawPublicKey, rawSeed, SEED_BYTES } from '../protocol/ed25519.ts';
+import { makeCertificate } from '../protocol/certificate.ts';
+import { generateSigningKey, privateKeyFromSeed, rawSeed, SEED_BYTES } from '../protocol/ed25519.ts';
 import { ConfigError } from '../protocol/errors.ts';
+import { FIRST_GENERATION } from '../protocol/gateway-key.ts';
 import { generateRecipient, type Recipient, recipientOf } from '../protocol/hpke.ts';
 import { type DeploymentId, isPlaceId, newPlaceId } from '../protocol/ids.ts';
 import { makePrivateDirectory, readOrMakeSecret } from './key-files.ts';
 import { type OperatorAccount, openOperatorAccount } from './operator-account.ts';
 import { gatewayPaths } from './paths.ts';
+import { readSuccessor, refuseUnfit, type TlsKey } from './rotate/tls-key.ts';
 
 export interface Identity {
   readonly deployment: DeploymentId;
-  readonly tls: { readonly keyPem: string; readonly certificatePem: string };
+  /** By what kiosks know it: the newest. */
+  readonly tls: TlsKey;
   /** For whom kiosks seal their content keys. */
   readonly recipient: Recipient;
   /** 32 bytes, X25519. */
@@ -58,20 +61,7 @@ export async function openIdentity(directory: string, first: { readonly deployme
     });
   const secret = (name: string) => readSecret(readOrMake, join(keys, name), SECRET_BYTES, () => randomBytes(SECRET_BYTES));
 
-  const tlsKeyPem = await readText(readOrMake, join(keys, 'tls.key'), () =>
-    generateSigningKey().export({ type: 'pkcs8', format: 'pem' }).toString(),
-  );
-  // Kept, not made at each start: kiosks pin the certificate, and two of one key differ in their serial number.
-  const certificatePem = await readText(readOrMake, join(keys, 'tls.crt'), () =>
-    makeCertificate(createPrivateKey(tlsKeyPem), 'vestibule-gateway'),
-  );
-  if (
-    Buffer.compare(
-      keyIn(keys, () => rawKeyOfCertificate(certificatePem)),
-      keyIn(keys, () => rawPublicKey(createPrivateKey(tlsKeyPem))),
-    ) !== 0
-  )
-    throw new ConfigError('config.invalid', `${keys}: tls.crt is not of tls.key (kiosks pin the certificate: put the right key back)`);
+  const tls = readSuccessor(keys) ?? (await firstTlsKey(readOrMake, keys));
   const recipientPrivateKey = await readSecret(
     readOrMake,
     join(keys, 'recipient.key'),
@@ -81,7 +71,7 @@ export async function openIdentity(directory: string, first: { readonly deployme
   const receiptSeed = await readSecret(readOrMake, join(keys, 'receipt.key'), SEED_BYTES, () => rawSeed(generateSigningKey()));
   return {
     deployment: await readDeployment(readOrMake, join(keys, 'deployment'), first.deployment),
-    tls: { keyPem: tlsKeyPem, certificatePem },
+    tls,
     recipient: await recipientOf(recipientPrivateKey),
     recipientPrivateKey,
     receiptKey: privateKeyFromSeed(receiptSeed),
@@ -94,13 +84,16 @@ export async function openIdentity(directory: string, first: { readonly deployme
 
 type ReadOrMake = typeof readOrMakeSecret;
 
-/** Reads a key out of a file of `keys`. @throws ConfigError `config.invalid` when it is damaged. */
-function keyIn(keys: string, read: () => Uint8Array): Uint8Array {
-  try {
-    return read();
-  } catch (cause) {
-    throw new ConfigError('config.invalid', `${keys}: tls.key or tls.crt is damaged (put it back from the backup)`, { cause });
-  }
+async function firstTlsKey(readOrMake: ReadOrMake, keys: string): Promise<TlsKey> {
+  const keyPem = await readText(readOrMake, join(keys, 'tls.key'), () =>
+    generateSigningKey().export({ type: 'pkcs8', format: 'pem' }).toString(),
+  );
+  // Kept, not made at each start: kiosks pin the certificate, and two of one key differ in their serial number.
+  const certificatePem = await readText(readOrMake, join(keys, 'tls.crt'), () =>
+    makeCertificate(createPrivateKey(keyPem), 'vestibule-gateway'),
+  );
+  refuseUnfit(join(keys, 'tls.crt'), keyPem, certificatePem);
+  return { keyPem, certificatePem, generation: FIRST_GENERATION };
 }
 
 async function readSecret(

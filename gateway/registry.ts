@@ -18,6 +18,7 @@ import type { Venue } from './policy/venue.ts';
 import { VenueBook } from './policy/venue-book.ts';
 import { REGISTRY_STEPS } from './registry-schema.ts';
 import { ErasedCards } from './revoke/erased-cards.ts';
+import { PinBook } from './rotate/pin-book.ts';
 
 export type { Venue };
 
@@ -85,6 +86,7 @@ export class Registry {
   readonly policyBook: PolicyBook;
   readonly erasedCards: ErasedCards;
   readonly restoreBook: RestoreBook;
+  readonly pinBook: PinBook;
   readonly #db: Db;
   readonly #revocations: RevocationLog;
   #known = new Map<KioskId, Kiosk>();
@@ -102,6 +104,7 @@ export class Registry {
     this.erasedCards = new ErasedCards(this.#db, key, this.#revocations, () => this.#read());
     this.policyBook = new PolicyBook(this.#db);
     this.restoreBook = new RestoreBook(this.#db);
+    this.pinBook = new PinBook(this.#db);
     this.#read();
   }
 

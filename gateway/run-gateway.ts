@@ -330,6 +330,7 @@ async function start(
     broker,
     mqttPort: tcp.port,
     secondPlace: () => second.state,
+    pins: () => pins.summary(),
   };
   const web = await watching.listen(parts, process);
   listeners.push(web);

@@ -22,6 +22,7 @@ import { BatchOpener } from './open-batch.ts';
 import { gatewayPaths } from './paths.ts';
 import { QuarantineDesk } from './quarantine-desk.ts';
 import type { Registry } from './registry.ts';
+import type { PinSummary } from './rotate/pin-desk.ts';
 import type { SinkDesk } from './sinks/sink-desk.ts';
 import type { StateBoard } from './state-board.ts';
 import { publishSystemTopics } from './system-topics.ts';
@@ -61,6 +62,7 @@ export interface WatchedParts {
   /** Of the listener for operators' programs. */
   readonly mqttPort: number;
   readonly secondPlace: () => SecondPlaceState | undefined;
+  readonly pins: () => PinSummary;
 }
 
 export interface WebListener {
@@ -154,6 +156,7 @@ export class Watching {
       registry: { venues, kiosks: () => registry.kiosks() },
       restored: () => restoredOf(registry, clock.wall()),
       secondPlace: parts.secondPlace,
+      pins: parts.pins,
       board,
       watch,
       words: readErrorWords(),

@@ -2,7 +2,7 @@
  * By what this kiosk and its gateway know each other at present: papers from an enrolment, which are renewed, or a trust document that was
  * carried here and a certificate of the kiosk's own, which are not.
  */
-import { randomBytes, X509Certificate } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { makeCertificate, namesOfCertificate } from '../protocol/certificate.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
 import {
@@ -25,6 +25,7 @@ import type { Clock } from '../protocol/time.ts';
 import type { TrustDocument } from '../protocol/trust.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
 import { askGateway, type GatewayAddress } from './gateway-api.ts';
+import { GatewayPin } from './gateway-pin.ts';
 import { GatewayPlaces } from './gateway-places.ts';
 import type { KioskIdentity } from './kiosk-identity.ts';
 import { keepPapers } from './papers.ts';
@@ -49,6 +50,8 @@ const LONGEST_ROUND_TRIP_MS = 10_000;
 export class Credentials {
   readonly identity: KioskIdentity;
   readonly places: GatewayPlaces;
+  /** What the gateway is known by. */
+  readonly pin: GatewayPin;
   /** Told, each time the gateway was asked for papers, how far it has this kiosk's rows. */
   onSeen: (seen: readonly Seen[]) => void = () => {};
   readonly #parts: CredentialParts;
@@ -60,6 +63,7 @@ export class Credentials {
   private constructor(parts: CredentialParts, certificatePem: string, trust: TrustDocument, papers: Papers | undefined) {
     this.identity = parts.identity;
     this.places = new GatewayPlaces(parts.dir, parts.log);
+    this.pin = new GatewayPin(parts.dir, trust, parts.log);
     this.#parts = parts;
     this.#certificatePem = certificatePem;
     this.#trust = trust;
@@ -148,12 +152,10 @@ export class Credentials {
 
   get #address(): GatewayAddress {
     const { host, port } = this.places.known(this.#trust);
-    const { certificatePem: gatewayPem } = this.#trust.gateway;
-    const pinned = new X509Certificate(gatewayPem).raw;
     return {
       host,
       port,
-      isGateway: (certificate) => pinned.equals(certificate),
+      isGateway: this.pin.isGateway,
       certificatePem: this.#certificatePem,
       privateKey: this.identity.privateKey,
     };

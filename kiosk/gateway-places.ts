@@ -1,7 +1,7 @@
 /**
  * Where the gateway may be reached: at the address that its papers or trust document tell, and where it was reached last, in `gateway.json` of
  * the data directory. A gateway that was started once with a wrong address would else take its kiosks with it: they would believe it, and
- * could not be told otherwise any more. Whoever answers there is known by the pinned certificate all the same.
+ * could not be told otherwise any more. Whoever answers there is known by its certificate all the same.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ export interface Place {
   readonly port: number;
 }
 
-/** @property gateway SHA-256 of its certificate, hex: where another one was reached says nothing of this one. */
+/** @property gateway SHA-256 of its receipt key, hex: where another one was reached says nothing of this one. */
 const reachedFile = z.object({
   host: z.string().min(1).max(253),
   port: z.int().min(1).max(65_535),
@@ -38,13 +38,14 @@ export class GatewayPlaces {
   }
 
   /** Where it was reached last; where it is said to be, before that. */
-  known({ gateway }: TrustDocument): Place {
-    return this.#lastOf(gateway) ?? gateway;
+  known(trust: TrustDocument): Place {
+    return this.#lastOf(trust) ?? trust.gateway;
   }
 
   /** @returns where to try now: where it is said to be, and where it was reached last in turn. */
-  next({ gateway }: TrustDocument): Place {
-    const last = this.#lastOf(gateway);
+  next(trust: TrustDocument): Place {
+    const { gateway } = trust;
+    const last = this.#lastOf(trust);
     const isSame = last === undefined || (last.host === gateway.host && last.port === gateway.port);
     return isSame || this.#tries % 2 === 0 ? gateway : last;
   }
@@ -55,8 +56,8 @@ export class GatewayPlaces {
   }
 
   /** It answered there, and proved who it is. */
-  reached({ host, port }: Place, { gateway }: TrustDocument): void {
-    const reached = { host, port, gateway: pinOf(gateway) };
+  reached({ host, port }: Place, trust: TrustDocument): void {
+    const reached = { host, port, gateway: nameOf(trust) };
     if (JSON.stringify(reached) === JSON.stringify(this.#last)) return;
     this.#last = reached;
     try {
@@ -69,13 +70,14 @@ export class GatewayPlaces {
     }
   }
 
-  #lastOf(gateway: TrustDocument['gateway']): Reached | undefined {
-    return this.#last?.gateway === pinOf(gateway) ? this.#last : undefined;
+  #lastOf(trust: TrustDocument): Reached | undefined {
+    return this.#last?.gateway === nameOf(trust) ? this.#last : undefined;
   }
 }
 
 const pathIn = (dir: string): string => join(dir, 'gateway.json');
-const pinOf = ({ certificatePem }: TrustDocument['gateway']): string => createHash('sha256').update(certificatePem).digest('hex');
+/** Its certificate may change. */
+const nameOf = ({ receiptKey }: TrustDocument): string => createHash('sha256').update(receiptKey).digest('hex');
 
 /** A file that is not there or damaged is no loss: the papers tell an address, too. */
 function readLast(dir: string): Reached | undefined {

@@ -37,11 +37,10 @@ export function gatewayRoad({ credentials, version, clock, log, onReceipt, onPol
   const commandTopic = topicOf(kiosk, 'command');
   const open = openMqttLink({
     dial: async (ending) => {
-      const { places, trust, certificatePem } = credentials;
+      const { places, trust, certificatePem, pin } = credentials;
       const place = places.next(trust);
-      const gatewayCertificatePem = trust.gateway.certificatePem;
       try {
-        const socket = await dialTls({ ...place, gatewayCertificatePem, certificatePem, privateKey }, ending);
+        const socket = await dialTls({ ...place, isGateway: pin.isGateway, certificatePem, privateKey }, ending);
         places.reached(place, trust);
         return socket;
       } catch (error) {

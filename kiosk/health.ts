@@ -43,6 +43,8 @@ export interface HealthSnapshot {
   readonly notices?: NoticeStanding;
   /** The last command to send again that was carried out; 0 for none. */
   readonly sentAgain: number;
+  /** Which key the gateway is known by, as `GatewayPin.generation`; absent before there is a gateway. */
+  readonly gatewayKey?: number;
   readonly settings?: DoorSettings;
   readonly devices: readonly DeviceHealth[];
   /** What the watchdog finds wrong; absent where none looks. */
@@ -87,6 +89,7 @@ export interface HealthSources {
   readonly clock: () => ClockState;
   /** Whether none of the devices scans, nor anything else; left out, that is never so. */
   readonly hasNoScanner?: (devices: readonly DeviceHealth[]) => boolean;
+  readonly gatewayKey?: () => number;
   readonly faults?: () => readonly Fault[];
   readonly settings?: () => DoorSettings;
 }
@@ -100,6 +103,7 @@ export class Health {
   readonly #clock: () => ClockState;
   readonly #faults: () => readonly Fault[];
   readonly #settings: (() => DoorSettings) | undefined;
+  readonly #gatewayKey: (() => number) | undefined;
   readonly #hasNoScanner: (devices: readonly DeviceHealth[]) => boolean;
   readonly #devices = new Map<string, DeviceHealth>();
   readonly #tally = new DoorTally();
@@ -121,6 +125,7 @@ export class Health {
     this.#hasNoScanner = sources.hasNoScanner ?? (() => false);
     this.#faults = sources.faults ?? (() => []);
     this.#settings = sources.settings;
+    this.#gatewayKey = sources.gatewayKey;
     this.#onChange = onChange;
   }
 
@@ -213,6 +218,7 @@ export class Health {
       policy: this.#policy,
       ...(this.#notices && { notices: this.#notices }),
       sentAgain: this.#sentAgain,
+      ...(this.#gatewayKey && { gatewayKey: this.#gatewayKey() }),
       ...(this.#settings && { settings: this.#settings() }),
       devices,
       faults,
@@ -231,7 +237,7 @@ const MOST_DEVICES = 32;
 
 /** @returns what the gateway's operators see. */
 export const reportOf = (health: HealthSnapshot, version: string): KioskStateReport => {
-  const { state, queued, oldestQueuedMs, clock, devices, faults = [], policy, notices, sentAgain, settings, scans } = health;
+  const { state, queued, oldestQueuedMs, clock, devices, faults = [], policy, notices, sentAgain, gatewayKey, settings, scans } = health;
   const lastError = lastErrorOf(health);
   return {
     isUp: true,
@@ -245,6 +251,7 @@ export const reportOf = (health: HealthSnapshot, version: string): KioskStateRep
     policy: { version: policy.version, ...(policy.why === undefined ? {} : { why: policy.why }) },
     ...(notices && { notices: { version: notices.version, ...(notices.why === undefined ? {} : { why: notices.why }) } }),
     sentAgain,
+    ...(gatewayKey === undefined ? {} : { gatewayKey }),
     ...(settings && { settings }),
     ...(scans && { scans }),
     version,

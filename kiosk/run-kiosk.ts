@@ -109,8 +109,10 @@ class Kiosk {
     const health = () => this.#health.snapshot();
     const queue = () => queueOf(this.#recorder.outbox, clock.monotonic());
     const hasNoScanner = scannerLack(config, clock, () => this.#audience.page?.isOpen ?? false);
+    const gatewayKey = () => credentials.pin.generation;
+    const faults = () => this.#watchdog.faults;
     this.#health = new Health(
-      { queue, clock: () => this.#watch.state, hasNoScanner, settings: () => settingsOf(this.#staff), faults: () => this.#watchdog.faults },
+      { queue, clock: () => this.#watch.state, hasNoScanner, gatewayKey, settings: () => settingsOf(this.#staff), faults },
       () => show(this.#audience, health()),
     );
     this.#recorder = new Recorder({

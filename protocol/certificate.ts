@@ -28,9 +28,10 @@ const ED25519 = { name: 'Ed25519' };
 /**
  * @param privateKey an Ed25519 private key.
  * @param commonName what a person sees in a handshake trace: a kiosk's id, `vestibule-gateway`; nothing trusts it.
- * @returns a self-signed certificate in PEM, valid from 1970 to the end of 9999. Two calls give two certificates of one key.
+ * @param uri said of its holder besides (RFC 5280, section 4.2.1.6). @returns a self-signed certificate in PEM, valid from 1970 to the end of 9999.
+ * Two calls give two certificates of one key.
  */
-export async function makeCertificate(privateKey: KeyObject, commonName: string): Promise<string> {
+export async function makeCertificate(privateKey: KeyObject, commonName: string, uri?: string): Promise<string> {
   const publicKey = createPublicKey(privateKey);
   const certificate = await X509CertificateGenerator.createSelfSigned({
     name: [{ CN: [commonName] }],
@@ -42,7 +43,10 @@ export async function makeCertificate(privateKey: KeyObject, commonName: string)
       publicKey: publicKey.toCryptoKey(ED25519, true, ['verify']),
     },
     // OpenSSL takes a self-signed certificate as its own anchor (`ca: [pem]`) only when it may act as one.
-    extensions: [new BasicConstraintsExtension(true, undefined, true)],
+    extensions: [
+      new BasicConstraintsExtension(true, undefined, true),
+      ...(uri === undefined ? [] : [new SubjectAlternativeNameExtension([{ type: 'url', value: uri }])]),
+    ],
   });
   return `${certificate.toString('pem')}\n`;
 }
@@ -166,6 +170,12 @@ export function readIssued(certificate: Uint8Array | string, issuerKey: Uint8Arr
 
 /** @returns what a certificate says whose it is and what for, whoever signed it. @throws DecodeError `decode.malformed` when it is none. */
 export const namesOfCertificate = (certificate: Uint8Array | string): CertificateNames => namesOf(parse(certificate).subject);
+
+const ONE_URI = /^URI:([^\s,"]+)$/;
+
+/** @returns the URI that a certificate says of its holder; `undefined` unless it says that and nothing else. @throws DecodeError `decode.malformed` when it is none. */
+export const uriOfCertificate = (certificate: Uint8Array | string): string | undefined =>
+  ONE_URI.exec(parse(certificate).subjectAltName ?? '')?.[1];
 
 /** How a code names a gateway. */
 export const KEY_HASH_BYTES = 16;

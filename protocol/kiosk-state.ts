@@ -37,6 +37,11 @@ export const kioskStateReport = z.object({
   /** The version of the last command to send again that the kiosk has carried out, 0 for none. Absent from a kiosk that takes none, and from the Will. */
   sentAgain: z.int().min(0).max(0xffff_ffff).optional(),
   /**
+   * Which key the kiosk knows its gateway by: the second in which that was made, 0 for the first. Absent from a kiosk that can not follow to
+   * another, and from the Will.
+   */
+  gatewayKey: z.int().min(0).max(0xffff_ffff).optional(),
+  /**
    * What the door answered since the kiosk started: cards taken, scans not taken by reason, and how many cards in a row it refused as not
    * made for this place. Counts alone. Absent from the Will.
    */

@@ -7,6 +7,7 @@ import { openIdentity } from '../identity.ts';
 import { Ledger, openLedgerFile } from '../ledger.ts';
 import { gatewayPaths } from '../paths.ts';
 import { Registry } from '../registry.ts';
+import { succeedAfterRestore } from '../rotate/rotate-tls.ts';
 import { linesBeyond } from './revocation-file.ts';
 import { type Change, RevocationLog, readChanges } from './revocation-log.ts';
 
@@ -23,6 +24,8 @@ export interface Replayed {
   readonly lastAtMs: EpochMillis | undefined;
   /** Enrolment codes that were taken back, for want of a log that says which were used. */
   readonly withdrawnCodes: number;
+  /** Whether the gateway was given another TLS key, because it had had a later one than the backup's. */
+  readonly hasNewKey: boolean;
 }
 
 /**
@@ -39,13 +42,16 @@ export async function markRestored(
   try {
     if (revocations === undefined) {
       const withdrawnCodes = replay(directory, storeKey, [], ({ book }) => book.withdrawAll(clock.wall()));
-      return { changes: undefined, lastAtMs: undefined, withdrawnCodes };
+      return { changes: undefined, lastAtMs: undefined, withdrawnCodes, hasNewKey: false };
     }
     const beyond = linesBeyond(revocations, log, storeKey);
     const changes = readChanges([...log.lines(), ...beyond], storeKey).slice(log.count());
-    replay(directory, storeKey, changes, () => 0);
     log.addLines(beyond);
-    return { changes: changes.length, lastAtMs: changes.at(-1)?.atMs, withdrawnCodes: 0 };
+    const generations = changes.flatMap((change) => (change.kind === 'gateway-key' ? change.generation : []));
+    const hasNewKey = await succeedAfterRestore(directory, generations, clock.wall());
+    // Codes name the key that the gateway had.
+    const withdrawnCodes = replay(directory, storeKey, changes, ({ book }) => (hasNewKey ? book.withdrawAll(clock.wall()) : 0));
+    return { changes: changes.length, lastAtMs: changes.at(-1)?.atMs, withdrawnCodes, hasNewKey };
   } finally {
     log.close();
   }

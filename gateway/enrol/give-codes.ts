@@ -49,7 +49,7 @@ export interface CodeDesk {
 
 /** @param directory the gateway's. @throws ConfigError and StoreError as openIdentity and openDatabase do. */
 export async function openCodeDesk(directory: string): Promise<CodeDesk> {
-  const { storeKey } = await openIdentity(directory);
+  const { storeKey, tls } = await openIdentity(directory);
   const paths = gatewayPaths(directory);
   const registry = new Registry(paths.registry, storeKey);
   let book: CodeBook;
@@ -60,7 +60,7 @@ export async function openCodeDesk(directory: string): Promise<CodeDesk> {
     throw error;
   }
   const give = (orders: readonly Omit<CodeOrder, 'expiresAtMs'>[], lifeMs: number, nowMs: EpochMillis): NewCode[] => {
-    const gateway = gatewayIn(paths.trust);
+    const gateway = gatewayIn(paths.trust, tls.certificatePem);
     const expiresAtMs = (nowMs + lifeMs) as EpochMillis;
     const wanted = orders.map((order) => ({ ...order, expiresAtMs, secret: new Uint8Array(randomBytes(SECRET_BYTES)) }));
     // Before it is kept: a host that fits no code is a fault of the settings.
@@ -115,10 +115,13 @@ function refuseUnfit(count: number, lifeMs: number): void {
     throw new ConfigError('config.invalid', 'enrolment codes: good for one minute to 14 days');
 }
 
-/** What a code says of the gateway: where it is, and the hash of its key. */
-function gatewayIn(trustPath: string): Omit<EnrolmentCode, 'secret'> {
+/**
+ * What a code says of the gateway: where it is, and the hash of its key; of the newest, which a restart may still have to bring into use: a kiosk
+ * goes on asking until then.
+ */
+function gatewayIn(trustPath: string, certificatePem: string): Omit<EnrolmentCode, 'secret'> {
   if (!existsSync(trustPath))
     throw new ConfigError('config.invalid', `${trustPath}: is not there (start the gateway once: it says there where kiosks reach it)`);
-  const { host, port, certificatePem } = parseTrust(readFileSync(trustPath, 'utf8')).gateway;
+  const { host, port } = parseTrust(readFileSync(trustPath, 'utf8')).gateway;
   return { kind: 'enrolment', gatewayKeyHash: keyHashOfCertificate(certificatePem), host: host.toLowerCase(), port };
 }

@@ -125,6 +125,14 @@ export const gatewayView = z.object({
     })
     .optional()
     .describe('absent for a gateway that was not brought back from a backup within 21 days'),
+  key: z
+    .object({
+      madeAtMs: epochMs.optional().describe('absent for the first'),
+      kiosks: count,
+      followed: count.describe('of them: that know the gateway by this key'),
+      mayNotFollow: count.describe('of them: that have not said that they could follow to another'),
+    })
+    .describe("the gateway's TLS key, and how far kiosks have followed to it"),
   secondPlace: z
     .object({ staleSinceMs: epochMs.optional(), code: z.string().optional(), why: z.string().optional().describe('in words') })
     .optional()

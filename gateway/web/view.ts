@@ -3,9 +3,11 @@ import type { DeploymentId, KioskId } from '../../protocol/ids.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { SecondPlaceState } from '../backup/second-place.ts';
 import type { Kiosk, Venue } from '../registry.ts';
+import type { PinSummary } from '../rotate/pin-desk.ts';
 import type { StateBoard } from '../state-board.ts';
 import { ACK_BOUNDS_S, type Histogram, type Watch } from '../watch.ts';
 import type { WordsFor } from './error-words.ts';
+import { keyTroubles } from './key-words.ts';
 import { kioskWords, plural } from './kiosk-words.ts';
 import { placeTroubles, type Restored, restoreTroubles } from './restore-words.ts';
 import type { GatewayView, KioskView, Overview, Tone, Trouble, VenueView } from './schema.ts';
@@ -32,6 +34,8 @@ export interface ViewSources {
   /** `undefined` for a gateway that was not brought back from a backup lately. */
   readonly restored: () => Restored | undefined;
   readonly secondPlace: () => SecondPlaceState | undefined;
+  /** How far kiosks are with the gateway's TLS key. */
+  readonly pins: () => PinSummary;
   readonly board: StateBoard;
   readonly watch: Watch;
   readonly words: WordsFor;
@@ -159,11 +163,13 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
   }));
   const restored = sources.restored();
   const secondPlace = sources.secondPlace();
+  const pins = sources.pins();
   const troubles = [
     ...sinkTroubles(sinks, words, nowMs),
     ...diskTroubles(disk, board.hasReserve),
     ...placeTroubles(secondPlace, words, nowMs),
     ...restoreTroubles(restored),
+    ...keyTroubles(pins),
   ];
   const admitted = kiosks.filter(({ standing }) => standing === 'admitted');
   const acting = admitted.filter(({ tone }) => tone === 'act').length;
@@ -198,6 +204,12 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
       .sort((a, b) => b.lastAtMs - a.lastAtMs),
     ...policyOf(board),
     ...(restored && { restored }),
+    key: {
+      ...(pins.madeAtMs === undefined ? {} : { madeAtMs: pins.madeAtMs }),
+      kiosks: pins.kiosks,
+      followed: pins.followed,
+      mayNotFollow: pins.mayNotFollow,
+    },
     ...(secondPlace && {
       secondPlace: {
         ...(secondPlace.staleSinceMs === undefined ? {} : { staleSinceMs: secondPlace.staleSinceMs }),

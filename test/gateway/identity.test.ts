@@ -93,7 +93,7 @@ t.test('identity: a certificate that is not of the key is a fault', async (t) =>
   const directory = join(t.testdir(), 'gateway');
   await openIdentity(directory);
   rmSync(join(directory, 'keys', 'tls.key'));
-  await t.rejects(openIdentity(directory), { code: 'config.invalid', message: /tls\.crt is not of tls\.key/ });
+  await t.rejects(openIdentity(directory), { code: 'config.invalid', message: /tls\.crt: the certificate is not of the key/ });
 });
 
 t.test('identity: a key file of the wrong length is a fault, not a reason to make a key', async (t) => {

@@ -5,8 +5,8 @@ import { GatewayPlaces } from '../../kiosk/gateway-places.ts';
 import { silentLog } from '../../protocol/log.ts';
 import type { TrustDocument } from '../../protocol/trust.ts';
 
-const told = (host: string, certificatePem = 'one'): TrustDocument =>
-  ({ gateway: { host, port: 8883, certificatePem } }) as unknown as TrustDocument;
+const told = (host: string, receiptKey = 'one'): TrustDocument =>
+  ({ gateway: { host, port: 8883 }, receiptKey: Buffer.from(receiptKey) }) as unknown as TrustDocument;
 const old = { host: 'old', port: 8883 };
 
 t.test('places: the address it is told comes first, and in turn with where it was reached last', (t) => {

@@ -273,6 +273,15 @@ def vectors(folder, page):
     for v in doc["refused"]:
         refuses("signed-time", v, lambda: read_time(b(v), receipt_key, deployment, b(doc["times"][0]["nonce"])))
 
+    doc = load("gateway-key")
+    check("gateway-key", "external-aad", lambda: gateway_key_aad(doc["deployment"]), b(doc["externalAad"]))
+    der = lambda v: x509.load_pem_x509_certificate(v["pem"].encode()).public_bytes(Encoding.DER)
+    for v in doc["certificates"]:
+        check("gateway-key", v["name"], lambda: gateway_generation(der(v), b(doc["receiptPublicKey"]), doc["deployment"]), v["generation"])
+        check("gateway-key", v["name"], lambda: raw(x509.load_pem_x509_certificate(v["pem"].encode()).public_key()), b(v["publicKey"]))
+    for v in doc["refused"]:
+        check("gateway-key refused", v["name"], lambda: gateway_generation(der(v), b(doc["receiptPublicKey"]), doc["deployment"]), 0)
+
     doc = load("cose-wg/examples")
     for v in doc["sign1"]:  # tagged 18, algorithm -8 and a key id: of our parts only the structure and the signature
         data = b(v["cbor"])

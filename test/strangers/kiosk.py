@@ -905,6 +905,28 @@ def read_time(data, receipt_key, deployment, nonce):
     return at
 
 
+# ---------------------------------------------------------------------------------------------- §24 the gateway's key
+
+def gateway_key_aad(deployment):
+    return cbor(["vestibule-gateway-key-1", deployment])
+
+
+def gateway_generation(der, receipt_key, deployment):
+    """0 for a certificate that says nothing of itself, or nothing that counts."""
+    certificate = x509.load_der_x509_certificate(der)
+    try:
+        names = list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+        uri = names[0].value if len(names) == 1 and isinstance(names[0], x509.UniformResourceIdentifier) else ""
+        _malformed(not uri.startswith("vestibule:gateway-key/"), "no word of ours")
+        word = open_sign1(receipt_key, gateway_key_aad(deployment), unb64(uri.removeprefix("vestibule:gateway-key/")), 256)
+        generation, key = array(decbor(word), 2)
+        _malformed(type(generation) is not int or not 1 <= generation < 2 ** 32, "generation")
+        _malformed(key != raw(certificate.public_key()), "the word of another key")
+        return generation
+    except (Refused, x509.ExtensionNotFound):
+        return 0
+
+
 def b64(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 

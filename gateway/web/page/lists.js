@@ -228,6 +228,7 @@ export function gatewayPage() {
           ['Audit log', h('a', { href: '#/audit' }, count(gateway.auditEntries, 'entry', 'entries'))],
           ['Events on MQTT that no reader took in time', number(gateway.droppedEvents)],
           ['Second place of revocations', placeWords(gateway)],
+          ['TLS key', keyWords(gateway.key)],
           ...(gateway.restored === undefined ? [] : [['Brought back', restoredWords(gateway.restored)]]),
         ]),
         h('label', { for: 'level' }, 'Log lines from this level on'),
@@ -298,6 +299,13 @@ function placeWords({ secondPlace, atMs }) {
   if (secondPlace === undefined) return 'none named';
   const { staleSinceMs, why } = secondPlace;
   return staleSinceMs === undefined ? 'up to date' : `behind for ${span(atMs - staleSinceMs)}${why === undefined ? '' : `: ${why}`}`;
+}
+
+/** By what kiosks know this gateway. */
+function keyWords({ madeAtMs, kiosks, followed, mayNotFollow }) {
+  const unable = mayNotFollow > 0 ? `; ${count(mayNotFollow, 'kiosk has', 'kiosks have')} not said that they could follow to another` : '';
+  if (madeAtMs === undefined) return `the first${unable}`;
+  return `of ${when(madeAtMs)}, followed by ${number(followed)} of ${count(kiosks, 'kiosk', 'kiosks')}${unable}`;
 }
 
 const restoredWords = ({ backupAtMs, restoredAtMs, kiosks, sentAgain }) =>
