@@ -12,10 +12,11 @@ import type { KeyObject } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { syncDirectory } from '../disk/files.ts';
 import { generateSigningKey, privateKeyFromSeed, rawPublicKey, rawSeed, SEED_BYTES } from '../protocol/ed25519.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { type DeploymentId, isPlaceId, newPlaceId } from '../protocol/ids.ts';
-import { syncDirectory, systemCode, translated, writePrivateFile } from './private-file.ts';
+import { systemCode, translated, writePrivateFile } from './private-file.ts';
 
 export interface CardIssuer {
   readonly deployment: DeploymentId;

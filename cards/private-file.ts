@@ -1,7 +1,7 @@
 /** Files that hold secrets: readable by their owner only, whole or not there, and written over only when asked to. */
-import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, linkSync, renameSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { drafted, syncDirectory } from '../disk/files.ts';
 import { ConfigError, StoreError } from '../protocol/errors.ts';
 
 const PRIVATE = 0o600;
@@ -16,16 +16,14 @@ const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
  */
 export function writePrivateFile(path: string, content: Uint8Array, mayReplace: boolean): void {
   refuseTaken(path, mayReplace);
-  const draft = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
   try {
-    writeSynced(draft, content);
-    if (mayReplace) renameSync(draft, path);
-    else publish(draft, path);
+    drafted(path, content, PRIVATE, (draft) => {
+      if (mayReplace) renameSync(draft, path);
+      else publish(draft, path);
+    });
     syncDirectory(dirname(path));
   } catch (error) {
     throw translated(path, error);
-  } finally {
-    if (existsSync(draft)) rmSync(draft);
   }
 }
 
@@ -42,26 +40,6 @@ function publish(draft: string, path: string): void {
     if (!NO_LINKS.has(systemCode(error))) throw error;
     refuseTaken(path, false);
     renameSync(draft, path);
-  }
-}
-
-function writeSynced(path: string, content: Uint8Array): void {
-  const file = openSync(path, 'wx', PRIVATE);
-  try {
-    writeFileSync(file, content);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** Makes names in the directory outlive a power cut. */
-export function syncDirectory(path: string): void {
-  const directory = openSync(path, 'r');
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
   }
 }
 

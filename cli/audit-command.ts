@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { type AuditFinding, type AuditHead, AuditLog as CoreAuditLog, refuseAlteredAudit } from '../core/audit.ts';
+import { AuditLog as CoreAuditLog } from '../core/audit.ts';
 import { readCoreKeys } from '../core/keys.ts';
-import { parseHead, refuseAltered } from '../gateway/audit.ts';
+import { type AuditFinding, type AuditHead, parseHead, refuseAltered } from '../disk/audit-chain.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import { withAudit, writeDeed } from './audit-desk.ts';
@@ -53,12 +53,12 @@ export function auditCommand(): Command {
       if (!existsSync(paths.coreKeys)) refuseNoGateway(paths);
       const [kept, keptOfCore] = [headIn('--head', options.head), headIn('--core-head', options.coreHead)];
       if (existsSync(paths.gateway)) {
-        const { entries, hash } = refuseAltered(await withAudit(options.data, (log) => log.verify(kept)));
+        const { entries, hash } = refuseAltered(await withAudit(options.data, (log) => log.verify(kept)), 'audit');
         say(`whole: ${entries} entries`);
         say(`${entries}:${hash}`);
       }
       if (existsSync(join(paths.core, 'audit.db'))) {
-        const { entries, hash } = refuseAlteredAudit(await verifyCore(paths, keptOfCore));
+        const { entries, hash } = refuseAltered(await verifyCore(paths, keptOfCore), "the core's audit");
         say(`the core's, whole: ${entries} entries`);
         say(`${entries}:${hash}`);
       }

@@ -1,9 +1,9 @@
 /** The key pair that backups are made for: the public half lies with the gateway, the private one anywhere but there. */
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { writeOnce } from '../disk/files.ts';
 import { onDisk } from '../gateway/backup/backup-file.ts';
 import type { Locking, Opening } from '../gateway/backup/locks.ts';
-import { writeOnce } from '../gateway/key-files.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { generateRecipient, recipientFromPublicKey } from '../protocol/hpke.ts';
 

@@ -1,15 +1,13 @@
 /**
- * The audit log: every look and every deed at the core, and each that was refused, in audit.db, encrypted under the store key. Each entry is
- * bound to the one before by HMAC-SHA-256 under a key made from the store key, so that one that was changed, taken out, moved or put in shows.
- * How far the log goes lies in a second file, `audit.head`, so that an end that was cut off shows too.
+ * The audit log: every look and every deed at the core, and each that was refused, in audit.db, encrypted under the store key and chained
+ * (disk/audit-chain.ts).
  *
  * Whoever holds the store key could write all of it anew: the head is told by `vestibule audit verify`, and one that was noted elsewhere
  * proves that what came before it is as it was.
  */
-import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { StoreError } from '../protocol/errors.ts';
+import { AuditChain, type AuditFinding, type AuditHead, type Link, NO_ENTRIES } from '../disk/audit-chain.ts';
 import { type Db, inStore, openEncrypted, type Statement } from './sqlite.ts';
 
 /** A look or a deed, by whom and what for: counts, and never who was looked for or found. */
@@ -38,20 +36,6 @@ export interface AuditEntry extends Deed {
   /** Hexadecimal, 64 characters. */
   readonly hash: string;
 }
-
-/** How far the log goes. */
-export interface AuditHead {
-  readonly entries: number;
-  /** Of the last entry. */
-  readonly hash: string;
-}
-
-export type AuditFinding =
-  | { readonly kind: 'whole'; readonly head: AuditHead }
-  /** The first entry that does not follow from those before it. */
-  | { readonly kind: 'broken'; readonly entry: number }
-  /** The log once went further than it goes, or the file that says how far is gone or altered. */
-  | { readonly kind: 'cut'; readonly entries: number; readonly expected: number };
 
 const SCHEMA = [
   `
@@ -91,10 +75,6 @@ const SCHEMA = [
 const DEED = 'entry, at_ms AS atMs, who, role, purpose, action, about, outcome, rows, detail, hash';
 const LOOK = `entry, at_ms AS atMs, who, purpose, question, minimum_overlap_ms AS minimumOverlapMs, contacts,
   unreadable_days AS unreadableDays, hash`;
-/** What the first entry follows. */
-const NOTHING_BEFORE = '0'.repeat(64);
-const NO_ENTRIES: AuditHead = { entries: 0, hash: NOTHING_BEFORE };
-const HEAD = /^(\d{1,15}) ([0-9a-f]{64}) ([0-9a-f]{64})\n$/;
 const READ_AT_ONCE = 1_000;
 
 /** An entry of the first version of this log. */
@@ -112,8 +92,7 @@ interface Look {
 
 export class AuditLog {
   readonly #db: Db;
-  readonly #headPath: string;
-  readonly #chainKey: Uint8Array;
+  readonly #chain: AuditChain;
   readonly #lastDeed: Statement;
   readonly #lastLook: Statement;
 
@@ -126,8 +105,7 @@ export class AuditLog {
       mode: 'write',
       ifUnreadable: 'store.wrong_key',
     });
-    this.#headPath = join(dir, 'audit.head');
-    this.#chainKey = new Uint8Array(hkdfSync('sha256', key, new Uint8Array(), 'vestibule-core-audit-1', 32));
+    this.#chain = new AuditChain(key, 'vestibule-core-audit-1', join(dir, 'audit.head'));
     this.#lastDeed = this.#db.prepare('SELECT entry AS entries, hash FROM deed ORDER BY entry DESC LIMIT 1');
     this.#lastLook = this.#db.prepare('SELECT entry AS entries, hash FROM look ORDER BY entry DESC LIMIT 1');
   }
@@ -181,38 +159,24 @@ export class AuditLog {
    * @throws StoreError.
    */
   verify(kept?: AuditHead): AuditFinding {
-    const told = this.#readHead();
-    const heads = [told, kept].filter((head) => head !== undefined && head !== 'damaged').filter(({ entries }) => entries > 0);
-    let before: string = NOTHING_BEFORE;
-    let entries = 0;
-    let deeds = 0;
-    for (const { entry, hash, made, isDeed } of this.#chain(() => before)) {
-      const isOther = heads.some((head) => head.entries === entry && !isSameHash(head.hash, hash));
-      if (entry !== entries + 1 || !isSameHash(hash, made) || isOther) return { kind: 'broken', entry: entries + 1 };
-      before = hash;
-      entries += 1;
-      if (isDeed) deeds += 1;
-    }
-    const expected = Math.max(0, ...heads.map((head) => head.entries));
-    if (expected > entries) return { kind: 'cut', entries, expected };
-    // A log of deeds has had a head since the first of them: one that is gone or damaged was not lost by a crash.
-    if (told === 'damaged' || (deeds > 1 && told === undefined)) return { kind: 'cut', entries, expected: entries };
-    return { kind: 'whole', head: { entries, hash: before } };
+    return this.#chain.verify(this.#links(), kept);
   }
 
   close(): void {
     inStore('audit.db', () => this.#db.close());
   }
 
-  /** Every entry in its order, and what its hash has to be. @param before the hash of the one that came last. */
-  *#chain(before: () => string): Generator<{ entry: number; hash: string; made: string; isDeed: boolean }> {
+  *#links(): Generator<Link> {
     for (const { hash, ...look } of this.#read<Look>(LOOK, 'look')) {
       const { entry, atMs, who, purpose, question, minimumOverlapMs, contacts, unreadableDays } = look;
-      const text = JSON.stringify([before(), entry, atMs, who, purpose, question, minimumOverlapMs, contacts, unreadableDays]);
-      yield { entry, hash, made: createHash('sha256').update(text).digest('hex'), isDeed: false };
+      const after = (before: string): string =>
+        createHash('sha256')
+          .update(JSON.stringify([before, entry, atMs, who, purpose, question, minimumOverlapMs, contacts, unreadableDays]))
+          .digest('hex');
+      yield { entry, hash, hashAfter: after, hasHead: false };
     }
     for (const { hash, ...deed } of this.#read<AuditEntry>(DEED, 'deed'))
-      yield { entry: deed.entry, hash, made: this.#hashOf(deed, before()), isDeed: true };
+      yield { entry: deed.entry, hash, hashAfter: (before) => this.#hashOf(deed, before), hasHead: true };
   }
 
   *#read<T extends { readonly entry: number }>(columns: string, table: string): Generator<T> {
@@ -231,55 +195,13 @@ export class AuditLog {
   }
 
   #hashOf({ entry, atMs, who, role, purpose, action, about, outcome, rows, detail }: Omit<AuditEntry, 'hash'>, before: string): string {
-    return createHmac('sha256', this.#chainKey)
-      .update(JSON.stringify([before, entry, atMs, who, role, purpose, action, about, outcome, rows, detail]))
-      .digest('hex');
+    return this.#chain.hashOf([before, entry, atMs, who, role, purpose, action, about, outcome, rows, detail]);
   }
 
   /** Under the log's own lock, so that of two processes the one that was later does not write the older head. */
   #writeHead(): void {
-    inStore('audit.head', () =>
-      this.#db
-        .transaction(() => {
-          const { entries, hash } = this.#last();
-          const partial = `${this.#headPath}.partial`;
-          const file = openSync(partial, 'w', 0o600);
-          try {
-            writeSync(file, `${entries} ${hash} ${this.#sealOf(entries, hash)}\n`);
-            // A name that points to bytes not yet there would say, after a power cut, that somebody altered it.
-            fsyncSync(file);
-          } finally {
-            closeSync(file);
-          }
-          renameSync(partial, this.#headPath);
-        })
-        .immediate(),
-    );
+    inStore('audit.head', () => this.#db.transaction(() => this.#chain.writeHead(this.#last())).immediate());
   }
-
-  #readHead(): AuditHead | 'damaged' | undefined {
-    if (!existsSync(this.#headPath)) return undefined;
-    const [, count, hash, seal] = HEAD.exec(inStore('audit.head', () => readFileSync(this.#headPath, 'latin1'))) ?? [];
-    if (count === undefined || hash === undefined || seal === undefined) return 'damaged';
-    const entries = Number(count);
-    return isSameHash(seal, this.#sealOf(entries, hash)) ? { entries, hash } : 'damaged';
-  }
-
-  #sealOf(entries: number, hash: string): string {
-    return createHmac('sha256', this.#chainKey)
-      .update(JSON.stringify(['head', entries, hash]))
-      .digest('hex');
-  }
-}
-
-/** @throws StoreError `store.altered` unless the log is whole. @returns its head. */
-export function refuseAlteredAudit(finding: AuditFinding): AuditHead {
-  if (finding.kind === 'whole') return finding.head;
-  const what =
-    finding.kind === 'broken'
-      ? `entry ${finding.entry} does not follow from those before it`
-      : `${finding.entries} entries of ${finding.expected}, or the file that says how many is gone or altered`;
-  throw new StoreError('store.altered', `the core's audit: ${what}`);
 }
 
 function entryOf({ entry, atMs, who, purpose, question, minimumOverlapMs, contacts, unreadableDays, hash }: Look): AuditEntry {
@@ -298,5 +220,3 @@ function entryOf({ entry, atMs, who, purpose, question, minimumOverlapMs, contac
     hash,
   };
 }
-
-const isSameHash = (a: string, b: string): boolean => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));

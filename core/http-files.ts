@@ -3,8 +3,9 @@
  * that lets the gateway in, and whose ledger it takes. Made at the first start; a file that is there is never written again.
  */
 import { createHash, createPublicKey, randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeOnce } from '../disk/files.ts';
 import { makeCertificate } from '../protocol/certificate.ts';
 import { privateKeyFromSeed, SEED_BYTES } from '../protocol/ed25519.ts';
 import { ConfigError } from '../protocol/errors.ts';
@@ -68,7 +69,7 @@ function deploymentOf(path: string, said: string | undefined): DeploymentId {
 
 /** @returns the file's content, made first when it is not there. */
 export function keepFile(path: string, make: () => Uint8Array): Buffer {
-  if (!existsSync(path)) writeFileSync(path, make(), { flag: 'wx', mode: 0o600, flush: true });
+  if (!existsSync(path)) writeOnce(path, make(), 0o600);
   if ((statSync(path).mode & 0o077) !== 0) throw new ConfigError('config.invalid', `${path}: others may read it (chmod go= it)`);
   return readFileSync(path);
 }

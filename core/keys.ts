@@ -3,8 +3,9 @@
  * its owner can enter. A file is whole or absent, and one that is there is never written again: what it sealed would be lost.
  */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, fsyncSync, linkSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { DRAFT, writeOnce } from '../disk/files.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { generateRecipient, type Recipient, recipientOf } from '../protocol/hpke.ts';
 import { inStore } from './sqlite.ts';
@@ -21,7 +22,8 @@ export interface CoreKeys {
 }
 
 const KEY_BYTES = 32;
-const PARTIAL = '.partial';
+/** What a start that was cut short left; the second one was written by earlier versions. */
+const LEFT = [DRAFT, '.partial'];
 
 /**
  * Reads the core's keys, and makes those that are missing: all of them at the first start, the rest after one that was cut short.
@@ -33,7 +35,7 @@ export async function makeCoreKeys(dir: string): Promise<CoreKeys> {
   inStore('core keys', () => {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     chmodSync(dir, 0o700);
-    for (const name of readdirSync(dir)) if (name.endsWith(PARTIAL)) rmSync(join(dir, name));
+    for (const name of readdirSync(dir)) if (LEFT.some((end) => name.endsWith(end))) rmSync(join(dir, name));
   });
   const { privateKey } = await generateRecipient();
   const recipientPrivateKey = keepKey(dir, 'recipient.key', privateKey);
@@ -62,17 +64,7 @@ export async function readCoreKeys(dir: string): Promise<CoreKeys> {
 /** @returns the key of this name: the one that is there, else `fresh`, kept. */
 function keepKey(dir: string, name: string, fresh: Uint8Array): Uint8Array {
   inStore(`core key ${name}`, () => {
-    const partial = join(dir, `${name}.${randomBytes(4).toString('hex')}${PARTIAL}`);
-    writeSynced(partial, fresh);
-    try {
-      // Unlike a rename, a link never replaces what is there.
-      linkSync(partial, join(dir, name));
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-    } finally {
-      rmSync(partial, { force: true });
-    }
-    syncDirectory(dir);
+    writeOnce(join(dir, name), fresh, 0o600);
   });
   return readKey(dir, name);
 }
@@ -86,23 +78,4 @@ function readKey(dir: string, name: string): Uint8Array {
   }
   if (bytes.length !== KEY_BYTES) throw new ConfigError('config.invalid', `core key ${name}: ${bytes.length} of ${KEY_BYTES} bytes`);
   return bytes;
-}
-
-function writeSynced(path: string, bytes: Uint8Array): void {
-  const file = openSync(path, 'wx', 0o600);
-  try {
-    writeSync(file, bytes);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
-
-function syncDirectory(dir: string): void {
-  const handle = openSync(dir, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }

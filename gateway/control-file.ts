@@ -4,8 +4,8 @@
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { z } from 'zod';
+import { replaceFile } from '../disk/files.ts';
 import { ConfigError } from '../protocol/errors.ts';
-import { replaceFile } from './key-files.ts';
 
 const control = z.object({
   url: z.url(),

@@ -2,6 +2,7 @@
  * One gateway, wired: keys, stores, listeners, broker, ingest, triage, forwarding, and what operators see of it. Reads no process.
  */
 import type { HolderDoor, Intake, NoticeSource, RevocationSource } from '../core/intake.ts';
+import { replaceFile } from '../disk/files.ts';
 import { rawPublicKey } from '../protocol/ed25519.ts';
 import type { Recipient } from '../protocol/hpke.ts';
 import type { Log } from '../protocol/log.ts';
@@ -24,7 +25,6 @@ import { Doubts } from './doubts/doubts.ts';
 import { openEnrolment } from './enrol/open-enrolment.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import { type Decided, Ingest } from './ingest.ts';
-import { replaceFile } from './key-files.ts';
 import { Ledger, openLedgerFile } from './ledger.ts';
 import { type Listener, listenTcp, listenTls } from './listen.ts';
 import { NoticeDesk } from './notice/notice-desk.ts';

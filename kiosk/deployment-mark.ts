@@ -4,9 +4,9 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeWhole } from '../disk/files.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { type DeploymentId, isPlaceId } from '../protocol/ids.ts';
-import { writeWhole } from './kiosk-identity.ts';
 
 /**
  * Call before the first row is kept or sent.
@@ -23,7 +23,7 @@ export function keepDeployment(dir: string, deployment: DeploymentId, queued: nu
         'config.invalid',
         `trust document: of another deployment than ${queued} rows that wait here for theirs (put the earlier trust.json back until they are sent, or give this kiosk a new data directory)`,
       );
-    writeWhole(dir, path, Buffer.from(`${deployment}\n`), 0o644);
+    writeWhole(path, Buffer.from(`${deployment}\n`), 0o644);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     // A disk that takes nothing is told of by the outbox; the next start tries again.

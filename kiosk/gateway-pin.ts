@@ -5,10 +5,10 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeWhole } from '../disk/files.ts';
 import { FIRST_GENERATION, generationOf } from '../protocol/gateway-key.ts';
 import type { Log } from '../protocol/log.ts';
 import type { TrustDocument } from '../protocol/trust.ts';
-import { writeWhole } from './kiosk-identity.ts';
 
 interface Pin {
   readonly der: Uint8Array;
@@ -53,7 +53,7 @@ export class GatewayPin {
 
   #keep(certificate: Uint8Array): void {
     try {
-      writeWhole(this.#dir, pathIn(this.#dir), Buffer.from(new X509Certificate(certificate).toString()), 0o644);
+      writeWhole(pathIn(this.#dir), Buffer.from(new X509Certificate(certificate).toString()), 0o644);
       this.#log.debug('gateway.key_kept');
     } catch (error) {
       // The next start follows once more.

@@ -7,9 +7,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeWhole } from '../disk/files.ts';
 import type { Log } from '../protocol/log.ts';
 import type { TrustDocument } from '../protocol/trust.ts';
-import { writeWhole } from './kiosk-identity.ts';
 
 export interface Place {
   readonly host: string;
@@ -61,7 +61,7 @@ export class GatewayPlaces {
     if (JSON.stringify(reached) === JSON.stringify(this.#last)) return;
     this.#last = reached;
     try {
-      writeWhole(this.#dir, pathIn(this.#dir), Buffer.from(`${JSON.stringify(reached)}\n`), 0o644);
+      writeWhole(pathIn(this.#dir), Buffer.from(`${JSON.stringify(reached)}\n`), 0o644);
     } catch (error) {
       // It serves until the next start; the next connection tries again to keep it.
       if (!(error instanceof Error && 'syscall' in error)) throw error;

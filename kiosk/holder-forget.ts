@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeWhole } from '../disk/files.ts';
 import { codeOf, StoreError } from '../protocol/errors.ts';
 import { decodeEvent } from '../protocol/event-codec.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
@@ -14,7 +15,6 @@ import type { Log } from '../protocol/log.ts';
 import { type Policy, revokedIn } from '../protocol/policy.ts';
 import type { RowOpener } from '../protocol/row.ts';
 import type { Clock } from '../protocol/time.ts';
-import { writeWhole } from './kiosk-identity.ts';
 import type { Outbox } from './outbox.ts';
 import type { KeyNumber, OutboxRow } from './outbox-row.ts';
 import type { PolicyStanding } from './policy-keeper.ts';
@@ -107,7 +107,7 @@ export class CardForgetter {
         await new Promise<void>((resolve) => setImmediate(resolve));
         if (signal.aborted || recorder.outbox !== outbox) return false;
       }
-      writeWhole(dir, join(dir, FILE), Buffer.from(asked), 0o600);
+      writeWhole(join(dir, FILE), Buffer.from(asked), 0o600);
     } catch (error) {
       if (error instanceof StoreError) recorder.failed(error);
       else if (!(error instanceof Error && 'syscall' in error)) throw error;

@@ -4,9 +4,10 @@
  */
 
 import type { KeyObject } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeWhole } from '../disk/files.ts';
 import { generateSigningKey, privateKeyFromSeed, rawPublicKey, rawSeed, SEED_BYTES } from '../protocol/ed25519.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { isPlaceId, type KioskId, newPlaceId } from '../protocol/ids.ts';
@@ -28,7 +29,7 @@ export function openIdentity(dir: string): KioskIdentity {
   const keyPath = join(dir, 'kiosk.key');
   const idPath = join(dir, 'kiosk.json');
   try {
-    if (!existsSync(keyPath)) writeWhole(dir, keyPath, rawSeed(generateSigningKey()), 0o600);
+    if (!existsSync(keyPath)) writeWhole(keyPath, rawSeed(generateSigningKey()), 0o600);
     const seed = readFileSync(keyPath);
     if (seed.length !== SEED_BYTES) throw new ConfigError('config.invalid', `kiosk.key: ${seed.length} of ${SEED_BYTES} bytes`);
     const privateKey = privateKeyFromSeed(seed);
@@ -36,7 +37,7 @@ export function openIdentity(dir: string): KioskIdentity {
     const publicText = Buffer.from(publicKey).toString('base64url');
     if (!existsSync(idPath)) {
       const made = { kiosk: newPlaceId<KioskId>(), publicKey: publicText };
-      writeWhole(dir, idPath, Buffer.from(`${JSON.stringify(made, undefined, 2)}\n`), 0o644);
+      writeWhole(idPath, Buffer.from(`${JSON.stringify(made, undefined, 2)}\n`), 0o644);
     }
     const read = idFile.safeParse(JSON.parse(readFileSync(idPath, 'utf8')));
     if (!read.success) throw new ConfigError('config.invalid', 'kiosk.json: not as Vestibule wrote it');
@@ -46,20 +47,4 @@ export function openIdentity(dir: string): KioskIdentity {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError('config.invalid', 'data directory: the kiosk’s identity can not be read or made', { cause: error });
   }
-}
-
-/** After a power cut the file is whole, or not there. */
-export function writeWhole(dir: string, path: string, bytes: Uint8Array, mode: number): void {
-  const draft = `${path}.new`;
-  const file = openSync(draft, 'w', mode);
-  try {
-    writeSync(file, bytes);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(draft, path);
-  const directory = openSync(dir, 'r');
-  fsyncSync(directory);
-  closeSync(directory);
 }

@@ -5,11 +5,13 @@
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { onDisk } from '../disk/faults.ts';
+import { writeWhole } from '../disk/files.ts';
 import { rawKeyOfCertificate } from '../protocol/certificate.ts';
 import { decodeCode, type EnrolmentCode, encodeCode } from '../protocol/code.ts';
 import { formatPapers, type Papers, parsePapers } from '../protocol/enrol.ts';
-import { ConfigError, codeOf, DecodeError, type ErrorCode, StoreError } from '../protocol/errors.ts';
-import { type KioskIdentity, writeWhole } from './kiosk-identity.ts';
+import { ConfigError, codeOf, DecodeError } from '../protocol/errors.ts';
+import type { KioskIdentity } from './kiosk-identity.ts';
 
 const papersPath = (dir: string): string => join(dir, 'enrolment.json');
 const codePath = (dir: string): string => join(dir, 'enrolment.code');
@@ -41,7 +43,7 @@ export function readPapers(dir: string, identity: KioskIdentity): Papers | undef
 /** After a power cut they are as before, or these. @throws DecodeError decode.malformed when they are another kiosk's; StoreError when the disk does not take them. */
 export function keepPapers(dir: string, papers: Papers, identity: KioskIdentity): void {
   refuseOthers(papers, identity);
-  storing(() => writeWhole(dir, papersPath(dir), Buffer.from(`${formatPapers(papers)}\n`), 0o644));
+  onDisk('enrolment', () => writeWhole(papersPath(dir), Buffer.from(`${formatPapers(papers)}\n`), 0o644));
 }
 
 export const hasPendingCode = (dir: string): boolean => existsSync(codePath(dir));
@@ -58,28 +60,11 @@ export function readPendingCode(dir: string): EnrolmentCode | undefined {
 
 /** @throws StoreError when the disk does not take it. */
 export function keepPendingCode(dir: string, code: EnrolmentCode): void {
-  storing(() => writeWhole(dir, codePath(dir), Buffer.from(`${encodeCode(code)}\n`), 0o600));
+  onDisk('enrolment', () => writeWhole(codePath(dir), Buffer.from(`${encodeCode(code)}\n`), 0o600));
 }
 
 /** @throws StoreError when it is still there. */
-export const erasePendingCode = (dir: string): void => storing(() => rmSync(codePath(dir), { force: true }));
-
-const FILE_CODES: Readonly<Record<string, ErrorCode>> = {
-  ENOSPC: 'store.disk_full',
-  EDQUOT: 'store.disk_full',
-  EROFS: 'store.read_only',
-  EACCES: 'store.read_only',
-};
-
-function storing(write: () => void): void {
-  try {
-    write();
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code;
-    if (reason === undefined) throw cause;
-    throw new StoreError(FILE_CODES[reason] ?? 'store.failed', `enrolment: ${reason}`, { cause });
-  }
-}
+export const erasePendingCode = (dir: string): void => onDisk('enrolment', () => rmSync(codePath(dir), { force: true }));
 
 function refuseOthers({ kiosk, certificatePem }: Papers, identity: KioskIdentity): void {
   const isKey = Buffer.compare(rawKeyOfCertificate(certificatePem), identity.publicKey) === 0;

@@ -4,13 +4,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { diskCodeOf } from '../disk/faults.ts';
+import { writeWhole } from '../disk/files.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
 import { codeOf, type ErrorCode, PolicyError } from '../protocol/errors.ts';
 import type { DeploymentId, KioskId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
 import { openPolicy, type Policy } from '../protocol/policy.ts';
 import type { Clock } from '../protocol/time.ts';
-import { writeWhole } from './kiosk-identity.ts';
 
 export interface PolicyStanding {
   /** Of the document in the file, so that it is gone by after a restart, too; 0 while there is none. */
@@ -72,7 +73,7 @@ export class PolicyKeeper {
       this.#keptVersion = policy.version;
       onPolicy(policy);
     } catch (error) {
-      const code = codeOf(error) ?? fileCodeOf(error);
+      const code = codeOf(error) ?? diskCodeOf(error);
       if (code === undefined) throw error;
       this.#refused = code;
       log.error('policy.unreadable', { code });
@@ -135,11 +136,11 @@ export class PolicyKeeper {
     const { dir, log } = this.#options;
     if (this.#held === undefined) return;
     try {
-      writeWhole(dir, join(dir, FILE), this.#held.bytes, 0o600);
+      writeWhole(join(dir, FILE), this.#held.bytes, 0o600);
       this.#keptVersion = this.#held.policy.version;
       this.#unkept = undefined;
     } catch (error) {
-      const code = fileCodeOf(error);
+      const code = diskCodeOf(error);
       if (code === undefined) throw error;
       if (this.#unkept === undefined) log.error('policy.not_kept', { code });
       this.#unkept = code;
@@ -155,15 +156,3 @@ function readIfThere(path: string): Uint8Array | undefined {
     throw error;
   }
 }
-
-const FILE_CODES: Readonly<Record<string, ErrorCode>> = {
-  ENOSPC: 'store.disk_full',
-  EDQUOT: 'store.disk_full',
-  EFBIG: 'store.disk_full',
-  EROFS: 'store.read_only',
-  EACCES: 'store.read_only',
-};
-
-/** @returns the code of what a file system said; `undefined` for anything else. */
-const fileCodeOf = (error: unknown): ErrorCode | undefined =>
-  error instanceof Error && 'syscall' in error && 'code' in error ? (FILE_CODES[String(error.code)] ?? 'store.failed') : undefined;

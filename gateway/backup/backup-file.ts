@@ -2,7 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { BackupError, ConfigError, codeOf, type ErrorCode, StoreError } from '../../protocol/errors.ts';
+import { onDisk as inFiles, systemCodeOf } from '../../disk/faults.ts';
+import { syncDirectory } from '../../disk/files.ts';
+import { BackupError, ConfigError, StoreError } from '../../protocol/errors.ts';
 import { type About, ArchiveWriter, type Contents, type FileTaker, readArchive } from './archive.ts';
 import { type Head, type Locking, makeHead, type Opening } from './locks.ts';
 import type { Piece } from './pieces.ts';
@@ -126,41 +128,18 @@ function openToRead(path: string): number {
   try {
     return openSync(path, 'r');
   } catch (cause) {
-    throw new ConfigError('config.invalid', `${path}: can not be read (${systemCode(cause) ?? 'unknown'})`, { cause });
+    throw new ConfigError('config.invalid', `${path}: can not be read (${systemCodeOf(cause) ?? 'unknown'})`, { cause });
   }
 }
-
-const FILE_CODES: Readonly<Record<string, ErrorCode>> = {
-  ENOSPC: 'store.disk_full',
-  EDQUOT: 'store.disk_full',
-  EFBIG: 'store.disk_full',
-  EROFS: 'store.read_only',
-  EACCES: 'store.read_only',
-  EPERM: 'store.read_only',
-};
 
 /** @throws what `work` throws; what the system says of a file as BackupError `backup.exists` or StoreError. */
 export function onDisk<T>(subject: string, work: () => T): T {
   try {
-    return work();
-  } catch (cause) {
-    const reason = systemCode(cause);
-    if (codeOf(cause) !== undefined || reason === undefined) throw cause;
-    if (reason === 'EEXIST') throw new BackupError('backup.exists', `${subject}: is there already`, { cause });
-    throw new StoreError(FILE_CODES[reason] ?? 'store.failed', `${subject}: ${reason}`, { cause });
-  }
-}
-
-const systemCode = (error: unknown): string | undefined =>
-  error instanceof Error && 'syscall' in error && 'code' in error ? String(error.code) : undefined;
-
-/** What was linked, made or renamed in it outlasts a power cut. */
-export function syncDirectory(path: string): void {
-  const directory = openSync(path, 'r');
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
+    return inFiles(subject, work);
+  } catch (error) {
+    const system = error instanceof StoreError ? systemCodeOf(error.cause) : undefined;
+    if (system === 'EEXIST') throw new BackupError('backup.exists', `${subject}: is there already`, { cause: error });
+    throw error;
   }
 }
 

@@ -6,8 +6,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BackupError, ConfigError, type ErrorCode, StoreError } from '../../protocol/errors.ts';
-import { replaceFile } from '../key-files.ts';
+import { diskCodeOf, systemCodeOf } from '../../disk/faults.ts';
+import { replaceFile } from '../../disk/files.ts';
+import { BackupError, ConfigError, StoreError } from '../../protocol/errors.ts';
 import { LONGEST_LINE, RevocationLog, readChanges } from './revocation-log.ts';
 
 const NAME = 'vestibule-revocations.log';
@@ -46,9 +47,9 @@ export async function copyRevocations(directory: string, storeKey: Uint8Array): 
     await writeWhole(place, path, text);
     return path;
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
+    const code = diskCodeOf(cause);
     if (code === undefined) throw cause;
-    throw new StoreError(FILE_CODES[code] ?? 'store.failed', `${path}: ${code}`, { cause });
+    throw new StoreError(code, `${path}: ${systemCodeOf(cause)}`, { cause });
   }
 }
 
@@ -120,10 +121,3 @@ async function freeName(path: string): Promise<string> {
     if ((await readIfThere(name)) === undefined) return name;
   }
 }
-
-const FILE_CODES: Readonly<Record<string, ErrorCode>> = {
-  ENOSPC: 'store.disk_full',
-  EDQUOT: 'store.disk_full',
-  EROFS: 'store.read_only',
-  EACCES: 'store.read_only',
-};

@@ -5,13 +5,14 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeOnce } from '../../disk/files.ts';
 import { rawKeyOfCertificate } from '../../protocol/certificate.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
 import { ConfigError } from '../../protocol/errors.ts';
 import { FIRST_GENERATION, GREATEST_GENERATION, makeGatewayCertificate } from '../../protocol/gateway-key.ts';
 import type { DeploymentId } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
-import { readSecret, writeOnce } from '../key-files.ts';
+import { readSecret } from '../key-files.ts';
 
 export interface TlsKey {
   readonly keyPem: string;

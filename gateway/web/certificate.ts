@@ -15,8 +15,9 @@ import {
   SubjectAlternativeNameExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509';
+import { replaceFile } from '../../disk/files.ts';
 import { ConfigError } from '../../protocol/errors.ts';
-import { readOrMakeSecret, replaceFile } from '../key-files.ts';
+import { readOrMakeSecret } from '../key-files.ts';
 
 export interface WebCertificate {
   readonly keyPem: string;

@@ -8,9 +8,9 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, existsSync, fstatSync, fsyncSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeWhole } from '../../disk/files.ts';
 import { ConfigError } from '../../protocol/errors.ts';
 import type { Log } from '../../protocol/log.ts';
-import { writeWhole } from '../kiosk-identity.ts';
 
 const MARK = 'reset';
 /** Held open by this process; nothing of anybody is in it. */
@@ -21,7 +21,7 @@ const CHUNK_BYTES = 65_536;
 
 /** When this returns the kiosk is reset, whatever happens: the next start finishes it. The caller holds the directory's lock. */
 export function beginReset(dir: string, log: Log): void {
-  writeWhole(dir, join(dir, MARK), Buffer.from('1\n'), 0o600);
+  writeWhole(join(dir, MARK), Buffer.from('1\n'), 0o600);
   log.debug('reset.begun');
 }
 

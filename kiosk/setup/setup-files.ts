@@ -5,9 +5,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeWhole } from '../../disk/files.ts';
 import { ConfigError } from '../../protocol/errors.ts';
 import { entranceName } from '../../protocol/kiosk-place.ts';
-import { writeWhole } from '../kiosk-identity.ts';
 import { type PortUse, SETUP_STEPS, type SetupMark } from './setup-state.ts';
 
 const markPath = (dir: string): string => join(dir, 'setup.json');
@@ -26,8 +26,7 @@ export function readMark(dir: string): SetupMark | undefined {
 }
 
 /** @throws an error of the file system's where the disk does not take it. */
-export const keepMark = (dir: string, mark: SetupMark): void =>
-  writeWhole(dir, markPath(dir), Buffer.from(`${JSON.stringify(mark)}\n`), 0o600);
+export const keepMark = (dir: string, mark: SetupMark): void => writeWhole(markPath(dir), Buffer.from(`${JSON.stringify(mark)}\n`), 0o600);
 
 /** Settings of a kiosk as a person would write them (docs/technician.md); judged when the kiosk reads its configuration. */
 export type Settings = Readonly<Record<string, unknown>>;
@@ -46,7 +45,7 @@ export function readSettings(dir: string): Settings {
 
 /** @throws an error of the file system's where the disk does not take them. */
 export const keepSettings = (dir: string, settings: Settings): void =>
-  writeWhole(dir, settingsPath(dir), Buffer.from(`${JSON.stringify(settings, undefined, 2)}\n`), 0o600);
+  writeWhole(settingsPath(dir), Buffer.from(`${JSON.stringify(settings, undefined, 2)}\n`), 0o600);
 
 const listed = z.array(z.looseObject({ name: z.string(), path: z.string().optional() })).catch([]);
 

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeWhole } from '../../disk/files.ts';
 import type { Log } from '../../protocol/log.ts';
-import { writeWhole } from '../kiosk-identity.ts';
 import { LANGUAGES } from '../screen/languages.ts';
 
 export const SOUND_LEVELS = ['silent', 'quiet', 'normal', 'loud'] as const;
@@ -49,7 +49,7 @@ export class SettingsKeeper {
     if (JSON.stringify(next) === JSON.stringify(this.#now)) return;
     this.#now = next;
     try {
-      writeWhole(this.#dir, join(this.#dir, FILE), Buffer.from(`${JSON.stringify(next)}\n`), 0o600);
+      writeWhole(join(this.#dir, FILE), Buffer.from(`${JSON.stringify(next)}\n`), 0o600);
     } catch (error) {
       this.#log.warn('staff.not_kept', { why: error instanceof Error && 'code' in error ? String(error.code) : 'unknown' });
     }

@@ -4,8 +4,9 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { AuditLog, type Deed, refuseAlteredAudit } from '../../core/audit.ts';
+import { AuditLog, type Deed } from '../../core/audit.ts';
 import { type Db, inStore, openEncrypted } from '../../core/sqlite.ts';
+import { refuseAltered } from '../../disk/audit-chain.ts';
 import { NOW } from './core-fixture.ts';
 
 const KEY = new Uint8Array(32).fill(7);
@@ -54,7 +55,7 @@ t.test('audit: entries come newest first, and the chain is whole', async (t) => 
     audit.entries(9, 3).map(({ entry }) => entry),
     [2, 1],
   );
-  const { entries, hash } = refuseAlteredAudit(audit.verify());
+  const { entries, hash } = refuseAltered(audit.verify(), 'audit');
   t.equal(entries, 5);
   t.equal(hash, audit.entries(1)[0]?.hash);
   t.equal(audit.verify({ entries: 3, hash: audit.entries(1, 4)[0]?.hash ?? '' }).kind, 'whole', 'a head that was noted');
@@ -74,7 +75,7 @@ t.test('audit: an entry changed, moved, taken out or put in shows, where it is',
       db.exec(sql);
       db.exec('RELEASE before');
       t.strictSame(audit.verify(), { kind: 'broken', entry }, sql);
-      t.throws(() => refuseAlteredAudit(audit.verify()), { code: 'store.altered' });
+      t.throws(() => refuseAltered(audit.verify(), 'audit'), { code: 'store.altered' });
     });
   const columns = 'at_ms, who, role, purpose, action, about, outcome, rows, detail, hash';
   within(`INSERT INTO deed SELECT 6, ${columns} FROM deed WHERE entry = 5`, 6);

@@ -2,7 +2,8 @@ import { appendFileSync, copyFileSync, readFileSync, rmSync, writeFileSync } fro
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { AuditLog, type Deed, parseHead, refuseAltered } from '../../gateway/audit.ts';
+import { parseHead, refuseAltered } from '../../disk/audit-chain.ts';
+import { AuditLog, type Deed } from '../../gateway/audit.ts';
 import { openDatabase } from '../../gateway/database.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 
@@ -68,7 +69,7 @@ t.test('audit: entries come back newest first, and the log is whole, also after 
   log.close();
   const again = new AuditLog(paths, KEY);
   t.strictSame(again.verify(head), { kind: 'whole', head });
-  t.strictSame(refuseAltered(again.verify()), head);
+  t.strictSame(refuseAltered(again.verify(), 'audit'), head);
   again.append(deed(6));
   t.equal(again.verify(head).kind, 'whole', 'a head of before is still on the chain');
   again.close();
@@ -99,7 +100,7 @@ t.test('audit: an entry changed in any of its columns is found, whichever it is'
   for (const [index, change] of changes.entries()) {
     const log = harmed(dir, 7, (run) => run(`UPDATE deeds SET ${change} WHERE entry = ${index + 1}`));
     t.strictSame(log.verify(), { kind: 'broken', entry: index + 1 }, change);
-    t.throws(() => refuseAltered(log.verify()), { code: 'store.altered' });
+    t.throws(() => refuseAltered(log.verify(), 'audit'), { code: 'store.altered' });
     log.close();
   }
 });

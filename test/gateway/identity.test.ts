@@ -1,8 +1,8 @@
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { replaceFile, writeOnce } from '../../disk/files.ts';
 import { openIdentity } from '../../gateway/identity.ts';
-import { replaceFile, writeOnce } from '../../gateway/key-files.ts';
 import { rawKeyOfCertificate } from '../../protocol/certificate.ts';
 import { rawPublicKey } from '../../protocol/ed25519.ts';
 

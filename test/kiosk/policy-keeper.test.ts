@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { PolicyKeeper, type PolicyStanding } from '../../kiosk/policy-keeper.ts';
@@ -144,13 +144,13 @@ t.test('policy: what the disk does not keep is gone by, not confirmed, and kept 
   const { path, start, signed, standings, versions, clock } = open(t);
   const keeper = start();
   keeper.take(signed(7));
-  // A directory in the draft's place refuses root, too.
-  const blocked = `${path}.new`;
-  mkdirSync(blocked);
+  // A directory in its place refuses root, too.
+  rmSync(path);
+  mkdirSync(path);
   keeper.take(signed(8));
   t.strictSame(versions(), [7, 8]);
   t.strictSame(standings.at(-1), { version: 7, why: 'store.failed' });
-  rmdirSync(blocked);
+  rmdirSync(path);
   const ending = new AbortController();
   const running = keeper.run(ending.signal);
   await clock.advance(10_000);

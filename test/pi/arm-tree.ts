@@ -9,7 +9,7 @@ import { cached, needPrograms } from '../support/guest/debian.ts';
 import { runCommand } from '../support/guest/run-command.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const ROOMS = ['cli', 'kiosk', 'gateway', 'core', 'cards', 'protocol', 'hardware', 'test', 'package.json'];
+const ROOMS = ['cli', 'kiosk', 'gateway', 'core', 'cards', 'protocol', 'disk', 'hardware', 'test', 'package.json'];
 
 export interface ArmTree {
   /** To be exported as `tree`. */

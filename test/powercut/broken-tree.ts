@@ -3,7 +3,7 @@ import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '../..');
-const ROOMS = ['cli', 'kiosk', 'gateway', 'core', 'cards', 'protocol', 'hardware', 'package.json'];
+const ROOMS = ['cli', 'kiosk', 'gateway', 'core', 'cards', 'protocol', 'disk', 'hardware', 'package.json'];
 
 /** @returns the copy. @throws Error when `right` is not in that file, once. */
 export function brokenTree(directory: string, file: string, right: string, wrong: string): string {

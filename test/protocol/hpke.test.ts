@@ -124,7 +124,7 @@ t.test('hpke: X25519 is the runtime’s own', async (t) => {
 
 t.test('hpke: nobody but a test hands in what an ephemeral key is made of', async (t) => {
   const root = join(import.meta.dirname, '../..');
-  const named = ['protocol', 'hardware', 'kiosk', 'gateway', 'core', 'cards', 'cli'].flatMap((room) =>
+  const named = ['protocol', 'disk', 'hardware', 'kiosk', 'gateway', 'core', 'cards', 'cli'].flatMap((room) =>
     readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts') && readFileSync(join(root, room, file), 'utf8').includes('testOnly'))
       .map((file) => `${room}/${file}`),

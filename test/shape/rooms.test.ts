@@ -11,16 +11,18 @@ const root = resolve(import.meta.dirname, '../..');
 const DOORS: Record<string, readonly string[]> = {
   // Words and wire of both ends: pure, so that anything may stand on it.
   protocol: [],
+  // What all who keep files do alike: whole or as it was, and whose turn it is when a disk fails.
+  disk: ['protocol'],
   // Devices know nothing of visits, stores or brokers.
   hardware: ['protocol'],
   // The kiosk and the gateway meet as bytes only, or one could not be updated without the other.
-  kiosk: ['protocol', 'hardware'],
+  kiosk: ['protocol', 'disk', 'hardware'],
   // The core may run on another machine: it trusts bytes, not the gateway's reading of them.
-  core: ['protocol'],
-  gateway: ['protocol', 'core/intake.ts'],
-  cards: ['protocol'],
+  core: ['protocol', 'disk'],
+  gateway: ['protocol', 'disk', 'core/intake.ts'],
+  cards: ['protocol', 'disk'],
   // The composition root.
-  cli: ['protocol', 'hardware', 'kiosk', 'gateway', 'core', 'cards'],
+  cli: ['protocol', 'disk', 'hardware', 'kiosk', 'gateway', 'core', 'cards'],
 };
 
 const filesOf = (room: string): string[] =>
