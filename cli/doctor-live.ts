@@ -91,7 +91,7 @@ async function openDevices(
       onNoScan: (device) => hear({ device, what: 'no-scan' }),
       onReading: ({ device }) => hear({ device, what: 'reading' }),
       onOccupancy: () => {},
-      onButton: (device) => tell(`  ${device}: its button was pressed`),
+      onButton: (device, press) => tell(`  ${device}: its button was pressed (${press})`),
       onReport: (report) => tell(`  ${report.device}: ${report.isUp ? 'works' : `does not work [${report.why.code}]`}`),
     },
     ending,

@@ -64,7 +64,14 @@ export async function runGatewayAndCore(
     const { port, close } = rest;
     const gateway = await runGateway(
       config,
-      { ...doors, intake: core, notices: core.notices, revocations: core.revocationsFor(), holder: core.holder, recipients: [keys.recipient] },
+      {
+        ...doors,
+        intake: core,
+        notices: core.notices,
+        revocations: core.revocationsFor(),
+        holder: core.holder,
+        recipients: [keys.recipient],
+      },
       signal,
     );
     const end = async (): Promise<void> => {

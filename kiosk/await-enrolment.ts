@@ -116,6 +116,7 @@ class Waiting {
         onReading: () => {},
         onOccupancy: () => {},
         answers: this.#answers,
+        rest: () => 'not-set-up',
         onButton: () => {},
         onReport: (report) => {
           this.#devices.set(report.device, { name: report.device, isUp: report.isUp, why: report.isUp ? undefined : report.why.code });

@@ -3,7 +3,9 @@
  * long for a good answer, two short for a note, slow and even for one more step, fast for nothing kept.
  */
 import type { Colour, Signal, Step } from '../hardware/board/signal.ts';
-import type { FeedbackKind } from './feedback.ts';
+import type { Feedback, FeedbackKind } from './feedback.ts';
+import { LOOKS, type Sound } from './feedback-words.ts';
+import type { Rest } from './screen/words.ts';
 
 const SHORT_MS = 150;
 const LONG_MS = 1_200;
@@ -28,61 +30,44 @@ const GO_ON: Signal = [loud('yellow', 120), ...repeated(3, lit('yellow', 400), d
 const STOP: Signal = [...repeated(3, loud('red', 100), dark(100)), ...repeated(7, lit('red', 100), dark(100))];
 /** The door's new direction is counted out: one in, two out, three both. */
 const counted = (times: number): Signal => repeated(times, loud('blue', 80), lit('blue', 220), dark(250));
+/** Kept here until the gateway can be reached: three flickers behind the answer. */
+const STORED: Signal = [dark(300), ...repeated(3, lit('blue', 60), dark(90))];
 
-export const BOARD_SIGNALS: Readonly<Record<FeedbackKind, Signal>> = {
-  welcome: WELCOME,
-  'already-in': NOTE,
-  goodbye: GOODBYE,
-  'already-out': NOTE,
-  undone: NOTE,
-  'nothing-to-undo': NOTE,
-  'door-in': counted(1),
-  'door-out': counted(2),
-  'door-both': counted(3),
-  'staff-menu': NOTE,
-  'thank-you': WELCOME,
-  'please-measure-again': AGAIN,
-  'please-see-staff': SEE_STAFF,
-  'not-a-card': STOP,
-  'card-refused': STOP,
-  'card-withdrawn': STOP,
-  'keep-at-home': STOP,
-  'not-a-clinic': STOP,
-  'scan-card-now': GO_ON,
-  'scan-sticker-now': GO_ON,
-  'sticker-linked': WELCOME,
-  'sticker-used': STOP,
-  'sticker-expired': STOP,
-  'sticker-void': STOP,
-  'sticker-refused': STOP,
-  'not-a-sticker': STOP,
-  'clinician-unknown': STOP,
-  'holder-scan-key': GO_ON,
-  'holder-scan-to-revoke': GO_ON,
-  'holder-asking': NOTE,
-  // One for all answers: a light says nothing of a notice to whoever looks on.
-  'holder-notice': NOTE,
-  'holder-no-notice': NOTE,
-  'holder-erasing': NOTE,
-  'holder-erased': NOTE,
-  'holder-refused': STOP,
-  'holder-unreached': AGAIN,
-  'holder-left': NOTE,
-  'scan-test-sticker': GO_ON,
-  'choose-result': AGAIN,
-  'no-test-yet': STOP,
-  'result-recorded': GOODBYE,
-  'result-there-already': STOP,
-  'took-too-long': NOTE,
-  'desk-cleared': NOTE,
-  'not-enrolled': STOP,
-  enrolling: NOTE,
-  'enrol-unreached': AGAIN,
-  enrolled: WELCOME,
-  'enrol-refused': STOP,
-  'out-of-order': STOP,
-  'paper-kept': WELCOME,
-  'paper-known': NOTE,
-  'refused-full': STOP,
-  'refused-store': STOP,
+/** By the sound that the screen makes: board and screen go by one table (feedback-words.ts), so that they can not say different things. */
+const SIGNALS: Readonly<Record<Sound, Signal>> = {
+  in: WELCOME,
+  out: GOODBYE,
+  note: NOTE,
+  again: AGAIN,
+  staff: SEE_STAFF,
+  'go-on': GO_ON,
+  stop: STOP,
+  none: [],
+};
+/** What a screen says in a word, a lamp has to count. */
+const COUNTED: Partial<Readonly<Record<FeedbackKind, Signal>>> = { 'door-in': counted(1), 'door-out': counted(2), 'door-both': counted(3) };
+
+/** @returns what the board says to an answer. */
+export const signalOf = ({ kind, isStoredOffline }: Pick<Feedback, 'kind' | 'isStoredOffline'>): Signal => {
+  const signal = COUNTED[kind] ?? SIGNALS[LOOKS[kind].sound];
+  return isStoredOffline ? [...signal, ...STORED] : signal;
+};
+
+/** What it says again and again while nobody is answered: the screen's own rest, and one that the screen has in a strip below. */
+export type BoardRest = Rest | 'offline';
+export const REST_EVERY_MS = 6_000;
+
+/** Silent all: a door that beeps all night is unplugged. Each has another number of lights, or another length. */
+export const REST_SIGNALS: Readonly<Record<BoardRest, Signal>> = {
+  ready: [],
+  'desk-ready': [],
+  // One that has not heard of its kiosk does not hear it here either.
+  starting: [],
+  lost: [],
+  'not-connected': [],
+  offline: [lit('blue', SHORT_MS)],
+  'device-missing': repeated(2, lit('yellow', SHORT_MS), dark(SHORT_MS)),
+  'not-set-up': repeated(3, lit('blue', SHORT_MS), dark(SHORT_MS)),
+  'out-of-order': [lit('red', 2_000)],
+  'not-storing': repeated(10, lit('red', 100), dark(100)),
 };

@@ -20,7 +20,7 @@ import { runI2cThermometer } from './run-i2c-thermometer.ts';
 import { runSniffer, type SnifferOptions } from './run-sniffer.ts';
 import { seldom } from './seldom.ts';
 
-export interface DeviceOptions extends HidScannerOptions, Pick<BoardOptions, 'answers' | 'onButton'> {
+export interface DeviceOptions extends HidScannerOptions, Pick<BoardOptions, 'answers' | 'onButton' | 'rest'> {
   readonly config: Pick<KioskConfig, 'scanners' | 'thermometers' | 'sniffers' | 'boards'>;
   readonly clock: Clock;
   readonly log: Log;

@@ -1,6 +1,7 @@
 /** A configured board, supervised: it shows each answer, its button turns the door round, and its thermometer is a device of its own. */
 import { FirmataBoard } from '../hardware/board/board.ts';
 import { readBoardTemperatures } from '../hardware/board/board-thermometer.ts';
+import type { Signal } from '../hardware/board/signal.ts';
 import type { Wiring } from '../hardware/board/wiring.ts';
 import type { Closable } from '../hardware/byte-link.ts';
 import { openSerial } from '../hardware/serial-link.ts';
@@ -11,7 +12,8 @@ import { DeviceError } from '../protocol/errors.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { Answers } from './answers.ts';
-import { BOARD_SIGNALS } from './board-signals.ts';
+import { ButtonPresses, type Press } from './board-button.ts';
+import { type BoardRest, REST_EVERY_MS, REST_SIGNALS, signalOf } from './board-signals.ts';
 import type { KioskConfig } from './config.ts';
 
 export type BoardConfig = KioskConfig['boards'][number];
@@ -22,8 +24,10 @@ export interface BoardOptions {
   readonly random: () => number;
   /** Every answer of the door. */
   readonly answers: Answers;
-  /** A board's button was pressed. */
-  readonly onButton: (device: string) => void;
+  /** How the kiosk is while nobody is answered; it is taken for ready where nobody says. */
+  readonly rest?: (() => BoardRest) | undefined;
+  /** A board's button was pressed; once only shows the last answer again, which is done by then. */
+  readonly onButton: (device: string, press: Press) => void;
   readonly onReading: (reading: Reading) => void;
   readonly onReport: (report: DeviceReport) => void;
 }
@@ -42,8 +46,33 @@ const BOARD_LONGEST_MS = 5_000;
 export async function runBoard(options: BoardOptions, config: BoardConfig, signal: AbortSignal): Promise<void> {
   const { clock, log, random, answers, onButton, onReport } = options;
   const { name: device, path, baudRate } = config;
-  const board = new FirmataBoard({ device, wiring: wiringOf(config), clock, onPress: () => onButton(device) });
-  const stopShowing = answers.listen(({ kind }) => board.show(BOARD_SIGNALS[kind]));
+  let last: Signal = [];
+  let shownMs = Number.NEGATIVE_INFINITY;
+  const show = (signal: Signal) => {
+    last = signal;
+    shownMs = clock.monotonic();
+    board.show(signal);
+  };
+  const presses = new ButtonPresses(clock, (press) => {
+    if (press === 'once') show(last);
+    onButton(device, press);
+  });
+  const board = new FirmataBoard({
+    device,
+    wiring: wiringOf(config),
+    clock,
+    onPress: () => presses.down(),
+    onRelease: () => presses.up(),
+  });
+  const stopShowing = answers.listen((answer) => show(signalOf(answer)));
+  /** No rest breaks in on an answer. */
+  const tellRest = async (): Promise<void> => {
+    while (!signal.aborted) {
+      await clock.sleep(REST_EVERY_MS, signal);
+      const rest = REST_SIGNALS[options.rest?.() ?? 'ready'];
+      if (!signal.aborted && rest.length > 0 && clock.monotonic() - shownMs >= REST_EVERY_MS) board.show(rest);
+    }
+  };
   const open = openSerial({ path, baudRate });
   await Promise.all([
     supervise(
@@ -59,7 +88,9 @@ export async function runBoard(options: BoardOptions, config: BoardConfig, signa
       signal,
     ),
     runThermometer(options, board, config, signal),
+    tellRest(),
   ]);
+  presses.stop();
   stopShowing();
 }
 

@@ -13,6 +13,8 @@ import { readBootId } from '../protocol/time.ts';
 import { topicOf } from '../protocol/topics.ts';
 import { type Audience, announce, show } from './announce.ts';
 import { Answers } from './answers.ts';
+import type { Press } from './board-button.ts';
+import { boardRest, toggleUse } from './board-rest.ts';
 import { calibrationAge } from './calibration.ts';
 import { BUILT_AT_MS, ClockWatch, SYNCED_PATH } from './clock-state.ts';
 import type { KioskConfig } from './config.ts';
@@ -283,8 +285,8 @@ class Kiosk {
           onOccupancy: (occupancy) => this.#note(occupancy),
           restarts: this.#restarts,
           answers: this.#answers,
-          // As the staff would: in, out, in again.
-          onButton: () => this.#command(this.#front.direction === 'in' ? 'door-out' : 'door-in'),
+          rest: () => boardRest(this.#health.snapshot(), this.#config, this.#credentials.role),
+          onButton: (device, press) => this.#press(device, press),
           onReport: (report) => this.#hearDevice(report.device, report.isUp, report.isUp ? undefined : report.why),
         },
         signal,
@@ -336,6 +338,15 @@ class Kiosk {
 
   #sayState(): void {
     this.#audience.say(encodeKioskState(reportOf(this.#health.snapshot(), this.#version)));
+  }
+
+  #press(device: string, press: Press): void {
+    const { setup } = this.#turn;
+    if (setup.isTrying) setup.put({ kind: 'sight', device });
+    else if (press === 'twice') this.#command('undo');
+    // As the staff would: in, out, in again.
+    else if (press === 'thrice') this.#command(this.#front.direction === 'in' ? 'door-out' : 'door-in');
+    else if (press === 'held') toggleUse(this.#staff.settings, this.#answers, this.#now());
   }
 
   #sight(sight: Sight): void {

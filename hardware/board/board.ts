@@ -23,13 +23,15 @@ export interface BoardSettings {
   readonly clock: Clock;
   /** The button was pressed. */
   readonly onPress?: () => void;
+  /** It was let go of, or the board was. */
+  readonly onRelease?: () => void;
 }
 
 /** A board that is asked each second has answered within some milliseconds; three without a whole message are a fault, not a pause. */
 const ASK_EVERY_MS = 1_000;
 export const LONGEST_SILENCE_MS = 3_000;
-/** Contacts bounce for up to 20 ms; nobody means two presses this close. */
-const APART_MS = 300;
+/** Contacts bounce for up to 20 ms; nobody presses twice this soon. */
+const APART_MS = 120;
 const ADC_STEPS = 1_024;
 /** A board that can not be used stays so until a person has loaded it anew: each open of a port costs memory (decision 0006). */
 const UNSUPPORTED_HOLD_MS = 5_000;
@@ -167,8 +169,9 @@ export class FirmataBoard {
   }
 
   #hearButton(isDown: boolean): void {
-    const { clock, onPress } = this.#settings;
+    const { clock, onPress, onRelease } = this.#settings;
     const nowMs = clock.monotonic();
+    if (!isDown) this.#guarded(() => onRelease?.());
     if (!isDown || this.#session === undefined || nowMs - this.#pressedAtMs < APART_MS) return;
     this.#pressedAtMs = nowMs;
     this.#guarded(() => onPress?.());

@@ -67,7 +67,7 @@ function setUp(t: Test, parts: Record<string, unknown> = {}) {
       log,
       random: () => 0.5,
       answers,
-      onButton: presses.add,
+      onButton: (_device, press) => presses.add(press),
       onReading: readings.add,
       onReport: (report) => reports.add({ device: report.device, isUp: report.isUp, code: report.isUp ? 'up' : report.why.code }),
     },
@@ -162,7 +162,7 @@ t.test('board: a light of one housing pulses its three pins', async (t) => {
   t.ok(Math.max(...(await pulses)) < 3);
 });
 
-t.test('board: the button is a press each time it goes down, and none while it bounces', async (t) => {
+t.test('board: the button is counted, held or not, and nothing while it bounces', async (t) => {
   const { board, presses, isUp, pause } = setUp(t);
   board.press(true);
   board.plug();
@@ -175,12 +175,18 @@ t.test('board: the button is a press each time it goes down, and none while it b
     board.press(isDown);
     await pause(3);
   }
-  await presses.until((all) => all.length === 1);
   board.press(false);
-  await pause(400);
-  board.press(true);
+  await presses.until((all) => all.length === 1);
+  for (const isDown of [true, false, true, false]) {
+    board.press(isDown);
+    await pause(200);
+  }
   await presses.until((all) => all.length === 2);
-  t.strictSame(presses.all, ['board', 'board']);
+  board.press(true);
+  await presses.until((all) => all.length === 3);
+  board.press(false);
+  await pause(1_000);
+  t.strictSame(presses.all, ['once', 'twice', 'held']);
 });
 
 t.test('board: a strict MLX90614 is read, each forehead once', async (t) => {

@@ -1,7 +1,5 @@
 import t from 'tap';
-import { BOARD_SIGNALS } from '../../kiosk/board-signals.ts';
 import { parseConfig } from '../../kiosk/config.ts';
-import type { FeedbackKind } from '../../kiosk/feedback.ts';
 
 const withBoard = (board: Record<string, unknown>, more: Record<string, unknown> = {}) =>
   parseConfig({ dataDir: 'd', trustPath: 't', boards: [{ kind: 'firmata', name: 'board', path: '/dev/board', ...board }], ...more })
@@ -26,38 +24,4 @@ t.test('board configuration: faults are told', async (t) => {
     [{ lamp: true }, /lamp/],
   ];
   for (const [board, message] of cases) t.throws(() => withBoard(board), { code: 'config.invalid', message });
-});
-
-t.test('board signals: none lasts longer than a person waits, and none is empty', async (t) => {
-  for (const [kind, signal] of Object.entries(BOARD_SIGNALS)) {
-    const lastsMs = signal.reduce((sum, { forMs }) => sum + forMs, 0);
-    t.ok(lastsMs > 200 && lastsMs < 5_000, `${kind}: ${lastsMs} ms`);
-    t.ok(
-      signal.some(({ light }) => light !== undefined),
-      kind,
-    );
-  }
-});
-
-t.test('board signals: no two different answers look alike without colour', async (t) => {
-  const rhythms = new Map<string, FeedbackKind[]>();
-  for (const [kind, signal] of Object.entries(BOARD_SIGNALS)) {
-    const key = signal.map(({ light, forMs }) => `${light === undefined ? '-' : '+'}${forMs}`).join('');
-    rhythms.set(key, [...(rhythms.get(key) ?? []), kind as FeedbackKind]);
-  }
-  t.strictSame(
-    [...rhythms.values()].map((kinds) => kinds.join(' ')),
-    [
-      'welcome thank-you sticker-linked enrolled',
-      'already-in already-out undone nothing-to-undo staff-menu holder-asking holder-notice holder-no-notice holder-erasing holder-erased holder-left took-too-long desk-cleared enrolling',
-      'goodbye result-recorded',
-      'door-in',
-      'door-out',
-      'door-both',
-      'please-measure-again holder-unreached choose-result enrol-unreached',
-      'please-see-staff',
-      'not-a-card card-refused card-withdrawn keep-at-home not-a-clinic sticker-used sticker-expired sticker-void sticker-refused not-a-sticker clinician-unknown holder-refused no-test-yet result-there-already not-enrolled enrol-refused refused-full refused-store',
-      'scan-card-now scan-sticker-now holder-scan-key holder-scan-to-revoke scan-test-sticker',
-    ],
-  );
 });
