@@ -14,7 +14,9 @@ export function boardFirmware(): Uint8Array {
   if (other !== undefined) return bytesOfHex(readFileSync(other, 'utf8'));
   if (!existsSync('/usr/share/arduino/hardware/arduino/avr') || spawnSync('avr-g++', ['--version']).status !== 0) {
     execFileSync('apt-get', ['update', '-qq'], { stdio: 'ignore' });
-    execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...PACKAGES], { stdio: 'ignore' });
+    execFileSync('apt-get', ['install', '-y', '-o', 'DPkg::Lock::Timeout=600', '-qq', '--no-install-recommends', ...PACKAGES], {
+      stdio: 'ignore',
+    });
   }
   const dir = mkdtempSync(join(tmpdir(), 'kiosk-board-'));
   try {

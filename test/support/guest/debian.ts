@@ -48,8 +48,8 @@ export async function needPrograms<Name extends Program>(programs: readonly Name
     ];
     const hint = `This suite runs guests in QEMU. On Debian: sudo apt-get ${install.join(' ')}`;
     if (process.getuid?.() !== 0) throw new Error(`missing: ${missing.join(', ')}. ${hint}`);
-    await runCommand('apt-get', ['-qq', 'update'], { hint });
-    await runCommand('apt-get', ['-qq', ...install], { hint });
+    await aptGet(['-qq', 'update'], { hint });
+    await aptGet(['-qq', ...install], { hint });
   }
   return Object.fromEntries(
     programs.map((program) => {
@@ -88,13 +88,19 @@ export function unpackedPackages(architecture: Architecture, packages: readonly 
     const apt = await aptFor(architecture);
     const downloads = join(directory, 'downloads');
     mkdirSync(downloads);
-    await runCommand('apt-get', [...apt, 'download', ...(await Promise.all(packages.map((wanted) => newest(apt, wanted))))], {
+    await aptGet([...apt, 'download', ...(await Promise.all(packages.map((wanted) => newest(apt, wanted))))], {
       cwd: downloads,
       hint: 'Packages are downloaded from the sources in /etc/apt of this machine.',
     });
     for (const file of readdirSync(downloads)) await runCommand('dpkg', ['-x', join(downloads, file), directory]);
     rmSync(downloads, { recursive: true });
   });
+}
+
+/** One at a time: suites that run beside each other need the same programs and lists, and apt waits for no other. */
+function aptGet(args: readonly string[], options: Parameters<typeof runCommand>[2]): Promise<string> {
+  mkdirSync(cacheDirectory(), { recursive: true });
+  return runCommand('flock', [join(cacheDirectory(), 'apt.lock'), 'apt-get', '-o', 'DPkg::Lock::Timeout=600', ...args], options);
 }
 
 /** @returns the package itself, or, of one that only stands for the newest, that one. */
@@ -126,7 +132,7 @@ async function aptFor(architecture: Architecture): Promise<string[]> {
   const stamp = join(directory, 'fetched');
   const fetchedMs = existsSync(stamp) ? Number(readFileSync(stamp, 'utf8')) : 0;
   if (Date.now() - fetchedMs > LISTS_AGE_MS) {
-    await runCommand('apt-get', [...apt, 'update'], { hint: 'The lists of packages could not be fetched.' });
+    await aptGet([...apt, 'update'], { hint: 'The lists of packages could not be fetched.' });
     writeFileSync(stamp, String(Date.now()));
   }
   return apt;
