@@ -136,6 +136,45 @@ export function emptyLog(db: Db, subject: string): void {
   if (busy !== 0) throw new StoreError('store.busy', `${subject}: somebody reads its write-ahead log`);
 }
 
+/** @property frames in the log. @property isWhole all of them are in the file: the next commit starts the log anew. */
+export interface LogState {
+  readonly frames: number;
+  readonly isWhole: boolean;
+}
+
+/**
+ * How often at the most it is done again for what was committed meanwhile. Each time that is less; a log that is never caught up with is never
+ * begun anew (sqlite.org/wal.html, "Avoiding Excessively Large WAL Files").
+ */
+const MOST_ROUNDS = 8;
+
+/**
+ * Moves the write-ahead log of a file that another connection of this process writes into the file, without making it wait.
+ * Both are synced: the log before the file is written, the file before the log may be begun anew.
+ * @throws StoreError as openDatabase does, and `store.disk_full`; `store.failed` where there is no such file.
+ */
+export function checkpointDatabase(path: string, key: Uint8Array): LogState {
+  return translating(path, () => {
+    const db = new Database(path, { fileMustExist: true, timeout: BUSY_WAIT_MS });
+    try {
+      db.pragma("cipher = 'aegis'");
+      db.pragma(`key = "x'${Buffer.from(key).toString('hex')}'"`);
+      setDurable(db, path);
+      let before = -1;
+      for (let round = 1; ; round++) {
+        const [state] = db.pragma('wal_checkpoint(PASSIVE)') as { log: number; checkpointed: number }[];
+        const { log = 0, checkpointed = 0 } = state ?? {};
+        // Counted is what was there when it began: only where nothing more went in, nothing came meanwhile.
+        if (checkpointed === before || round === MOST_ROUNDS)
+          return { frames: Math.max(0, log), isWhole: checkpointed === before && checkpointed === log && log >= 0 };
+        before = checkpointed;
+      }
+    } finally {
+      db.close();
+    }
+  });
+}
+
 function setDurable(db: Database.Database, path: string): void {
   const mode = db.pragma('journal_mode = WAL', { simple: true });
   // better-sqlite3 is built with WAL_SYNCHRONOUS=1 (NORMAL): a power cut could then take back what a PUBACK has promised.

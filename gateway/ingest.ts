@@ -19,7 +19,7 @@ import type { EpochMillis } from '../protocol/units.ts';
 import type { Answer } from './broker.ts';
 import { storeErrorOf } from './database.ts';
 import { type Deciders, type Decision, decideAll } from './decide.ts';
-import type { BatchOpener, OpenedBatch } from './open-batch.ts';
+import type { OpenedBatch, Opener } from './open-batch.ts';
 import type { Kiosk } from './registry.ts';
 import { SteadyLog } from './steady-log.ts';
 
@@ -69,7 +69,7 @@ const LONGEST_RETRY_MS = 30_000;
 const MOST_HELD_BYTES = 64 * 1_048_576;
 
 export class Ingest {
-  readonly #opener: BatchOpener;
+  readonly #opener: Opener;
   readonly #deciders: Deciders;
   readonly #doors: IngestDoors;
   readonly #clock: Clock;
@@ -84,7 +84,7 @@ export class Ingest {
   readonly #retries = new Map<ErrorCode, Retry>();
   #isClosed = false;
 
-  constructor(opener: BatchOpener, deciders: Deciders, doors: IngestDoors, clock: Clock, log: Log) {
+  constructor(opener: Opener, deciders: Deciders, doors: IngestDoors, clock: Clock, log: Log) {
     this.#opener = opener;
     this.#deciders = deciders;
     this.#doors = doors;

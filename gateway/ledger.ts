@@ -82,6 +82,14 @@ export class Ledger {
     translating('ledger', () => this.#catchUp());
   }
 
+  /** The logs are moved into their files by somebody else (checkpoint/checkpoints.ts); here only when one is longer than so many pages. */
+  boundLogs(pages: number): void {
+    translating('ledger', () => {
+      this.#db.pragma(`wal_autocheckpoint = ${pages}`);
+      this.segments.boundLogs(pages);
+    });
+  }
+
   /**
    * Runs `work` and commits what it wrote; when this returns, a power cut cannot lose it. Nothing is kept when `work` throws.
    * Inside another `transact` it is a step of that one which can fail alone.

@@ -17,14 +17,26 @@ import type { Kiosk } from './registry.ts';
 /** A row and what is in it, or why that can not be read. */
 export type OpenedRow = ArrivedRow & ({ readonly event: VestibuleEvent } | { readonly fault: ErrorCode });
 
-export interface OpenedBatch {
+export interface OpenedBatch<Row = OpenedRow> {
   readonly keyRecord: Uint8Array;
   readonly sign1: Uint8Array;
   readonly epoch: Epoch;
   readonly keyId: KeyId;
   readonly sentAt: SentAt;
   /** Ascending by sequence number. */
-  readonly rows: readonly OpenedRow[];
+  readonly rows: readonly Row[];
+}
+
+/** A row and the bytes of its event, not looked at yet. */
+export type UnsealedRow = ArrivedRow & { readonly plaintext: Uint8Array };
+
+/** Whose batch it is. */
+export type Signer = Pick<Kiosk, 'kiosk' | 'publicKey'>;
+
+/** Opens batches, here or on another thread. */
+export interface Opener {
+  /** As BatchOpener's. */
+  open(message: Uint8Array, topic: string, kiosk: Signer): Promise<OpenedBatch>;
 }
 
 interface OpenKey {
@@ -42,7 +54,7 @@ export class BatchOpener {
   /** In order of last use, by kiosk and digest of the whole verified record. */
   readonly #keys = new Map<string, OpenKey>();
   /** Made once: it costs a third of the verification it is for. */
-  readonly #publicKeys = new WeakMap<Kiosk, KeyObject>();
+  readonly #publicKeys = new WeakMap<Signer, KeyObject>();
 
   readonly #check: CheckSignature;
 
@@ -63,17 +75,31 @@ export class BatchOpener {
    * @throws DecodeError and SealError when the batch is wrong in itself; `seal.unknown_recipient` when it is sealed for others,
    * which may be the gateway's own fault; `seal.unknown_key` when list and key record name different keys.
    */
-  async open(message: Uint8Array, topic: string, kiosk: Kiosk): Promise<OpenedBatch> {
+  async open(message: Uint8Array, topic: string, kiosk: Signer): Promise<OpenedBatch> {
+    return this.#openEach(message, topic, kiosk, openOne);
+  }
+
+  /** As `open`, the events as bytes. @throws as `open`, and for a row that alone is wrong. */
+  async unseal(message: Uint8Array, topic: string, kiosk: Signer): Promise<OpenedBatch<UnsealedRow>> {
+    return this.#openEach(message, topic, kiosk, ({ opener }, row) => ({ ...row, plaintext: opener.open(row.row, row.seq) }));
+  }
+
+  async #openEach<Row>(
+    message: Uint8Array,
+    topic: string,
+    kiosk: Signer,
+    openRow: (key: OpenKey, row: MatchedRow) => Row,
+  ): Promise<OpenedBatch<Row>> {
     const { keyRecord, sign1, rows } = decodeBatch(message);
     const publicKey = this.#publicKeyOf(kiosk);
     const { keyId, sentAt, listed } = await verifyBatchBy(this.#check, sign1, { deployment: this.#deployment, topic, publicKey });
     const matched = ascending(matchRows(listed, rows));
     const key = this.#cached(kiosk, keyRecord) ?? (await this.#openKey(kiosk, keyRecord));
     if (Buffer.compare(key.keyId, keyId) !== 0) throw new SealError('seal.unknown_key', 'batch: list and key record name different keys');
-    return { keyRecord, sign1, epoch: key.epoch, keyId, sentAt, rows: matched.map((row) => openOne(key, row)) };
+    return { keyRecord, sign1, epoch: key.epoch, keyId, sentAt, rows: matched.map((row) => openRow(key, row)) };
   }
 
-  #publicKeyOf(kiosk: Kiosk): KeyObject {
+  #publicKeyOf(kiosk: Signer): KeyObject {
     const known = this.#publicKeys.get(kiosk);
     if (known !== undefined) return known;
     const made = publicKeyFromRaw(kiosk.publicKey);
@@ -81,7 +107,7 @@ export class BatchOpener {
     return made;
   }
 
-  #cached(kiosk: Kiosk, keyRecord: Uint8Array): OpenKey | undefined {
+  #cached(kiosk: Signer, keyRecord: Uint8Array): OpenKey | undefined {
     const name = nameOf(kiosk, keyRecord);
     const key = this.#keys.get(name);
     if (key === undefined) return undefined;
@@ -90,7 +116,7 @@ export class BatchOpener {
     return key;
   }
 
-  async #openKey(kiosk: Kiosk, keyRecord: Uint8Array): Promise<OpenKey> {
+  async #openKey(kiosk: Signer, keyRecord: Uint8Array): Promise<OpenKey> {
     const place = { deployment: this.#deployment, kiosk: kiosk.kiosk };
     const record = verifyKeyRecord(keyRecord, { ...place, publicKey: this.#publicKeyOf(kiosk) });
     const { epoch, keyId } = record;
@@ -103,15 +129,18 @@ export class BatchOpener {
   }
 }
 
-const nameOf = (kiosk: Kiosk, keyRecord: Uint8Array): string => `${kiosk.kiosk} ${digestTextOf(keyRecord)}`;
+const nameOf = (kiosk: Signer, keyRecord: Uint8Array): string => `${kiosk.kiosk} ${digestTextOf(keyRecord)}`;
 
-function openOne({ opener }: OpenKey, row: MatchedRow): OpenedRow {
+const openOne = ({ opener }: OpenKey, row: MatchedRow): OpenedRow => withEvent(row, () => opener.open(row.row, row.seq));
+
+/** @returns the row with its event, or with why that can not be read. */
+export function withEvent({ seq, row, digest }: ArrivedRow, plaintext: () => Uint8Array): OpenedRow {
   try {
-    return { ...row, event: decodeEvent(opener.open(row.row, row.seq)) };
+    return { seq, row, digest, event: decodeEvent(plaintext()) };
   } catch (error) {
     const fault = codeOf(error);
     if (fault === undefined) throw error;
-    return { ...row, fault };
+    return { seq, row, digest, fault };
   }
 }
 

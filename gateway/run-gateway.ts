@@ -3,7 +3,7 @@
  */
 import type { HolderDoor, Intake, NoticeSource, RevocationSource } from '../core/intake.ts';
 import { replaceFile } from '../disk/files.ts';
-import { rawPublicKey } from '../protocol/ed25519.ts';
+import { isSignedBySoon, rawPublicKey } from '../protocol/ed25519.ts';
 import type { Recipient } from '../protocol/hpke.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
@@ -14,7 +14,6 @@ import { Announcer } from './announce.ts';
 import { ResendDesk } from './backup/resend-desk.ts';
 import { SecondPlace } from './backup/second-place.ts';
 import { type Broker, openBroker } from './broker.ts';
-import { CheckDesk } from './check-desk.ts';
 import { Checkpoints } from './checkpoint/checkpoints.ts';
 import { Closers, untilAborted } from './closers.ts';
 import type { GatewayConfig } from './config.ts';
@@ -31,6 +30,7 @@ import { NoticeDesk } from './notice/notice-desk.ts';
 import { noticeSources } from './notice/notice-sources.ts';
 import { BatchOpener } from './open-batch.ts';
 import { openDoor } from './open-door.ts';
+import { OpenDesk } from './opening/open-desk.ts';
 import { OperatorEvents } from './operator-events.ts';
 import { gatewayPaths } from './paths.ts';
 import { PolicyDesk } from './policy/policy-desk.ts';
@@ -278,8 +278,15 @@ async function start(
     clock,
     log,
   });
+  const opening = new OpenDesk({
+    here: new BatchOpener(deployment, recipient, isSignedBySoon),
+    deployment,
+    recipient,
+    clock,
+    log,
+  });
   const ingest = new Ingest(
-    new BatchOpener(deployment, recipient, new CheckDesk().check),
+    opening,
     deciders,
     {
       kiosk: (kiosk) => registry.kioskThisTurn(kiosk),
@@ -355,6 +362,7 @@ async function start(
   loops = Promise.all([
     sinks.run(stopping.signal),
     checkpoints.run(stopping.signal),
+    opening.run(stopping.signal),
     everyMinute(() => board.reserve(reserve.hold()), clock, log, stopping.signal, 'reserve'),
     // The state apart from the rest: it must be told when the store fails.
     everySecond(publishState, clock, log, stopping.signal),

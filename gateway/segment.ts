@@ -101,8 +101,13 @@ export class Segment {
   constructor(path: string, key: Uint8Array, isReadOnly = false) {
     this.db = openDatabase({ path, key, steps: STEPS, isReadOnly });
     if (isReadOnly) return;
-    this.db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    this.boundLog(CHECKPOINT_PAGES);
     this.db.pragma(`cache_size = -${CACHE_KIB}`);
+  }
+
+  /** The log is moved into the file by the commit that makes it longer than so many pages. */
+  boundLog(pages: number): void {
+    this.db.pragma(`wal_autocheckpoint = ${pages}`);
   }
 
   /** The greatest position in it; 0 when it is empty. */

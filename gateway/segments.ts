@@ -33,6 +33,7 @@ export class Segments {
   readonly #opened = new Map<number, Segment>();
   /** Files whose rows were replaced, and whose logs may hold them still. */
   readonly #replacedIn = new Set<number>();
+  #logPages: number | undefined;
 
   /**
    * @param index the ledger's index, which knows the files. @param directory theirs, made when it is not there. @param key the
@@ -52,8 +53,22 @@ export class Segments {
   /** The one that is written; `undefined` before the first entry. */
   get newest(): Segment | undefined {
     const place = this.#places.at(-1);
-    if (place !== undefined) this.#newest ??= this.#open(place);
+    if (place === undefined || this.#newest !== undefined) return this.#newest;
+    this.#newest = this.#open(place);
+    if (this.#logPages !== undefined) this.#newest.boundLog(this.#logPages);
     return this.#newest;
+  }
+
+  /** Of the file that is written; `undefined` before the first entry. */
+  get newestPath(): string | undefined {
+    const place = this.#places.at(-1);
+    return place && this.#pathOf(place);
+  }
+
+  /** From now on a log is moved into its file here only when it is longer than so many pages. */
+  boundLogs(pages: number): void {
+    this.#logPages = pages;
+    this.#newest?.boundLog(pages);
   }
 
   /** The first position that there is; `undefined` when there is no file. */

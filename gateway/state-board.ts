@@ -55,6 +55,8 @@ export interface GatewayState {
   readonly kiosksWithProblems: number;
   /** Whether there is room to drop what is past its time when the disk is full. */
   readonly hasReserve: boolean;
+  /** Why kiosks wait while write-ahead logs are moved into their files; `undefined` while a thread does that. */
+  readonly checkpoints: ErrorCode | undefined;
   readonly refused: readonly RefusedConnections[];
   readonly door: DoorState;
   readonly sinks: Readonly<Record<string, SinkState>>;
@@ -88,6 +90,7 @@ export class StateBoard {
   readonly #kiosks = new Map<KioskId, Live>();
   readonly #stale = new Set<KioskId>();
   #hasReserve = true;
+  #checkpoints: ErrorCode | undefined;
   readonly #refused = new Map<string, RefusedConnections>();
   readonly #sinks = new Map<string, SinkState>();
   #policies: PolicySummary | undefined;
@@ -177,6 +180,15 @@ export class StateBoard {
     this.#hasReserve = isHeld;
   }
 
+  get checkpointFault(): ErrorCode | undefined {
+    return this.#checkpoints;
+  }
+
+  checkpoints(fault: ErrorCode | undefined): void {
+    if (fault !== this.#checkpoints) this.#hasChanged = true;
+    this.#checkpoints = fault;
+  }
+
   get policySummary(): PolicySummary | undefined {
     return this.#policies;
   }
@@ -243,6 +255,7 @@ export class StateBoard {
       kiosks: Object.fromEntries(troubled.slice(0, MOST_KIOSKS_SHOWN).map(([kiosk, live]) => [kiosk, problemsOf(live)])),
       kiosksWithProblems: troubled.length,
       hasReserve: this.#hasReserve,
+      checkpoints: this.#checkpoints,
       refused: [...this.#refused.values()],
       door: this.door.state,
       sinks,

@@ -59,13 +59,9 @@ export const isSignedByRaw = (message: Uint8Array, signature: Uint8Array, public
 /** Says whether a signature is good, now or later: `isSignedBy`, or whoever asks `isSignedBySoon`. */
 export type CheckSignature = (message: Uint8Array, signature: Uint8Array, publicKey: KeyObject) => boolean | Promise<boolean>;
 
-/** As `isSignedBy`, on a thread of Node's pool: it takes longer than all else that is done with a short message. @param answer called once. */
-export function isSignedBySoon(
-  message: Uint8Array,
-  signature: Uint8Array,
-  publicKey: KeyObject,
-  answer: (error: Error | null, isGood: boolean) => void,
-): void {
-  if (signature.length === SIGNATURE_BYTES) verify(null, message, publicKey, signature, answer);
-  else answer(null, false);
-}
+/** As `isSignedBy`, on a thread of Node's pool: it takes longer than all else that is done with a short message. Rejects for a key of another kind. */
+export const isSignedBySoon = (message: Uint8Array, signature: Uint8Array, publicKey: KeyObject): Promise<boolean> =>
+  new Promise((answer, fail) => {
+    if (signature.length !== SIGNATURE_BYTES) answer(false);
+    else verify(null, message, publicKey, signature, (error, isGood) => (error === null ? answer(isGood) : fail(error)));
+  });

@@ -26,6 +26,8 @@ export interface LedgerEraserDoors {
   /** Raw Ed25519, 32 bytes; `undefined` for a kiosk that is not known. */
   readonly publicKeyOf: (kiosk: KioskId) => Uint8Array | undefined;
   readonly clock: Clock;
+  /** Resolves when nobody is moving a write-ahead log, which could not be emptied then; left out where nobody does. */
+  readonly whenLogsRest?: () => Promise<void>;
 }
 
 /** A step ends after so long, and the event loop has its turn. */
@@ -78,6 +80,7 @@ export class LedgerEraser {
       position = last.entry.position;
     }
     rows += await this.#eraseQuarantine(isSought);
+    await this.#doors.whenLogsRest?.();
     ledger.segments.emptyLogs();
     emptyLog(db, 'ledger');
     this.#keys = new Map();

@@ -170,6 +170,7 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
     ...placeTroubles(secondPlace, words, nowMs),
     ...restoreTroubles(restored),
     ...keyTroubles(pins),
+    ...logTroubles(board, words),
   ];
   const admitted = kiosks.filter(({ standing }) => standing === 'admitted');
   const acting = admitted.filter(({ tone }) => tone === 'act').length;
@@ -241,6 +242,13 @@ function diskTroubles({ daysLeft, freeBytes }: DiskUse, hasReserve: boolean): Tr
   if (daysLeft === undefined || daysLeft >= FEW_DAYS) return [];
   const text = `The disk is full in ${plural(Math.floor(daysLeft), 'day', 'days')} as things go: ${Math.floor(freeBytes / 1_048_576).toLocaleString('en')} MiB are free.`;
   return [{ tone: daysLeft < 3 ? 'act' : 'look', text, advice: 'Make room, or shorten retentionDays.', code: 'store.disk_full' }];
+}
+
+/** Nothing is lost by it, and kiosks are answered later. */
+function logTroubles({ checkpointFault: code }: StateBoard, words: WordsFor): Trouble[] {
+  if (code === undefined) return [];
+  const { meaning, advice } = words(code);
+  return [{ tone: 'look', text: `Kiosks may be answered late: ${meaning}`, advice, code }];
 }
 
 function headlineOf(about: {

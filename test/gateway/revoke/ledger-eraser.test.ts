@@ -100,6 +100,24 @@ t.test('erase: what comes later is refused, remembered as seen and told to the k
   t.strictSame([gateway.rows(), gateway.seen(), gateway.count('quarantine'), gateway.count('flags')], [1, 3, 0, 0]);
 });
 
+t.test('erase: logs are emptied once nobody moves them any more', async (t) => {
+  const gateway = await openTestIngest(t);
+  const { kiosk, take, ledger, db, deployment, recipient, clock } = gateway;
+  const anna = newCard();
+  const start = await kiosk.start();
+  await take(start.batch([start.seal(checkIn(anna))]));
+  const lengthOf = () => statSync(`${gateway.segmentPath()}-wal`).size;
+  let before = 0;
+  const whenLogsRest = async () => {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    before = lengthOf();
+  };
+  const eraser = new LedgerEraser({ ledger, db, deployment, recipient, publicKeyOf: () => kiosk.publicKey, clock, whenLogsRest });
+  t.equal(await eraser.erase(isSame(anna), new AbortController().signal), 1);
+  t.ok(before > 0, 'not before');
+  t.equal(lengthOf(), 0);
+});
+
 t.test('erase: it stops when asked to, and rows that nobody can open stay', async (t) => {
   const gateway = await openTestIngest(t);
   const { kiosk, take } = gateway;
