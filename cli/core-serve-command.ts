@@ -72,6 +72,7 @@ export function coreServeCommand(): Command {
           binding: { host: options.listen, port: portOf(options.port) },
           tls: own ?? files.tls,
           notices: core.notices,
+          clock: systemClock,
           log,
         });
         const rest = await openCoreRest({ core, keys, dir: paths.core, config: restConfig, clock: systemClock, log });

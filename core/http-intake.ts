@@ -26,6 +26,8 @@ import {
   HOLDER_CHALLENGE_AT_CORE,
   REVOCATIONS_PATH,
 } from '../protocol/revocation-news.ts';
+import { SparseLog } from '../protocol/sparse-log.ts';
+import type { Clock } from '../protocol/time.ts';
 import type { Core } from './core.ts';
 import {
   type HttpApp,
@@ -38,6 +40,7 @@ import {
   sendProblem,
 } from './http-listener.ts';
 import type { HolderDoor, Intake, NoticeSource, RevocationSource } from './intake.ts';
+import { PeerBounds } from './peer-bounds.ts';
 
 export interface HttpIntakeOptions {
   /** For which cards there are notices; where left out, nobody is told of any. */
@@ -46,6 +49,7 @@ export interface HttpIntakeOptions {
   readonly peerOf: (shown: ShownByGateway) => Peer | undefined;
   readonly binding: HttpBinding;
   readonly tls: HttpTls;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -128,10 +132,13 @@ class Routes {
   /** Of one gateway one offer after the other; a slow one holds up itself alone. */
   readonly #turns = new Map<DeploymentId, Promise<unknown>>();
   readonly #peers = new WeakMap<HttpRequest, Peer>();
+  readonly #bounds = new PeerBounds();
+  readonly #log: SparseLog;
 
   constructor(app: HttpApp, options: HttpIntakeOptions) {
     this.#app = app;
     this.#options = options;
+    this.#log = new SparseLog(options.log, options.clock);
   }
 
   add(): void {
@@ -140,7 +147,7 @@ class Routes {
     app.addContentTypeParser(BATCH_TYPE, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     app.addHook('onRequest', async (request, reply) => {
       reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
-      if (request.url !== '/healthz') this.#admit(request);
+      if (request.url !== '/healthz') this.#admit(request, reply);
     });
     app.setErrorHandler((error, _request, reply) => this.#answerError(error, reply));
     app.setNotFoundHandler((_request, reply) => sendProblem(reply, 404, { title: 'nothing is here' }));
@@ -165,13 +172,14 @@ class Routes {
     app.post(ENTRIES_PATH, (request) => this.#take(request));
   }
 
-  /** Before a byte of the body is read. @throws AdmissionError `admission.wrong_account`. */
-  #admit(request: HttpRequest): void {
+  /** Before a byte of the body is read. @throws AdmissionError `admission.wrong_account`; SinkError `sink.unavailable`. */
+  #admit(request: HttpRequest, reply: HttpReply): void {
     const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1];
     const key = (request.raw.socket as TLSSocket).getPeerX509Certificate?.()?.publicKey;
     const keyPin = key && sha256(key.export({ type: 'spki', format: 'der' }));
     const peer = this.#options.peerOf({ token, keyPin });
     if (peer === undefined) throw new AdmissionError('admission.wrong_account', 'neither a token nor a certificate that is known here');
+    this.#bounds.enter(peer.deployment, reply.raw);
     this.#peers.set(request, peer);
   }
 
@@ -190,14 +198,19 @@ class Routes {
   ): Promise<HttpReply> {
     const { notices } = this.#options;
     if (notices === undefined) return sendProblem(reply, 404, { title: 'nobody is told of notices here' });
-    const news = await tell(notices, afterIn(request), NEWS_WAIT_MS, untilGone(reply));
+    const news = await tell(notices, afterIn(request), NEWS_WAIT_MS, this.#waitFor(request, reply));
     return reply.type(JSON_TYPE).send(news);
+  }
+
+  /** @returns aborts when the asker is gone, or asks for the same elsewhere. */
+  #waitFor(request: HttpRequest, reply: HttpReply): AbortSignal {
+    return this.#bounds.waitFor(this.#peer(request).deployment, request.routeOptions.url ?? '', reply.raw);
   }
 
   async #tellRevocations(request: HttpRequest, reply: HttpReply): Promise<HttpReply> {
     const { revocations } = this.#peer(request);
     if (revocations === undefined) return sendProblem(reply, 404, { title: 'nobody is told of cards that were taken back here' });
-    const news = await revocations.revocations(afterIn(request), NEWS_WAIT_MS, untilGone(reply));
+    const news = await revocations.revocations(afterIn(request), NEWS_WAIT_MS, this.#waitFor(request, reply));
     return reply.type(JSON_TYPE).send(encodeRevocationNews(news));
   }
 
@@ -279,12 +292,13 @@ class Routes {
       if (status === 401) reply.headers({ 'www-authenticate': 'Bearer', connection: 'close' });
       // Strangers may knock as often as they like, and fill no log.
       if (status === 401) this.#options.log.debug('intake.refused', () => ({ code, status }));
-      else this.#options.log.warn('intake.refused', { code, status });
+      else this.#log.tell('warn', 'intake.refused', code, { code, status });
       return sendProblem(reply, status, { title: (error as ExpectedError).message, code });
     }
     const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
     if (status < 500) return sendProblem(reply, status, { title: 'not a request that is understood here' });
-    this.#options.log.error('intake.internal', { ...placeOf(error) });
+    const place = placeOf(error);
+    this.#log.tell('error', 'intake.internal', `${place.bug} ${place.at}`, { ...place });
     return sendProblem(reply, 500, { title: 'a fault of the core' });
   }
 }
@@ -307,12 +321,6 @@ function afterIn(request: HttpRequest): string | undefined {
 }
 
 const textOf = ({ body }: HttpRequest): string => (body instanceof Buffer ? body.toString('utf8') : '');
-
-function untilGone(reply: HttpReply): AbortSignal {
-  const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
-  return gone.signal;
-}
 
 /** One entry of a batch that can not be read. */
 class BadEntry extends ExpectedError {

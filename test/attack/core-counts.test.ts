@@ -15,6 +15,7 @@ import { codeOf } from '../../protocol/errors.ts';
 import { decodeChallenge, encodeProof, type HolderAction, signProof } from '../../protocol/holder.ts';
 import { newKeyCode } from '../../protocol/key-code.ts';
 import { silentLog } from '../../protocol/log.ts';
+import { NOTICES_PATH } from '../../protocol/notice-news.ts';
 import { deriveVisitor, uuidOfPublicKey, type Visitor } from '../../protocol/visitor.ts';
 import { DAY, fixture, NOW } from '../core/core-fixture.ts';
 import { checkIn, checkOut, DEPLOYMENT, HOUR, KioskStub, MINUTE, newCard } from '../core/kiosk-stub.ts';
@@ -173,5 +174,26 @@ t.test('intake: one address leaves room for the others, however many connections
   await until(() => open === 64 && closed === 36);
   for (const socket of sockets) socket.destroy();
   await until(() => closed === 100);
+  t.equal((await askRest({ port: far.port, path: '/api/1/taken', token })).status, 200);
+});
+
+t.test('intake: one gateway that waits two dozen times leaves room for the others', async (t) => {
+  const far = await FarCore.open(join(t.testdir(), 'far'), DEPLOYMENT, new ManualClock(NOW));
+  t.teardown(() => far.close());
+  const token = readFileSync(far.sink().tokenPath as string, 'utf8').trim();
+  const first = await askRest({ port: far.port, path: NOTICES_PATH, token });
+  const path = `${NOTICES_PATH}?after=${first.json.version}`;
+  const waits = Array.from({ length: 24 }, () => askRest({ port: far.port, path, token }));
+  const early: number[] = [];
+  for (const wait of waits)
+    void wait.then(
+      ({ status }) => early.push(status),
+      () => {},
+    );
+  await until(() => early.length === 22);
+  t.ok(
+    early.every((status) => status === 200 || status === 409),
+    'all but the latest two are answered',
+  );
   t.equal((await askRest({ port: far.port, path: '/api/1/taken', token })).status, 200);
 });

@@ -106,6 +106,7 @@ export class FarCore {
         noticeNews: (...asked) => this.core.notices.noticeNews(...asked),
         stickerNews: (...asked) => this.core.notices.stickerNews(...asked),
       },
+      clock: this.#clock,
       log,
     });
   }
