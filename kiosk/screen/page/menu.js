@@ -41,7 +41,7 @@ export function openMenu(dialog, { words, icon, state }) {
     place = next;
     said = undefined;
     draw();
-    dialog.querySelector('.body button, .body select')?.focus();
+    (dialog.querySelector('.body button, .body select') ?? dialog.querySelector('header button')).focus();
   };
 
   const tile = (sign, [text, more], onclick, about = {}) =>
@@ -274,6 +274,10 @@ export function openMenu(dialog, { words, icon, state }) {
     if (step === undefined) return;
     const all = [...dialog.querySelectorAll('button, select')];
     all[(all.indexOf(document.activeElement) + step + all.length) % all.length]?.focus();
+  });
+  // A browser that closes it all the same leaves it, too.
+  dialog.addEventListener('close', () => {
+    if (view?.isOpen) leave();
   });
   dialog.addEventListener('pointerdown', stay);
 

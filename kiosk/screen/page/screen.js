@@ -36,13 +36,31 @@ const widthOf = (letter) =>
   /[mwMWœŒ@%—…]/.test(letter) ? 1.55 : /[A-ZÄÖÜÉÈÀÇÑ]/.test(letter) ? 1.12 : /[iljtfrI.,:;’'!|¡ ]/.test(letter) ? 0.66 : 1;
 const lengthOf = (text) => [...text].reduce((sum, letter) => sum + widthOf(letter), 0);
 
-/** How long a text is, and its longest word, in letters: what the style fits it by. */
+const LINES = [1, 2, 3, 4, 5, 6];
+
+/** @returns how long a line must be, in letters, for the words to fit on so many of them. */
+function lineFor(words, lines) {
+  const isEnough = (room) => {
+    let [count, used] = [1, 0];
+    for (const word of words) {
+      const longer = used === 0 ? word : used + widthOf(' ') + word;
+      if (longer > room) count += 1;
+      used = longer > room ? word : longer;
+    }
+    return count <= lines;
+  };
+  let room = Math.max(4, ...words);
+  while (!isEnough(room)) room += 0.5;
+  return room;
+}
+
+/** Puts a text in its place, and tells the style how long its lines are on one line, on two, …: what it fits it by. */
 function put(id, text) {
   const place = of(id);
   if (place.textContent === text) return;
   place.textContent = text;
-  place.style.setProperty('--n', Math.max(4, lengthOf(text)));
-  place.style.setProperty('--w', Math.max(4, ...text.split(/[\s\u00ad-]/).map(lengthOf)));
+  const words = text.split(/\s+/).map(lengthOf);
+  for (const lines of LINES) place.style.setProperty(`--line-${lines}`, lineFor(words, lines));
 }
 
 export function show({ tone, sign, text, more, aside = '', isCode = false }) {
