@@ -68,12 +68,16 @@ export function coreCommand(): Command {
       const { storeKey } = await readCoreKeys(paths.coreKeys);
       const status = coreStatus({ dir: paths.core, storeKey, clock: systemClock });
       if (options.json) return say(JSON.stringify(status));
-      const { days, flags, undos, setAside, setAsideBy, expired, daysDropped } = status;
+      const { days, flags, undos, setAside, setAsideBy, expired, daysDropped, cases, notices } = status;
       const held = `${days} ${days === 1 ? 'day' : 'days'} held`;
       say(
         `${held}, ${daysDropped} dropped past retention, ${expired} ${expired === 1 ? 'row' : 'rows'} came too late, ${undos} taken back`,
       );
       say(`flags: ${flags.confirmed} confirmed, ${flags.unconfirmed} unconfirmed`);
+      const { noticed, leftOut, toTrace, oldestWaitingMs = 0 } = notices;
+      say(`cases: ${cases.confirmed} confirmed, ${cases.suspected} suspected, ${cases.dismissed} dismissed`);
+      say(`notices: for ${noticed} ${noticed === 1 ? 'card' : 'cards'}${leftOut === 0 ? '' : `, ${leftOut} MORE THAN CAN BE TOLD`}`);
+      if (toTrace > 0) say(`to be traced: ${toTrace}, the oldest for ${Math.ceil(oldestWaitingMs / 1_000)} s`);
       say(setAside === 0 ? 'nothing set aside' : `${setAside} SET ASIDE: not traced, still in the gateway's ledger`);
       for (const { kiosk, reason, count } of setAsideBy) say(`  kiosk ${kiosk}: ${count} [${reason}]`);
     });

@@ -14,6 +14,10 @@ import { systemUser } from './system-user.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const data = ['--data <dir>', 'data directory; the core is in its "core" folder', './data'] as const;
+const warn = (line: string): void => void process.stderr.write(`${line}\n`);
+const GATEWAY_TOKEN = 'Shown this once: put it into the file that tokenPath of the gateway’s sink names, readable by its owner only.';
+const PARTNER_TOKEN =
+  'Shown this once: the partner sends it with each request, as "Authorization: Bearer …"; lost, remove the partner and add it again.';
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 const GATEWAY_HELP = `
@@ -52,6 +56,8 @@ export function machineCommand(role: Machine['role']): Command {
       const deed = { action: `${role}.add`, about: name };
       const token = await withMachines(directory, deed, (machines) => machines.add(machine, systemClock.wall()));
       say(token === undefined ? `${name} is known by its key` : token);
+      // On the other output: what is piped into a file is the token alone.
+      if (token !== undefined) warn(isGateway ? GATEWAY_TOKEN : PARTNER_TOKEN);
     });
   command
     .command('list')

@@ -1,12 +1,16 @@
 /** `vestibule core serve`: a tracing core on a machine of its own, that takes a gateway's ledger over HTTPS. */
 import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { z } from 'zod';
+import type { CasePolicy } from '../core/case/cases.ts';
 import { openCore } from '../core/core.ts';
 import { type HttpFiles, openHttpFiles } from '../core/http-files.ts';
 import { addedPeers, onePeer, openHttpIntake } from '../core/http-intake.ts';
 import { makeCoreKeys, readCoreKeys } from '../core/keys.ts';
 import { parseRestConfig, type RestConfig } from '../core/rest/config.ts';
+import { STICKER_LIFE_MS } from '../protocol/clinic.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import { parseTrust } from '../protocol/trust.ts';
@@ -45,31 +49,35 @@ export function coreServeCommand(): Command {
     .option('--certificate <file>', 'PEM made elsewhere, with --key; left out: one of its own, known by its pin')
     .option('--key <file>', 'its key')
     .option('--client-pin <pin>', 'lets in a gateway by the key of its certificate; may be given again', collect, [])
-    .option('--config <file>', 'JSON settings: { "rest": … } (docs/operator.md lists them)')
+    .option('--config <file>', 'JSON settings: { "rest": …, "cases": … } (docs/operator.md lists them)')
     .option('--rest-port <port>', 'for the REST interface of people and partners, on the loopback where --config says nothing else')
     .addOption(new Option('--log <level>', 'least level of log lines on standard error').choices(LEVELS).default('info'))
     .option('--data <dir>', 'data directory; the core is in its "core" folder', './data')
     .addHelpText('after', HELP)
     .action(async (options: Options) => {
       const paths = dataPaths(options.data);
+      // Before a key is made or a lock is taken.
+      const binding = { host: options.listen, port: portOf(options.port) };
+      const { rest: restConfig, cases } = settingsOf(options);
+      const pins = options.clientPin.map(pinOf);
+      await refuseTakenPort(binding);
       const files = await openHttpFiles(join(paths.core, 'http'), deploymentIn(options.trust));
       const own = certificateOf(options);
-      const restConfig = restConfigOf(options);
       const log = openLog(options.log);
       // Another key in a lost one's place would go unnoticed: no earlier visit would be found any more.
       const keys = await (existsSync(join(paths.core, 'core.db')) ? readCoreKeys : makeCoreKeys)(paths.coreKeys);
-      const core = await openCore({ dir: paths.core, deployment: files.deployment, keys, clock: systemClock, log });
+      const core = await openCore({ dir: paths.core, deployment: files.deployment, keys, clock: systemClock, log, cases });
       try {
         const stopped = untilStopped();
         const first = onePeer(
           { deployment: files.deployment, intake: core, revocations: core.revocationsFor(), holder: core.holder },
           files.token,
-          options.clientPin.map(pinOf),
+          pins,
         );
         const added = addedPeers(core);
         const served = await openHttpIntake({
           peerOf: (shown) => first(shown) ?? added(shown),
-          binding: { host: options.listen, port: portOf(options.port) },
+          binding,
           tls: own ?? files.tls,
           notices: core.notices,
           clock: systemClock,
@@ -89,12 +97,44 @@ export function coreServeCommand(): Command {
     });
 }
 
-function restConfigOf({ config, restPort }: Options): RestConfig {
+const casesSettings = z
+  .strictObject({
+    stickerLifeMs: z.int().min(STICKER_LIFE_MS.least).max(STICKER_LIFE_MS.most),
+    areFlaggedSuspected: z.boolean(),
+  })
+  .partial();
+
+/** What the file says, and the command line over it. @throws ConfigError `config.invalid`. */
+function settingsOf({ config, restPort }: Options): { readonly rest: RestConfig; readonly cases: Partial<CasePolicy> } {
   const file = config === undefined ? {} : readJsonFile(config);
-  const { rest, ...others } = (typeof file === 'object' && file !== null ? file : {}) as { readonly rest?: object };
+  const { rest, cases, ...others } = (typeof file === 'object' && file !== null ? file : {}) as { rest?: object; cases?: unknown };
   const unknown = Object.keys(others);
   if (unknown.length > 0) throw new ConfigError('config.invalid', `${config}: ${unknown.join(', ')}: not known here`);
-  return parseRestConfig(restPort === undefined ? rest : { ...rest, port: portOf(restPort) });
+  const read = casesSettings.safeParse(cases ?? {});
+  if (!read.success) {
+    const faults = read.error.issues.map(({ path, message }) => `${['cases', ...path].join('.')}: ${message}`);
+    throw new ConfigError('config.invalid', `${config}: ${faults.join('; ')}`);
+  }
+  const given = Object.entries(read.data).filter(([, value]) => value !== undefined);
+  return {
+    rest: parseRestConfig(restPort === undefined ? rest : { ...rest, port: portOf(restPort) }),
+    cases: Object.fromEntries(given) as Partial<CasePolicy>,
+  };
+}
+
+/** @throws ConfigError `config.invalid` when another program listens there, or nobody may. */
+function refuseTakenPort({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', (cause) =>
+      reject(
+        new ConfigError('config.invalid', `core: ${host}:${port} can not be listened on (${(cause as NodeJS.ErrnoException).code})`, {
+          cause,
+        }),
+      ),
+    );
+    probe.listen(port, host, () => probe.close(() => resolve()));
+  });
 }
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];

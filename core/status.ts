@@ -3,15 +3,28 @@ import { join } from 'node:path';
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
 import type { Clock } from '../protocol/time.ts';
+import type { CaseState } from './case/case.ts';
+import { CaseBook } from './case/case-book.ts';
 import { DEFAULT_RETENTION_DAYS } from './core.ts';
 import { openCoreDb } from './core-db.ts';
 import { firstKeptDay } from './day.ts';
 import { DayKeys } from './day-keys.ts';
 import { type NoteCounts, Notes } from './notes.ts';
+import { NoticeBook } from './notice/notice-book.ts';
+import { TraceBook } from './notice/trace-book.ts';
 
 export interface CoreStatus extends NoteCounts {
   /** Day files within retention. */
   readonly days: number;
+  readonly cases: Readonly<Record<CaseState, number>>;
+  readonly notices: {
+    /** Cards that there are notices for, and those beyond, of whom gateways are not told. */
+    readonly noticed: number;
+    readonly leftOut: number;
+    /** Cases and flags that are to be traced, and how long the oldest has waited, ms. */
+    readonly toTrace: number;
+    readonly oldestWaitingMs: number | undefined;
+  };
   /** Of the latest 1,000 that were set aside: how many of which kiosk, for which reason. */
   readonly setAsideBy: readonly { readonly kiosk: KioskId; readonly reason: ErrorCode; readonly count: number }[];
 }
@@ -31,7 +44,12 @@ export function coreStatus(core: { readonly dir: string; readonly storeKey: Uint
       const name = `${kiosk} ${reason}`;
       counts.set(name, { kiosk, reason, count: (counts.get(name)?.count ?? 0) + 1 });
     }
-    return { days, ...notes.counts(nowMs), setAsideBy: [...counts.values()] };
+    const { cards, leftOut } = new NoticeBook(db).noticed(nowMs);
+    const traces = new TraceBook(db);
+    const dueMs = traces.oldestDueMs();
+    const oldestWaitingMs = dueMs === undefined ? undefined : Math.max(0, nowMs - dueMs);
+    const notices = { noticed: cards.length, leftOut, toTrace: traces.due().length, oldestWaitingMs };
+    return { days, ...notes.counts(nowMs), cases: new CaseBook(db).counts(), notices, setAsideBy: [...counts.values()] };
   } finally {
     db.close();
   }

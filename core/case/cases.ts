@@ -224,6 +224,11 @@ export class Cases {
     return this.#book.list(afterId, limit);
   }
 
+  /** Stickers that clinics' desks are told of. */
+  get stickersTold(): number {
+    return this.#news.count;
+  }
+
   counts(): Readonly<Record<CaseState, number>> {
     return this.#book.counts();
   }

@@ -48,6 +48,8 @@ export interface NoticeCounts {
   readonly toTrace: number;
   /** Of these, those that wait for what can not be read now, as a day whose file is lost. */
   readonly waiting: number;
+  /** Since when the oldest of `toTrace` has waited; `undefined` where none does. */
+  readonly oldestDueMs: number | undefined;
 }
 
 /** Between two times that the feed is made anew of core.db. */
@@ -88,6 +90,11 @@ export class Notices implements NoticeSource {
       clock,
       log,
     });
+  }
+
+  /** The one in force: what results are found by. */
+  get policy(): TracePolicy {
+    return this.#parts.policy;
   }
 
   /** Begins to trace and to tell; notices that were there before are told at once. */
@@ -161,7 +168,8 @@ export class Notices implements NoticeSource {
   }
 
   counts(): NoticeCounts {
-    return { noticed: this.#feed.count, leftOut: this.#leftOut, toTrace: this.#traces.due().length, waiting: this.#desk.waiting };
+    const traces = { toTrace: this.#traces.due().length, waiting: this.#desk.waiting, oldestDueMs: this.#traces.oldestDueMs() };
+    return { noticed: this.#feed.count, leftOut: this.#leftOut, ...traces };
   }
 
   #open(): Traceable[] {

@@ -68,6 +68,13 @@ export class TraceBook {
     inStore('core.db', () => this.#db.prepare('UPDATE trace SET done = ?, traced_at_ms = ? WHERE source = ?').run(wanted, nowMs, source));
   }
 
+  /** Since when the oldest that is due has waited: since it was traced last, or, of one that never was, since its case changed. */
+  oldestDueMs(): number | undefined {
+    const sql = `SELECT min(coalesce(traced_at_ms, (SELECT changed_at_ms FROM "case" WHERE source = 'case/' || id), anchor_ms))
+      FROM trace WHERE wanted > done`;
+    return inStore('core.db', () => this.#db.prepare(sql).pluck().get() as number | null) ?? undefined;
+  }
+
   sources(): string[] {
     return inStore('core.db', () => this.#db.prepare('SELECT source FROM trace').pluck().all() as string[]);
   }

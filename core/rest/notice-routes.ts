@@ -7,7 +7,6 @@ import { anchorOf, type Case } from '../case/case.ts';
 import type { Core } from '../core.ts';
 import { dayOf } from '../day.ts';
 import { contactPseudonym } from '../pseudonym.ts';
-import { DEFAULT_TRACE_POLICY } from '../trace/trace.ts';
 import { cursorOf, next, numberOf, pageQuery } from './pages.ts';
 import { sees } from './roles.ts';
 import { type Caller, NotThere, type Route, route } from './route.ts';
@@ -66,6 +65,7 @@ export function noticeRoutesOf({ core, clock }: NoticeSources): Route[] {
             overlapMs: count,
             isCertain: z.boolean(),
             policyVersion: count,
+            venueRuleVersion: count.describe('of a flag: by which version of its venue’s rule; else 0'),
             raisedAtMs: count.optional(),
             firstShownAtMs: count.optional(),
             endsAtMs: count.optional(),
@@ -110,13 +110,14 @@ export function noticeRoutesOf({ core, clock }: NoticeSources): Route[] {
       purposes: ['contact-tracing'],
       params: caseParams,
       answer: z.object({
+        policyVersion: count,
         clusters: z.array(z.object({ venue: z.string(), fromMs: count, toMs: count, visitors: told, cases: count })),
       }),
       rows: { most: MOST_CLUSTERS, of: ({ clusters }) => clusters.length },
       audit: { action: 'look.clusters', about: ({ params }) => `case ${params.case}` },
       handle: async ({ caller, params, signal }) => {
         const { card, ...rest } = own(caller, params.case);
-        const policy = DEFAULT_TRACE_POLICY;
+        const { policy } = notices;
         const anchorMs = Math.min(anchorOf({ card, ...rest }, policy.anchor), clock.wall());
         const known = cases.open().filter(({ state }) => state === 'confirmed');
         const found = await core.backwardClusters(
@@ -128,7 +129,7 @@ export function noticeRoutesOf({ core, clock }: NoticeSources): Route[] {
         const clusters = found
           .filter(({ venue }) => isOwnVenue(caller, venue))
           .map(({ venue, span: { fromMs, toMs }, visitors, cases }) => ({ venue, fromMs, toMs, visitors: tell(visitors), cases }));
-        return { clusters: clusters.slice(0, MOST_CLUSTERS) };
+        return { policyVersion: policy.version, clusters: clusters.slice(0, MOST_CLUSTERS) };
       },
     }),
     route({

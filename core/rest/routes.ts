@@ -20,7 +20,7 @@ export interface RestSources {
 
 export function restRoutesOf({ core, audit, version, clock }: RestSources): Route[] {
   return [
-    ...statusRoutesOf({ core, version }),
+    ...statusRoutesOf({ core, version, clock }),
     ...oversightRoutesOf({ audit }),
     ...holderRoutesOf(core.holder),
     ...placeRoutesOf({ core }),

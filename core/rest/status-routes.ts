@@ -1,13 +1,22 @@
 /** How the core does, for its administrator: counts and codes, and of nobody. */
 import { z } from 'zod';
+import type { Clock } from '../../protocol/time.ts';
+import type { CaseState } from '../case/case.ts';
 import type { CoreCounts } from '../core.ts';
 import type { SetAside } from '../notes.ts';
 import type { NoticeCounts } from '../notice/notices.ts';
+import { coreMetrics, type MetricSources } from './metrics.ts';
 import { type Route, route } from './route.ts';
 
 export interface StatusSources {
-  readonly core: { counts(): CoreCounts; setAside(limit: number): SetAside[]; readonly notices: { counts(): NoticeCounts } };
+  readonly core: MetricSources['core'] & {
+    counts(): CoreCounts;
+    setAside(limit: number): SetAside[];
+    readonly notices: { counts(): NoticeCounts };
+    readonly cases: { counts(): Readonly<Record<CaseState, number>> };
+  };
   readonly version: string;
+  readonly clock: Clock;
 }
 
 const count = z.int().min(0);
@@ -20,6 +29,12 @@ const status = z.object({
   tracing: z.object({
     toTrace: count.describe('cases and flags that are to be traced'),
     waiting: count.describe('of these, those that wait for a day that can not be read; their notices stay as they are'),
+    oldestDueMs: count.optional().describe('since when the oldest of them has waited; absent where none does'),
+  }),
+  cases: z.object({ suspected: count, confirmed: count, dismissed: count }),
+  notices: z.object({
+    noticed: count.describe('cards that there are notices for'),
+    leftOut: count.describe('cards beyond those that gateways can be told of'),
   }),
   checkIns: count,
   checkOuts: count,
@@ -33,7 +48,7 @@ const status = z.object({
   setAsideBy: z.array(z.object({ kiosk: z.string(), reason: z.string(), count })).describe('of the latest 1,000 that were set aside'),
 });
 
-export function statusRoutesOf({ core, version }: StatusSources): Route[] {
+export function statusRoutesOf({ core, version, clock }: StatusSources): Route[] {
   return [
     route({
       method: 'GET',
@@ -46,14 +61,29 @@ export function statusRoutesOf({ core, version }: StatusSources): Route[] {
       handle: () => ({
         version,
         ...core.counts(),
-        tracing: tracingOf(core.notices.counts()),
+        ...tracingOf(core.notices.counts()),
+        cases: core.cases.counts(),
         setAsideBy: countedBy(core.setAside(MOST_SET_ASIDE)),
       }),
+    }),
+    route({
+      method: 'GET',
+      path: '/core/1/metrics',
+      summary: 'What Prometheus reads: counts and ages, of nobody',
+      roles: ['administrator'],
+      purposes: ['operation'],
+      answer: z.string(),
+      audit: { action: 'metrics.read' },
+      isRoutine: true,
+      handle: () => coreMetrics({ core, version, nowMs: clock.wall() }),
     }),
   ];
 }
 
-const tracingOf = ({ toTrace, waiting }: NoticeCounts) => ({ toTrace, waiting });
+const tracingOf = ({ toTrace, waiting, oldestDueMs, noticed, leftOut }: NoticeCounts) => ({
+  tracing: { toTrace, waiting, ...(oldestDueMs === undefined ? {} : { oldestDueMs }) },
+  notices: { noticed, leftOut },
+});
 
 function countedBy(notes: readonly SetAside[]): { readonly kiosk: string; readonly reason: string; readonly count: number }[] {
   const counts = new Map<string, { readonly kiosk: string; readonly reason: string; count: number }>();

@@ -31,8 +31,9 @@ t.test('core gateway: one is let in beside the running core, listed and taken ou
   const other = newPlaceId<DeploymentId>();
   const added = await run('core', 'gateway', 'add', 'south', '--deployment', other, '--region', 'South');
   t.match(added, { code: 0 }, added.written);
-  const token = added.written.trim();
-  t.match(token, /^[\w-]{43}$/);
+  const token = /^[\w-]{43}$/m.exec(added.written)?.[0] ?? '';
+  t.match(added.written, /Shown this once/);
+  t.equal(token.length, 43);
   const listed = (await run('core', 'gateway', 'list')).written;
   t.match(listed, /first {2}deployment/);
   t.match(listed, new RegExp(`south {2}deployment ${other} {2}South {2}0 kiosks`));

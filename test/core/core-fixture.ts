@@ -1,7 +1,7 @@
 /** A core on real files under a clock moved by hand. */
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { type Core, openCore } from '../../core/core.ts';
+import { type Core, type CoreOptions, openCore } from '../../core/core.ts';
 import { type CoreKeys, makeCoreKeys } from '../../core/keys.ts';
 import { type Log, silentLog } from '../../protocol/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -15,7 +15,7 @@ export interface Fixture {
   readonly keys: CoreKeys;
   readonly clock: ManualClock;
   /** Opens a core under the same keys; closed at the test's end. */
-  open(name?: string): Promise<Core>;
+  open(name?: string, more?: Partial<CoreOptions>): Promise<Core>;
 }
 
 export async function fixture(t: Test, log: Log = silentLog): Promise<Fixture> {
@@ -26,8 +26,8 @@ export async function fixture(t: Test, log: Log = silentLog): Promise<Fixture> {
     dir,
     keys,
     clock,
-    async open(name = 'core') {
-      const core = await openCore({ dir: join(dir, name), deployment: DEPLOYMENT, keys, clock, log });
+    async open(name = 'core', more = {}) {
+      const core = await openCore({ dir: join(dir, name), deployment: DEPLOYMENT, keys, clock, log, ...more });
       t.teardown(() => core.close());
       return core;
     },

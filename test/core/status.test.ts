@@ -14,5 +14,6 @@ t.test('status: what is held and what was set aside is told by kiosk and reason,
   await core.accept([good, { ...good, sign1 }]);
   const status = coreStatus({ dir: join(dir, 'core'), storeKey: keys.storeKey, clock });
   t.match(status, { days: 1, setAside: 1, setAsideBy: [{ kiosk: kiosk.kiosk, reason: 'seal.signature', count: 1 }] });
+  t.match(status, { cases: { confirmed: 0 }, notices: { noticed: 0, leftOut: 0, toTrace: 0 } });
   core.close();
 });

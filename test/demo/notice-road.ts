@@ -160,7 +160,8 @@ export class NoticeRoad {
     const deployment = /deployment +(\S+)/.exec(said)?.[1] ?? '';
     const printed = await run(['core', 'gateway', 'add', name, '--deployment', deployment, '--data', this.dirOf('core')]);
     const path = join(data, 'far-core.token');
-    writeFileSync(path, `${printed.split('\n')[0]}\n`, { mode: 0o600 });
+    const token = printed.split('\n').find((line) => /^[A-Za-z0-9_-]{43}$/.test(line));
+    writeFileSync(path, `${token}\n`, { mode: 0o600 });
     this.#tellCore(name, path);
   }
 

@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import t from 'tap';
+import { CORE_METRICS } from '../../core/rest/metrics.ts';
 import { METRICS, type MetricKind } from '../../gateway/web/metrics.ts';
 
 const directory = resolve(import.meta.dirname, '../../docs/grafana');
-const metrics: Readonly<Record<string, MetricKind>> = METRICS;
+const metrics: Readonly<Record<string, MetricKind>> = { ...METRICS, ...CORE_METRICS };
 
 interface Panel {
   readonly id: number;
@@ -61,7 +62,7 @@ t.test('grafana: a counter is asked for its rate, and a gauge never is', async (
 t.test('grafana: every metric is on the dashboard, and every panel has a place of its own', async (t) => {
   const shown = new Set(dashboard.panels.flatMap(({ targets }) => targets.flatMap(({ expr }) => seriesIn(expr).map(metricOf))));
   t.strictSame(
-    Object.keys(metrics).filter((name) => !shown.has(name)),
+    Object.keys(METRICS).filter((name) => !shown.has(name)),
     [],
   );
   t.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length);

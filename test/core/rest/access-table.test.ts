@@ -22,6 +22,7 @@ const [G, C, O, A, U, S, H, P] = [
 /** Without an account: whoever asks is a holder, whose proof the route looks at. */
 const TABLE: Readonly<Record<string, { readonly roles: readonly Role[]; readonly purposes: readonly string[] }>> = {
   'GET /core/1/status': { roles: [S], purposes: ['operation'] },
+  'GET /core/1/metrics': { roles: [S], purposes: ['operation'] },
   'GET /core/1/gateways': { roles: [S], purposes: ['operation'] },
   'GET /core/1/audit': { roles: [U], purposes: ['oversight'] },
   'GET /core/1/audit/verification': { roles: [U], purposes: ['oversight'] },
