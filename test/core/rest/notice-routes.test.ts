@@ -54,6 +54,7 @@ async function opened(t: Test) {
         body: undefined,
         address: '::1',
         signal,
+        writeDown: () => {},
       };
       return route.answer.parse(await route.handle(asked)) as unknown as Shown;
     } catch (error) {
