@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { CORE_SCHEMA, openCoreDb } from '../../core/core-db.ts';
 import type { Day } from '../../core/day.ts';
-import { firstHall } from '../../core/day-schema.ts';
+import { DayFile } from '../../core/day-file.ts';
+import { DAY_SCHEMA, firstHall } from '../../core/day-schema.ts';
 import type { CardPseudonym } from '../../core/pseudonym.ts';
 import { openEncrypted } from '../../core/sqlite.ts';
 import { DEFAULT_TRACE_POLICY } from '../../core/trace/trace.ts';
@@ -147,6 +148,35 @@ t.test('columns: a making that a crash cut short leaves nothing behind, and noth
     .pluck()
     .get(firstHall(generation + 1, 0));
   t.equal(left, 0);
+});
+
+t.test('columns: halls of the layout before lie where they are looked for', async (t) => {
+  const path = join(t.testdir(), 'day.db');
+  const key = Buffer.alloc(32, 3);
+  const options = { key, subject: 'day', mode: 'write', ifUnreadable: 'store.corrupt' } as const;
+  const before = openEncrypted(path, { ...options, schema: DAY_SCHEMA.slice(0, -1) });
+  const insert = before.prepare('INSERT INTO hall (generation, venue, from_ms, to_ms, visits) VALUES (?, ?, ?, ?, ?)');
+  for (const [generation, venue, fromMs] of [
+    [1, 7, 30],
+    [2, 8, 20],
+    [2, 7, 50],
+    [2, 7, 40],
+  ] as const)
+    insert.run(generation, venue, fromMs, fromMs + 5, Buffer.from([venue, fromMs]));
+  before.prepare('UPDATE columns SET generation = 2').run();
+  before.close();
+  const file = new DayFile(path, { day: DAY, key, mode: 'write', walAutocheckpointPages: 1_000 });
+  t.teardown(() => file.close());
+  t.match(file.hallsOf(7), [{ fromMs: 40, toMs: 45 }, { fromMs: 50 }]);
+  t.strictSame(
+    file.hallsOf(7).map(({ id }) => [...(file.hall(id) ?? [])]),
+    [
+      [7, 40],
+      [7, 50],
+    ],
+  );
+  t.match(file.hallsOf(8), [{ fromMs: 20 }]);
+  t.equal(file.db.prepare('SELECT count(*) FROM hall').pluck().get(), 3, 'that of another generation is gone');
 });
 
 t.test('core.db: one whose days name cards by a hash drops them, and lets the ledger be offered anew', async (t) => {
