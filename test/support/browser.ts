@@ -69,10 +69,11 @@ export class Browser {
     });
   }
 
-  static open(): Browser {
+  /** @param more flags, for what a page has at hand. */
+  static open(more: readonly string[] = []): Browser {
     installChromium();
     const profile = mkdtempSync(join(tmpdir(), 'vestibule-chromium-'));
-    const child = spawn(CHROMIUM, [...FLAGS, `--user-data-dir=${profile}`, 'about:blank'], {
+    const child = spawn(CHROMIUM, [...FLAGS, ...more, `--user-data-dir=${profile}`, 'about:blank'], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
       env: { ...process.env, HOME: profile },
     });
