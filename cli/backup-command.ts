@@ -2,8 +2,10 @@
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
+import { DEFAULT_RETENTION_DAYS } from '../core/core.ts';
 import type { Opening } from '../gateway/backup/locks.ts';
 import type { Replayed } from '../gateway/backup/mark-restored.ts';
+import { backupName, pruneBackups } from '../gateway/backup/old-backups.ts';
 import { copyRevocations, setSecondPlace } from '../gateway/backup/revocation-file.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
@@ -24,7 +26,7 @@ Gateway, core, their keys and the card issuer, in one sealed file, while they ru
 program: the first line of standard input). For backups by a timer make a key pair once, elsewhere, and leave only its public half here:
   vestibule gateway backup-key --out backup.key
   vestibule gateway backup --for vestibule-backup-... --to /mnt/backups/
-With --to a directory the file is named by the time. The file is read again to its last byte before it has its name.
+With --to a directory the file is named by the time, and those of 21 days ago and longer are taken away there: nothing in them is to be kept. The file is read again to its last byte before it has its name.
   vestibule gateway backup --verify FILE [--key backup.key]     opens and counts all that is in it, and restores nothing`;
 
 const RESTORE_HELP = `
@@ -106,13 +108,15 @@ async function make(options: { to: string; for?: string[]; config?: string; data
   refuseNoGateway(paths);
   const nowMs = systemClock.wall();
   const isDirectory = statSync(options.to, { throwIfNoEntry: false })?.isDirectory() === true;
-  const to = isDirectory ? join(options.to, `vestibule-${timeOf(nowMs).replaceAll(/[:.]/g, '')}.backup`) : options.to;
+  const to = isDirectory ? join(options.to, backupName(nowMs)) : options.to;
   const lockings = options.for?.map(lockingFor) ?? [
     { kind: 'passphrase' as const, passphrase: await readPassword('Passphrase for the backup (12 characters or more): ') },
   ];
   const made = await makeBackup(paths, { to, lockings, nowMs, ...(options.config === undefined ? {} : { settingsPath: options.config }) });
   await writeDeed(options.data, { action: 'gateway.backup', about: '', detail: `${made.files} files` });
   say(`${to}: ${made.files} files, ${made.sealedBytes} bytes, read again and whole`);
+  const old = isDirectory ? pruneBackups(options.to, DEFAULT_RETENTION_DAYS, nowMs) : 0;
+  if (old > 0) say(`${old} older than ${DEFAULT_RETENTION_DAYS} days taken away`);
 }
 
 const openingOf = async (keyPath: string | undefined, prompt: string): Promise<Opening> =>

@@ -101,6 +101,8 @@ Vestibule is ready. Scan a card.
   Scanners        any USB serial scanner; one that types: into this terminal, or into the page
   Dashboard       ${webUrl ?? 'off'}
                   nobody has a password yet: npm run vestibule -- operator add ann --role manager${elsewhere}
+  Holder's page   ${restUrl === undefined ? 'off' : `${restUrl}/holder/`}
+                  type the key from the stub of a sample card: what there is about the card, and taking it back
   Core            ${restUrl ?? 'off'}
                   its REST interface; nobody can log in before an issuer is named (docs/operator.md)
   Watch           mosquitto_sub -p ${tcpPort} -u operator -P "$(cat '${operator}')" -t 'vestibule/1/events/#' -v

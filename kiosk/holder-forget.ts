@@ -15,6 +15,7 @@ import type { Log } from '../protocol/log.ts';
 import { type Policy, revokedIn } from '../protocol/policy.ts';
 import type { RowOpener } from '../protocol/row.ts';
 import type { Clock } from '../protocol/time.ts';
+import { emptyLog } from './empty-log.ts';
 import type { Outbox } from './outbox.ts';
 import type { KeyNumber, OutboxRow } from './outbox-row.ts';
 import type { PolicyStanding } from './policy-keeper.ts';
@@ -37,6 +38,7 @@ export interface CardForgetterOptions {
 }
 
 const FILE = 'forgotten';
+const OUTBOX = 'outbox.db';
 /** Looked at in one transaction, so that a scan waits for a few ms of it at most. */
 const ROWS_AT_ONCE = 200;
 const TRY_AGAIN_MS = 1_000;
@@ -107,6 +109,7 @@ export class CardForgetter {
         await new Promise<void>((resolve) => setImmediate(resolve));
         if (signal.aborted || recorder.outbox !== outbox) return false;
       }
+      if (!emptyLog(join(dir, OUTBOX))) return false;
       writeWhole(join(dir, FILE), Buffer.from(asked), 0o600);
     } catch (error) {
       if (error instanceof StoreError) recorder.failed(error);

@@ -11,10 +11,12 @@ const FILES = [
   ['icon.svg', 'image/svg+xml'],
 ] as const;
 
-/** @returns the page at `/holder/`, and its parts behind that. */
-export const holderPage = (): RestAsset[] =>
-  FILES.map(([name, type, path = `/holder/${name}`]) => ({
+/** @returns the page at `/holder/`, and its parts behind that; whoever leaves the slash away is sent there. */
+export const holderPage = (): RestAsset[] => [
+  { path: '/holder', to: 'holder/' },
+  ...FILES.map(([name, type, path = `/holder/${name}`]) => ({
     path,
     type,
     content: readFileSync(new URL(`./page/${name}`, import.meta.url)),
-  }));
+  })),
+];

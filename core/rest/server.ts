@@ -28,12 +28,10 @@ import { PURPOSE_HEADER } from './roles.ts';
 import { type Caller, NotThere, type Route } from './route.ts';
 
 /** A file of a page that anybody may load: it holds nothing of anybody. */
-export interface RestAsset {
+export type RestAsset = {
   /** In the URL; not under /core/. */
   readonly path: string;
-  readonly type: string;
-  readonly content: Buffer;
-}
+} & ({ readonly type: string; readonly content: Buffer } | { /** Where it is. */ readonly to: string });
 
 export interface RestOptions {
   readonly binding: HttpBinding;
@@ -143,7 +141,10 @@ class Server {
     app.setErrorHandler((error, request, reply) => this.#answerError(error, request, reply));
     app.setNotFoundHandler((_request, reply) => sendProblem(reply, 404, { title: 'nothing is here' }));
     app.get('/healthz', async () => ({ state: 'up' }));
-    for (const { path, type, content } of this.#options.assets) app.get(path, async (_request, reply) => reply.type(type).send(content));
+    for (const asset of this.#options.assets) {
+      if ('to' in asset) app.get(asset.path, async (_request, reply) => reply.redirect(asset.to, 308));
+      else app.get(asset.path, async (_request, reply) => reply.type(asset.type).send(asset.content));
+    }
     for (const made of this.#options.routes) this.#addRoute(made);
   }
 

@@ -68,6 +68,13 @@ async function openPage(
   return { url: `https://127.0.0.1:${rest.port}/holder/`, core, keyCode, kiosk };
 }
 
+t.test('holder page: whoever leaves its slash away is sent to it', async (t) => {
+  const { url } = await openPage(t);
+  const page = await newPage(url.slice(0, -1));
+  t.equal(await page.value('location.pathname'), '/holder/');
+  t.ok(await page.value('document.styleSheets[0].cssRules.length > 0'), 'with its style');
+});
+
 interface Sent {
   readonly method: string;
   readonly url: string;

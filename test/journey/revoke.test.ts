@@ -1,25 +1,14 @@
 /** A card that its holder takes back, over the whole road: by a proof at the core, with a kiosk that is away and comes back. */
 
-import { createSecretKey, randomUUID } from 'node:crypto';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
 import t from 'tap';
-import { openCoreDb } from '../../core/core-db.ts';
-import type { Day } from '../../core/day.ts';
-import { DayKeys } from '../../core/day-keys.ts';
 import type { HolderReceipt } from '../../core/holder/receipt.ts';
-import { makeCoreKeys } from '../../core/keys.ts';
-import { CardNames } from '../../core/pseudonym.ts';
-import { openIdentity } from '../../gateway/identity.ts';
-import { indexPseudonym } from '../../gateway/pseudonym.ts';
 import { encodeCode } from '../../protocol/code.ts';
 import { decodeChallenge, encodeProof, type HolderAction, signProof } from '../../protocol/holder.ts';
 import { newKeyCode } from '../../protocol/key-code.ts';
-import { lostDigestOf } from '../../protocol/lost-card.ts';
-import { noticeDigestOf } from '../../protocol/notice.ts';
 import { deriveVisitor, type Visitor } from '../../protocol/visitor.ts';
+import { CardSearch } from '../support/card-search.ts';
 import { bytesSecret, searchTree, textSecret } from '../support/leak-search.ts';
-import { searchOpened, searchOpenedTree } from '../support/opened-search.ts';
 import { telling, until } from '../support/until.ts';
 import { Road } from './road.ts';
 
@@ -46,33 +35,8 @@ async function untilSaid(road: Road, visitor: Visitor, isIt: (receipt: HolderRec
   }
 }
 
-/** Where anything that leads to the card is found: in every file as it lies, and in every database opened with its key, logs included. */
-async function found(road: Road, { card, publicKey }: Visitor): Promise<string[]> {
-  const keys = await makeCoreKeys(join(road.data, 'core', 'keys'));
-  const { storeKey, indexPseudonymKey } = await openIdentity(road.gatewayDir);
-  const secrets = [
-    bytesSecret('UUID', card),
-    bytesSecret('public key', publicKey),
-    bytesSecret("the core's name", new CardNames(keys.pseudonymKey).of(card)),
-    bytesSecret("the gateway's name", indexPseudonym(createSecretKey(indexPseudonymKey), card)),
-    bytesSecret('digest for notices', noticeDigestOf(card)),
-    bytesSecret('digest of lost cards', lostDigestOf(card)),
-  ];
-  const core = join(road.data, 'core');
-  const db = openCoreDb(join(core, 'core.db'), keys.storeKey, 'read');
-  const dayKeys = new DayKeys(db);
-  const days = readdirSync(join(core, 'days')).filter((file) => file.endsWith('.db'));
-  const leaks = [
-    ...searchTree(road.data, secrets, () => false),
-    ...searchOpenedTree(road.gatewayDir, secrets, () => storeKey),
-    ...searchOpened(join(core, 'core.db'), keys.storeKey, secrets, 'core.db'),
-    ...days.flatMap((file) =>
-      searchOpened(join(core, 'days', file), dayKeys.find(file.slice(0, 10) as Day)?.key ?? new Uint8Array(), secrets, file),
-    ),
-  ];
-  db.close();
-  return leaks.map(({ where, secret }) => `${where}: ${secret}`);
-}
+/** Where anything that leads to the card is found. */
+const found = (road: Road, visitor: Visitor): Promise<string[]> => new CardSearch(visitor).find(road.data);
 
 t.test('journey: a card is taken back: gone from core and gateway at once, from a kiosk that was away when it is back', async (t) => {
   const road = await Road.open(t);

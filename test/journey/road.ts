@@ -16,8 +16,8 @@ import type { GatewayState } from '../../gateway/state-board.ts';
 import type { Feedback } from '../../kiosk/feedback.ts';
 import { openIdentity as openKioskIdentity } from '../../kiosk/kiosk-identity.ts';
 import type { RunKioskOptions } from '../../kiosk/run-kiosk.ts';
-import { signCard, signSticker } from '../../protocol/card.ts';
-import { encodeCode } from '../../protocol/code.ts';
+import { signCard, signStaffCard, signSticker } from '../../protocol/card.ts';
+import { encodeCode, type StaffCommand } from '../../protocol/code.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
 import {
   type DeploymentId,
@@ -161,6 +161,11 @@ export class Road {
   /** The text of a sticker, 16 bytes. */
   textOfSticker(sticker: Uint8Array): string {
     return encodeCode(signSticker(sticker, this.gateway.trust.deployment, this.#issuerKey));
+  }
+
+  /** The text of a staff card. */
+  textOfStaff(command: StaffCommand): string {
+    return encodeCode(signStaffCard(cardOf(-1), command, this.gateway.trust.deployment, this.#issuerKey));
   }
 
   dirOf(name: string): string {

@@ -1,6 +1,6 @@
 /**
  * Looks for secrets in encrypted SQLite files as whoever has the key would: every page as it lies there, those that are free and the unused
- * part of each included, and states that the write-ahead log can still be brought back to.
+ * part of each included, each cell as a whole, and states that the write-ahead log can still be brought back to.
  */
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,6 +40,7 @@ function* imagesOf(path: string, key: Uint8Array): Generator<Buffer> {
       copyFileSync(path, copy);
       writeFileSync(`${copy}-wal`, wal.subarray(0, length));
       yield plainOf(copy, key);
+      yield* cellsOf(copy);
       for (const end of ['', '-wal', '-shm']) rmSync(`${copy}${end}`, { force: true });
     }
   } finally {
@@ -57,6 +58,20 @@ function commitsOf(wal: Buffer): number[] {
   // Each state costs a copy of the file: of many, the first, the last and some between.
   const step = Math.max(1, Math.ceil(ends.length / MOST_STATES));
   return ends.filter((_end, at) => at % step === 0 || at === ends.length - 1);
+}
+
+/** What is longer than a page lies in pieces: a name across two of them is whole here alone. */
+function* cellsOf(plain: string): Generator<Buffer> {
+  const db = new Database(plain, { readonly: true });
+  try {
+    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all() as string[];
+    for (const table of tables) {
+      for (const row of db.prepare(`SELECT * FROM "${table}"`).raw().iterate() as Iterable<unknown[]>)
+        for (const cell of row) if (cell instanceof Buffer && cell.length > 256) yield cell;
+    }
+  } finally {
+    db.close();
+  }
 }
 
 function plainOf(copy: string, key: Uint8Array): Buffer {
