@@ -1,11 +1,15 @@
 /** How a kiosk without a screen says how it is: the screen's own words for it, as a board's. */
 import type { Role } from '../protocol/enrol.ts';
 import type { Answers } from './answers.ts';
+import type { Press } from './board-button.ts';
 import type { BoardRest } from './board-signals.ts';
+import type { Direction } from './check-in-state.ts';
 import type { KioskConfig } from './config.ts';
+import type { FrontCommand } from './front.ts';
 import type { HealthSnapshot } from './health.ts';
 import type { Moment } from './recorder.ts';
 import { screenState } from './screen/rest.ts';
+import type { SetupDesk } from './setup/setup-desk.ts';
 import type { SettingsKeeper } from './staff/settings.ts';
 
 /** @returns the screen's rest; `offline` where the screen would say so in its strip, and `device-missing` for any device that a person can put back. */
@@ -29,9 +33,23 @@ export function boardRest(
   return !now.isOnline && now.linkWhy !== undefined ? 'offline' : rest;
 }
 
-/** Takes the kiosk out of use, or back into it, as the staff's menu does; the board says which. */
-export function toggleUse(settings: SettingsKeeper, answers: Answers, at: Moment): void {
-  const isOutOfOrder = !settings.now.isOutOfOrder;
-  settings.change({ isOutOfOrder });
-  answers.tell({ kind: isOutOfOrder ? 'out-of-order' : 'enrolled', isStoredOffline: false, at, seq: undefined, keyId: undefined });
+export interface ButtonDesk {
+  readonly setup: Pick<SetupDesk, 'isTrying' | 'put'>;
+  readonly settings: SettingsKeeper;
+  readonly answers: Answers;
+  readonly direction: Direction | undefined;
+  readonly command: (command: FrontCommand) => void;
+}
+
+/** Does what a press says; while devices are tried it says that the board works. */
+export function obeyButton({ setup, settings, answers, direction, command }: ButtonDesk, device: string, press: Press, at: Moment): void {
+  if (setup.isTrying) setup.put({ kind: 'sight', device });
+  else if (press === 'twice') command('undo');
+  // As the staff would: in, out, in again.
+  else if (press === 'thrice') command(direction === 'in' ? 'door-out' : 'door-in');
+  else if (press === 'held') {
+    const isOutOfOrder = !settings.now.isOutOfOrder;
+    settings.change({ isOutOfOrder });
+    answers.tell({ kind: isOutOfOrder ? 'out-of-order' : 'enrolled', isStoredOffline: false, at, seq: undefined, keyId: undefined });
+  }
 }

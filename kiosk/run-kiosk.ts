@@ -13,18 +13,15 @@ import { readBootId } from '../protocol/time.ts';
 import { topicOf } from '../protocol/topics.ts';
 import { type Audience, announce, show } from './announce.ts';
 import { Answers } from './answers.ts';
-import type { Press } from './board-button.ts';
-import { boardRest, toggleUse } from './board-rest.ts';
-import { calibrationAge } from './calibration.ts';
 import { BUILT_AT_MS, ClockWatch, SYNCED_PATH } from './clock-state.ts';
 import type { KioskConfig } from './config.ts';
 import type { Credentials } from './credentials.ts';
 import { lockDataDir } from './data-lock.ts';
 import { keepDeployment } from './deployment-mark.ts';
 import { DeviceEvents } from './device-events.ts';
-import { runDevices } from './devices.ts';
 import { DoctorDoor } from './doctor-door.ts';
 import type { Sight } from './doctor-words.ts';
+import { runDoorDevices } from './door-devices.ts';
 import { doorRules } from './door-rules.ts';
 import type { Feedback } from './feedback.ts';
 import { type FrontCommand, openFront } from './front.ts';
@@ -190,7 +187,7 @@ class Kiosk {
       page: newPage({
         config,
         staff: this.#staff,
-        onScan: (text) => this.#atDoor(() => this.#front.scan(text, this.#now())),
+        onScan: this.#scan,
         onStaff: (command) => this.#command(command),
         health,
         isDesk: credentials.role === 'clinic',
@@ -213,8 +210,7 @@ class Kiosk {
       await this.#recorder.open();
       this.#note({ type: 'kiosk-state', state: 'started', byMs: 0 });
       this.#startTasks();
-      const scan = (text: string) => this.#atDoor(() => this.#front.scan(text, this.#now()));
-      detach = lendDoors(this.#turn, { scan, deliver: this.#deliver, add: (task) => this.#tasks.add(task) });
+      detach = lendDoors(this.#turn, { scan: this.#scan, deliver: this.#deliver, add: (task) => this.#tasks.add(task) });
       if (notifier !== undefined) this.#tasks.add(notifier.ready());
       this.#options.log.info('kiosk.ready', { kiosk: this.#identity.kiosk, queued: this.#health.snapshot().queued });
       this.#options.onReady?.({ kiosk: this.#identity.kiosk, pageUrl });
@@ -237,7 +233,7 @@ class Kiosk {
   }
 
   #startTasks(): void {
-    const { clock, log, input } = this.#options;
+    const { clock, log } = this.#options;
     const { signal } = this.#tasks;
     const { notifier } = this.#audience;
     this.#tasks.add(this.#recorder.keepOpen(signal));
@@ -261,37 +257,21 @@ class Kiosk {
     this.#tasks.add(this.#watchdog.run(signal));
     this.#credentials.onSeen = (seen) => this.#recorder.heard(seen);
     this.#tasks.add(keepFresh({ credentials: this.#credentials, watch: this.#watch, clock, log, random: Math.random }, signal));
-    this.#tasks.add(
-      runDevices(
-        {
-          config: this.#config,
-          clock,
-          log,
-          random: Math.random,
-          input,
-          ...(this.#options.hidPlaces && { hidPlaces: this.#options.hidPlaces }),
-          onScan: ({ device, text, scannedAt }) => {
-            this.#sight({ device, what: 'scan' });
-            this.#atDoor(() => this.#front.scan(text, scannedAt));
-          },
-          onNoScan: (device) => {
-            this.#sight({ device, what: 'no-scan' });
-            this.#atDoor(() => this.#front.noScan(this.#now()));
-          },
-          onReading: ({ device, objectRaw, ambientRaw, takenAt }) => {
-            this.#sight({ device, what: 'reading' });
-            this.#atDoor(() => this.#front.reading({ objectRaw, ambientRaw, calibrationAgeDays: this.#calibrationAgeDays() }, takenAt));
-          },
-          onOccupancy: (occupancy) => this.#note(occupancy),
-          restarts: this.#restarts,
-          answers: this.#answers,
-          rest: () => boardRest(this.#health.snapshot(), this.#config, this.#credentials.role),
-          onButton: (device, press) => this.#press(device, press),
-          onReport: (report) => this.#hearDevice(report.device, report.isUp, report.isUp ? undefined : report.why),
-        },
-        signal,
-      ),
-    );
+    const door = {
+      turn: this.#turn,
+      staff: this.#staff,
+      health: this.#health,
+      watch: this.#watch,
+      answers: this.#answers,
+      restarts: this.#restarts,
+      atDoor: (serve: () => void) => this.#atDoor(serve),
+      command: (command: FrontCommand) => this.#command(command),
+      note: (happening: Happening) => this.#note(happening),
+      onSight: (sight: Sight) => this.#sight(sight),
+      onDevice: (device: string, isUp: boolean, why: ExpectedError | undefined) => this.#hearDevice(device, isUp, why),
+      now: this.#now,
+    };
+    this.#tasks.add(runDoorDevices(door, signal));
   }
 
   /** A new outbox, at the start or in place of a damaged one: it gets an uplink and a checkpoint thread of its own. */
@@ -338,15 +318,6 @@ class Kiosk {
 
   #sayState(): void {
     this.#audience.say(encodeKioskState(reportOf(this.#health.snapshot(), this.#version)));
-  }
-
-  #press(device: string, press: Press): void {
-    const { setup } = this.#turn;
-    if (setup.isTrying) setup.put({ kind: 'sight', device });
-    else if (press === 'twice') this.#command('undo');
-    // As the staff would: in, out, in again.
-    else if (press === 'thrice') this.#command(this.#front.direction === 'in' ? 'door-out' : 'door-in');
-    else if (press === 'held') toggleUse(this.#staff.settings, this.#answers, this.#now());
   }
 
   #sight(sight: Sight): void {
@@ -397,11 +368,7 @@ class Kiosk {
     }
   }
 
-  #now = (): Moment => ({ wallMs: this.#options.clock.wall(), monotonicMs: this.#options.clock.monotonic() });
+  #scan = (text: string): void => this.#atDoor(() => this.#front.scan(text, this.#now()));
 
-  #calibrationAgeDays(): number | undefined {
-    const { calibratedOn } = this.#config.temperature;
-    const isKnown = calibratedOn !== undefined && this.#watch.state !== 'unsynced';
-    return isKnown ? calibrationAge(calibratedOn, this.#options.clock.wall()) : undefined;
-  }
+  #now = (): Moment => ({ wallMs: this.#options.clock.wall(), monotonicMs: this.#options.clock.monotonic() });
 }
