@@ -1,7 +1,11 @@
+import { join } from 'node:path';
 import t from 'tap';
+import type { Placement } from '../../core/intake.ts';
+import { makeCoreKeys } from '../../core/keys.ts';
 import { en } from '../../kiosk/screen/languages/en.ts';
 import { newPlaceId, type VenueId, type VisitorUuid } from '../../protocol/ids.ts';
-import { telling } from '../support/until.ts';
+import { KioskStub, reading } from '../core/kiosk-stub.ts';
+import { telling, until } from '../support/until.ts';
 import { cardOf, Road } from './road.ts';
 
 const HOUR = 3_600_000;
@@ -97,3 +101,40 @@ t.test('journey: a card next scanned on day 9 gets its notice, offline too; 49 h
   await shop.scan(road.textOf(cardOf(2)));
   t.notOk(hasLast(shop), 'the core knows when it was shown, and no kiosk shows it any more');
 });
+
+t.test(
+  'journey: a confirmed flag is shown to whoever met its card, as its venue says, in the same words, and ends with the flag',
+  async (t) => {
+    const road = await opened(t);
+    await meet(road, cardOf(1), cardOf(2));
+    const library = await road.startKiosk('library');
+    const keys = await makeCoreKeys(join(road.data, 'core', 'keys'));
+    /** What triage says of a reading at a kiosk with a thermometer. */
+    const flagged = async (flagRule?: Placement['flagRule']) => {
+      const nowMs = road.clock.wall();
+      const place = { venue: road.venue, ...(flagRule && { flagRule }) };
+      const door = new KioskStub(keys, place, undefined, road.gateway.trust.deployment);
+      const read = { happening: reading(cardOf(1), door.keyId, door.nextSeq), atMs: nowMs - 60_000 };
+      const of = door.nextSeq;
+      const entries = [await door.batch([read], nowMs), door.flag(of, 'confirmed', nowMs - 30_000, nowMs + 10 * HOUR)];
+      // Beside the gateway's own ledger, whose place in it stays as it is.
+      await road.core.accept(entries, { isReplay: true });
+    };
+    await flagged({ version: 1, minimumOverlapMs: 3 * HOUR, isSuspected: false });
+    await until(() => road.core.notices.book.flags(road.clock.wall()).length === 1 && road.core.notices.counts().toTrace === 0);
+    await library.scan(road.textOf(cardOf(2)));
+    t.notOk(hasLast(library), 'two hours are not long enough, where the venue says three');
+    await flagged({ version: 2, minimumOverlapMs: HOUR, isSuspected: false });
+    await eventually(async () => {
+      await library.scan(road.textOf(cardOf(2)));
+      return hasLast(library);
+    });
+    t.match(library.shown.join(''), /get tested/, 'the words are those of any notice');
+    await library.scan(road.textOf(cardOf(1)));
+    t.notOk(hasLast(library), 'not to the flagged person');
+    t.strictSame(road.core.cases.open(), []);
+    road.clock.pass(11 * HOUR);
+    await library.scan(road.textOf(cardOf(2)));
+    t.notOk(hasLast(library), 'the flag has aged off, and its notice with it');
+  },
+);
