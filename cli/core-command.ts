@@ -8,6 +8,7 @@ import { CodeError, ConfigError } from '../protocol/errors.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
 import { silentLog } from '../protocol/log.ts';
 import { systemClock } from '../protocol/time.ts';
+import { giveUpDayCommand } from './core-give-up-command.ts';
 import { machineCommand, subjectCommand } from './core-machine-commands.ts';
 import { coreServeCommand } from './core-serve-command.ts';
 import { dataPaths } from './data-paths.ts';
@@ -84,6 +85,7 @@ export function coreCommand(): Command {
   core.addCommand(machineCommand('gateway'));
   core.addCommand(machineCommand('partner'));
   core.addCommand(subjectCommand());
+  core.addCommand(giveUpDayCommand());
   core.addCommand(coreServeCommand());
   return core;
 }

@@ -91,10 +91,16 @@ export async function answerOverlaps(
 }
 
 function refuseUnfit(who: string, purpose: string, minimumOverlapMs: number): void {
+  const faults = faultsOf(who, purpose);
+  if (!Number.isSafeInteger(minimumOverlapMs) || minimumOverlapMs < 1) faults.push('minimum overlap: not 1 ms or more');
+  if (faults.length > 0) throw new ConfigError('config.invalid', `overlap query: ${faults.join('; ')}`);
+}
+
+/** @returns what is wrong with what an operator said of themselves and why they act; nothing when it is fit for the audit log. */
+export function faultsOf(who: string, purpose: string): string[] {
   const faults: string[] = [];
   if (who.length < 1 || who.length > 64) faults.push(`who: ${who.length} of 1 to 64 characters`);
   if (purpose.trim().length < 3 || purpose.length > 200) faults.push(`purpose: ${purpose.length} of 3 to 200 characters`);
   if (purpose.split(/[^0-9A-Za-z-]+/).some((word) => word.length > LONGEST_WORD)) faults.push('purpose: a word that could be a code');
-  if (!Number.isSafeInteger(minimumOverlapMs) || minimumOverlapMs < 1) faults.push('minimum overlap: not 1 ms or more');
-  if (faults.length > 0) throw new ConfigError('config.invalid', `overlap query: ${faults.join('; ')}`);
+  return faults;
 }
