@@ -30,6 +30,8 @@ export type Replayed =
 
 export interface QuarantineDoors {
   kiosk(kiosk: KioskId): Kiosk | undefined;
+  /** Whether the retention of what came then has ended. */
+  isPast(receivedAtMs: EpochMillis): boolean;
   /** Called after the commit that took something. */
   onDecided(decided: readonly Decided[]): void;
   /** Called after each change, for the state that operators see. */
@@ -45,8 +47,9 @@ interface Row {
   readonly size_bytes: number;
 }
 
-/** A row that stands against another one stays so however often it is tried. */
-export const mayReplay = ({ reason }: Pick<QuarantinedItem, 'reason'>): boolean => reason !== 'ingest.conflict';
+/** A row that stands against another one stays so however often it is tried, and what is past its time is that for ever. */
+export const mayReplay = ({ reason }: Pick<QuarantinedItem, 'reason'>): boolean =>
+  reason !== 'ingest.conflict' && reason !== 'ingest.past_retention';
 
 export class QuarantineDesk {
   readonly #db: Db;
@@ -80,7 +83,7 @@ export class QuarantineDesk {
   }
 
   /**
-   * Tries one item again, as if it came now from its kiosk, with the time at which it came first.
+   * Tries one item again, as if it came now from its kiosk, with the time at which it came first. One that is past retention stays, as `ingest.past_retention`.
    * @returns `undefined` when there is no such item, or its kiosk is not admitted. @throws StoreError, IngestError `ingest.quarantine_full`; the item is then as it was.
    */
   async replay(no: number): Promise<Replayed | undefined> {
@@ -89,6 +92,8 @@ export class QuarantineDesk {
     ) as (Pick<Row, 'kiosk' | 'received_at_ms'> & Parts) | undefined;
     const kiosk = row && this.#doors.kiosk(row.kiosk);
     if (row === undefined || kiosk === undefined || kiosk.revokedAtMs !== undefined) return undefined;
+    // Taken now, it would lie in the ledger for another retention, and be new to a core that has forgotten it. Pruning comes by within the hour.
+    if (this.#doors.isPast(row.received_at_ms)) return this.#stays(no, kiosk.kiosk, 'ingest.past_retention');
     const message = messageOf(row);
     const opened = await this.#open(message, kiosk);
     if (opened === 'seal.unknown_recipient') return this.#stays(no, kiosk.kiosk, opened);

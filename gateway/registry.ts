@@ -48,7 +48,7 @@ export interface Admission {
   readonly direction?: Direction;
   /** Whether a person chose that direction for the entrance, so that its kiosks are to go by it. */
   readonly isDirectionTold?: boolean;
-  /** How long a visit without a check-out is taken to last, where this kiosk hangs; left out, as long as at its venue. */
+  /** How long a visit without a check-out is taken to last, where this kiosk hangs; left out, it keeps its own where it stays at its venue, and has the venue's else. */
   readonly dwellMs?: number;
   /** Left out, it keeps its own; a new one is a `kiosk`. */
   readonly role?: Role;
@@ -179,8 +179,8 @@ export class Registry {
       this.#db
         .prepare(
           `INSERT INTO kiosks (kiosk, public_key, venue, entrance, dwell_ms, admitted_at_ms) VALUES (?, ?, ?, ?, ?, ?)
-           ON CONFLICT (kiosk) DO UPDATE SET venue = excluded.venue, entrance = excluded.entrance, dwell_ms = excluded.dwell_ms,
-             revoked_at_ms = NULL`,
+           ON CONFLICT (kiosk) DO UPDATE SET venue = excluded.venue, entrance = excluded.entrance, revoked_at_ms = NULL,
+             dwell_ms = coalesce(excluded.dwell_ms, CASE WHEN excluded.venue = kiosks.venue THEN kiosks.dwell_ms END)`,
         )
         .run(kiosk, publicKey, venue, entrance, dwellMs ?? null, nowMs);
       if (role !== undefined) this.#setRole(kiosk, role);

@@ -74,6 +74,7 @@ export interface WebListener {
 }
 
 const CONTROL_TOKEN_BYTES = 32;
+const DAY_MS = 86_400_000;
 const NO_PROCESS: ProcessDoor = {
   version: '0',
   logLevel: { get: () => 'silent', set: () => {} },
@@ -176,6 +177,7 @@ export class Watching {
     const { id, privateKey } = { id: this.#identity.recipient.id, privateKey: this.#identity.recipientPrivateKey };
     const desk = new QuarantineDesk(db, new BatchOpener(this.#identity.deployment, { id, privateKey }), deciders, {
       kiosk: (kiosk) => registry.kiosk(kiosk),
+      isPast: (receivedAtMs) => clock.wall() - receivedAtMs >= this.#config.retentionDays * DAY_MS,
       onDecided,
       onChanged: (kiosk) => board.stored(kiosk),
     });

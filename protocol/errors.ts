@@ -107,6 +107,7 @@ export type ErrorCode =
   | 'ingest.quarantine_full'
   | 'ingest.internal'
   | 'ingest.too_many_epochs'
+  | 'ingest.past_retention'
   | 'ingest.other_gateway'
   | 'ingest.unlisted_venue'
   | 'ingest.not_clinic'

@@ -3,6 +3,7 @@ import t from 'tap';
 import { readControl } from '../../gateway/control-file.ts';
 import { openDatabase } from '../../gateway/database.ts';
 import { openIdentity } from '../../gateway/identity.ts';
+import { LEDGER_STEPS } from '../../gateway/ledger-schema.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
 import { REGISTRY_STEPS } from '../../gateway/registry-schema.ts';
 import type { QuarantineView, ReplayAnswer } from '../../gateway/web/schema.ts';
@@ -84,4 +85,28 @@ t.test('quarantine: a copy of a row is not tried again, and nothing of it counts
   });
   t.equal((await itemsOf(gateway)).length, 1);
   client.end(true);
+});
+
+t.test('quarantine: what is past retention is not taken any more, whatever was mended', async (t) => {
+  const gateway = await startTestGateway(t, { config: WEB });
+  const kiosk = gateway.admit();
+  const other = new TestKiosk(gateway.running.trust, gateway.clock, kiosk.kiosk);
+  const client = await kiosk.connect(gateway.running.tlsPort);
+  const start = await other.start();
+  await publishOrClose(client, kiosk.batchTopic, start.batch([start.seal(checkIn())]));
+  client.end(true);
+  const { storeKey } = await openIdentity(gateway.directory);
+  const registry = openDatabase({ path: gatewayPaths(gateway.directory).registry, key: storeKey, steps: REGISTRY_STEPS });
+  registry.prepare('UPDATE kiosks SET public_key = ? WHERE kiosk = ?').run(other.publicKey, kiosk.kiosk);
+  registry.close();
+  // As it lies there in the hour before retention takes it.
+  const ledger = openDatabase({ path: gatewayPaths(gateway.directory).ledger, key: storeKey, steps: LEDGER_STEPS });
+  ledger.prepare('UPDATE quarantine SET received_at_ms = ?').run(gateway.clock.wall() - 21 * 86_400_000);
+  const [item] = await itemsOf(gateway);
+  const refused = { outcome: 'quarantined', code: 'ingest.past_retention' };
+  t.match(await ask<ReplayAnswer>(gateway, 'POST', `/api/1/quarantine/${item?.no}/replay`), refused);
+  t.match(await itemsOf(gateway), [{ no: item?.no, code: 'ingest.past_retention', mayReplay: false }]);
+  ledger.prepare('UPDATE quarantine SET received_at_ms = ?').run(gateway.clock.wall() - 21 * 86_400_000 + 60_000);
+  ledger.close();
+  t.match(await ask<ReplayAnswer>(gateway, 'POST', `/api/1/quarantine/${item?.no}/replay`), { outcome: 'taken', acceptedRows: 1 });
 });

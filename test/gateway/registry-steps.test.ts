@@ -44,7 +44,7 @@ t.test('registry: one of the first layout keeps every venue, kiosk, entrance, st
   const moved = { kiosk: 'k10sk00000000001' as KioskId, publicKey: rawKey(1), venue: 'venve00000000001' as VenueId };
   t.throws(() => registry.admit({ ...moved, entrance: 'entrance00000002' as EntranceId }, now), { code: 'config.invalid' });
   registry.admit({ ...moved, entrance: 'entrance00000001' as EntranceId, direction: 'in', isDirectionTold: true }, now);
-  t.match(registry.kiosk(moved.kiosk), { placement: { direction: 'in', dwellMs: 7_200_000 }, isDirectionTold: true });
+  t.match(registry.kiosk(moved.kiosk), { placement: { direction: 'in', dwellMs: 3_600_000 }, isDirectionTold: true });
   registry.close();
   t.end();
 });

@@ -104,3 +104,19 @@ t.test('status: a gateway that never ran is told of too', async (t) => {
     entries: 0,
   });
 });
+
+t.test('registry: a kiosk that is admitted again keeps its stay, and has that of a venue that it moves to', (t) => {
+  const registry = new Registry(join(t.testdir(), 'registry.db'), key);
+  const [shop, library] = [newPlaceId<VenueId>(), newPlaceId<VenueId>()];
+  for (const id of [shop, library]) registry.putVenue({ id, name: 'Shop', timezone: 'UTC' });
+  const kiosk = newPlaceId<KioskId>();
+  const own = { kiosk, publicKey: new Uint8Array(32).fill(3), venue: shop, entrance: newPlaceId<EntranceId>() };
+  registry.admit({ ...own, dwellMs: 3_600_000 }, 1 as EpochMillis);
+  registry.revoke(kiosk, 2 as EpochMillis);
+  registry.admit(own, 3 as EpochMillis);
+  t.match(registry.kiosk(kiosk), { revokedAtMs: undefined, placement: { dwellMs: 3_600_000 } });
+  registry.admit({ ...own, venue: library, entrance: newPlaceId<EntranceId>() }, 4 as EpochMillis);
+  t.match(registry.kiosk(kiosk), { placement: { venue: library, dwellMs: 7_200_000 } });
+  registry.close();
+  t.end();
+});
