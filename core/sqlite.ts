@@ -4,8 +4,9 @@
  * Cipher: AEGIS-256 by page (SQLite3 Multiple Ciphers), authenticated, so that an altered page is an error and never a wrong answer.
  * Keys are raw: 32 random bytes, with no passphrase to derive from.
  */
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import { makePrivateDatabase } from '../disk/private-database.ts';
 import { type ErrorCode, StoreError } from '../protocol/errors.ts';
 
 export type Db = Database.Database;
@@ -39,12 +40,8 @@ const CACHE_KIB = 4_096;
 export function openEncrypted(path: string, options: OpenOptions): Db {
   const isWriter = options.mode === 'write';
   return inStore(options.subject, () => {
-    // SQLite would create it readable for all; its -wal and -shm take the mode of the file. One that is there is not touched: closing
-    // any handle of a file lets go of every POSIX lock that this process has on it (sqlite.org/howtocorrupt.html, section 2.2).
-    if (!existsSync(path)) {
-      if (!isWriter) throw new StoreError('store.failed', `${options.subject}: is not there`);
-      closeSync(openSync(path, 'ax', 0o600));
-    }
+    if (isWriter) makePrivateDatabase(path);
+    else if (!existsSync(path)) throw new StoreError('store.failed', `${options.subject}: is not there`);
     const db = new Database(path, { readonly: !isWriter, fileMustExist: true, timeout: BUSY_WAIT_MS });
     try {
       db.pragma(`cipher = 'aegis'`);

@@ -3,8 +3,8 @@
  * Cipher: AEGIS-256, authenticated per page (docs/decisions/0010-ledger.md has the measurement).
  * Source: SQLite3 Multiple Ciphers, "AEGIS: authenticated encryption"; sqlite.org/rescode.html.
  */
-import { closeSync, existsSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import { makePrivateDatabase } from '../disk/private-database.ts';
 import { ConfigError, StoreError } from '../protocol/errors.ts';
 
 /** One open file. */
@@ -94,7 +94,7 @@ const BUSY_WAIT_MS = 250;
  */
 export function openDatabase({ path, key, steps, isReadOnly = false }: OpenDatabase): Db {
   return translating(path, () => {
-    if (!isReadOnly) makePrivate(path);
+    if (!isReadOnly) makePrivateDatabase(path);
     const db = new Database(path, { readonly: isReadOnly, timeout: BUSY_WAIT_MS });
     try {
       db.pragma("cipher = 'aegis'");
@@ -119,7 +119,7 @@ export function copyDatabase(path: string, key: Uint8Array, to: string): void {
     try {
       db.pragma("cipher = 'aegis'");
       db.pragma(`key = "x'${Buffer.from(key).toString('hex')}'"`);
-      makePrivate(to);
+      makePrivateDatabase(to);
       db.prepare('VACUUM INTO ?').run(to);
     } finally {
       db.close();
@@ -241,7 +241,7 @@ export function translating<T>(subject: string, read: () => T): T {
  * @returns lets go. @throws ConfigError `config.locked` when another process holds it.
  */
 export function holdLock(path: string): () => void {
-  makePrivate(path);
+  makePrivateDatabase(path);
   const db = new Database(path, { timeout: BUSY_WAIT_MS });
   try {
     db.exec('BEGIN EXCLUSIVE');
@@ -251,17 +251,4 @@ export function holdLock(path: string): () => void {
     throw new ConfigError('config.locked', `${path}: another gateway runs on this directory`, { cause });
   }
   return () => db.close();
-}
-
-/**
- * SQLite would make it readable for all; its -wal and -shm take its mode. One that is there is not opened: closing any handle of a file lets
- * go of every POSIX lock that this process has on it (sqlite.org/howtocorrupt.html, section 2.2).
- */
-function makePrivate(path: string): void {
-  if (existsSync(path)) return;
-  try {
-    closeSync(openSync(path, 'ax', 0o600));
-  } catch {
-    // Another process was first, or SQLite says in a moment why it can not be.
-  }
 }

@@ -2,9 +2,10 @@
  * The only importer of better-sqlite3 in this room: opens a connection with the pragmas a promise rests on, and turns SQLite's
  * result codes into StoreErrors. Outbox, its salvage, its checkpoint worker and the lock of the data directory share it.
  */
-import { accessSync, closeSync, constants, existsSync, openSync, statfsSync, statSync } from 'node:fs';
+import { accessSync, constants, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
+import { makePrivateDatabase } from '../disk/private-database.ts';
 import { codeOf, type ErrorCode, StoreError } from '../protocol/errors.ts';
 
 export type Sqlite = Database.Database;
@@ -31,7 +32,7 @@ export const pagesOf = (bytes: number): number => Math.floor(bytes / PAGE_BYTES)
  */
 export function openSqlite(path: string, options: SqliteOptions): Sqlite {
   return translated(path, () => {
-    makePrivate(path);
+    if (path !== IN_MEMORY) makePrivateDatabase(path);
     const db = new Database(path, { timeout: BUSY_TIMEOUT_MS });
     try {
       db.pragma('journal_mode = WAL');
@@ -46,19 +47,6 @@ export function openSqlite(path: string, options: SqliteOptions): Sqlite {
       throw error;
     }
   });
-}
-
-/**
- * SQLite would make it readable for all; its -wal and -shm take its mode. One that is there is not opened: closing any handle of a file lets
- * go of every POSIX lock that this process has on it (sqlite.org/howtocorrupt.html, section 2.2).
- */
-function makePrivate(path: string): void {
-  if (path === IN_MEMORY || existsSync(path)) return;
-  try {
-    closeSync(openSync(path, 'ax', 0o600));
-  } catch {
-    // Another process was first, or SQLite says in a moment why it can not be.
-  }
 }
 
 /** Opens for reading what may be damaged. @throws StoreError as openSqlite. */
@@ -80,7 +68,7 @@ export const isSqlComplaint = (error: unknown): boolean => error instanceof Data
  */
 export function lockFile(path: string): () => void {
   return translated(path, () => {
-    makePrivate(path);
+    makePrivateDatabase(path);
     const db = new Database(path, { timeout: 0 });
     try {
       db.exec('BEGIN EXCLUSIVE');
