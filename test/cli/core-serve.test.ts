@@ -1,5 +1,6 @@
 /** `vestibule core serve` as a process of its own, and a gateway that is told what it prints. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { HttpSink } from '../../gateway/sinks/http-sink.ts';
@@ -60,4 +61,27 @@ t.test('core serve: what it prints is what a gateway needs; key and token stay, 
     foreign.line((line) => line.startsWith('core ready')),
     /give it a data directory of its own/,
   );
+});
+
+t.test('core serve: settings and port are looked at before anything is made', async (t) => {
+  const directory = t.testdir();
+  const data = join(directory, 'data');
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => taken.close());
+  const trust = await trustIn(directory, newPlaceId<DeploymentId>());
+  const config = join(directory, 'core.json');
+  writeFileSync(config, JSON.stringify({ cases: { stickerLifeMs: 5 } }));
+  const { port } = taken.address() as { port: number };
+  const faults = [
+    [['--port', String(port)], /can not be listened on \(EADDRINUSE\)/],
+    [['--config', config], /cases\.stickerLifeMs/],
+  ] as const;
+  for (const [more, said] of faults) {
+    await t.rejects(
+      serve(t, data, '--trust', trust, ...more).line((line) => line.startsWith('core ready')),
+      said,
+    );
+    t.notOk(existsSync(data), 'no key, no file');
+  }
 });
