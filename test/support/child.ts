@@ -8,6 +8,12 @@ const root = resolve(import.meta.dirname, '../..');
 const node = join(root, 'node_modules/.bin/node');
 
 /**
+ * What Node made of the sources is kept for the next start, and what tap has every process load is left out: a start takes a third of the
+ * processor's time that it would take.
+ */
+const QUICK_START = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/vestibule-tests'), NODE_OPTIONS: '' };
+
+/**
  * openpty(3) leaves its descriptors open across exec: a child that inherits a terminal's master would keep the cable plugged in after the
  * test pulled it.
  */
@@ -21,7 +27,7 @@ export class VestibuleProcess {
   /** @param onLine told of each line on standard output as it comes. */
   constructor(args: readonly string[], options: { readonly onLine?: (line: string) => void; readonly env?: NodeJS.ProcessEnv } = {}) {
     this.#child = spawn('bash', ['-c', WITHOUT_OUR_DESCRIPTORS, 'vestibule', node, join(root, 'cli/main.ts'), ...args], {
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, ...QUICK_START, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     const hear = (stream: NodeJS.ReadableStream | null, onLine: (line: string) => void): void => {

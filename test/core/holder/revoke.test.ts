@@ -198,7 +198,7 @@ t.test('revoke: a core that was brought back from a backup erases again what a g
   copyTree(join(f.dir, 'backup'), join(f.dir, 'core'));
   t.ok(found(f, secretsOf(f, anna)).length > 0, 'the backup has her');
   core = await f.open();
-  core.revocationsFor().report({ known, progress: [] });
+  await core.revocationsFor().report({ known, progress: [] });
   await core.holder.settled();
   t.strictSame(found(f, secretsOf(f, anna)), []);
   t.equal(found(f, secretsOf(f, ben)).length, 2);
