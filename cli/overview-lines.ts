@@ -30,6 +30,7 @@ export function overviewLines({ gateway, venues, kiosks }: Overview, width: numb
     `  ${gateway.connectedKiosks} of ${gateway.admittedKiosks} kiosks connected, ${records(lastMinute)} in the last minute, ${gateway.queued} waiting at kiosks`,
     `  ${diskWords(gateway.disk)}; ${gateway.sinks.map(sinkWords).join(', ') || 'nothing is forwarded'}`,
     `  flags: ${gateway.flags.confirmed} confirmed, ${gateway.flags.unconfirmed} unconfirmed, ${gateway.flags.pending} waiting; ${gateway.quarantined} in quarantine`,
+    `  ${noticeWords(gateway)}`,
     ...[...acts, ...looks.slice(0, MOST_LOOKS)].flatMap(({ where, trouble }) => [
       '',
       `${SIGN[trouble.tone]} ${where}`,
@@ -46,6 +47,13 @@ export function overviewLines({ gateway, venues, kiosks }: Overview, width: numb
       return `  refused ${count === 1 ? 'once' : `${count} times`}: ${who}: ${meaning} [${code}]`;
     }),
   ];
+}
+
+function noticeWords({ notices, takenBack, atMs }: Overview['gateway']): string {
+  const back = `${takenBack.cards} ${takenBack.cards === 1 ? 'card' : 'cards'} taken back${takenBack.pending > 0 ? `, ${takenBack.pending} pending` : ''}`;
+  if (notices === undefined) return back;
+  const still = notices.unheard.map(({ sink, code, sinceMs }) => `, ${sink} not heard for ${spanWords(atMs - sinceMs)} [${code}]`).join('');
+  return `notices: for ${notices.cards} ${notices.cards === 1 ? 'card' : 'cards'}, told to ${notices.told} of ${notices.kiosks} kiosks${still}; ${back}`;
 }
 
 const records = (count: number): string => (count === 1 ? '1 record' : `${count} records`);

@@ -199,6 +199,10 @@ export class StateBoard {
     this.#hasChanged = true;
   }
 
+  get noticeSummary(): NoticeSummary | undefined {
+    return this.#notices;
+  }
+
   notices(summary: NoticeSummary): void {
     if (JSON.stringify(summary) === JSON.stringify(this.#notices)) return;
     this.#notices = summary;

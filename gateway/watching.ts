@@ -35,6 +35,7 @@ import { flagCounts } from './web/flags.ts';
 import { Live } from './web/live.ts';
 import { manageRoutesOf } from './web/manage-routes.ts';
 import { metricsText, type ProcessUse } from './web/metrics.ts';
+import { takenBackOf } from './web/notice-words.ts';
 import { restoredOf } from './web/restore-words.ts';
 import { type LogLevelDoor, routesOf } from './web/routes.ts';
 import { WebServer } from './web/server.ts';
@@ -149,7 +150,8 @@ export class Watching {
     const { accounts, audit, watch } = this;
     const clock = this.#clock;
     const disk = new DiskWatch(this.#config.directory, accounts, clock);
-    const venues = byRevision(registry);
+    const venues = byRevision(registry, () => registry.venues());
+    const takenBack = byRevision(registry, () => takenBackOf(registry));
     const sources: ViewSources = {
       clock,
       deployment: this.#identity.deployment,
@@ -158,6 +160,7 @@ export class Watching {
       restored: () => restoredOf(registry, clock.wall()),
       secondPlace: parts.secondPlace,
       pins: parts.pins,
+      takenBack,
       board,
       watch,
       words: readErrorWords(),
@@ -260,13 +263,13 @@ function namesOf({ web, publicHost }: GatewayConfig): string[] {
 
 const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
-/** Venues are many rows, and change seldom. */
-function byRevision(registry: Registry): () => ReturnType<Registry['venues']> {
-  let read: { readonly revision: number; readonly venues: ReturnType<Registry['venues']> } | undefined;
+/** What is many rows in the registry, and changes seldom. */
+function byRevision<T>(registry: Registry, read: () => T): () => T {
+  let known: { readonly revision: number; readonly value: T } | undefined;
   return () => {
     const revision = registry.revision();
-    if (read?.revision !== revision) read = { revision, venues: registry.venues() };
-    return read.venues;
+    if (known?.revision !== revision) known = { revision, value: read() };
+    return known.value;
   };
 }
 

@@ -3,6 +3,7 @@ import { codeOf, type ErrorCode } from '../../protocol/errors.ts';
 import type { Log } from '../../protocol/log.ts';
 import { NEWS_WAIT_MS, type News } from '../../protocol/notice-news.ts';
 import type { Clock } from '../../protocol/time.ts';
+import type { EpochMillis } from '../../protocol/units.ts';
 import { SteadyLog } from '../steady-log.ts';
 
 interface Told {
@@ -37,6 +38,7 @@ export class Ear<Item extends Told> {
   /** Whether kiosks have to be told of what came since they were. */
   #isNews = false;
   #code: ErrorCode | undefined;
+  #failedAtMs: EpochMillis | undefined;
 
   constructor(options: EarOptions<Item>) {
     this.#options = options;
@@ -51,6 +53,11 @@ export class Ear<Item extends Told> {
   }
 
   /** Why it hears nothing; `undefined` while it does. */
+  /** Since when there is a code. */
+  get failedAtMs(): EpochMillis | undefined {
+    return this.#failedAtMs;
+  }
+
   get code(): ErrorCode | undefined {
     return this.#code;
   }
@@ -65,6 +72,7 @@ export class Ear<Item extends Told> {
         const news = await ask(this.#version, NEWS_WAIT_MS, signal);
         if (signal.aborted) return;
         this.#code = undefined;
+        this.#failedAtMs = undefined;
         retryMs = FIRST_RETRY_MS;
         trouble.recovered({ sink: name });
         if (this.#take(news)) onNews();
@@ -73,6 +81,7 @@ export class Ear<Item extends Told> {
         const code = codeOf(error);
         if (code === undefined) throw error;
         this.#code = code;
+        this.#failedAtMs ??= clock.wall();
         trouble.failed({ sink: name, code });
         await clock.sleep(retryMs, signal);
         retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);

@@ -35,6 +35,8 @@ export interface NoticeDeskDoors {
 export interface NoticeSummary {
   /** Cores that are asked, by the name of their sink: why one could not be heard, or `undefined` while it is. */
   readonly unheard: Readonly<Record<string, ErrorCode>>;
+  /** Since when, of each of those. */
+  readonly unheardSinceMs: Readonly<Record<string, EpochMillis>>;
   /** Cards that there are notices for, as kiosks are told. */
   readonly cards: number;
   /** Cards beyond those, for whom there was no room in a document. */
@@ -143,7 +145,17 @@ export class NoticeDesk {
   summary(): NoticeSummary {
     const unheard = [...this.#stickers, ...this.#notices].flatMap(({ name, code }) => (code === undefined ? [] : [[name, code] as const]));
     const told = [...this.#told.values()].filter(({ revision }) => revision === this.#revision).length;
-    return { unheard: Object.fromEntries(unheard), cards: this.#noticed.length, leftOut: this.#leftOut, kiosks: this.#kiosks, told };
+    const since = [...this.#stickers, ...this.#notices].flatMap(({ name, failedAtMs }) =>
+      failedAtMs === undefined ? [] : [[name, failedAtMs] as const],
+    );
+    return {
+      unheard: Object.fromEntries(unheard),
+      unheardSinceMs: Object.fromEntries(since),
+      cards: this.#noticed.length,
+      leftOut: this.#leftOut,
+      kiosks: this.#kiosks,
+      told,
+    };
   }
 
   async #tellAll(signal: AbortSignal): Promise<void> {

@@ -71,6 +71,26 @@ export const METRICS = {
     labels: ['standing', 'code'],
     help: 'Kiosks by how they stand to the policy that they were told: confirmed, unconfirmed, or refused and why.',
   },
+  vestibule_notice_cards: {
+    type: 'gauge',
+    labels: ['standing'],
+    help: 'Cards that there are notices for: told to kiosks, or left out for want of room.',
+  },
+  vestibule_notice_kiosks: {
+    type: 'gauge',
+    labels: ['standing'],
+    help: 'Kiosks by whether they were told all notices that are known here: told, behind.',
+  },
+  vestibule_notice_feed_stale_seconds: {
+    type: 'gauge',
+    labels: ['sink'],
+    help: 'For how long a core has not been heard; absent while it is.',
+  },
+  vestibule_taken_back_cards: {
+    type: 'gauge',
+    labels: ['standing'],
+    help: 'Cards that their holders took back: done, or pending here or at a kiosk.',
+  },
   vestibule_sink_behind_entries: { type: 'gauge', labels: ['sink'], help: 'Entries of the ledger that a sink has not taken.' },
   vestibule_sink_oldest_waiting_seconds: { type: 'gauge', labels: ['sink'], help: 'How long ago the oldest of them was received.' },
   vestibule_sink_set_aside_entries: { type: 'gauge', labels: ['sink'], help: 'Entries that a sink refuses for what they are.' },
@@ -161,6 +181,7 @@ export function metricsText({ gateway, venues, kiosks }: Overview, tallies: Tall
     out.add('vestibule_policy_kiosks', unconfirmed, { standing: 'unconfirmed', code: '' });
     for (const [code, n] of Object.entries(refused)) out.add('vestibule_policy_kiosks', n, { standing: 'refused', code });
   }
+  addNotices(out, gateway);
   for (const [state, n] of Object.entries(gateway.flags)) out.add('vestibule_flags', n, { state });
   out.add('vestibule_disk_free_bytes', gateway.disk.freeBytes);
   out.add('vestibule_disk_used_bytes', gateway.disk.usedBytes);
@@ -182,6 +203,18 @@ function addAck(out: Exposition, { ack }: Tallies): void {
   out.add('vestibule_ack_seconds', all, { le: '+Inf' }, '_bucket');
   out.add('vestibule_ack_seconds', ack.sumS, {}, '_sum');
   out.add('vestibule_ack_seconds', all, {}, '_count');
+}
+
+function addNotices(out: Exposition, { notices, takenBack, atMs }: Overview['gateway']): void {
+  out.add('vestibule_taken_back_cards', takenBack.cards - takenBack.pending, { standing: 'done' });
+  out.add('vestibule_taken_back_cards', takenBack.pending, { standing: 'pending' });
+  if (notices === undefined) return;
+  out.add('vestibule_notice_cards', notices.cards, { standing: 'told' });
+  out.add('vestibule_notice_cards', notices.leftOut, { standing: 'left-out' });
+  out.add('vestibule_notice_kiosks', notices.told, { standing: 'told' });
+  out.add('vestibule_notice_kiosks', Math.max(0, notices.kiosks - notices.told), { standing: 'behind' });
+  for (const { sink, sinceMs } of notices.unheard)
+    out.add('vestibule_notice_feed_stale_seconds', Math.max(0, atMs - sinceMs) / 1_000, { sink });
 }
 
 function addKiosk(out: Exposition, view: KioskView, { atMs, startedAtMs }: Overview['gateway'], venues: Overview['venues']): void {

@@ -125,6 +125,21 @@ export const gatewayView = z.object({
     })
     .optional()
     .describe('absent for a gateway that was not brought back from a backup within 21 days'),
+  notices: z
+    .object({
+      cards: count.describe('that there are notices for, as kiosks are told'),
+      leftOut: count.describe('cards beyond those, for whom there was no room'),
+      kiosks: count,
+      told: count.describe('of them: whose document says all that is known here'),
+      unheard: z
+        .array(z.object({ sink: z.string(), code: z.string(), why: z.string().describe('in words'), sinceMs: epochMs }))
+        .describe('cores that can not be heard, and since when'),
+    })
+    .optional()
+    .describe('how far notices are on their way; absent until it was looked'),
+  takenBack: z
+    .object({ cards: count, pending: count.describe('of them: not erased here yet, or not known to every kiosk') })
+    .describe('cards that their holders took back'),
   key: z
     .object({
       madeAtMs: epochMs.optional().describe('absent for the first'),

@@ -9,6 +9,7 @@ import { ACK_BOUNDS_S, type Histogram, type Watch } from '../watch.ts';
 import type { WordsFor } from './error-words.ts';
 import { keyTroubles } from './key-words.ts';
 import { kioskWords, plural } from './kiosk-words.ts';
+import { noticesOf, noticeTroubles } from './notice-words.ts';
 import { placeTroubles, type Restored, restoreTroubles } from './restore-words.ts';
 import type { GatewayView, KioskView, Overview, Tone, Trouble, VenueView } from './schema.ts';
 import { sinkTroubles } from './sink-words.ts';
@@ -34,6 +35,7 @@ export interface ViewSources {
   /** `undefined` for a gateway that was not brought back from a backup lately. */
   readonly restored: () => Restored | undefined;
   readonly secondPlace: () => SecondPlaceState | undefined;
+  readonly takenBack: () => GatewayView['takenBack'];
   /** How far kiosks are with the gateway's TLS key. */
   readonly pins: () => PinSummary;
   readonly board: StateBoard;
@@ -164,12 +166,14 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
   const restored = sources.restored();
   const secondPlace = sources.secondPlace();
   const pins = sources.pins();
+  const notices = noticesOf(board.noticeSummary, words);
   const troubles = [
     ...sinkTroubles(sinks, words, nowMs),
     ...diskTroubles(disk, board.hasReserve),
     ...placeTroubles(secondPlace, words, nowMs),
     ...restoreTroubles(restored),
     ...keyTroubles(pins),
+    ...noticeTroubles(notices, nowMs),
     ...logTroubles(board, words),
   ];
   const admitted = kiosks.filter(({ standing }) => standing === 'admitted');
@@ -205,6 +209,8 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
       .sort((a, b) => b.lastAtMs - a.lastAtMs),
     ...policyOf(board),
     ...(restored && { restored }),
+    ...(notices && { notices }),
+    takenBack: sources.takenBack(),
     key: {
       ...(pins.madeAtMs === undefined ? {} : { madeAtMs: pins.madeAtMs }),
       kiosks: pins.kiosks,

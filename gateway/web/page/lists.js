@@ -229,6 +229,8 @@ export function gatewayPage() {
           ['Events on MQTT that no reader took in time', number(gateway.droppedEvents)],
           ['Second place of revocations', placeWords(gateway)],
           ['TLS key', keyWords(gateway.key)],
+          ['Notices', noticeWords(gateway)],
+          ['Cards taken back', takenBackWords(gateway.takenBack)],
           ...(gateway.restored === undefined ? [] : [['Brought back', restoredWords(gateway.restored)]]),
         ]),
         h('label', { for: 'level' }, 'Log lines from this level on'),
@@ -300,6 +302,17 @@ function placeWords({ secondPlace, atMs }) {
   const { staleSinceMs, why } = secondPlace;
   return staleSinceMs === undefined ? 'up to date' : `behind for ${span(atMs - staleSinceMs)}${why === undefined ? '' : `: ${why}`}`;
 }
+
+function noticeWords({ notices, atMs }) {
+  if (notices === undefined) return 'not looked yet';
+  const { cards, leftOut, kiosks, told, unheard } = notices;
+  const still = unheard.map(({ sink, why, sinceMs }) => `; ${sink} not heard for ${span(atMs - sinceMs)}: ${why}`).join('');
+  const more = leftOut > 0 ? `, ${number(leftOut)} more without room` : '';
+  return `for ${count(cards, 'card', 'cards')}${more}, told to ${number(told)} of ${count(kiosks, 'kiosk', 'kiosks')}${still}`;
+}
+
+const takenBackWords = ({ cards, pending }) =>
+  cards === 0 ? 'none' : `${number(cards)}${pending > 0 ? `, ${number(pending)} not at every kiosk yet` : ', all done'}`;
 
 /** By what kiosks know this gateway. */
 function keyWords({ madeAtMs, kiosks, followed, mayNotFollow }) {
