@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { openIssuer } from '../cards/issuer.ts';
 import { printSheet } from '../cards/print.ts';
+import { printStaffCards } from '../cards/staff-sheet.ts';
 import { gatewayPaths } from '../gateway/paths.ts';
 import { Registry } from '../gateway/registry.ts';
 import { parseConfig } from '../kiosk/config.ts';
@@ -54,6 +55,8 @@ export function startCommand(): Command {
       const issuer = openIssuer(paths.issuer, { deployment });
       const hasNewCards = !existsSync(paths.sampleCards);
       if (hasNewCards) await printSheet({ issuer, visitors: 5, groups: [], stickers: 0 }, paths.sampleCards);
+      const staffCard = join(paths.root, 'staff-card.pdf');
+      if (!existsSync(staffCard)) await printStaffCards(issuer, 1, staffCard, false);
       await admitOwnKiosk(paths, direction);
 
       const stopping = new AbortController();
@@ -97,7 +100,9 @@ Vestibule is ready. Scan a card.
 
   Sample cards    ${paths.sampleCards}
                   five cards to scan from the screen or from paper; the file is a secret
-  Page for staff  ${pageUrl ?? 'off'}
+  Screen          ${pageUrl ?? 'off'}
+  Staff card      ${join(paths.root, 'staff-card.pdf')}
+                  scan it, and the kiosk's menu opens: the door, the language, undo, paper notes
   Scanners        any USB serial scanner; one that types: into this terminal, or into the page
   Dashboard       ${webUrl ?? 'off'}
                   nobody has a password yet: npm run vestibule -- operator add ann --role manager${elsewhere}
