@@ -17,6 +17,7 @@ import { Page } from './page.ts';
 import { readPendingCode } from './papers.ts';
 import type { RunKioskOptions } from './run-kiosk.ts';
 import type { SetupDesk } from './setup/setup-desk.ts';
+import { setupRoutes } from './setup/setup-routes.ts';
 import { Notifier } from './systemd.ts';
 import { Tasks } from './tasks.ts';
 import { printFeedback, StatusPrinter } from './terminal.ts';
@@ -65,6 +66,12 @@ class Waiting {
           onStaff: () => this.#say('not-enrolled'),
           health: () => this.#health(),
           direction: () => config.direction,
+          routes: setupRoutes(
+            setup,
+            () => config.page.language,
+            () => false,
+          ),
+          isSetupAsked: () => setup.isAsked,
           settings: () => ({ language: config.page.language, sound: config.page.sound, isOutOfOrder: false }),
         })
       : undefined;

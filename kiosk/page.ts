@@ -33,6 +33,8 @@ export interface PageOptions {
   readonly isScanner?: ScreenSources['isScanner'];
   /** The staff's menu, where there is one. */
   readonly staff?: StaffDoor;
+  /** Whether whoever opens the page is shown set-up first. */
+  readonly isSetupAsked?: () => boolean;
   /** More that may be asked of this page. */
   readonly routes?: readonly PageRoute[];
 }
@@ -73,7 +75,11 @@ export class Page {
     const assets = screenAssets(isDesk);
     this.#build = buildOf(assets);
     for (const { path, type, content } of assets)
-      this.#app.get(path, (_request, reply) => reply.header('content-security-policy', PAGE_POLICY).type(type).send(content));
+      this.#app.get(path, (_request, reply) =>
+        path === '/' && options.isSetupAsked?.() === true
+          ? reply.redirect('/setup.html')
+          : reply.header('content-security-policy', PAGE_POLICY).type(type).send(content),
+      );
     this.#addRoutes();
     for (const route of [...(options.staff === undefined ? [] : staffRoutes(options.staff)), ...(options.routes ?? [])])
       this.#addRoute(route);

@@ -186,6 +186,7 @@ class Kiosk {
     this.#audience = {
       page: newPage({
         config,
+        setup: turn.setup,
         staff: this.#staff,
         onScan: this.#scan,
         onStaff: (command) => this.#command(command),

@@ -115,7 +115,7 @@ function deviceLines(words: SetupWords, { devices }: SetupState): string[] {
   });
 }
 
-function hint(words: SetupWords, { step, isBusy }: SetupState): string[] {
+function hint(words: SetupWords, { step, isBusy, devices }: SetupState): string[] {
   switch (step) {
     case 'enrol':
     case 'done':
@@ -125,8 +125,10 @@ function hint(words: SetupWords, { step, isBusy }: SetupState): string[] {
     case 'devices':
       return [
         `Enter: ${words.next}`,
-        ...PORT_USES.map((use) => `1 ${Object.keys(LETTERS).find((letter) => LETTERS[letter] === use) ?? ''}: ${words.uses[use]}`),
-        `1: ${words.seen}`,
+        ...(devices.length === 0 ? [] : PORT_USES).map(
+          (use) => `1 ${Object.keys(LETTERS).find((letter) => LETTERS[letter] === use) ?? ''}: ${words.uses[use]}`,
+        ),
+        ...(devices.some(({ kind }) => kind === 'board') ? [`1: ${words.seen}`] : []),
         `n: ${words.sniffer} · o: ✗`,
       ];
     case 'delivery':
