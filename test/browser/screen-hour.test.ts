@@ -147,7 +147,7 @@ t.test('shop hour: sixty visitors at two doors, with all that goes wrong, on the
       await front.screen.untilText('Online');
     }
     if (visitor === 40) {
-      front.scanner.unplug();
+      await front.scanner.unplug();
       await untilText(front.screen, rests['device-missing'][0]);
       // What was written on paper meanwhile is noted once it is back.
       front.scanner.plug();
