@@ -2,7 +2,7 @@ import t from 'tap';
 import { BUILT_AT_MS, ClockWatch } from '../../kiosk/clock-state.ts';
 import type { BootId } from '../../protocol/ids.ts';
 import { ManualClock } from '../support/manual-clock.ts';
-import { wall } from './fixtures.ts';
+import { mono, wall } from './fixtures.ts';
 
 const bootId = new Uint8Array(16) as BootId;
 const HOUR_MS = 3_600_000;
@@ -27,6 +27,15 @@ t.test('ClockWatch: synced when the system says so, from the next look on', asyn
   t.equal(watch.state, 'unsynced');
   watch.look();
   t.equal(watch.state, 'synced');
+});
+
+t.test('ClockWatch: a time before this boot, as staff state it, is of no boot that is known, and keeps its wall time', async (t) => {
+  const clock = new ManualClock();
+  const thisBoot = new Uint8Array(16).fill(7) as BootId;
+  const watch = new ClockWatch({ clock, bootId: thisBoot, isSynced: () => true, builtAtMs: BUILT_AT_MS });
+  const wallMs = wall(clock.wall() - HOUR_MS);
+  t.strictSame(watch.stamp({ wallMs, monotonicMs: mono(-1) }), { wallMs, monotonicMs: 0, bootId: new Uint8Array(16), clock: 'synced' });
+  t.strictSame(watch.stamp({ wallMs, monotonicMs: mono(5) }), { wallMs, monotonicMs: 5, bootId: thisBoot, clock: 'synced' });
 });
 
 t.test('ClockWatch: a step of more than 2 s is seen once, either way; a slew is not', async (t) => {
