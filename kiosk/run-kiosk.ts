@@ -211,7 +211,12 @@ class Kiosk {
       await this.#recorder.open();
       this.#note({ type: 'kiosk-state', state: 'started', byMs: 0 });
       this.#startTasks();
-      detach = lendDoors(this.#turn, { scan: this.#scan, deliver: this.#deliver, add: (task) => this.#tasks.add(task) });
+      detach = lendDoors(this.#turn, {
+        scan: this.#scan,
+        deliver: this.#deliver,
+        unsent: () => this.#health.snapshot().queued,
+        add: (task) => this.#tasks.add(task),
+      });
       if (notifier !== undefined) this.#tasks.add(notifier.ready());
       this.#options.log.info('kiosk.ready', { kiosk: this.#identity.kiosk, queued: this.#health.snapshot().queued });
       this.#options.onReady?.({ kiosk: this.#identity.kiosk, pageUrl });

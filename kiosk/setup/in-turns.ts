@@ -5,6 +5,7 @@ import { type KioskConfig, parseConfig } from '../config.ts';
 import { openCredentials, type Start } from '../open-credentials.ts';
 import { isEnrolled } from '../papers.ts';
 import { finishReset } from '../reset/reset.ts';
+import { isResetBegun } from '../reset/wipe.ts';
 import type { RunKioskOptions } from '../run-options.ts';
 import { shareInput } from '../shared-input.ts';
 import { SetupDesk } from './setup-desk.ts';
@@ -38,6 +39,10 @@ export async function runInTurns(
   const shared = options.input === undefined ? undefined : shareInput(options.input);
   let current = config;
   while (!signal.aborted) {
+    if (isResetBegun(config.dataDir)) {
+      await finishReset(config, { clock, log }, signal);
+      setup.begin();
+    }
     const turn = new AbortController();
     const ending = AbortSignal.any([signal, turn.signal]);
     const own = { ...options, input: shared?.read() };

@@ -6,6 +6,7 @@ import { ConfigError, codeOf, type ErrorCode } from '../../protocol/errors.ts';
 import type { KioskPlace } from '../../protocol/kiosk-place.ts';
 import type { Log } from '../../protocol/log.ts';
 import type { Clock } from '../../protocol/time.ts';
+import { beginReset } from '../reset/wipe.ts';
 import type { Delivery } from '../test-event.ts';
 import { keepMark, keepSettings, pathOf, readMark, readSettings, type Settings, withPort, withSniffer } from './setup-files.ts';
 import { next } from './setup-machine.ts';
@@ -29,6 +30,8 @@ export interface SetupDoors {
   /** @throws LinkError, AdmissionError, ConfigError config.invalid for a name that is not to be had, DecodeError. */
   readonly askPlace?: (name: string | undefined, signal: AbortSignal) => Promise<KioskPlace>;
   readonly deliver?: (signal: AbortSignal) => Promise<Delivery>;
+  /** Rows that no gateway has yet: what a reset destroys. */
+  readonly unsent?: () => number;
   /** Runs beside the part's own tasks: a bug in it ends the part. */
   readonly add: (task: Promise<void>) => void;
   /** Starts anew, with the settings as they are kept now. */
@@ -93,6 +96,31 @@ export class SetupDesk {
     this.#spokeMs = this.#options.clock.monotonic();
     this.#isPutOff = false;
     this.put(command);
+  }
+
+  /** What a reset would destroy; `undefined` where there is no kiosk to reset. */
+  get unsent(): number | undefined {
+    return this.#doors?.unsent?.();
+  }
+
+  /**
+   * Makes this a machine without identity again: the present turn ends, and the next begins with what is left to do.
+   * @param unsent what the person was shown. @returns false where more waits by now, or there is no kiosk: nothing was done.
+   */
+  reset(unsent: number): boolean {
+    const { dir, log } = this.#options;
+    if (this.unsent === undefined || unsent !== this.unsent) return false;
+    beginReset(dir, log);
+    this.#doors?.restart?.();
+    return true;
+  }
+
+  /** Begins from the label, in a directory that was wiped. */
+  begin(): void {
+    this.#isPutOff = false;
+    this.#state = newSetup({ step: 'enrol', name: undefined });
+    this.#keep({ step: 'enrol', name: undefined });
+    this.#tell();
   }
 
   /** A person wants the door now, and set-up later: at the next start, or when they come back to it. */

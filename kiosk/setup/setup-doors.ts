@@ -17,11 +17,12 @@ const TYPED = 'typed';
 export interface KioskParts {
   readonly scan: (text: string) => void;
   readonly deliver: (signal: AbortSignal) => Promise<Delivery>;
+  readonly unsent: () => number;
   readonly add: (task: Promise<void>) => void;
 }
 
 /** @returns takes the doors back. */
-export function lendDoors({ setup, credentials, restart }: Turn, { scan, deliver, add }: KioskParts): () => void {
+export function lendDoors({ setup, credentials, restart }: Turn, { scan, deliver, unsent, add }: KioskParts): () => void {
   return setup.attach({
     scan: (text) => {
       if (!setup.isTrying) return scan(text);
@@ -30,6 +31,7 @@ export function lendDoors({ setup, credentials, restart }: Turn, { scan, deliver
     },
     askPlace: async (name, signal) => parsePlaceAnswer(await credentials.ask(PLACE_PATH, formatPlaceRequest(name), signal)),
     deliver,
+    unsent,
     add,
     restart,
   });

@@ -47,6 +47,7 @@ export function setupRoutes(setup: SetupDesk, language: () => Language, isStaff:
           outcome: outcomeOf(words, setup.state),
           language: chosen,
           mayChange: mayChange(),
+          unsent: setup.unsent,
           portUses: PORT_USES,
         };
       },
@@ -57,6 +58,11 @@ export function setupRoutes(setup: SetupDesk, language: () => Language, isStaff:
       take: async (command: SetupCommand) => (mayChange() ? void setup.command(command) : REFUSED),
     },
     { path: '/setup/scan', body: TEXT, take: async ({ text }: { text: string }) => (mayChange() ? void setup.scan(text) : REFUSED) },
+    {
+      path: '/setup/reset',
+      body: { type: 'object', required: ['unsent'], additionalProperties: false, properties: { unsent: { type: 'integer', minimum: 0 } } },
+      take: async ({ unsent }: { unsent: number }) => (mayChange() && setup.reset(unsent) ? undefined : REFUSED),
+    },
     { path: '/setup/later', body: NOTHING, take: async () => void setup.putOff() },
   ];
 }

@@ -38,6 +38,10 @@ export interface SetupWords {
   readonly back: string;
   readonly saveName: string;
   readonly typeCode: string;
+  readonly reset: string;
+  /** `{count}` stands for the rows that were not delivered. */
+  readonly resetAsk: string;
+  readonly resetDo: string;
 }
 
 export const SETUP_WORDS: Readonly<Record<Language, SetupWords>> = { en, de, fr, es, ar };

@@ -36,7 +36,7 @@ t.test('set-up page: label, entrance, devices, delivery', async (t) => {
   const kiosk = startWaitingKiosk(road.dirOf('kiosk'), { clock: road.clock }, { page: { port }, scanners: [] });
   t.teardown(() => kiosk.stop());
   const page = await browser.page();
-  const { asks, next, saveName } = SETUP_WORDS.en;
+  const { asks, next, saveName, reset } = SETUP_WORDS.en;
   await page.look({ width: 480, height: 320 });
   await page.open(`http://127.0.0.1:${port}/`);
   await page.until(asked(asks.enrol));
@@ -53,8 +53,14 @@ t.test('set-up page: label, entrance, devices, delivery', async (t) => {
   await page.untilText('Garden gate');
   t.strictSame(await axeFaultsOf(page), []);
   t.ok(await page.value('document.documentElement.scrollWidth <= window.innerWidth'), 'nothing hangs over the edge of the smallest screen');
-  await page.value(`[...document.querySelectorAll('button')].find((one) => one.textContent === ${JSON.stringify(next)}).click()`);
+  const click = (text: string) =>
+    page.value(`[...document.querySelectorAll('button')].find((one) => one.textContent === ${JSON.stringify(text)}).click()`);
+  await click(next);
   await page.until(asked(asks.done));
+  t.notOk(
+    await page.value(`document.body.innerHTML.includes(${JSON.stringify(reset)})`),
+    'whoever passes a kiosk that is set up can not erase it',
+  );
   t.match(await page.value('document.querySelector("#outcome").textContent'), /^Delivered in \d/);
   t.notOk(await page.value(`document.body.innerHTML.includes(${JSON.stringify(code.slice(0, 20))})`));
 });

@@ -2,7 +2,7 @@
  * A machine is set up by whoever stands before it: label, entrance, devices, delivery, over a real gateway; at a terminal, and killed at each
  * point at which something is kept. A death here ends the process's work there, the files staying as they were.
  */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openIdentity } from '../../gateway/identity.ts';
@@ -202,4 +202,24 @@ t.test('reset: a gateway that is away holds nothing up', async (t) => {
   const done = await reset(parseConfig({ dataDir: dir }), { clock: road.clock, log: silentLog }, new AbortController().signal);
   t.match(done.farewell, { outcome: 'not-told', why: 'link.refused' });
   t.strictSame(readdirSync(dir), ['kiosk.lock']);
+});
+
+t.test('reset: from set-up, only by what was shown, and the machine waits for its next label', async (t) => {
+  const road = await openRoad(t);
+  const dir = road.dirOf('kiosk');
+  const { setup, stop } = startSetup(road, dir);
+  const desk = await setup;
+  t.notOk(desk.reset(0), 'there is no kiosk yet');
+  desk.scan(await codeFor(road));
+  await until(() => desk.state.step === 'name' && !desk.state.isBusy);
+  await until(() => desk.unsent === 0);
+  t.notOk(desk.reset(7), 'not what waits');
+  const { kiosk } = JSON.parse(readFileSync(join(dir, 'kiosk.json'), 'utf8'));
+  t.ok(desk.reset(0));
+  await until(() => desk.state.step === 'enrol' && !existsSync(join(dir, 'reset')) && !existsSync(join(dir, 'outbox.db')));
+  desk.scan(await codeFor(road));
+  await until(() => desk.state.step === 'name');
+  t.not(JSON.parse(readFileSync(join(dir, 'kiosk.json'), 'utf8')).kiosk, kiosk);
+  await withRegistry(road, (registry) => t.ok([...registry.kiosks()].find((one) => one.kiosk === kiosk)?.revokedAtMs));
+  await stop();
 });

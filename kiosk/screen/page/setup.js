@@ -15,8 +15,10 @@ const button = (text, onclick) => element('button', { type: 'button', textConten
 
 let drawn = '';
 
-function draw({ state, words, outcome, language, mayChange, portUses }) {
-  const key = JSON.stringify([state, outcome, language, mayChange]);
+let isResetting = false;
+
+function draw({ state, words, outcome, language, mayChange, portUses, unsent }) {
+  const key = JSON.stringify([state, outcome, language, mayChange, isResetting && unsent, isResetting]);
   if (key === drawn) return;
   const isOther = JSON.parse(drawn || '[{}]')[0].step !== state.step;
   drawn = key;
@@ -37,7 +39,10 @@ function draw({ state, words, outcome, language, mayChange, portUses }) {
   of('outcome').textContent = outcome;
   // What somebody is typing in stays under their hands.
   if (isOther || state.step === 'devices') of('work').replaceChildren(...(WORK[state.step]?.(state, words, portUses) ?? []));
-  of('buttons').replaceChildren(...buttonsOf(state, words, mayChange));
+  of('buttons').replaceChildren(
+    ...buttonsOf(state, words, mayChange),
+    ...(mayChange && unsent !== undefined ? resetButtons(words, unsent) : []),
+  );
   if (isOther) of('work').querySelector('input')?.focus();
 }
 
@@ -112,6 +117,21 @@ function buttonsOf({ step, isBusy }, words, mayChange) {
   return mayChange
     ? [door, ...['name', 'devices', 'delivery'].map((one) => button(words.steps[one], () => command({ kind: 'step', step: one })))]
     : [door];
+}
+
+/** Asked twice, the second time with what would be lost. */
+function resetButtons(words, unsent) {
+  const turn = (isIt) => () => {
+    isResetting = isIt;
+    look();
+  };
+  if (!isResetting) return [button(words.reset, turn(true))];
+  const erase = () => post('/setup/reset', { unsent }).then(turn(false));
+  return [
+    element('p', { textContent: words.resetAsk.replace('{count}', unsent) }),
+    button(words.resetDo, erase),
+    button(words.later, turn(false)),
+  ];
 }
 
 async function look() {

@@ -45,4 +45,7 @@ export const ar: SetupWords = {
   back: 'إلى الباب',
   saveName: 'هذا اسمه',
   typeCode: 'امسح هنا أو اكتب الرمز',
+  reset: 'إعادة ضبط',
+  resetAsk: 'هل يُمحى هذا الجهاز؟ لم تُرسل {count} من السجلات وستُفقد.',
+  resetDo: 'امحُه',
 };

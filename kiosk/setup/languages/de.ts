@@ -45,4 +45,7 @@ export const de: SetupWords = {
   back: 'Zur Tür',
   saveName: 'So heißt er',
   typeCode: 'Hier scannen oder den Code eintippen',
+  reset: 'Zurücksetzen',
+  resetAsk: 'Dieses Gerät löschen? {count} Einträge sind noch nicht übertragen und wären verloren.',
+  resetDo: 'Löschen',
 };

@@ -45,4 +45,7 @@ export const en: SetupWords = {
   back: 'To the door',
   saveName: 'That is its name',
   typeCode: 'Scan here, or type the code',
+  reset: 'Make it new',
+  resetAsk: 'Erase this kiosk? {count} rows are not delivered, and would be lost.',
+  resetDo: 'Erase it',
 };

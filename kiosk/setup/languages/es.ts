@@ -45,4 +45,7 @@ export const es: SetupWords = {
   back: 'A la puerta',
   saveName: 'Así se llama',
   typeCode: 'Escanee aquí o escriba el código',
+  reset: 'Restablecer',
+  resetAsk: '¿Borrar este quiosco? {count} registros no se han entregado y se perderían.',
+  resetDo: 'Borrar',
 };

@@ -45,4 +45,7 @@ export const fr: SetupWords = {
   back: 'À la porte',
   saveName: 'C’est son nom',
   typeCode: 'Scannez ici, ou tapez le code',
+  reset: 'Réinitialiser',
+  resetAsk: 'Effacer cette borne ? {count} lignes ne sont pas transmises et seraient perdues.',
+  resetDo: 'Effacer',
 };
