@@ -175,6 +175,7 @@ t.test('board: the button is counted, held or not, and nothing while it bounces'
     board.press(isDown);
     await pause(3);
   }
+  await pause(200);
   board.press(false);
   await presses.until((all) => all.length === 1);
   for (const isDown of [true, false, true, false]) {
