@@ -144,12 +144,19 @@ t.test('status: the gravest first, what to do below it, no line wider than the t
     sinks: [{ name: 'core', behindEntries: 5, setAsideEntries: 0, droppedEntries: 0 }],
     flags: { confirmed: 1, unconfirmed: 0, pending: 0 },
     quarantined: 0,
+    notices: { cards: 2, leftOut: 0, kiosks: 3, told: 1, unheard: [{ sink: 'core', code: 'sink.unreachable', sinceMs: 0 }] },
+    takenBack: { cards: 1, pending: 1 },
+    atMs: 3_600_000,
     refused: [],
   };
   const venue = { id: 'v000000000000000', name: 'Library', entrances: [] };
   const lines = overviewLines({ gateway, venues: [venue], kiosks: [kiosk] } as unknown as Parameters<typeof overviewLines>[0], 40);
   t.equal(lines[0], '! 1 kiosk needs you');
   t.match(lines.join('\n'), /disk: 1,024 MiB free, 4 days as things go; tracing: 5 wait/);
+  t.match(
+    lines.join('\n'),
+    /notices: for 2 cards, told to 1 of 3 kiosks, core not heard for 1 h \[sink.unreachable\]; 1 card taken back, 1 pending/,
+  );
   t.match(lines.at(-1), /^! k000000000000000 {2}Withheld +Library: 3 waiting, clock not set, no scanner$/);
   const trouble = lines.filter((line) => line.startsWith('    '));
   t.equal(trouble.join(' ').replaceAll(/\s+/g, ' ').trim(), `${text} [store.disk_full] Do this.`);
