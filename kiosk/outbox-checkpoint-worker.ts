@@ -2,11 +2,15 @@
  * The thread that moves the outbox's write-ahead log into its file: a checkpoint costs two fsyncs and more, and the thread that
  * serves the door is not to wait for them.
  */
+import { statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { codeOf } from '../protocol/errors.ts';
+import { codeOf, StoreError } from '../protocol/errors.ts';
 import type { CheckpointAnswer, CheckpointRequest } from './outbox-checkpoint.ts';
-import { openSqlite, translated } from './sqlite.ts';
+import { openSqlite, type Sqlite, translated } from './sqlite.ts';
 
+/** What is written between two checkpoints, and more: 2 MiB. */
+const LAID_OUT_FRAMES = 512;
+const FRAME_BYTES = 4_120;
 /** 64 MiB of log: a kiosk that is never idle long enough is made to wait once. */
 const MOST_FRAMES = 16_384;
 
@@ -17,17 +21,40 @@ interface WalState {
 
 const { path, maxPages } = workerData as { path: string; maxPages: number };
 
+const CHANGE = 'UPDATE meta SET wal_restarts = wal_restarts + 1';
+
+let isLaidOut = false;
+
+/**
+ * Makes the log as long as it will be, once: from then on it is written over. A file that grows costs each fsync the file system's journal,
+ * too, and somebody waits for it at the door. Where there is no room for that, the log grows as it is written.
+ */
+function layOut(db: Sqlite): void {
+  if (isLaidOut) return;
+  isLaidOut = true;
+  try {
+    translated(path, () => {
+      const missing = LAID_OUT_FRAMES - Math.floor(statSync(`${path}-wal`).size / FRAME_BYTES);
+      const change = db.prepare(CHANGE);
+      for (let frame = 0; frame < missing; frame++) change.run();
+    });
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+  }
+}
+
 const checkpoint = (): CheckpointAnswer => {
   try {
     const db = openSqlite(path, { synchronous: 'NORMAL', maxPages });
     try {
+      layOut(db);
       return translated(path, () => {
         const [state] = db.pragma('wal_checkpoint(PASSIVE)') as WalState[];
         const frames = state?.log ?? 0;
         if (frames > MOST_FRAMES) db.pragma('wal_checkpoint(RESTART)');
         // The first write after a whole checkpoint starts the log anew and syncs its header: here, so that no scan pays for it.
         if (frames > 0 && (frames === state?.checkpointed || frames > MOST_FRAMES))
-          db.exec('UPDATE meta SET wal_restarts = wal_restarts + 1');
+          db.exec(CHANGE);
         return { frames, code: undefined };
       });
     } finally {
