@@ -123,7 +123,7 @@ function buttonsOf({ step, isBusy }, words, mayChange) {
 function resetButtons(words, unsent) {
   const turn = (isIt) => () => {
     isResetting = isIt;
-    look();
+    return look();
   };
   if (!isResetting) return [button(words.reset, turn(true))];
   const erase = () => post('/setup/reset', { unsent }).then(turn(false));
