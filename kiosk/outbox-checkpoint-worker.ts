@@ -53,8 +53,7 @@ const checkpoint = (): CheckpointAnswer => {
         const frames = state?.log ?? 0;
         if (frames > MOST_FRAMES) db.pragma('wal_checkpoint(RESTART)');
         // The first write after a whole checkpoint starts the log anew and syncs its header: here, so that no scan pays for it.
-        if (frames > 0 && (frames === state?.checkpointed || frames > MOST_FRAMES))
-          db.exec(CHANGE);
+        if (frames > 0 && (frames === state?.checkpointed || frames > MOST_FRAMES)) db.exec(CHANGE);
         return { frames, code: undefined };
       });
     } finally {
