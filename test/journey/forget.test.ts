@@ -1,7 +1,7 @@
 /** Nothing of a card is left after retention, nor after its holder took it back: in no store, in no backup's copy that comes back, by one search. */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { dataPaths } from '../../cli/data-paths.ts';
 import { makeBackup } from '../../cli/make-backup.ts';
@@ -43,12 +43,13 @@ async function openHouse(t: Test): Promise<House> {
   return { road, backups: join(dir, 'backups'), anna, search: new CardSearch(anna, OPENING) };
 }
 
-const backUp = ({ road, backups }: House) =>
-  makeBackup(dataPaths(road.data), {
-    to: join(backups, backupName(road.clock.wall())),
-    lockings: [{ kind: 'key', recipient }],
-    nowMs: road.clock.wall(),
-  });
+/** @returns where it lies. */
+async function backUp({ road, backups }: House): Promise<string> {
+  const nowMs = road.clock.wall();
+  const to = join(backups, backupName(nowMs));
+  await makeBackup(dataPaths(road.data), { to, lockings: [{ kind: 'key', recipient }], nowMs });
+  return to;
+}
 
 const revoke = async ({ road, anna }: House): Promise<void> => {
   const { holder } = road.core;
@@ -116,8 +117,7 @@ t.test(
 t.test('forgotten: an old backup that lies elsewhere brings nothing back that is past retention', async (t) => {
   const house = await openHouse(t);
   const { road, backups, search } = house;
-  const old = join(backups, backupName(road.clock.wall()));
-  await backUp(house);
+  const old = await backUp(house);
   road.clock.pass(23 * DAY_MS);
   rmSync(join(road.data, 'door'), { recursive: true });
   await comeBack(house, old);
@@ -134,15 +134,13 @@ t.test(
     const second = join(backups, 'second');
     mkdirSync(second);
     setSecondPlace(road.gatewayDir, second);
-    const earlier = join(backups, backupName(road.clock.wall()));
-    await backUp(house);
+    const earlier = await backUp(house);
     t.ok((await search.find(road.data)).length >= 3, 'a planted card is found before');
     await revoke(house);
     const kiosk = await road.startKiosk('door', { direction: 'both' });
     t.strictSame(await untilFound(house, (found) => found.length === 0), [], 'and in no store after');
     road.clock.pass(60_000);
-    await backUp(house);
-    const later = backupName(road.clock.wall());
+    const later = basename(await backUp(house));
     const lines = await search.find(backups);
     t.ok(lines.length > 0 && lines.every((line) => !line.startsWith(later)), 'the earlier backup has it, a later one has not');
 
