@@ -72,7 +72,8 @@ t.test('holder page: whoever leaves its slash away is sent to it', async (t) => 
   const { url } = await openPage(t);
   const page = await newPage(url.slice(0, -1));
   t.equal(await page.value('location.pathname'), '/holder/');
-  t.ok(await page.value('document.styleSheets[0].cssRules.length > 0'), 'with its style');
+  const loaded = "new Promise((go) => (document.readyState === 'complete' ? go() : addEventListener('load', go)))";
+  t.ok(await page.value(`${loaded}.then(() => document.styleSheets[0].cssRules.length > 0)`), 'with its style');
 });
 
 interface Sent {

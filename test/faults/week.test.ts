@@ -43,7 +43,8 @@ t.test(
     const fromMs = house.clock.monotonic();
     await house.until(() => house.kioskState?.isUp === true);
     t.ok((house.kioskState?.oldestQueuedMs ?? 0) >= WEEK_HOURS * HOUR_MS, 'operators see how old the oldest is');
-    t.equal(house.kioskState?.state, 'up');
+    // Each hour of this week was leapt over, as by a process that stood still.
+    t.match(house.kioskState, { state: 'degraded', faults: ['kiosk.stalled'] });
     t.equal(await house.kiosk.scan(house.cardText(SCANS)), 'welcome');
     const live = house.promised.at(-1);
     t.equal(house.kiosk.feedback.at(-1)?.isStoredOffline, false, 'staff see that it is on its way');

@@ -27,7 +27,7 @@ def plain(value):
     return [plain(v) for v in value] if isinstance(value, list) else value
 
 
-KINDS = {"visitor": "C", "group": "G", "unsigned": "N", "key": "K", "sticker": "S", "enrolment": "E", "clinician": "D", "result": "R", "staff": "T", "poster": "P"}
+KINDS = {"visitor": "C", "group": "G", "unsigned": "N", "key": "K", "sticker": "S", "enrolment": "E", "clinician": "D", "result": "R", "staff": "T", "staff-card": "B", "poster": "P"}
 
 TYPES = ["", "check-in", "check-out", "undo", "temperature", "sticker-link", "sticker-result", "occupancy", "device-state", "kiosk-state", "notice-shown"]
 NAMES = {5: "card", 7: "groupSize", 8: "isSigned", 9: "attempt", 10: "objectRaw", 11: "ambientRaw", 12: "estimate", 13: "threshold", 14: "offsetId",
@@ -98,6 +98,10 @@ def vectors(folder, page):
             check("card", v["name"] + ", signed", lambda: key.sign(card_tbs(code["kind"], deployment, code["payload"])), code["signature"])
     for v in doc["stickers"]:
         check("card sticker", v["name"], lambda: read_sticker(v["text"], deployment, issuers), b(v["sticker"]))
+    for v in doc["staffCards"]:
+        check("card staff", v["name"], lambda: read_staff_card(v["text"], deployment, issuers), (b(v["card"]), v["command"]))
+    for v in doc["staffRefused"]:
+        refuses("card staff", v, lambda: read_staff_card(v["text"], deployment, issuers))
     for v in doc["refused"]:
         refuses("card", v, lambda: read_card(v["text"], deployment, issuers, False))
 

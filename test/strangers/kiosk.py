@@ -58,7 +58,7 @@ def recipient_id(public):
 # ---------------------------------------------------------------------------------------------- §2 text codes
 
 LETTERS = "BCDEFGHJKNPRSTVX"
-PAYLOAD = {"C": 84, "G": 85, "N": 16, "K": 16, "S": 84, "D": 16, "R": 1, "T": 17, "P": 10}  # bytes; E is 35 and its host
+PAYLOAD = {"C": 84, "G": 85, "N": 16, "K": 16, "S": 84, "D": 16, "R": 1, "T": 17, "B": 85, "P": 10}  # bytes; E is 35 and its host
 COMMANDS = ["menu", "undo", "door-in", "door-out", "door-both"]
 RESULTS = ["positive", "negative", "void"]
 LONGEST_CODE = 76 + 2 * 253
@@ -118,12 +118,16 @@ def _read_bare(text):
 
 def _read_payload(kind, p):
     bad = Refused("code.malformed")
-    if kind in "CGS":
+    if kind in "CGSB":
         out = {"issuer": p[:4], "sticker" if kind == "S" else "card": p[4:20], "signature": p[-64:]}
         if kind == "G":
             out["size"] = p[20]
             if not 2 <= p[20] <= 99:
                 raise bad
+        if kind == "B":
+            if p[20] >= len(COMMANDS):
+                raise bad
+            out["command"] = COMMANDS[p[20]]
     elif kind == "N":
         out = {"card": p}
     elif kind == "K":
@@ -187,6 +191,14 @@ def read_sticker(text, deployment, issuers):
         raise Refused("code.kind")
     _verify_code(code, deployment, issuers)
     return code["sticker"]
+
+
+def read_staff_card(text, deployment, issuers):
+    code = read_code(text)
+    if code["kind"] != "B":
+        raise Refused("code.kind")
+    _verify_code(code, deployment, issuers)
+    return code["card"], code["command"]
 
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
