@@ -2,10 +2,12 @@
  * What gateways are told of, in RAM: noticed cards and their ends, or stickers and how they stand, by digest and numbered by when each changed,
  * so that an asker is told what is behind its last answer. It is made anew of core.db at each start; askers then begin anew, too.
  */
+
 import { randomBytes } from 'node:crypto';
 import { MOST_NOTICES, type Noticed } from '../../protocol/notice.ts';
 import { MOST_IN_PAGE, type News, VERSION_FORM } from '../../protocol/notice-news.ts';
 import type { Clock } from '../../protocol/time.ts';
+import { Bell } from '../bell.ts';
 
 interface Change<Item> {
   readonly no: number;
@@ -23,7 +25,7 @@ interface Told {
 const MOST_WITHDRAWN = MOST_NOTICES;
 
 export class NoticeFeed<Item extends Told = Noticed> {
-  readonly #clock: Clock;
+  readonly #bell: Bell;
   readonly #areSame: (one: Item, other: Item) => boolean;
   readonly #epoch = randomBytes(8).toString('hex');
   /** By digest, in the order of their numbers: whatever changes goes to the end. */
@@ -32,11 +34,10 @@ export class NoticeFeed<Item extends Told = Noticed> {
   #withdrawn = 0;
   /** Of an asker who was told less it is not known any more what was withdrawn since. */
   #knownSince = 0;
-  readonly #waiting = new Set<() => void>();
 
   /** @param areSame of two of one digest: whether there is nothing to tell. */
   constructor(clock: Clock, areSame: (one: Item, other: Item) => boolean = (one, other) => one.endsAtMs === other.endsAtMs) {
-    this.#clock = clock;
+    this.#bell = new Bell(clock);
     this.#areSame = areSame;
   }
 
@@ -64,7 +65,7 @@ export class NoticeFeed<Item extends Told = Noticed> {
     }
     this.#forgetWithdrawn();
     if (this.#no === before) return false;
-    for (const wake of [...this.#waiting]) wake();
+    this.#bell.ring();
     return true;
   }
 
@@ -87,7 +88,7 @@ export class NoticeFeed<Item extends Told = Noticed> {
    */
   async news(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<News<Item>> {
     const told = this.#numberIn(after);
-    if (told === this.#no) await this.#untilChanged(waitMs, signal);
+    if (told === this.#no) await this.#bell.wait(waitMs, signal);
     return this.#page(told);
   }
 
@@ -139,21 +140,6 @@ export class NoticeFeed<Item extends Told = Noticed> {
     const [epoch, text] = after.split('-');
     const no = Number(text);
     return epoch === this.#epoch && no <= this.#no && no >= this.#knownSince ? no : undefined;
-  }
-
-  #untilChanged(waitMs: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const end = () => {
-        cancel();
-        this.#waiting.delete(end);
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = this.#clock.after(waitMs, end);
-      this.#waiting.add(end);
-      signal.addEventListener('abort', end, { once: true });
-    });
   }
 }
 
