@@ -25,3 +25,14 @@ export function addressOf(address: string | undefined): string {
     .map((group) => Number.parseInt(group, 16).toString(16))
     .join(':')}::/64`;
 }
+
+/** @param address of `addressOf`. @returns the network that it is of, as networks are handed out: 24 bits of IPv4, 48 of IPv6; anything else is its own. */
+export function networkOf(address: string): string {
+  if (isIPv4(address)) return address.slice(0, address.lastIndexOf('.'));
+  return address.endsWith('::/64')
+    ? address
+        .split(':')
+        .slice(0, NETWORK_GROUPS - 1)
+        .join(':')
+    : address;
+}

@@ -17,6 +17,7 @@ const BINARY: Readonly<Record<Exclude<KioskLeaf, 'state'>, string>> = {
   policy: 'Issuers, lost cards and the venue\'s rules: COSE_Sign1 by the gateway, versioned. See "Policy".',
   notice: 'For which cards there is a notice, as marks under a key of this document: COSE_Sign1 by the gateway, versioned. See "Notices".',
   command: 'To send again what a gateway that was brought back from a backup lacks: COSE_Sign1 by the gateway, versioned. See "Commands".',
+  release: 'Which revisions of the wire the gateway speaks, and which release to take, if any: COSE_Sign1 by the gateway. See "Releases".',
 };
 const UP: readonly KioskLeaf[] = ['batch', 'state'];
 

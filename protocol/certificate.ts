@@ -4,19 +4,9 @@
  * The only importer of @peculiar/x509 (its tsyringe wants Reflect's metadata loaded first).
  * Source: RFC 8410 (Ed25519 in X.509); RFC 5280, section 4.1.2.5 (99991231235959Z: no well-defined expiration date), 4.2.1 (extensions).
  */
-import 'reflect-metadata';
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import {
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  type Extension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  SubjectAlternativeNameExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509';
+import type { Extension } from '@peculiar/x509';
 import { publicKeyFromRaw, rawPublicKey } from './ed25519.ts';
 import { DecodeError } from './errors.ts';
 import type { EpochMillis } from './units.ts';
@@ -25,6 +15,14 @@ const NOT_BEFORE = new Date(0);
 const NOT_AFTER = new Date(Date.UTC(9999, 11, 31, 23, 59, 59));
 const ED25519 = { name: 'Ed25519' };
 
+/** Loaded where a certificate is made: a kiosk makes one in its life and reads some each day, and the library takes 6 MiB. */
+async function loadLibrary() {
+  await import('reflect-metadata');
+  return await import('@peculiar/x509');
+}
+
+type Library = Awaited<ReturnType<typeof loadLibrary>>;
+
 /**
  * @param privateKey an Ed25519 private key.
  * @param commonName what a person sees in a handshake trace: a kiosk's id, `vestibule-gateway`; nothing trusts it.
@@ -32,6 +30,7 @@ const ED25519 = { name: 'Ed25519' };
  * Two calls give two certificates of one key.
  */
 export async function makeCertificate(privateKey: KeyObject, commonName: string, uri?: string): Promise<string> {
+  const { BasicConstraintsExtension, SubjectAlternativeNameExtension, X509CertificateGenerator } = await loadLibrary();
   const publicKey = createPublicKey(privateKey);
   const certificate = await X509CertificateGenerator.createSelfSigned({
     name: [{ CN: [commonName] }],
@@ -67,8 +66,9 @@ export async function makePageCertificate(
     readonly notAfterMs: EpochMillis;
   },
 ): Promise<string> {
+  const library = await loadLibrary();
   const privateKey = createPrivateKey(keyPem);
-  const certificate = await X509CertificateGenerator.createSelfSigned({
+  const certificate = await library.X509CertificateGenerator.createSelfSigned({
     name: [{ CN: [order.commonName] }],
     notBefore: new Date(order.notBeforeMs),
     notAfter: new Date(order.notAfterMs),
@@ -77,7 +77,10 @@ export async function makePageCertificate(
       privateKey: privateKey.toCryptoKey(P256, false, ['sign']),
       publicKey: createPublicKey(privateKey).toCryptoKey(P256, true, ['verify']),
     },
-    extensions: [new BasicConstraintsExtension(false, undefined, true), ...extensionsFor({ kind: 'server', names: order.names })],
+    extensions: [
+      new library.BasicConstraintsExtension(false, undefined, true),
+      ...extensionsFor(library, { kind: 'server', names: order.names }),
+    ],
   });
   return `${certificate.toString('pem')}\n`;
 }
@@ -116,8 +119,9 @@ export interface Signer {
 
 /** @returns a certificate in PEM, with a random serial number of 16 bytes. */
 export async function issueCertificate(order: CertificateOrder, { privateKey, certificatePem }: Signer): Promise<string> {
+  const library = await loadLibrary();
   const { publicKey, subject, notBeforeMs, notAfterMs, use } = order;
-  const certificate = await X509CertificateGenerator.create({
+  const certificate = await library.X509CertificateGenerator.create({
     subject: [{ O: [subject.organisation] }, { OU: [subject.unit] }, { CN: [subject.commonName] }],
     issuer: [{ CN: [namesOf(new X509Certificate(certificatePem).subject).commonName] }],
     notBefore: new Date(notBeforeMs),
@@ -126,15 +130,16 @@ export async function issueCertificate(order: CertificateOrder, { privateKey, ce
     publicKey: publicKeyFromRaw(publicKey).toCryptoKey(ED25519, true, ['verify']),
     signingKey: privateKey.toCryptoKey(ED25519, false, ['sign']),
     extensions: [
-      new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      ...extensionsFor(use),
+      new library.BasicConstraintsExtension(false, undefined, true),
+      new library.KeyUsagesExtension(library.KeyUsageFlags.digitalSignature, true),
+      ...extensionsFor(library, use),
     ],
   });
   return `${certificate.toString('pem')}\n`;
 }
 
-function extensionsFor(use: CertificateUse): Extension[] {
+function extensionsFor(library: Library, use: CertificateUse): Extension[] {
+  const { ExtendedKeyUsage, ExtendedKeyUsageExtension, SubjectAlternativeNameExtension } = library;
   if (use.kind === 'client') return [new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth])];
   const names = use.names.map((name) => ({ type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const), value: name }));
   return [new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]), new SubjectAlternativeNameExtension(names)];

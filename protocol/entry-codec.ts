@@ -140,9 +140,10 @@ function readFlagRule(value: CborValue | undefined): FlagRule {
   };
 }
 
-const rowParts = ({ kiosk, keyId, seq }: RowIdentity): CborValue[] => [kiosk, keyId, seq];
+export const rowParts = ({ kiosk, keyId, seq }: RowIdentity): CborValue[] => [kiosk, keyId, seq];
 
-const readRow = ([kiosk, keyId, seq]: readonly CborValue[]): RowIdentity => ({
+/** @throws DecodeError as the readers do. */
+export const readRow = ([kiosk, keyId, seq]: readonly CborValue[]): RowIdentity => ({
   kiosk: readText(kiosk, 'ledger kiosk', PLACE_FORM) as KioskId,
   keyId: readBytes(keyId, 'ledger key id', KEY_ID_BYTES) as KeyId,
   seq: readInteger(seq, 'ledger row', 1, Number.MAX_SAFE_INTEGER) as Seq,

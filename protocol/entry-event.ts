@@ -158,7 +158,8 @@ function positionIn(value: unknown): number | undefined {
   return Number.isSafeInteger(position) ? position : undefined;
 }
 
-function deploymentOf(source: string): DeploymentId | undefined {
+/** @returns `undefined` for what is no gateway. */
+export function deploymentOf(source: string): DeploymentId | undefined {
   const deployment = SOURCE_FORM.exec(source)?.[1];
   return deployment !== undefined && isPlaceId(deployment) ? (deployment as DeploymentId) : undefined;
 }

@@ -114,11 +114,15 @@ export type ErrorCode =
   | 'ingest.unknown_clinician'
   | 'ingest.revoked_clinician'
   | 'ingest.card_revoked'
+  | 'ingest.thread_failed'
   // CaseError: what was said of a test does not fit what is known of it. A clinician or a health officer acts.
   | 'case.conflict'
   | 'case.expired'
   | 'case.void'
   | 'case.unknown_sticker'
+  // TraceError: a trace that can not be made now. The core tries again by itself; the operator acts if it stays.
+  | 'trace.thread_failed'
+  | 'trace.too_large'
   // SinkError: whoever the ledger is forwarded to. Its cursor stays and it is tried again; only an entry that it refuses for itself is set aside.
   | 'sink.not_reached'
   | 'sink.not_trusted'
@@ -151,6 +155,36 @@ export type ErrorCode =
   | 'backup.weak_passphrase'
   | 'backup.exists'
   | 'backup.not_empty'
+  // ReleaseError: a release bundle that is not taken here, or that did not hold. What runs goes on; the operator or technician acts.
+  | 'release.unknown_key'
+  | 'release.truncated'
+  | 'release.altered'
+  | 'release.older'
+  | 'release.wrong_board'
+  | 'release.wire_old'
+  | 'release.wire_new'
+  | 'release.no_room'
+  | 'release.not_started'
+  | 'release.not_healthy'
+  | 'release.failed_before'
+  | 'release.too_many_failed'
+  // FlashError: a card or board that is not written, or not as it should be. Whoever flashes acts; nothing else was touched.
+  | 'flash.no_disk'
+  | 'flash.system_disk'
+  | 'flash.not_removable'
+  | 'flash.in_use'
+  | 'flash.read_only'
+  | 'flash.too_small'
+  | 'flash.not_allowed'
+  | 'flash.disk_gone'
+  | 'flash.disk_failed'
+  | 'flash.differs'
+  | 'flash.bad_image'
+  | 'flash.no_settings'
+  | 'flash.no_tool'
+  | 'flash.no_board'
+  | 'flash.board_silent'
+  | 'flash.board_failed'
   // ConfigError: a person corrects the file; all faults are listed; exit 78 (EX_CONFIG).
   | 'config.invalid'
   | 'config.locked';
@@ -177,9 +211,12 @@ export class PolicyError extends ExpectedError {}
 export class AdmissionError extends ExpectedError {}
 export class EnrolError extends ExpectedError {}
 export class CaseError extends ExpectedError {}
+export class TraceError extends ExpectedError {}
 export class IngestError extends ExpectedError {}
 export class HolderError extends ExpectedError {}
 export class BackupError extends ExpectedError {}
+export class ReleaseError extends ExpectedError {}
+export class FlashError extends ExpectedError {}
 export class ConfigError extends ExpectedError {}
 
 /** What a sink says of an offer. */

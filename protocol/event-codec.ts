@@ -2,7 +2,7 @@
  * An event as bytes: a CBOR map with small whole-number keys. A field that an event does not have is absent, never null.
  * Source: docs/protocol.md, "Event".
  */
-import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
+import { type CborValue, decodeCbor, encodeCbor, MAJOR, writeHead } from './cbor.ts';
 import { CborCursor } from './cbor-cursor.ts';
 import { readArray, readBoolean, readBytes, readChoice, readInteger, readMap, readText } from './cbor-read.ts';
 import { DecodeError, ERROR_CODE_FORM } from './errors.ts';
@@ -70,6 +70,10 @@ const UINT32 = 0xffff_ffff;
 const LARGEST_GROUP = 99;
 /** A CBOR map of 8. */
 const CHECK_IN_MAP = 0xa8;
+/** Eight keys, two numbers of 9 bytes, two byte strings of 17, four values of one byte, of which a group may take two; the map's head. */
+const LONGEST_CHECK_IN_BYTES = 1 + 8 + 2 * 9 + 2 * 17 + 5;
+const FALSE_BYTE = 0xf4;
+const TRUE_BYTE = 0xf5;
 /** A hundred years: whoever tells of an older calibration says this. */
 export const LONGEST_CALIBRATION_AGE_DAYS = 36_525;
 const DAY_MS = 86_400_000;
@@ -80,6 +84,8 @@ const DEVICE_NAME = /^[a-z0-9-]{1,32}$/;
  * @throws DecodeError as `decodeEvent`: the fields are read as a receiver will read them, because an event that is promised must be readable.
  */
 export function encodeEvent(event: VestibuleEvent): Uint8Array {
+  const quick = event.type === 'check-in' ? checkInBytes(event) : undefined;
+  if (quick !== undefined) return quick;
   const fields = new Map<number, CborValue>();
   for (const [key, value] of fieldsOf(event)) if (value !== undefined) fields.set(key, value);
   eventOf(fields);
@@ -186,6 +192,38 @@ function checkInOf(bytes: Uint8Array): VestibuleEvent | undefined {
   if (!cursor.isDone || clock === undefined || wallMs > LAST_WALL_MS || groupSize > LARGEST_GROUP) return undefined;
   return { stamp: { wallMs, monotonicMs, bootId, clock }, type: 'check-in', card, groupSize, isSigned };
 }
+
+/** What `checkInOf` reads; somebody waits at the door for it. @returns `undefined` when something is wrong with it. */
+function checkInBytes({ stamp, card, groupSize, isSigned }: VestibuleEvent & { readonly type: 'check-in' }): Uint8Array | undefined {
+  const { wallMs, monotonicMs, bootId } = stamp;
+  const clock = CLOCKS.indexOf(stamp.clock);
+  const isSound =
+    isWithin(wallMs, 0, LAST_WALL_MS) &&
+    isWithin(monotonicMs, 0, Number.MAX_SAFE_INTEGER) &&
+    isWithin(groupSize, 1, LARGEST_GROUP) &&
+    clock >= 0 &&
+    bootId.length === 16 &&
+    card.length === 16;
+  if (!isSound) return undefined;
+  const bytes = new Uint8Array(LONGEST_CHECK_IN_BYTES);
+  bytes.set([CHECK_IN_MAP, KEY.type, 1, KEY.wallMs]);
+  let at = writeHead(bytes, 4, MAJOR.unsigned, wallMs);
+  bytes[at] = KEY.monotonicMs;
+  at = writeHead(bytes, at + 1, MAJOR.unsigned, monotonicMs);
+  bytes[at] = KEY.bootId;
+  at = writeHead(bytes, at + 1, MAJOR.bytes, 16);
+  bytes.set(bootId, at);
+  bytes.set([KEY.clock, clock, KEY.card], at + 16);
+  at = writeHead(bytes, at + 19, MAJOR.bytes, 16);
+  bytes.set(card, at);
+  bytes[at + 16] = KEY.groupSize;
+  at = writeHead(bytes, at + 17, MAJOR.unsigned, groupSize);
+  bytes.set([KEY.isSigned, isSigned ? TRUE_BYTE : FALSE_BYTE], at);
+  return bytes.subarray(0, at + 2);
+}
+
+const isWithin = (value: number, least: number, greatest: number): boolean =>
+  Number.isSafeInteger(value) && value >= least && value <= greatest;
 
 function eventOf(map: ReadonlyMap<number, CborValue>): VestibuleEvent {
   const fields = new Fields(map);

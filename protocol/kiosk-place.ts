@@ -17,13 +17,17 @@ export interface KioskPlace {
   readonly entrance: string;
 }
 
-/** What an entrance may be called: what a person can say in one breath, and nothing that moves a terminal. */
+/**
+ * What an entrance may be called: what a person can say in one breath, nothing that moves a terminal, and no code: a scanner types a label, or
+ * somebody's card, into whatever field is open.
+ */
 export const entranceName = z
   .string()
   .trim()
   .min(1)
   .max(LONGEST_ENTRANCE_NAME)
-  .regex(/^[^\p{Cc}]*$/u);
+  .regex(/^[^\p{Cc}]*$/u)
+  .regex(/^(?!.*[0-9A-Z]{20})/);
 
 const request = z.object({ name: entranceName.optional() });
 const answer = z.object({ venue: z.string().max(100), entrance: z.string().max(100) });

@@ -5,11 +5,17 @@
  */
 import { z } from 'zod';
 import { DecodeError, ERROR_CODE_FORM } from './errors.ts';
+import { BOARD_FORM } from './release.ts';
 
 export const LONGEST_KIOSK_STATE_BYTES = 8_192;
 
+/** With 32 devices that are down, all else at its longest, a state stays under its bound. */
+export const LONGEST_DEVICE_PATH = 80;
+const DEVICE_PATH_FORM = /^[\x20-\x7e]{1,80}$/;
+
 const errorCode = z.string().regex(ERROR_CODE_FORM);
 const count = z.int().min(0);
+const revision = z.int().min(1).max(65_535);
 
 export const kioskStateReport = z.object({
   isUp: z.boolean(),
@@ -19,16 +25,31 @@ export const kioskStateReport = z.object({
   /** How long the oldest of them has waited, ms; absent when none waits. */
   oldestQueuedMs: z.int().min(0).optional(),
   clock: z.enum(['synced', 'assumed', 'unsynced']),
-  devices: z.array(z.object({ name: z.string().regex(/^[a-z0-9-]{1,32}$/), isUp: z.boolean(), why: errorCode.optional() })).max(32),
+  devices: z
+    .array(
+      z.object({
+        name: z.string().regex(/^[a-z0-9-]{1,32}$/),
+        isUp: z.boolean(),
+        why: errorCode.optional(),
+        /** Where it is plugged in: the path of a device file, `usb` and a port or ids, `ble`. Absent where it is plugged in nowhere. */
+        path: z.string().regex(DEVICE_PATH_FORM).optional(),
+        /** How long it had been down when this was said, ms. Absent while it is up. */
+        downForMs: count.optional(),
+      }),
+    )
+    .max(32),
   /** The code of the last error that a person may have to act on. */
   lastError: errorCode.optional(),
   /** What the kiosk finds wrong with its own road, the worst first. Absent where nothing is, and from the Will. */
   faults: z.array(errorCode).max(8).optional(),
   /**
    * The version of the policy document that the kiosk goes by, 0 while it has none; `why` it does not go by the last that it was sent, or
-   * that the one it goes by has expired. Absent from a kiosk that takes none, and from the Will.
+   * that the one it goes by has expired; `isForgetting` while it holds, or may hold, rows of cards that the document says were taken back.
+   * Absent from a kiosk that takes none, and from the Will.
    */
-  policy: z.object({ version: z.int().min(0).max(0xffff_ffff), why: errorCode.optional() }).optional(),
+  policy: z
+    .object({ version: z.int().min(0).max(0xffff_ffff), why: errorCode.optional(), isForgetting: z.boolean().optional() })
+    .optional(),
   /**
    * The version of the notice document that the kiosk goes by, 0 while it has none; `why` it did not take the last, or shows none just now.
    * Absent from a kiosk that takes none, and from the Will.
@@ -68,6 +89,24 @@ export const kioskStateReport = z.object({
       sound: z.enum(['silent', 'quiet', 'normal', 'loud']),
       /** Whether the staff took it out of use: it takes no card then. */
       isOutOfOrder: z.boolean(),
+    })
+    .optional(),
+  /** The revisions of the wire that the kiosk speaks. Absent from a kiosk of the first, and from the Will. */
+  wire: z.object({ least: revision, greatest: revision }).optional(),
+  /** For what board the kiosk takes releases. Absent from one that takes none, and from the Will. */
+  board: z.string().regex(BOARD_FORM).optional(),
+  /**
+   * How far the kiosk is with the last release that it was given: `waiting` for its turn, `taking` it (percent), `ready` to be tried when the
+   * door is quiet, `trying` it, `kept`, `refused` or `failed` (why). Absent from a kiosk that takes none, and from the Will.
+   */
+  update: z
+    .object({
+      /** The beginning of the bundle's digest. */
+      release: z.string().regex(/^[0-9a-f]{16}$/),
+      version: z.string().regex(/^[0-9.]{5,17}$/),
+      phase: z.enum(['waiting', 'taking', 'ready', 'trying', 'kept', 'refused', 'failed']),
+      percent: z.int().min(0).max(100).optional(),
+      why: errorCode.optional(),
     })
     .optional(),
   /** The kiosk's software. */

@@ -5,7 +5,7 @@
 import { isPlaceId, type KioskId, type VenueId } from './ids.ts';
 
 const ROOT = 'vestibule/1';
-const LEAVES = ['batch', 'state', 'receipt', 'policy', 'notice', 'command'] as const;
+const LEAVES = ['batch', 'state', 'receipt', 'policy', 'notice', 'command', 'release'] as const;
 
 /** The last level of a kiosk's topic. `batch` and `state` go up, the others come down. */
 export type KioskLeaf = (typeof LEAVES)[number];
@@ -23,6 +23,7 @@ export const DELIVERY: Readonly<Record<KioskLeaf, Delivery>> = {
   policy: { qos: 1, retain: true },
   notice: { qos: 1, retain: true },
   command: { qos: 1, retain: true },
+  release: { qos: 1, retain: true },
 };
 
 export const GATEWAY_STATE_TOPIC = `${ROOT}/gateway/state`;

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import {
@@ -5,6 +7,7 @@ import {
   downState,
   encodeKioskState,
   type KioskStateReport,
+  LONGEST_DEVICE_PATH,
   LONGEST_KIOSK_STATE_BYTES,
 } from '../../protocol/kiosk-state.ts';
 import { outcomeOf, prefixesOf } from '../support/wire.ts';
@@ -34,6 +37,42 @@ t.test('kiosk state: a report comes back, and cut anywhere is refused', (t) => {
 t.test('kiosk state: what a newer kiosk adds is left out, not refused', (t) => {
   const newer = { ...report, battery: 80, devices: [{ name: 'scanner', isUp: true, firmware: '2' }] };
   t.strictSame(decodeKioskState(text(newer)), { ...report, devices: [{ name: 'scanner', isUp: true }] });
+  t.end();
+});
+
+t.test('kiosk state: the vectors are read as they say, and what is wrong in one is refused', (t) => {
+  const vectors = JSON.parse(readFileSync(resolve(import.meta.dirname, '../vectors/kiosk-state.json'), 'utf8')) as {
+    readonly accepted: readonly { readonly name: string; readonly json: string; readonly value: unknown }[];
+    readonly refused: readonly { readonly name: string; readonly json: string; readonly code: string }[];
+  };
+  for (const { name, json, value } of vectors.accepted) t.strictSame(decodeKioskState(Buffer.from(json)), value, name);
+  for (const { name, json, code } of vectors.refused)
+    t.equal(
+      outcomeOf(() => decodeKioskState(Buffer.from(json))),
+      code,
+      name,
+    );
+  t.end();
+});
+
+t.test('kiosk state: as many devices as there may be, each missing and at its longest, are under the bound', (t) => {
+  const device = { isUp: false, why: 'device.no_scanner', path: 'x'.repeat(LONGEST_DEVICE_PATH), downForMs: Number.MAX_SAFE_INTEGER };
+  const most = Number.MAX_SAFE_INTEGER;
+  const refused = { 'not-a-card': most, 'card-refused': most, 'card-withdrawn': most, 'keep-at-home': most, 'refused-full': most };
+  const full: KioskStateReport = {
+    ...report,
+    queued: most,
+    oldestQueuedMs: most,
+    devices: Array.from({ length: 32 }, (_, n) => ({ name: `scanner-${n}`.padEnd(32, '0'), ...device })),
+    faults: Array.from({ length: 8 }, () => 'kiosk.link_acknowledges_nothing'),
+    policy: { version: 0xffff_ffff, why: 'policy.wrong_deployment' },
+    notices: { version: 0xffff_ffff, why: 'notice.wrong_deployment' },
+    sentAgain: 0xffff_ffff,
+    gatewayKey: 0xffff_ffff,
+    scans: { taken: most, refused: { ...refused, 'refused-store': most }, refusedInARow: most },
+    settings: { direction: 'both', language: 'de', sound: 'normal', isOutOfOrder: true },
+  };
+  t.strictSame(decodeKioskState(encodeKioskState(full)), full);
   t.end();
 });
 

@@ -31,6 +31,7 @@ const vectors = {
   notice: readWireVectors('notice.json'),
   command: readWireVectors('command.json'),
   time: readWireVectors('signed-time.json'),
+  release: readWireVectors('release.json'),
 };
 const hexes = (list: readonly { hex: string }[]): string[] => list.map(({ hex }) => hex);
 
@@ -69,6 +70,11 @@ const MATCHES: readonly [string, readonly CborValue[]][] = [
   ['command-aad', [decoded(vectors.command.externalAad)]],
   ['time-payload', hexes(vectors.time.times).map(payloadOf)],
   ['time-aad', [decoded(vectors.time.externalAad)]],
+  ['release-head', hexes(vectors.release.heads).map(decoded)],
+  ['release-manifest', vectors.release.heads.map(({ payload }: { payload: string }) => decoded(payload))],
+  ['release-aad', [decoded(vectors.release.externalAad)]],
+  ['release-word-payload', hexes(vectors.release.words).map(payloadOf)],
+  ['release-word-aad', [decoded(vectors.release.wordAad)]],
 ];
 
 for (const [name, values] of MATCHES) {
@@ -95,7 +101,7 @@ t.test('page: the CDDL of an event refuses what the vectors say must be refused'
 
 t.test('page: every code that it names is one, and every topic of a kiosk is in its table', (t) => {
   const codes = readFileSync(join(root, 'protocol/errors.ts'), 'utf8');
-  for (const [, code] of page.matchAll(/`((?:decode|seal|ingest|enrol|admission|policy(?!\.(?:json|why)))\.[a-z_]+)`/g))
+  for (const [, code] of page.matchAll(/`((?:decode|seal|ingest|enrol|admission|release(?!\.json)|policy(?!\.(?:json|why)))\.[a-z_]+)`/g))
     t.match(codes, `'${code}'`);
   for (const [leaf, { qos, retain }] of Object.entries(DELIVERY)) {
     const row = page.split('\n').find((line) => line.startsWith('| `vestibule/1/kiosk/<kiosk>/') && line.includes(leaf));

@@ -18,7 +18,7 @@ import {
   type ToldSticker,
 } from '../../protocol/sticker-mark.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
-import { outcomeOf } from '../support/wire.ts';
+import { bytesOf, hexOf, outcomeOf, readWireVectors } from '../support/wire.ts';
 
 const hour = (count: number) => (count * STICKER_END_STEP_MS) as EpochMillis;
 const stickerOf = (index: number): Uint8Array => new Uint8Array(Buffer.from(index.toString(16).padStart(32, '0'), 'hex'));
@@ -125,4 +125,40 @@ t.test('sticker news: come as they were told; what is none is refused', (t) => {
     );
   t.match(decodeStickerNews(record(0, hour(1))), { noticed: [{ standing: 'linked' }] });
   t.end();
+});
+
+interface StickerVector {
+  readonly sticker: Uint8Array;
+  readonly digest: string;
+  readonly mark: string;
+  readonly standing: ToldSticker['standing'];
+  readonly endsAtMs: EpochMillis;
+}
+
+t.test('sticker marks: stickers are marked as the vector says, in whatever order they come, and stand as it says', async (t) => {
+  const { documents, stickers, freeStickers, refusedByDesks, place, receiptPublicKey } = readWireVectors('notice.json');
+  const signer = { ...place, publicKey: publicKeyFromRaw(bytesOf(receiptPublicKey)) };
+  const { key, stickers: marks } = documents[2].document;
+  const told = (stickers as StickerVector[]).map(({ sticker, standing, endsAtMs }) => ({
+    digest: stickerDigestOf(sticker),
+    standing,
+    endsAtMs,
+  }));
+  t.strictSame(
+    told.map(({ digest }) => hexOf(digest)),
+    (stickers as StickerVector[]).map(({ digest }) => digest),
+  );
+  for (const order of [told, told.toReversed()]) t.strictSame(markStickers(order, key), marks);
+  const filter = new StickerFilter(key, marks);
+  for (const { sticker, standing, endsAtMs } of stickers as StickerVector[]) {
+    t.equal(filter.standing(sticker, endsAtMs - 1), standing);
+    t.equal(filter.standing(sticker, endsAtMs), standing === 'linked' ? 'expired' : standing);
+  }
+  for (const sticker of freeStickers) t.equal(filter.standing(sticker, 0), 'free');
+  for (const { name, hex, error } of refusedByDesks)
+    t.equal(
+      outcomeOf(() => openNotice(bytesOf(hex), signer)),
+      error,
+      name,
+    );
 });

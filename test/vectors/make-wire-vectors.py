@@ -10,41 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from wire_writer import cbor, fixed, sha, sign1
 
 HERE = pathlib.Path(__file__).parent
 SOURCE = "test/vectors/make-wire-vectors.py, from docs/protocol.md; Ed25519, X25519 and AES-GCM of Python's cryptography package (OpenSSL)"
 
 
-# --- CBOR: shortest heads, definite lengths, map keys in bytewise order (RFC 8949, section 4.2.1)
-def head(major, n):
-    if n < 24:
-        return bytes([major << 5 | n])
-    for extra, width in ((24, 1), (25, 2), (26, 4), (27, 8)):
-        if n < 1 << 8 * width:
-            return bytes([major << 5 | extra]) + n.to_bytes(width, "big")
-    raise ValueError(n)
-
-
-def cbor(value):
-    if value is None or isinstance(value, bool):
-        return {False: b"\xf4", True: b"\xf5", None: b"\xf6"}[value]
-    if isinstance(value, int):
-        return head(0, value) if value >= 0 else head(1, -1 - value)
-    if isinstance(value, bytes):
-        return head(2, len(value)) + value
-    if isinstance(value, str):
-        return head(3, len(value.encode())) + value.encode()
-    if isinstance(value, list):
-        return head(4, len(value)) + b"".join(map(cbor, value))
-    return head(5, len(value)) + b"".join(sorted(cbor(k) + cbor(v) for k, v in value.items()))
-
-
 # --- COSE, RFC 9052
-def sign1(key, aad, payload, protected=None):
-    protected = cbor({1: -19}) if protected is None else protected
-    return cbor([protected, {}, payload, key.sign(cbor(["Signature1", protected, aad, payload]))])
-
-
 def encrypt0(key, counter, aad, plaintext, protected=None):
     iv = bytes(4) + counter.to_bytes(8, "big")
     protected = cbor({1: 3, 5: iv}) if protected is None else protected
@@ -81,10 +53,6 @@ def hpke_seal(recipient, info, plaintext, ikm):
 
 
 # --- Fixed inputs: each the hash of its name, so that nobody chose them
-def fixed(name, length=32):
-    return hashlib.sha256(b"vestibule vector " + name.encode()).digest()[:length]
-
-
 DEPLOYMENT, KIOSK, OTHER_KIOSK = "d3p10ym3nt000001", "k10sk00000000001", "k10sk00000000002"
 EPOCH, KEY_ID, CONTENT_KEY, BOOT = fixed("epoch", 8), fixed("key id", 8), fixed("content key"), fixed("boot", 16)
 CARD, STICKER, CLINICIAN = bytearray(fixed("card", 16)), fixed("sticker", 16), fixed("clinician", 16)
@@ -272,10 +240,6 @@ UNOPENABLE = [
 # --- Batches
 SENT = [BOOT, MONO + 1500]
 BATCH_AAD = cbor(["vestibule-batch-1", DEPLOYMENT, TOPIC])
-
-
-def sha(b):
-    return hashlib.sha256(b).digest()
 
 
 LISTED = [[seq, sha(r)] for (seq, _, _), r in zip(ROWS, SEALED)]
@@ -478,6 +442,44 @@ REFUSED_NOTICES = [
     ("a field that has to be known and is not", notice({**NOTICES, 63: 0}), "decode.unsupported"),
 ]
 
+# --- Stickers, in the notices of a clinic's desk
+DESK_HOUR = 1796461200000
+STICKERS = [(version_8(f"sticker {n}"), standing, end) for n, (standing, end) in enumerate(
+    [("done", 0), ("done", 0), ("void", 0), ("linked", DESK_HOUR), ("linked", DESK_HOUR), ("linked", DESK_HOUR + 3_600_000)])]
+
+
+def sticker_digest(sticker):
+    return hashlib.sha256(b"vestibule-sticker-1\0" + sticker).digest()[:16]
+
+
+def sticker_mark(sticker):
+    aes = Cipher(algorithms.AES(NOTICE_KEY), modes.ECB()).encryptor()
+    return aes.update(sticker_digest(sticker))[:5]
+
+
+def sticker_marks(standing, end=0):
+    return b"".join(sorted(sticker_mark(sticker) for sticker, is_, ends in STICKERS if (is_, ends) == (standing, end)))
+
+
+LINKED = [[end, sticker_marks("linked", end)] for end in (DESK_HOUR, DESK_HOUR + 3_600_000)]
+DESK = {**NOTICES, 0: 1795251601, 65: [sticker_marks("done"), sticker_marks("void"), LINKED]}
+DESK_JSON = {**NOTICES_JSON, "version": 1795251601, "stickers": {"done": X(sticker_marks("done")), "voided": X(sticker_marks("void")),
+             "linked": [{"endsAtMs": end, "marks": X(marks)} for end, marks in LINKED]}}
+EMPTY_DESK, EMPTY_DESK_JSON = {**NONE, 65: [b"", b"", []]}, {**NONE_JSON, "stickers": {"done": X(b""), "voided": X(b""), "linked": []}}
+REFUSED_BY_DESKS = [(name, notice({**NOTICES, 65: stickers}), "decode.malformed") for name, stickers in [
+    ("stickers that are no list", b""),
+    ("done and void alone", [b"", b""]),
+    ("half a sticker's mark", [b"", DESK[65][1][:-1], []]),
+    ("stickers' marks that do not ascend", [DESK[65][0][5:] + DESK[65][0][:5], b"", []]),
+    ("a sticker's mark twice", [b"", DESK[65][1] * 2, []]),
+    ("an end within an hour", [b"", b"", [[DESK_HOUR + 1, LINKED[0][1]]]]),
+    ("links' ends that do not ascend", [b"", b"", LINKED[::-1]]),
+    ("a link's end twice", [b"", b"", [LINKED[0], LINKED[0]]]),
+    ("an end of no sticker", [b"", b"", [[DESK_HOUR, b""]]]),
+    ("10,001 stickers in all", [MANY[:25_000], b"", [[DESK_HOUR, MANY[:25_005]]]]),
+    ("1,025 ends", [b"", b"", [[n * 3_600_000, MANY[:5]] for n in range(1_025)]]),
+]]
+
 # --- The time
 TIME_AAD = cbor(["vestibule-time-1", DEPLOYMENT])
 NONCE = fixed("nonce", 16)
@@ -616,7 +618,12 @@ write("notice.json", {
     "noticed": [{"card": X(card), "digest": notice_digest(card).hex(), "mark": notice_mark(card).hex(), "endsAtMs": ends} for card, ends in NOTICED],
     "notNoticed": [X(CARD)],
     "documents": [{"name": name, "document": value, "payload": cbor(fields).hex(), "hex": notice(fields).hex()}
-                  for name, fields, value in (("five cards, two ends", NOTICES, NOTICES_JSON), ("nobody", NONE, NONE_JSON))],
+                  for name, fields, value in (("five cards, two ends", NOTICES, NOTICES_JSON), ("nobody", NONE, NONE_JSON),
+                                              ("a desk's: five cards, six stickers", DESK, DESK_JSON), ("a desk's: nobody, no sticker", EMPTY_DESK, EMPTY_DESK_JSON))],
+    "stickers": [{"sticker": X(sticker), "digest": sticker_digest(sticker).hex(), "mark": sticker_mark(sticker).hex(), "standing": standing, "endsAtMs": ends}
+                 for sticker, standing, ends in STICKERS],
+    "freeStickers": [X(CARD)],
+    "refusedByDesks": refused(REFUSED_BY_DESKS),
     "passable": {"name": "a field from 64 on, which is passed over", "document": NOTICES_JSON, "hex": notice({**NOTICES, 64: "later"}).hex()},
     "refused": refused(REFUSED_NOTICES),
 })
