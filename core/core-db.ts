@@ -2,11 +2,12 @@
  * core.db: what the core knows besides the scans of a day: the key of each day, which rows lie where, undos, flags, and what it
  * could not take. Encrypted under the store key. The tables are read and written by day-keys.ts, streams.ts and notes.ts.
  */
-import { CASE_STEP } from './case/case-schema.ts';
+import { CASE_STEP, SPENT_STICKER_STEP } from './case/case-schema.ts';
 import { GATEWAY_STEP, STREAMS_APART_STEP } from './gateways.ts';
 import { GATEWAY_TIERS_STEP, REVOCATION_STEP } from './holder/revocations.ts';
 import { FLAG_RULE_STEP, NOTICE_STEP } from './notice/notice-schema.ts';
 import { type Db, openEncrypted } from './sqlite.ts';
+import { TRACE_POLICY_STEP } from './trace/policy-book.ts';
 
 export const CORE_SCHEMA = [
   `
@@ -100,6 +101,8 @@ export const CORE_SCHEMA = [
   STREAMS_APART_STEP,
   FLAG_RULE_STEP,
   GATEWAY_TIERS_STEP,
+  TRACE_POLICY_STEP,
+  SPENT_STICKER_STEP,
 ] as const;
 
 /** @param key 32 bytes. @throws StoreError `store.wrong_key` when the file was made under another, and as `openEncrypted` does. */

@@ -33,9 +33,8 @@ import { type Db, inStore } from './sqlite.ts';
 import type { VisitStore } from './store.ts';
 import { Streams } from './streams.ts';
 import { Tidier } from './tidier.ts';
-import { CardTable } from './trace/card-table.ts';
-import { type BackwardCluster, DEFAULT_TRACE_POLICY, type Exposure, type TracedCase, type TracePolicy } from './trace/trace.ts';
-import { backwardClusters, trace } from './trace/tracer.ts';
+import { type BackwardCluster, DEFAULT_TRACE_POLICY, type TracedCase, type TracePolicy } from './trace/trace.ts';
+import { TraceThread, type TraceThreadParts } from './trace/trace-thread.ts';
 import { Turns } from './trace/turns.ts';
 
 export const DEFAULT_RETENTION_DAYS = 21;
@@ -56,6 +55,8 @@ export interface CoreOptions {
   readonly cases?: Partial<CasePolicy>;
   /** How contacts are traced; DEFAULT_TRACE_POLICY where it is not given. */
   readonly tracing?: TracePolicy;
+  /** Of what traces; of tests. */
+  readonly tracer?: Pick<TraceThreadParts, 'program'>;
 }
 
 /** What is held: rows, each once however often it came. Days past retention are not in it. */
@@ -114,6 +115,7 @@ export class Core implements Intake {
   #sweptFor: Day | undefined;
   readonly #visitMemory = new VisitMemory();
   readonly #tidier: Tidier;
+  readonly #tracer: TraceThread;
   #isOpen = true;
 
   /** Use `openCore`. */
@@ -149,7 +151,10 @@ export class Core implements Intake {
       const policy = { ...DEFAULT_CASE_POLICY, ...options.cases };
       this.cases = new Cases({ ...shared, notes: this.#notes, pseudonymKey: keys.pseudonymKey, policy });
       const tracing = options.tracing ?? DEFAULT_TRACE_POLICY;
-      this.notices = new Notices({ ...shared, cases: this.cases, visits: () => this.#visits(), policy: tracing });
+      const firstDay = () => this.#firstDay();
+      const hold = () => this.#tidier.hold();
+      this.#tracer = new TraceThread({ dir, storeKey: keys.storeKey, hold, firstDay, clock, log, ...options.tracer });
+      this.notices = new Notices({ ...shared, cases: this.cases, tracer: this.#tracer, firstDay, policy: tracing });
       const rows = { days: this.#days, streams: this.#streams, notes: this.#notes };
       this.#keeper = new Keeper({ ...shared, ...rows, cases: this.cases, notices: this.notices });
       this.#revocations = new Revocations(this.#db, keys.storeKey);
@@ -261,29 +266,12 @@ export class Core implements Intake {
   }
 
   /**
-   * Who was exposed to a case, as docs/tracing.md defines it: high before medium. Others have their turn meanwhile; what is kept meanwhile may
-   * or may not be in it.
-   * @throws StoreError of a day that can not be read; the signal's reason when it is aborted.
+   * Where a case may have been infected: with how many it was at each venue, and how many of them are among `cases`.
+   * @throws StoreError of a day that can not be read; TraceError of what traces.
    */
-  async traceCase(traced: TracedCase, policy: TracePolicy, signal: AbortSignal): Promise<Exposure[]> {
+  async backwardClusters(traced: TracedCase, policy: TracePolicy, cases: readonly CardPseudonym[]): Promise<readonly BackwardCluster[]> {
     this.#refuseClosed();
-    const question = { ...traced, policy, nowMs: this.#clock.wall() };
-    const { exposures } = await trace(this.#visits(), question, new Turns(this.#clock, signal));
-    return [...exposures];
-  }
-
-  /** Where a case may have been infected: with how many it was at each venue, and how many of them are among `cases`. @throws as `traceCase`. */
-  async backwardClusters(
-    traced: TracedCase,
-    policy: TracePolicy,
-    cases: readonly CardPseudonym[],
-    signal: AbortSignal,
-  ): Promise<BackwardCluster[]> {
-    this.#refuseClosed();
-    const known = new CardTable(cases.length);
-    for (const card of cases) known.number(card, 0);
-    const isCase = (names: Uint8Array, at: number): boolean => known.find(names, at) >= 0;
-    return backwardClusters(this.#visits(), { ...traced, policy, nowMs: this.#clock.wall(), isCase }, new Turns(this.#clock, signal));
+    return this.#tracer.backward({ ...traced, policy, nowMs: this.#clock.wall() }, cases);
   }
 
   /** The visits within retention, as they are now, for answers that count. @throws StoreError of a day that can not be read, when it is read. */
@@ -324,6 +312,7 @@ export class Core implements Intake {
     this.#refuseClosed();
     this.#days.drop(day, () => this.#notes.count('days-dropped', 1));
     this.#visitMemory.clear();
+    this.#tracer.forget();
     this.#streams.lookUpAnew();
   }
 
@@ -347,10 +336,17 @@ export class Core implements Intake {
     this.#tidier.close();
     this.holder.close();
     this.notices.close();
+    void this.#tracer.close();
     this.#openers.clear();
     this.#days.close();
     inStore('core.db', () => this.#db.close());
     this.#unlock();
+  }
+
+  /** As `close`, and resolves when no thread is left: before a process ends. */
+  async end(): Promise<void> {
+    this.close();
+    await this.#tracer.close();
   }
 
   /** What comes of a card that its holder took back is counted and not kept. */

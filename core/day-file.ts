@@ -116,7 +116,12 @@ export class DayFile {
     const dataVersion = inStore(this.subject, () => this.db.pragma('data_version', { simple: true }) as number);
     if (dataVersion === this.#dataVersion) return;
     this.#dataVersion = dataVersion;
-    this.forgetRead();
+    const { generation } = this.#state;
+    this.#state = this.#readState();
+    // Rows that came are read behind those that are known; a card that was taken out is told of to whoever keeps a file open for long.
+    if (this.#state.generation !== generation) this.forgetRead();
+    this.#isFreshKnown = false;
+    this.#version += 1;
   }
 
   /** What was read is to be read anew: the columns were made, or rows taken out. */

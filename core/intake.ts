@@ -3,7 +3,7 @@
  * process, on another machine, or behind a distributed log. Entries come in the order of the gateway's ledger.
  */
 import type { HolderAction } from '../protocol/holder.ts';
-import type { LedgerEntry } from '../protocol/ledger-entry.ts';
+import type { LedgerEntry, RowIdentity } from '../protocol/ledger-entry.ts';
 import type { NoticeNews, StickerNews } from '../protocol/notice-news.ts';
 import type { RevocationNews, RevocationReport } from '../protocol/revocation-news.ts';
 
@@ -38,6 +38,12 @@ export interface Intake {
    * @throws StoreError, SinkError.
    */
   taken(): Promise<number | undefined>;
+  /**
+   * Forgets rows that were given to it, because their holders took their cards back; what it does not have changes nothing. When the promise
+   * resolves they are gone for good. Left out by one that hears of taken-back cards by itself. @param rows 1 to 1,000.
+   * @throws StoreError, SinkError: it is asked again later.
+   */
+  erase?(rows: readonly RowIdentity[]): Promise<void>;
 }
 
 /** From whom a gateway hears for which cards there are notices, and which stickers are of no more use. */

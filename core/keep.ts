@@ -26,7 +26,7 @@ interface Stores {
   readonly notes: Notes;
   readonly names: CardNames;
   readonly cases: Cases;
-  readonly notices: Pick<Notices, 'rowsCame' | 'noteHighReading' | 'noteFlag' | 'noteShown' | 'told'>;
+  readonly notices: Pick<Notices, 'rowsCame' | 'noteHighReading' | 'noteFlag' | 'noteShown' | 'caseMayCome' | 'told'>;
 }
 
 interface Asked {
@@ -180,7 +180,10 @@ export class Keeper {
       }
     } else if (!isDayRow(row) && !isStickerRow(row)) return;
     else if (placedAtMs(row, now.edgeMs) < now.edgeMs) notes.addExpired(this.#number(row), now.nowMs);
-    else if (isStickerRow(row)) cases.note(row, placedAtMs(row, now.edgeMs));
+    else if (isStickerRow(row)) {
+      cases.note(row, placedAtMs(row, now.edgeMs));
+      notices.caseMayCome();
+    }
   }
 
   /** Traces that these rows may change are to be done again. */

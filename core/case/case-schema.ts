@@ -44,3 +44,17 @@ export const CASE_STEP = `
   ) STRICT;
   CREATE INDEX case_by_card ON "case" (card);
 `;
+
+/** A sticker is for one test: of one whose rows are forgotten this stays, a keyed name, as of a card that was taken back its tombstone does. */
+export const SPENT_STICKER_STEP = `
+  CREATE TABLE sticker_spent (sticker BLOB PRIMARY KEY CHECK (length(sticker) = 16)) STRICT, WITHOUT ROWID;
+  -- By retention, or since its card was taken back. One that was linked to another card as well goes on for that one.
+  CREATE TRIGGER sticker_link_forgotten AFTER DELETE ON sticker_link
+  WHEN NOT EXISTS (SELECT 1 FROM sticker_link WHERE sticker = OLD.sticker) BEGIN
+    INSERT OR IGNORE INTO sticker_spent VALUES (OLD.sticker);
+  END;
+  CREATE TRIGGER sticker_result_forgotten AFTER DELETE ON sticker_result
+  WHEN NOT EXISTS (SELECT 1 FROM sticker_link WHERE sticker = OLD.sticker) BEGIN
+    INSERT OR IGNORE INTO sticker_spent VALUES (OLD.sticker);
+  END;
+`;

@@ -165,7 +165,7 @@ export class Cases {
       const origin = `rest:${recorder}/${key}/${hexOf(name)}/${result}`;
       const said = { origin, sticker: name, recorder, result, atMs, venue };
       const before = this.#stickers.judge(name, this.#parts.policy.stickerLifeMs);
-      if (before.link === undefined && result !== 'void')
+      if (before.link === undefined && before.state !== 'expired' && result !== 'void')
         throw new CaseError('case.unknown_sticker', 'sticker: no clinic has linked it to a card');
       if (!this.#stickers.addResult(said)) return before.state;
       // Thrown, so that what does not count is not kept.

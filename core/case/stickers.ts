@@ -1,4 +1,4 @@
-/** What was said of stickers, in core.db: links and results, each once, by keyed names. */
+/** What was said of stickers, in core.db: links and results, each once, by keyed names; and which are spent, when that is forgotten. */
 import type { TestResult } from '../../protocol/event.ts';
 import type { VenueId } from '../../protocol/ids.ts';
 import { type CardPseudonym, nameText } from '../pseudonym.ts';
@@ -42,6 +42,7 @@ export class Stickers {
   readonly #addResult: Statement;
   readonly #links: Statement;
   readonly #results: Statement;
+  readonly #spent: Statement;
 
   constructor(db: Db) {
     this.#db = db;
@@ -51,6 +52,7 @@ export class Stickers {
     );
     this.#links = db.prepare('SELECT origin, card, at_ms, venue FROM sticker_link WHERE sticker = ?');
     this.#results = db.prepare('SELECT origin, result, at_ms, venue FROM sticker_result WHERE sticker = ?');
+    this.#spent = db.prepare('SELECT 1 FROM sticker_spent WHERE sticker = ?');
   }
 
   /** @returns whether it was not said before. */
@@ -63,6 +65,7 @@ export class Stickers {
     return inStore('core.db', () => this.#addResult.run(origin, sticker, recorder, result, atMs, venue ?? null).changes > 0);
   }
 
+  /** One that is spent has expired for whatever is said of it later, and no link of it is known; it can still be voided. */
   judge(sticker: Uint8Array, lifeMs: number): Verdict {
     type LinkRow = { origin: string; card: CardPseudonym; at_ms: number; venue: VenueId };
     type ResultRow = { origin: string; result: TestResult; at_ms: number; venue: VenueId | null };
@@ -74,11 +77,13 @@ export class Stickers {
       const results = (this.#results.all(sticker) as ResultRow[]).map(({ origin, result, at_ms, venue }) => ({
         ...{ origin, result, atMs: at_ms, venue: venue ?? undefined },
       }));
-      return judgeSticker(links, results, lifeMs);
+      const verdict = judgeSticker(links, results, lifeMs);
+      if (verdict.state === 'void' || this.#spent.get(sticker) === undefined) return verdict;
+      return { state: 'expired', link: undefined, result: undefined, isConflicting: false };
     });
   }
 
-  /** Forgets links that were made before, and what was said of their stickers; results that never had a link likewise. @returns the stickers. */
+  /** Forgets links that were made before, and what was said of their stickers; results that never had a link likewise. @returns the stickers: they are spent. */
   sweep(keptFromMs: number): Uint8Array[] {
     const names = inStore('core.db', () => {
       const run = (sql: string): Uint8Array[] => this.#db.prepare(`${sql} RETURNING sticker`).pluck().all(keptFromMs) as Uint8Array[];
@@ -91,17 +96,11 @@ export class Stickers {
     return names.map((name) => new Uint8Array(name));
   }
 
-  /** The stickers of which something was said last, by name, the latest last; at most `most`. */
+  /** The stickers of which something was said last, by name, the latest last, and spent ones before them; at most `most`. */
   latest(most: number): Uint8Array[] {
-    const sql = `SELECT sticker FROM (SELECT sticker, at_ms FROM sticker_link UNION ALL SELECT sticker, at_ms FROM sticker_result)
-      GROUP BY sticker ORDER BY max(at_ms) DESC, sticker LIMIT ?`;
+    const sql = `SELECT sticker FROM (SELECT sticker, at_ms FROM sticker_link UNION ALL SELECT sticker, at_ms FROM sticker_result
+      UNION ALL SELECT sticker, 0 FROM sticker_spent) GROUP BY sticker ORDER BY max(at_ms) DESC, sticker LIMIT ?`;
     const names = inStore('core.db', () => this.#db.prepare(sql).pluck().all(most) as Uint8Array[]);
     return names.map((name) => new Uint8Array(name)).reverse();
-  }
-
-  /** Each sticker that anything was said of, by name. */
-  names(): Uint8Array[] {
-    const sql = 'SELECT sticker FROM sticker_link UNION SELECT sticker FROM sticker_result';
-    return inStore('core.db', () => this.#db.prepare(sql).pluck().all() as Uint8Array[]).map((name) => new Uint8Array(name));
   }
 }

@@ -9,8 +9,7 @@ import type { FlagRule, HolderNotice } from '../intake.ts';
 import type { RowNumber } from '../notes.ts';
 import type { CardPseudonym } from '../pseudonym.ts';
 import { type Db, inStore } from '../sqlite.ts';
-import type { Exposure, Meeting } from '../trace/trace.ts';
-import { LONGEST_LINGERING_MS, LONGEST_STAY_MS } from '../visit.ts';
+import { decodeRows, type ExposureRows, type LineageStep } from '../trace/exposure-rows.ts';
 
 /** After it was first shown at a kiosk; to a holder who asks, also after it was raised. */
 export const SHOWN_FOR_MS = 48 * 3_600_000;
@@ -32,7 +31,7 @@ export interface StandingFlag {
   readonly ruleVersion: number;
 }
 
-/** What a trace found, to be written in the place of what it found before. */
+/** What a trace is of, whose findings are written in the place of what it found before. */
 export interface Finding {
   readonly source: string;
   readonly policyVersion: number;
@@ -40,12 +39,10 @@ export interface Finding {
   readonly isRaised: boolean;
   /** Nobody is told past it. */
   readonly endsAtMs: number | undefined;
-  readonly exposures: readonly Exposure[];
   /** `flag` for all of them; by their priority where it is not given. */
   readonly level?: 'flag';
   /** Of a flag's: by which version of its venue's rule. */
   readonly venueRuleVersion?: number;
-  readonly venues: readonly VenueNotice[];
 }
 
 export interface VenueNotice {
@@ -72,15 +69,6 @@ export interface FoundExposure {
   readonly raisedAtMs: number | undefined;
   readonly firstShownAtMs: number | undefined;
   readonly endsAtMs: number | undefined;
-}
-
-/** One meeting, and which rows made it. */
-export interface LineageStep extends Pick<Meeting, 'venue' | 'overlapMs' | 'isCertain' | 'isDoubtful' | 'groupSize'> {
-  /** `case`: the case and this card, or the person between; `between`: that person and this card. */
-  readonly of: 'case' | 'between';
-  readonly fromMs: number;
-  readonly toMs: number;
-  readonly rows: readonly RowNumber[];
 }
 
 interface Row {
@@ -119,45 +107,67 @@ export class NoticeBook {
     this.#db = db;
   }
 
-  /** Within the caller's transaction: what is there is now what was found, and all else of that source is gone. The same again changes nothing. */
-  put(finding: Finding, nowMs: number): void {
-    const { source, policyVersion, isRaised, endsAtMs, exposures, level, venueRuleVersion = 0, venues } = finding;
+  /** @returns when a trace that begins now finds what it finds: later than whatever was found of that source before, so that it can be told from it. */
+  foundAtMs(source: string, nowMs: number): number {
+    const sql = 'SELECT max(found_at_ms) FROM exposure WHERE source = ?';
+    const before = inStore('core.db', () => this.#db.prepare(sql).pluck().get(source) as number | null);
+    return Math.max(nowMs, (before ?? 0) + 1);
+  }
+
+  /**
+   * Within the caller's transaction: some of what was found. The same again changes nothing. What was forgotten while it was looked for is left
+   * out: cards that were taken back, and what rests on a day before `firstDay`.
+   */
+  put(finding: Finding, rows: ExposureRows, { foundAtMs, nowMs, firstDay }: { foundAtMs: number; nowMs: number; firstDay: Day }): void {
+    const { source, policyVersion, isRaised, endsAtMs, level, venueRuleVersion = 0 } = finding;
     inStore('core.db', () => {
       const put = this.#db.prepare(PUT);
-      for (const exposure of exposures) {
-        if (this.isErased(exposure.card)) continue;
-        const [first] = exposure.meetings;
-        const lineage = lineageOf(exposure);
-        const longest = exposure.meetings.reduce((most, one) => (one.overlapMs > most.overlapMs ? one : most), first);
+      for (const row of decodeRows(rows)) {
+        const day = dayOf(row.reachMs);
+        if (day < firstDay || this.isErased(row.card)) continue;
         put.run({
           source,
-          card: exposure.card,
-          level: level ?? exposure.priority,
-          degree: exposure.order,
-          met: longest.span.fromMs,
-          overlap: longest.overlapMs,
-          certain: Number(longest.isCertain),
+          card: row.card,
+          level: level ?? row.priority,
+          degree: row.order,
+          met: row.metAtMs,
+          overlap: row.overlapMs,
+          certain: Number(row.isCertain),
           policy: policyVersion,
           venueRule: venueRuleVersion,
-          lineage: JSON.stringify(lineage),
-          day: earliestDayOf(lineage),
-          now: nowMs,
+          lineage: row.lineage,
+          day,
+          now: foundAtMs,
           raised: isRaised ? nowMs : null,
           ends: isRaised ? Math.min(nowMs + UNSEEN_FOR_MS, endsAtMs ?? Number.MAX_SAFE_INTEGER) : null,
         });
       }
-      this.#keepOnly(source, exposures);
-      this.#db.prepare('DELETE FROM venue_notice WHERE source = ?').run(source);
-      const put2 = this.#db.prepare('INSERT OR REPLACE INTO venue_notice VALUES (?, ?, ?, ?, ?, ?, ?)');
-      for (const { venue, fromMs, toMs, visitors } of venues) put2.run(source, venue, fromMs, toMs, visitors ?? null, dayOf(fromMs), nowMs);
     });
   }
 
-  /** Within the caller's transaction: nothing of that source is left. @returns whether anything was. */
-  withdraw(source: string): boolean {
+  /** Within the caller's transaction: all was put. What that source's traces found before and this one did not is gone. */
+  finish(
+    source: string,
+    venues: readonly VenueNotice[],
+    { foundAtMs, nowMs, firstDay }: { foundAtMs: number; nowMs: number; firstDay: Day },
+  ): void {
+    inStore('core.db', () => {
+      this.#db.prepare('DELETE FROM exposure WHERE source = ? AND found_at_ms <> ?').run(source, foundAtMs);
+      this.#db.prepare('DELETE FROM venue_notice WHERE source = ?').run(source);
+      const put = this.#db.prepare('INSERT OR REPLACE INTO venue_notice VALUES (?, ?, ?, ?, ?, ?, ?)');
+      for (const { venue, fromMs, toMs, visitors } of venues) {
+        const day = dayOf(fromMs);
+        if (day >= firstDay) put.run(source, venue, fromMs, toMs, visitors ?? null, day, nowMs);
+      }
+    });
+  }
+
+  /** Within the caller's transaction: at most `most` exposures of that source, and its venues' notices, are gone. @returns how many were. */
+  withdraw(source: string, most: number): number {
     return inStore('core.db', () => {
-      const gone = this.#db.prepare('DELETE FROM exposure WHERE source = ?').run(source).changes;
-      return gone + this.#db.prepare('DELETE FROM venue_notice WHERE source = ?').run(source).changes > 0;
+      const sql = 'DELETE FROM exposure WHERE source = ? AND card IN (SELECT card FROM exposure WHERE source = ? LIMIT ?)';
+      const gone = this.#db.prepare(sql).run(source, source, most).changes;
+      return gone + this.#db.prepare('DELETE FROM venue_notice WHERE source = ?').run(source).changes;
     });
   }
 
@@ -258,29 +268,7 @@ export class NoticeBook {
       return gone + run('DELETE FROM venue_notice WHERE day < ? OR raised_at_ms <= ?', firstDay, nowMs - UNSEEN_FOR_MS) > 0;
     });
   }
-
-  #keepOnly(source: string, exposures: readonly Exposure[]): void {
-    const kept = new Set(exposures.map(({ card }) => Buffer.from(card).toString('latin1')));
-    const held = this.#db.prepare('SELECT card FROM exposure WHERE source = ?').pluck().all(source) as Buffer[];
-    const drop = this.#db.prepare('DELETE FROM exposure WHERE source = ? AND card = ?');
-    for (const card of held) if (!kept.has(card.toString('latin1'))) drop.run(source, card);
-  }
 }
-
-function lineageOf({ order, meetings, via }: Exposure): LineageStep[] {
-  const between = via === undefined ? [] : [stepOf('case', via.meeting)];
-  return [...between, ...meetings.map((meeting) => stepOf(order === 1 ? 'case' : 'between', meeting))];
-}
-
-const stepOf = (of: LineageStep['of'], meeting: Meeting): LineageStep => {
-  const { venue, span, overlapMs, isCertain, isDoubtful, groupSize, rows } = meeting;
-  const { fromMs, toMs } = span;
-  return { of, venue, fromMs, toMs, overlapMs, isCertain, isDoubtful, groupSize, rows: rows.map(({ stream, seq }) => ({ stream, seq })) };
-};
-
-/** A scan may lie a whole stay, and what the air lingers, before the meeting that it made. */
-const earliestDayOf = (lineage: readonly LineageStep[]): Day =>
-  dayOf(Math.max(0, Math.min(...lineage.map(({ fromMs }) => fromMs)) - LONGEST_STAY_MS - LONGEST_LINGERING_MS));
 
 const exposureOf = (row: Row): FoundExposure => ({
   card: new Uint8Array(row.card) as CardPseudonym,

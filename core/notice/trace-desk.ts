@@ -1,13 +1,15 @@
 /**
  * Traces what is open, one at a time: a case within a second of its confirmation, and again when later rows came into its window. What it finds
- * is written in one transaction together with that it was found, so that one that is cut off is done again, with the same result, and nothing
- * is there twice. The rows that come all the time make a case be traced again once in a while, and not all the time.
+ * is written a part at a time, as nothing else is done meanwhile, and with the last part that all was found: one that is cut off is done again,
+ * with the same result, and nothing is there twice. The rows that come all the time make a case be traced again once in a while, and not all the time.
  */
 import { codeOf } from '../../protocol/errors.ts';
 import type { Log } from '../../protocol/log.ts';
 import type { Clock } from '../../protocol/time.ts';
-import { type Db, inStore } from '../sqlite.ts';
-import type { Exposure, TracePolicy } from '../trace/trace.ts';
+import type { Day } from '../day.ts';
+import { type Db, inStore, moveLog, withoutSync } from '../sqlite.ts';
+import type { ExposureRows } from '../trace/exposure-rows.ts';
+import type { TracePolicy } from '../trace/trace.ts';
 import { LONGEST_LINGERING_MS, LONGEST_STAY_MS } from '../visit.ts';
 import type { NoticeBook, VenueNotice } from './notice-book.ts';
 import type { Traceable, TraceBook } from './trace-book.ts';
@@ -17,15 +19,16 @@ export interface TraceDeskParts {
   readonly db: Db;
   readonly traces: TraceBook;
   readonly notices: NoticeBook;
-  readonly policy: TracePolicy;
+  /** The one in force. @throws StoreError. */
+  readonly policy: () => TracePolicy;
   /** What is open: confirmed and suspected cases, and flags. */
   readonly open: () => readonly Traceable[];
   /** Whether what was open, and is no more, was wrong: else its notices stay until they age off. */
   readonly isDismissed: (source: string) => boolean;
-  readonly trace: (
-    of: Traceable,
-    signal: AbortSignal,
-  ) => Promise<{ readonly exposures: readonly Exposure[]; readonly venues: readonly VenueNotice[] }>;
+  /** Hands over what it finds a part at a time. @returns what venues are told. */
+  readonly trace: (of: Traceable, policy: TracePolicy, onRows: (rows: ExposureRows) => void) => Promise<readonly VenueNotice[]>;
+  /** The oldest day within retention. */
+  readonly firstDay: () => Day;
   /** Told after each commit that may have changed for whom there are notices. */
   readonly onFound: () => void;
   readonly clock: Clock;
@@ -38,23 +41,38 @@ export const AGAIN_AFTER_MS = 60_000;
 const REST = 20;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
+const WITHDRAWN_AT_A_TIME = 256;
+/** Rows after which the log is moved into the file: by itself it would be moved by the four megabytes, which takes 10 to 20 ms. */
+const ROWS_A_MOVE = 256;
+
+/** One that could not be traced: when it is tried again, and how long it then rests if it can not be either. */
+interface Failed {
+  readonly untilMs: number;
+  readonly nextRestMs: number;
+}
 
 export class TraceDesk {
   readonly #parts: TraceDeskParts;
   readonly #stopping = new AbortController();
   #wake = () => {};
   #hasNews = true;
+  #isAtRest = false;
   #restUntilMs = 0;
   /** When those that could not be traced are tried again. */
-  readonly #failedUntilMs = new Map<string, number>();
+  readonly #failed = new Map<string, Failed>();
 
   constructor(parts: TraceDeskParts) {
     this.#parts = parts;
   }
 
-  /** How many wait for what can not be read now, as a day whose file is lost: their notices stay as they are. */
+  /** How many wait for what can not be done now, as where a day's file is lost: their notices stay as they are. */
   get waiting(): number {
-    return this.#failedUntilMs.size;
+    return this.#failed.size;
+  }
+
+  /** Whether all that can be done now is done. */
+  get isAtRest(): boolean {
+    return this.#isAtRest && !this.#hasNews;
   }
 
   /** Something was opened, confirmed, dismissed or flagged, or rows came: call behind the commit. */
@@ -78,7 +96,7 @@ export class TraceDesk {
       let waitMs: number;
       try {
         this.#hasNews = false;
-        this.#reconcile();
+        await this.#withdraw(this.#reconcile(), signal);
         waitMs = await this.#traceDue(signal);
         retryMs = FIRST_RETRY_MS;
       } catch (error) {
@@ -93,10 +111,11 @@ export class TraceDesk {
     }
   }
 
-  /** Writes down what is to be traced, and takes back what is no more. */
-  #reconcile(): void {
-    const { db, traces, notices, policy, open, isDismissed, onFound } = this.#parts;
-    let isWithdrawn = false;
+  /** Writes down what is to be traced. @returns what is no more, and was wrong: it is to be withdrawn. */
+  #reconcile(): string[] {
+    const { db, traces, open, isDismissed } = this.#parts;
+    const policy = this.#parts.policy();
+    const wrong: string[] = [];
     inStore('core.db', () =>
       db.transaction(() => {
         const wanted = open();
@@ -104,13 +123,36 @@ export class TraceDesk {
         const named = new Set(wanted.map(({ source }) => source));
         for (const source of traces.sources()) {
           if (named.has(source)) continue;
-          traces.forget(source);
-          this.#failedUntilMs.delete(source);
-          if (isDismissed(source)) isWithdrawn = notices.withdraw(source) || isWithdrawn;
+          if (isDismissed(source)) wrong.push(source);
+          else this.#forget(source);
         }
       })(),
     );
-    if (isWithdrawn) onFound();
+    return wrong;
+  }
+
+  /** Takes back what was found of them, some at a time; what is cut off goes on at the next start, as it is forgotten last. */
+  async #withdraw(sources: readonly string[], signal: AbortSignal): Promise<void> {
+    const { db, notices, onFound } = this.#parts;
+    for (const source of sources) {
+      let isAny = false;
+      for (let gone = WITHDRAWN_AT_A_TIME; gone >= WITHDRAWN_AT_A_TIME; ) {
+        withoutSync(db, 'core.db', () => {
+          gone = notices.withdraw(source, WITHDRAWN_AT_A_TIME);
+        });
+        isAny ||= gone > 0;
+        if (gone > 0) moveLog(db, 'core.db');
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        signal.throwIfAborted();
+      }
+      inStore('core.db', () => db.transaction(() => this.#forget(source))());
+      if (isAny) onFound();
+    }
+  }
+
+  #forget(source: string): void {
+    this.#parts.traces.forget(source);
+    this.#failed.delete(source);
   }
 
   /** @returns how long until the next may be traced again, ms. */
@@ -138,17 +180,19 @@ export class TraceDesk {
     const { clock, log } = this.#parts;
     try {
       await this.#trace(of, wanted, signal);
-      this.#failedUntilMs.delete(of.source);
+      this.#failed.delete(of.source);
     } catch (error) {
       const code = codeOf(error);
       if (signal.aborted || code === undefined) throw error;
-      if (!this.#failedUntilMs.has(of.source)) log.error('trace.waits', { source: of.source, code });
-      this.#failedUntilMs.set(of.source, clock.monotonic() + AGAIN_AFTER_MS);
+      const before = this.#failed.get(of.source);
+      if (before === undefined) log.error('trace.waits', { source: of.source, code });
+      const restMs = before?.nextRestMs ?? FIRST_RETRY_MS;
+      this.#failed.set(of.source, { untilMs: clock.monotonic() + restMs, nextRestMs: Math.min(restMs * 2, LONGEST_RETRY_MS) });
     }
   }
 
   #hasFailed(source: string): boolean {
-    return this.#parts.clock.monotonic() < (this.#failedUntilMs.get(source) ?? 0);
+    return this.#parts.clock.monotonic() < (this.#failed.get(source)?.untilMs ?? 0);
   }
 
   #mayAgain(tracedAtMs: number, nowMs: number): boolean {
@@ -158,26 +202,34 @@ export class TraceDesk {
   }
 
   async #trace(of: Traceable, wanted: number, signal: AbortSignal): Promise<void> {
-    const { db, traces, notices, policy, trace, onFound, clock, log } = this.#parts;
+    const { db, traces, notices, trace, firstDay, onFound, clock, log } = this.#parts;
     const { source, isRaised, endsAtMs, flag } = of;
-    const { exposures, venues } = await trace(of, signal);
+    // What it is found by and what is written beside it, whatever is set meanwhile: by that it is then traced again.
+    const policy = this.#parts.policy();
+    const finding = { source, policyVersion: policy.version, isRaised, endsAtMs };
+    const named = { ...finding, ...(flag && { level: 'flag' as const, venueRuleVersion: flag.ruleVersion }) };
+    const foundAtMs = notices.foundAtMs(source, clock.wall());
+    const now = () => ({ foundAtMs, nowMs: clock.wall(), firstDay: firstDay() });
+    let [exposures, unmoved] = [0, 0];
+    const venues = await trace(of, policy, (rows) => {
+      signal.throwIfAborted();
+      // Of a card that was taken back since nothing is told.
+      if (notices.isErased(of.card)) return;
+      exposures += rows.lineages.length;
+      withoutSync(db, 'core.db', () => notices.put(named, rows, now()));
+      unmoved += rows.lineages.length;
+      if (unmoved < ROWS_A_MOVE) return;
+      unmoved = 0;
+      moveLog(db, 'core.db');
+    });
     signal.throwIfAborted();
     inStore('core.db', () =>
       db.transaction(() => {
-        const nowMs = clock.wall();
-        const finding = {
-          source,
-          policyVersion: policy.version,
-          isRaised,
-          endsAtMs,
-          exposures,
-          venues: isRaised && flag === undefined ? venues : [],
-        };
-        notices.put({ ...finding, ...(flag && { level: 'flag', venueRuleVersion: flag.ruleVersion }) }, nowMs);
-        traces.done(source, wanted, nowMs);
+        notices.finish(source, isRaised && flag === undefined && !notices.isErased(of.card) ? venues : [], now());
+        traces.done(source, wanted, clock.wall());
       })(),
     );
-    log.info('trace.done', { source, exposures: exposures.length, isRaised });
+    log.info('trace.done', { source, exposures, isRaised });
     onFound();
   }
 
@@ -185,7 +237,9 @@ export class TraceDesk {
     if (this.#hasNews || signal.aborted || waitMs === 0) return new Promise((resolve) => setImmediate(resolve));
     const woken = new AbortController();
     this.#wake = () => woken.abort();
+    this.#isAtRest = true;
     return this.#parts.clock.sleep(waitMs, woken.signal).finally(() => {
+      this.#isAtRest = false;
       this.#wake = () => {};
     });
   }

@@ -7,12 +7,13 @@ import { CASE_STATES } from '../case/case.ts';
 import type { Core } from '../core.ts';
 
 interface MetricKind {
-  readonly type: 'gauge';
+  readonly type: 'gauge' | 'counter';
   readonly labels: readonly string[];
   readonly help: string;
 }
 
 const gauge = (help: string, ...labels: string[]): MetricKind => ({ type: 'gauge', labels, help });
+const counter = (help: string): MetricKind => ({ type: 'counter', labels: [], help });
 
 export const CORE_METRICS = {
   vestibule_core_info: gauge('Always 1: the core that answers.', 'version'),
@@ -27,7 +28,9 @@ export const CORE_METRICS = {
   vestibule_core_noticed_cards: gauge('Cards that there are notices for.'),
   vestibule_core_noticed_cards_left_out: gauge('Cards beyond those that gateways can be told of.'),
   vestibule_core_traces_due: gauge('Cases and flags that are to be traced.'),
-  vestibule_core_traces_waiting: gauge('Of these, those that wait for a day that can not be read.'),
+  vestibule_core_traces_waiting: gauge('Of these, those that wait for what can not be done now, as where a day can not be read.'),
+  vestibule_core_trace_fault: gauge('Whether the thread that traces has failed and none has answered since: then 1, else 0.'),
+  vestibule_core_trace_failures_total: counter('How often that thread has failed since the core was opened.'),
   vestibule_core_trace_oldest_seconds: gauge('How long the oldest of them has waited; 0 where none does.'),
   vestibule_core_stickers: gauge('Stickers that are of no more use, as clinics’ desks are told.'),
   vestibule_core_gateway_taken_position: gauge('How far the ledger of a gateway is taken.', 'gateway'),
@@ -66,6 +69,8 @@ export function coreMetrics({ core, version, nowMs }: MetricSources): string {
     vestibule_core_noticed_cards_left_out: [[notices.leftOut]],
     vestibule_core_traces_due: [[notices.toTrace]],
     vestibule_core_traces_waiting: [[notices.waiting]],
+    vestibule_core_trace_fault: [[notices.fault === undefined ? 0 : 1]],
+    vestibule_core_trace_failures_total: [[notices.failures]],
     vestibule_core_trace_oldest_seconds: [[oldestMs / 1_000]],
     vestibule_core_stickers: [[core.cases.stickersTold]],
     vestibule_core_gateway_taken_position: gateways.map(({ no, name }) => [core.gateways.taken(no), name]),

@@ -45,7 +45,10 @@ export function noticeRoutesOf({ core, clock }: NoticeSources): Route[] {
     if (found === undefined || !sees(caller.regions, region)) throw new NotThere('a case of your regions');
     return found;
   };
-  const isOwnVenue = (caller: Caller, venue: VenueId): boolean => sees(caller.regions, gateways.regionOf(venue));
+  const isOwnVenue = (caller: Caller, venue: VenueId): boolean =>
+    caller.role === 'gateway'
+      ? gateways.venues().some((one) => one.venue === venue && one.gateway === caller.machine)
+      : sees(caller.regions, gateways.regionOf(venue));
   return [
     route({
       method: 'GET',
@@ -115,7 +118,7 @@ export function noticeRoutesOf({ core, clock }: NoticeSources): Route[] {
       }),
       rows: { most: MOST_CLUSTERS, of: ({ clusters }) => clusters.length },
       audit: { action: 'look.clusters', about: ({ params }) => `case ${params.case}` },
-      handle: async ({ caller, params, signal }) => {
+      handle: async ({ caller, params }) => {
         const { card, ...rest } = own(caller, params.case);
         const { policy } = notices;
         const anchorMs = Math.min(anchorOf({ card, ...rest }, policy.anchor), clock.wall());
@@ -124,7 +127,6 @@ export function noticeRoutesOf({ core, clock }: NoticeSources): Route[] {
           { card, anchorMs },
           policy,
           known.map((one) => one.card),
-          signal,
         );
         const clusters = found
           .filter(({ venue }) => isOwnVenue(caller, venue))
@@ -136,7 +138,8 @@ export function noticeRoutesOf({ core, clock }: NoticeSources): Route[] {
       method: 'GET',
       path: '/core/1/venues/:venue/notices',
       summary: 'When cases were at a venue and how busy it was, for cleaning and airing; by whole hours, and of nobody',
-      roles: ['health-officer'],
+      // A gateway for its own venues, so that whoever runs it can tell them.
+      roles: ['health-officer', 'gateway'],
       purposes: ['venue-measures'],
       params: z.strictObject({ venue: z.string().regex(/^[0-9a-hjkmnp-tv-z]{16}$/) }),
       query: pageQuery(MOST_VENUE_NOTICES),
@@ -145,7 +148,7 @@ export function noticeRoutesOf({ core, clock }: NoticeSources): Route[] {
       audit: { action: 'look.venue_notices', about: ({ params }) => params.venue },
       handle: ({ caller, params, query: { limit, cursor } }) => {
         const venue = params.venue as VenueId;
-        if (!isOwnVenue(caller, venue)) throw new NotThere('a venue of your regions');
+        if (!isOwnVenue(caller, venue)) throw new NotThere('a venue of yours');
         const beforeMs = numberOf(cursor, Number.MAX_SAFE_INTEGER);
         const found = notices.book.venues(venue, beforeMs, limit + 1);
         const page = found.slice(0, limit);

@@ -7,6 +7,7 @@ import { holderRoutesOf } from './holder-routes.ts';
 import { noticeRoutesOf } from './notice-routes.ts';
 import { oversightRoutesOf } from './oversight-routes.ts';
 import { placeRoutesOf } from './place-routes.ts';
+import { policyRoutesOf } from './policy-routes.ts';
 import type { Route } from './route.ts';
 import { statisticsRoutesOf } from './statistics-routes.ts';
 import { statusRoutesOf } from './status-routes.ts';
@@ -26,6 +27,7 @@ export function restRoutesOf({ core, audit, version, clock }: RestSources): Rout
     ...placeRoutesOf({ core }),
     ...caseRoutesOf({ core, clock }),
     ...noticeRoutesOf({ core, clock }),
+    ...policyRoutesOf({ core, clock }),
     ...statisticsRoutesOf({ gateways: core.gateways, visits: () => core.visits(), clock }),
   ];
 }

@@ -28,7 +28,11 @@ const status = z.object({
   unreadableDays: count.describe('of these, those whose files are lost or can not be read'),
   tracing: z.object({
     toTrace: count.describe('cases and flags that are to be traced'),
-    waiting: count.describe('of these, those that wait for a day that can not be read; their notices stay as they are'),
+    waiting: count.describe(
+      'of these, those that wait for what can not be done now, as where a day can not be read; their notices stay as they are',
+    ),
+    fault: z.string().optional().describe('why nothing is traced now, a code of docs/errors.md; absent while all is well'),
+    failures: count.describe('how often the thread that traces has failed since the core was opened'),
     oldestDueMs: count.optional().describe('since when the oldest of them has waited; absent where none does'),
   }),
   cases: z.object({ suspected: count, confirmed: count, dismissed: count }),
@@ -80,8 +84,14 @@ export function statusRoutesOf({ core, version, clock }: StatusSources): Route[]
   ];
 }
 
-const tracingOf = ({ toTrace, waiting, oldestDueMs, noticed, leftOut }: NoticeCounts) => ({
-  tracing: { toTrace, waiting, ...(oldestDueMs === undefined ? {} : { oldestDueMs }) },
+const tracingOf = ({ toTrace, waiting, oldestDueMs, fault, failures, noticed, leftOut }: NoticeCounts) => ({
+  tracing: {
+    toTrace,
+    waiting,
+    failures,
+    ...(oldestDueMs === undefined ? {} : { oldestDueMs }),
+    ...(fault === undefined ? {} : { fault }),
+  },
   notices: { noticed, leftOut },
 });
 

@@ -2,6 +2,7 @@
  * Traces one case: whom it met, whom those met, and where it may have been infected itself. Pure over a store that is read; the definitions
  * are in docs/tracing.md.
  */
+import { TraceError } from '../../protocol/errors.ts';
 import type { CardVisit, VisitStore } from '../store.ts';
 import type { Span } from '../visit.ts';
 import { CardTable } from './card-table.ts';
@@ -16,7 +17,15 @@ export interface TraceQuestion extends TracedCase {
   readonly policy: TracePolicy;
   /** 1 for the first order alone; 2 when not given. */
   readonly mostOrder?: 1 | 2;
+  /** That it tells of; `MOST_CARDS` when not given. */
+  readonly mostCards?: number;
 }
+
+/**
+ * Five times as many as gateways can be told of (`MOST_NOTICES`); some 300 MB. Counted, as a heap's limit is no bound: a thread that reaches it
+ * takes the whole process with it, now and then (docs/decisions/0045-trace-thread.md).
+ */
+export const MOST_CARDS = 100_000;
 
 export interface Traced {
   /** High before medium, the first order before the second. */
@@ -38,7 +47,7 @@ interface Second {
   between: number;
 }
 
-/** @throws StoreError; the reason of the signal that `turns` was given, when it is aborted. */
+/** @throws StoreError; TraceError `trace.too_large` past `mostCards`; the reason of the signal that `turns` was given, when it is aborted. */
 export async function trace(store: VisitStore, question: TraceQuestion, turns: Turns): Promise<Traced> {
   const { anchorMs, nowMs, policy } = question;
   const done = await store.makeReady(reach(store, { fromMs: anchorMs - policy.farWindowMs, toMs: Math.min(anchorMs, nowMs) }), turns);
@@ -50,7 +59,7 @@ export async function trace(store: VisitStore, question: TraceQuestion, turns: T
 }
 
 async function traceReady(store: VisitStore, question: TraceQuestion, turns: Turns): Promise<Traced> {
-  const { card, nowMs, policy, mostOrder = 2 } = question;
+  const { card, nowMs, policy, mostOrder = 2, mostCards = MOST_CARDS } = question;
   const anchorMs = Math.min(question.anchorMs, nowMs);
   const high: Span = { fromMs: anchorMs - policy.highWindowMs, toMs: anchorMs };
   const far: Span = { fromMs: anchorMs - policy.farWindowMs, toMs: anchorMs };
@@ -60,8 +69,12 @@ async function traceReady(store: VisitStore, question: TraceQuestion, turns: Tur
   let lookedAt = 0;
 
   const shortestMs = Math.min(policy.minimumOverlapMs, policy.mediumMinimumOverlapMs);
+  const refuseTooMany = (): void => {
+    if (cards.size > mostCards) throw new TraceError('trace.too_large', `trace: more than ${mostCards} cards were exposed`);
+  };
   for (const visit of store.visitsOf(card, reach(store, far))) {
     if (turns.isOver) await turns.next();
+    refuseTooMany();
     const sought = infectorOf(visit, nowMs, shortestMs, far);
     lookedAt += eachMet(store, sought, (block, index, fromMs, toMs) => {
       const number = cards.number(block.columns.names, index * 16);
@@ -90,6 +103,7 @@ async function traceReady(store: VisitStore, question: TraceQuestion, turns: Tur
     const window: Span = { fromMs: Math.max(high.fromMs, between.fromMs + 1), toMs: high.toMs };
     for (const visit of store.visitsOf(cards.name(number), reach(store, window))) {
       if (turns.isOver) await turns.next();
+      refuseTooMany();
       const sought = infectorOf(visit, nowMs, policy.mediumMinimumOverlapMs, window);
       lookedAt += eachMet(store, sought, (block, index, fromMs, toMs) => {
         const third = cards.number(block.columns.names, index * 16);
@@ -104,6 +118,7 @@ async function traceReady(store: VisitStore, question: TraceQuestion, turns: Tur
       });
     }
   }
+  refuseTooMany();
   return { exposures: await exposuresOf({ cards, firsts, seconds, policy }, turns), lookedAt };
 }
 

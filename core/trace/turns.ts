@@ -2,7 +2,10 @@
 import type { Clock } from '../../protocol/time.ts';
 
 /** A PUBACK takes some turns from its socket to the commit and back, and waits for as long as this, and a step, in each of them. */
-const HOLD_MS = 2;
+const HOLD_MS = 1;
+/** Others that took longer than this have work, and what they asked a thread or the disk for is back in about `REST_MS`. */
+const BUSY_MS = 0.2;
+const REST_MS = 1;
 
 export class Turns {
   readonly #clock: Clock;
@@ -20,9 +23,11 @@ export class Turns {
     return this.#clock.monotonic() - this.#sinceMs >= HOLD_MS;
   }
 
-  /** Resolves when others had their turn. @throws the reason of the signal when that is aborted. */
+  /** Resolves when others had their turn; where there is nobody, at once. @throws the reason of the signal when that is aborted. */
   async next(): Promise<void> {
+    const beganMs = this.#clock.monotonic();
     await new Promise<void>((resolve) => setImmediate(resolve));
+    if (this.#clock.monotonic() - beganMs >= BUSY_MS) await this.#clock.sleep(REST_MS, this.#signal);
     this.#signal.throwIfAborted();
     this.#sinceMs = this.#clock.monotonic();
   }

@@ -147,7 +147,7 @@ t.test('accept: rows of another deployment are set aside', async (t) => {
   const { dir, keys, clock } = await fixture(t);
   const deployment = newPlaceId<DeploymentId>();
   const core = await openCore({ dir: join(dir, 'other'), deployment, keys, clock, log: silentLog });
-  t.teardown(() => core.close());
+  t.teardown(() => core.end());
   await core.accept([await new KioskStub(keys).batch([{ happening: checkIn(newCard()), atMs: NOW }], NOW)]);
   t.match(core.counts(), { checkIns: 0, setAside: 1 });
   t.match(core.setAside(1), [{ reason: 'seal.signature' }]);

@@ -28,7 +28,7 @@ export async function fixture(t: Test, log: Log = silentLog): Promise<Fixture> {
     clock,
     async open(name = 'core', more = {}) {
       const core = await openCore({ dir: join(dir, name), deployment: DEPLOYMENT, keys, clock, log, ...more });
-      t.teardown(() => core.close());
+      t.teardown(() => core.end());
       return core;
     },
   };

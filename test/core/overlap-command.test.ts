@@ -21,7 +21,7 @@ async function town(t: Test) {
   const keys = await makeCoreKeys(join(root, 'keys'));
   const clock = new ManualClock(NOW);
   const core = await openCore({ dir, deployment: DEPLOYMENT, keys, clock, log: silentLog });
-  t.teardown(() => core.close());
+  t.teardown(() => core.end());
   const kiosk = new KioskStub(keys);
   const [anna, ben] = [newCard(), newCard()];
   for (const atMs of [NOW - 24 * HOUR, NOW - HOUR]) {

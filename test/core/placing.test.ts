@@ -170,7 +170,7 @@ t.test('retention: an undo is kept by when it came, whatever its clock said, and
 t.test('retention: at most 21 days, whatever is asked for', async (t) => {
   const { dir, keys, clock } = await fixture(t);
   const core = await openCore({ dir: join(dir, 'core'), deployment: DEPLOYMENT, keys, clock, log: silentLog, retentionDays: 400 });
-  t.teardown(() => core.close());
+  t.teardown(() => core.end());
   await core.accept([await new KioskStub(keys).batch([{ happening: checkIn(newCard()), atMs: NOW - 22 * DAY }], NOW)]);
   t.match(core.counts(), { checkIns: 0, expired: 1 });
 });

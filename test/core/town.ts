@@ -72,7 +72,7 @@ export function placedRow(row: TownRow, receivedAtMs: number): PlacedEvent {
 }
 
 export const TOWN_KEY = Buffer.alloc(32, 7);
-const NO_NOTICES = { rowsCame() {}, noteHighReading() {}, noteFlag() {}, noteShown() {}, told() {} };
+const NO_NOTICES = { rowsCame() {}, noteHighReading() {}, noteFlag() {}, noteShown() {}, caseMayCome() {}, told() {} };
 export const NAMES = new CardNames(TOWN_KEY);
 
 /** The stores of a core without its front: nothing is verified, nothing dropped by itself. */

@@ -5,8 +5,13 @@ import { type Core, openCore } from '../../../core/core.ts';
 import { STICKER_LIFE_MS } from '../../../protocol/clinic.ts';
 import { codeOf } from '../../../protocol/errors.ts';
 import type { Happening, TestResult } from '../../../protocol/event.ts';
+import { decodeChallenge, encodeProof, signProof } from '../../../protocol/holder.ts';
 import type { VisitorUuid } from '../../../protocol/ids.ts';
+import { newKeyCode } from '../../../protocol/key-code.ts';
 import { silentLog } from '../../../protocol/log.ts';
+import { stickerDigestOf } from '../../../protocol/sticker-mark.ts';
+import { deriveVisitor } from '../../../protocol/visitor.ts';
+import { outcomeOf } from '../../support/wire.ts';
 import { DAY, type Fixture, fixture, NOW } from '../core-fixture.ts';
 import { DEPLOYMENT, HOUR, KioskStub, newCard, reading, shuffled } from '../kiosk-stub.ts';
 
@@ -218,3 +223,64 @@ t.test('cases: end with retention, and so does what was said of stickers', async
   await say(result(sticker, 'positive'), NOW);
   t.strictSame(core.cases.list(0, 10), [], 'a row that comes again after it was forgotten');
 });
+
+const FAR = new AbortController().signal;
+
+t.test('cases: a sticker whose rows are forgotten is of no use for another card, here or at any desk, also after a restart', async (t) => {
+  const { core, open, say, clock } = await opened(t);
+  const [used, never, free] = [newSticker(), newSticker(), newSticker()];
+  await say(link(used, newCard()), NOW - DAY);
+  await say(result(used, 'negative'), NOW);
+  await say(result(never, 'positive'), NOW);
+  await clock.leap(22 * DAY);
+  core.dropExpired();
+  const standings = async (of: Core) =>
+    (await of.cases.stickerNews(undefined, 0, FAR)).noticed
+      .map(({ digest, standing, endsAtMs }) => [
+        Buffer.compare(digest, stickerDigestOf(used)) === 0 ? 'used' : 'never',
+        standing,
+        endsAtMs > 0,
+      ])
+      .sort();
+  const told = [
+    ['never', 'linked', true],
+    ['used', 'linked', true],
+  ];
+  t.strictSame(await standings(core), told, 'linked, with an end that is past: expired');
+
+  const nowMs = clock.wall();
+  for (const sticker of [used, never, free]) {
+    await say(link(sticker, newCard()), nowMs - HOUR);
+    await say(result(sticker, 'positive'), nowMs);
+  }
+  t.equal(core.cases.open().length, 1, 'of the one that was free');
+  t.match(core.counts(), { setAside: 2 });
+  const said = { recorder: 'someone', key: 'one', venue: undefined };
+  t.equal(
+    outcomeOf(() => core.cases.record({ sticker: used, result: 'positive', ...said })),
+    'case.expired',
+  );
+  t.equal(core.cases.record({ sticker: used, result: 'void', ...said }), 'void');
+  core.close();
+  const again = await open();
+  t.match((await standings(again)).length, 3);
+});
+
+t.test(
+  'cases: who takes a card back makes its sticker good for nobody; one that another card has, too, goes on for that one',
+  async (t) => {
+    const { core, say } = await opened(t);
+    const [anna, ben] = [deriveVisitor(newKeyCode()), newCard()];
+    const [hers, both] = [newSticker(), newSticker()];
+    await say(link(hers, anna.card), NOW - 3 * HOUR);
+    await say(link(both, ben), NOW - 3 * HOUR);
+    await say(link(both, anna.card), NOW - 2 * HOUR);
+    const { holder } = core;
+    await holder.ask(encodeProof(signProof('revoke', decodeChallenge(holder.challenge()), anna)), 'page');
+    for (const sticker of [hers, both]) {
+      await say(link(sticker, newCard()), NOW - HOUR);
+      await say(result(sticker, 'positive'), NOW);
+    }
+    t.equal(core.cases.open().length, 1, 'of the one that was linked to him first');
+  },
+);

@@ -11,7 +11,8 @@ t.test('metrics: every metric of the table is told, in the form of Prometheus, a
   await core.accept([await kiosk.batch([{ happening: checkIn(card), atMs: NOW - 60 * MINUTE }], NOW)]);
   core.cases.raise({ card, state: 'suspected', source: 'officer', by: 'officer', key: 'one' });
   const text = coreMetrics({ core, version: '1.2.3', nowMs: NOW + 5_000 });
-  for (const name of Object.keys(CORE_METRICS)) t.match(text, new RegExp(`^# TYPE ${name} gauge\\n${name}(\\{\\w+="[^"]+"\\})? \\d`, 'm'));
+  for (const [name, { type }] of Object.entries(CORE_METRICS))
+    t.match(text, new RegExp(`^# TYPE ${name} ${type}\\n${name}(\\{\\w+="[^"]+"\\})? \\d`, 'm'));
   t.match(text, /^vestibule_core_cases\{state="suspected"\} 1$/m);
   t.match(text, /^vestibule_core_scans 1$/m);
   t.match(text, /^vestibule_core_info\{version="1.2.3"\} 1$/m);

@@ -116,4 +116,7 @@ t.test('notice routes: a venue’s notices are by whole hours, of one’s own ve
   t.equal(await ask(path, { venue: north }, officer('south')), 'NotThere');
   t.equal(await ask(path, { venue: newPlaceId<VenueId>() }, officer('north')), 'NotThere');
   t.equal(await ask(path, { venue: 'no venue' }), 'ZodError');
+  const gateway = (machine: string): Caller => ({ role: 'gateway', subject: machine, machine, purpose: 'venue-measures', regions: 'all' });
+  t.equal(((await ask(path, { venue: north }, gateway('first'))) as Shown).notices.length, 1, 'its gateway, which tells the venue');
+  t.equal(await ask(path, { venue: north }, gateway('south')), 'NotThere', 'no other');
 });

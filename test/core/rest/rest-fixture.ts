@@ -22,10 +22,13 @@ export const byName: Identify = ({ token }) => {
   return { roles: [role as Role], subject: `person-${role}`, regions };
 };
 
-export async function openTestRest(t: Test, routes: readonly Route[], more: Partial<RestOptions> = {}) {
+export async function openTestRest(
+  t: Test,
+  routes: readonly Route[],
+  { dir = t.testdir(), ...more }: Partial<RestOptions> & { readonly dir?: string } = {},
+) {
   const clock = new ManualClock(NOW);
   const log = new LogRecorder();
-  const dir = t.testdir();
   const audit = new AuditLog(dir, STORE_KEY);
   t.teardown(() => audit.close());
   const key = generateSigningKey();
