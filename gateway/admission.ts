@@ -77,7 +77,8 @@ export function refuseSubscription(client: Client, filter: string): Refusal {
 /** The second door, for each message on its way out: whatever was subscribed, nothing else is handed over. */
 export const mayReceive = (client: Client, topic: string): boolean => refuseSubscription(client, topic) === undefined;
 
-const downTopics = (kiosk: KioskId): string[] => (['receipt', 'policy', 'notice', 'command'] as const).map((leaf) => topicOf(kiosk, leaf));
+const DOWN = ['receipt', 'policy', 'notice', 'command', 'release'] as const;
+const downTopics = (kiosk: KioskId): string[] => DOWN.map((leaf) => topicOf(kiosk, leaf));
 
 /** @returns whether every topic that `filter` matches is matched by `allowed` too. */
 export function isWithin(filter: string, allowed: string): boolean {

@@ -152,7 +152,9 @@ function takeRows(deciders: Deciders, kiosk: Kiosk, batch: OpenedBatch, received
   let setAside = 0;
   for (const [index, row] of rows.entries()) {
     const standing = standings[index];
-    if (standing !== 'duplicate' && 'event' in row && 'card' in row.event && erasedCards.has(row.event.card)) {
+    // As it was opened: what is at fault in another way is not kept either.
+    const opened = batch.rows[index] ?? row;
+    if (standing !== 'duplicate' && 'event' in opened && 'card' in opened.event && erasedCards.has(opened.event.card)) {
       // Remembered as seen, and kept nowhere.
       addToRanges(ranges, row.seq, 'erased', 'ingest.card_revoked');
     } else if (standing === 'new' || standing === 'cloned') {

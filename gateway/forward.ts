@@ -9,6 +9,7 @@ import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
 import type { Ledger } from './ledger.ts';
+import type { SinkErasures } from './sinks/erasures.ts';
 import { Offerer } from './sinks/offer.ts';
 import type { SetAside } from './sinks/set-aside.ts';
 import { SteadyLog } from './steady-log.ts';
@@ -19,6 +20,8 @@ export interface Sink {
   readonly intake: Intake;
   /** At most, sustained; `undefined` for as fast as it takes them. */
   readonly entriesPerSecond?: number | undefined;
+  /** What it is to be told of taken-back cards; absent where nobody tells it. */
+  readonly erasures?: SinkErasures | undefined;
 }
 
 export interface SinkProgress {
@@ -31,6 +34,8 @@ export interface SinkProgress {
   readonly droppedEntries: number;
   /** Entries that it refused for what they are. */
   readonly setAsideEntries: number;
+  /** Rows of taken-back cards that it has not said to have erased; absent where there are none. */
+  readonly unerasedRows?: number;
 }
 
 const MOST_ENTRIES = 256;
@@ -78,6 +83,7 @@ export class Forwarder {
   /** Tells how far it is, also while an offer is under way or waits. */
   look(): void {
     this.#tell(this.#progress.code);
+    if (this.#isErasureDue()) this.wake();
   }
 
   /** Forwards until aborted; resolves once an offer under way has ended. A bug ends it with that error. */
@@ -127,6 +133,8 @@ export class Forwarder {
     const most = Math.min(MOST_ENTRIES, entriesPerSecond ?? MOST_ENTRIES);
     this.#hasNews = false;
     while (!signal.aborted) {
+      // Nothing is under way now: no entry with such a row comes in behind this.
+      await this.#sink.erasures?.tell(signal);
       const sinceMs = this.#clock.monotonic();
       const entries = this.#ledger.entriesAfter(this.#ledger.cursorOf(name), most, MOST_BYTES);
       const last = entries.at(-1);
@@ -155,12 +163,14 @@ export class Forwarder {
     try {
       const cursor = this.#ledger.cursorOf(name);
       const behindEntries = this.#ledger.countAfter(cursor);
+      const unerasedRows = this.#sink.erasures?.rows ?? 0;
       this.#progress = {
         behindEntries,
         waitingSinceMs: behindEntries === 0 ? undefined : this.#ledger.receivedAfter(cursor),
         code,
         droppedEntries: this.#ledger.droppedOf(name),
         setAsideEntries: this.#setAside.count(name),
+        ...(unerasedRows > 0 && { unerasedRows }),
       };
     } catch (error) {
       // The ledger itself fails: the last count stands, and `code` says why.
@@ -168,6 +178,15 @@ export class Forwarder {
       this.#progress = { ...this.#progress, code };
     }
     this.#onProgress(this.#progress);
+  }
+
+  #isErasureDue(): boolean {
+    try {
+      return this.#sink.erasures?.isDue ?? false;
+    } catch (error) {
+      if (codeOf(error) === undefined) throw error;
+      return false;
+    }
   }
 
   #untilNews(signal: AbortSignal): Promise<void> {

@@ -2,6 +2,8 @@
  * The index's tables: what was seen, what is set aside, how far sinks are, and which files the entries lie in. Positions and numbers are AUTOINCREMENT where they outlive their rows: a plain INTEGER PRIMARY KEY
  * starts again at 1 once its table is empty, and a sink's cursor would then pass over what is new.
  */
+import { ERASURES_STEP } from './sinks/erasures.ts';
+
 export const LEDGER_STEPS: readonly string[] = [
   `-- The log that sinks read in order: batches as they came, and flags.
    CREATE TABLE entries (
@@ -179,4 +181,5 @@ export const LEDGER_STEPS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;`,
   `-- Positions that were passed over before its first: after a restore, to go on above all that was ever given out.
    ALTER TABLE segments ADD COLUMN skipped INTEGER NOT NULL DEFAULT 0;`,
+  ERASURES_STEP,
 ];

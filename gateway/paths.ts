@@ -26,6 +26,8 @@ export interface GatewayPaths {
   readonly auditHead: string;
   /** How the command line reaches a gateway that runs. */
   readonly control: string;
+  /** Bundles that are handed out to kiosks. */
+  readonly releases: string;
 }
 
 export const gatewayPaths = (directory: string): GatewayPaths => ({
@@ -41,4 +43,5 @@ export const gatewayPaths = (directory: string): GatewayPaths => ({
   audit: join(directory, 'audit.db'),
   auditHead: join(directory, 'audit.head'),
   control: join(directory, 'control.json'),
+  releases: join(directory, 'releases'),
 });

@@ -12,12 +12,14 @@ import { RestoreBook } from './backup/restore-book.ts';
 import { type Change, RevocationLog } from './backup/revocation-log.ts';
 import { ClinicianList } from './clinic/clinician-list.ts';
 import { type Db, openDatabase, translating } from './database.ts';
+import { parseKioskName } from './kiosk-name.ts';
 import { LostList } from './policy/lost-list.ts';
 import { PolicyBook } from './policy/policy-book.ts';
 import type { Venue } from './policy/venue.ts';
 import { VenueBook } from './policy/venue-book.ts';
 import { REGISTRY_STEPS } from './registry-schema.ts';
 import { ErasedCards } from './revoke/erased-cards.ts';
+import { RolloutBook } from './rollout/rollout-book.ts';
 import { PinBook } from './rotate/pin-book.ts';
 
 export type { Venue };
@@ -26,6 +28,8 @@ export interface Kiosk {
   readonly kiosk: KioskId;
   /** Raw Ed25519, 32 bytes. */
   readonly publicKey: Uint8Array;
+  /** What operators call it; absent where nobody gave it a name. */
+  readonly name?: string;
   readonly placement: Placement;
   /** What its certificate says that it is for; `kiosk` for one that was admitted by its key. */
   readonly role: Role;
@@ -57,6 +61,7 @@ export interface Admission {
 interface KioskRow {
   kiosk: string;
   public_key: Uint8Array;
+  name: string;
   venue: string;
   entrance: string;
   direction: Direction;
@@ -74,7 +79,7 @@ interface KioskRow {
   role: Role;
 }
 
-const KIOSKS = `SELECT kiosks.kiosk, public_key, kiosks.venue, entrance, entrances.direction, is_told, admitted_at_ms, revoked_at_ms, role,
+const KIOSKS = `SELECT kiosks.kiosk, public_key, kiosks.name, kiosks.venue, entrance, entrances.direction, is_told, admitted_at_ms, revoked_at_ms, role,
     coalesce(kiosks.dwell_ms, venues.dwell_ms) AS dwell_ms, lingering_ms, region, timezone,
     are_flags_told, flag_overlap_ms, are_flagged_suspected, flag_rule_version
   FROM kiosks JOIN venues ON venues.id = kiosks.venue JOIN entrances ON entrances.id = entrance`;
@@ -87,6 +92,7 @@ export class Registry {
   readonly erasedCards: ErasedCards;
   readonly restoreBook: RestoreBook;
   readonly pinBook: PinBook;
+  readonly rolloutBook: RolloutBook;
   readonly #db: Db;
   readonly #revocations: RevocationLog;
   #known = new Map<KioskId, Kiosk>();
@@ -105,6 +111,7 @@ export class Registry {
     this.policyBook = new PolicyBook(this.#db);
     this.restoreBook = new RestoreBook(this.#db);
     this.pinBook = new PinBook(this.#db);
+    this.rolloutBook = new RolloutBook(this.#db, () => this.#read());
     this.#read();
   }
 
@@ -184,8 +191,15 @@ export class Registry {
         )
         .run(kiosk, publicKey, venue, entrance, dwellMs ?? null, nowMs);
       if (role !== undefined) this.#setRole(kiosk, role);
+      this.#leaveTakenName(kiosk);
       note();
     });
+  }
+
+  /** One that comes back, or to another venue, may find its name taken. */
+  #leaveTakenName(kiosk: KioskId): void {
+    const name = this.#db.prepare('SELECT name FROM kiosks WHERE kiosk = ?').pluck().get(kiosk) as string;
+    if (this.#otherNamed(name, kiosk) !== undefined) this.#db.prepare("UPDATE kiosks SET name = '' WHERE kiosk = ?").run(kiosk);
   }
 
   /** Writes down what a kiosk's certificate says that it is for. @throws StoreError. */
@@ -195,6 +209,33 @@ export class Registry {
 
   #setRole(kiosk: KioskId, role: Role): void {
     this.#db.prepare('UPDATE kiosks SET role = ? WHERE kiosk = ?').run(role, kiosk);
+  }
+
+  /**
+   * Gives a kiosk a name, or with an empty one takes it back. @throws ConfigError `config.invalid` for a name that is none (kiosk-name.ts), a kiosk
+   * that is not registered, or a name that another admitted one at the venue has; StoreError.
+   */
+  rename(kiosk: KioskId, wanted: string): void {
+    const name = parseKioskName(wanted);
+    this.#transact(() => {
+      const venue = this.#db.prepare('SELECT venue FROM kiosks WHERE kiosk = ?').pluck().get(kiosk);
+      if (venue === undefined) throw new ConfigError('config.invalid', `kiosk ${kiosk}: not registered here`);
+      const other = this.#otherNamed(name, kiosk);
+      if (other !== undefined) throw new ConfigError('config.invalid', `name of kiosk ${kiosk}: kiosk ${other} of its venue has it`);
+      this.#db.prepare('UPDATE kiosks SET name = ? WHERE kiosk = ?').run(name, kiosk);
+    });
+  }
+
+  /** As `rename`, where no other one there has the name; else nothing: a door is not kept shut for a name. @throws StoreError. */
+  renameWhereFree(kiosk: KioskId, name: string): void {
+    if (this.#otherNamed(name, kiosk) === undefined) this.rename(kiosk, name);
+  }
+
+  #otherNamed(name: string, kiosk: KioskId): string | undefined {
+    if (name === '') return undefined;
+    const other = `SELECT other.kiosk FROM kiosks AS own JOIN kiosks AS other ON other.venue = own.venue AND other.kiosk <> own.kiosk
+      WHERE own.kiosk = ? AND other.name = ? AND other.revoked_at_ms IS NULL`;
+    return this.#db.prepare(other).pluck().get(kiosk, name) as string | undefined;
   }
 
   /** Takes a kiosk's admission back; a running gateway cuts it off. @returns false when no such kiosk is admitted. */
@@ -283,6 +324,7 @@ export class Registry {
 const kioskOf = (row: KioskRow): Kiosk => ({
   kiosk: row.kiosk as KioskId,
   publicKey: new Uint8Array(row.public_key),
+  ...(row.name === '' ? {} : { name: row.name }),
   placement: {
     venue: row.venue as VenueId,
     entrance: row.entrance as EntranceId,

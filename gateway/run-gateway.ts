@@ -5,6 +5,7 @@ import type { HolderDoor, Intake, NoticeSource, RevocationSource } from '../core
 import { replaceFile } from '../disk/files.ts';
 import { isSignedBySoon, rawPublicKey } from '../protocol/ed25519.ts';
 import type { Recipient } from '../protocol/hpke.ts';
+import type { KioskId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import { GATEWAY_STATE_TOPIC } from '../protocol/topics.ts';
@@ -17,7 +18,7 @@ import { type Broker, openBroker } from './broker.ts';
 import { Checkpoints } from './checkpoint/checkpoints.ts';
 import { Closers, untilAborted } from './closers.ts';
 import type { GatewayConfig } from './config.ts';
-import { holdLock } from './database.ts';
+import { emptyLog, holdLock } from './database.ts';
 import { DoubtDesk } from './doubts/doubt-desk.ts';
 import { DOUBT_POLICY } from './doubts/doubt-rules.ts';
 import { Doubts } from './doubts/doubts.ts';
@@ -42,6 +43,8 @@ import { Reserve } from './reserve.ts';
 import { LedgerEraser } from './revoke/ledger-eraser.ts';
 import { revocationSources } from './revoke/revocation-sources.ts';
 import { RevokeDesk } from './revoke/revoke-desk.ts';
+import { BundleShelf } from './rollout/bundle-shelf.ts';
+import { RolloutDesk } from './rollout/rollout-desk.ts';
 import { PinDesk } from './rotate/pin-desk.ts';
 import { openSinks, recipientsOf } from './sinks/sinks.ts';
 import { StateBoard } from './state-board.ts';
@@ -150,6 +153,7 @@ async function start(
     trust: () => trust,
     ledger: db,
     holder: holder ?? cores.holder,
+    piece: (digest, first, last, publicKey) => rollouts.piece(digest, first, last, publicKey),
     clock,
     log,
     onRefused: (code) => board.refused(undefined, code),
@@ -167,6 +171,7 @@ async function start(
         policies.heard(kiosk, report);
         resends.heard(kiosk, report);
         pins.heard(kiosk, report);
+        rollouts.heard(kiosk, report);
         noticeDesk.heard(kiosk, report);
       },
       onConnected: (kiosk, { hasTakenOver }) => {
@@ -188,30 +193,13 @@ async function start(
 
   const { mayTakeUnsigned } = config;
   const issuers = () => [...config.issuers, ...moreIssuers()].slice(0, MOST_ISSUERS);
-  const policies = new PolicyDesk({
-    registry,
-    deployment,
-    receiptKey,
-    issuers,
-    mayTakeUnsigned,
-    stickerLifeMs: config.stickerLifeMs,
-    publish: broker.publish,
-    clock,
-    log,
-    onBug,
-  });
-  const resends = new ResendDesk({ registry, ledger: db, deployment, receiptKey, publish: broker.publish, clock, log, onBug });
+  const telling = { registry, deployment, receiptKey, publish: broker.publish, clock, log, onBug };
+  const policies = new PolicyDesk({ ...telling, issuers, mayTakeUnsigned, stickerLifeMs: config.stickerLifeMs });
+  const resends = new ResendDesk({ ...telling, ledger: db });
   const pins = new PinDesk({ registry, generation: identity.tls.generation });
-  const noticeDesk = new NoticeDesk({
-    sources: noticeSources(config.sinks, notices, clock, stopping.signal),
-    registry,
-    deployment,
-    receiptKey,
-    publish: broker.publish,
-    clock,
-    log,
-    onBug,
-  });
+  const isConnected = (kiosk: KioskId): boolean => board.kiosk(kiosk)?.isConnected === true;
+  const rollouts = new RolloutDesk({ ...telling, shelf: new BundleShelf(paths.releases), isConnected });
+  const noticeDesk = new NoticeDesk({ ...telling, sources: noticeSources(config.sinks, notices, clock, stopping.signal) });
   const second = new SecondPlace(config.directory, identity.storeKey, clock);
   opened.add(() => second.close());
   const announcer = new Announcer({
@@ -275,6 +263,7 @@ async function start(
     }),
     heardUpTo: (kiosk) => policies.erasedToldTo(kiosk),
     sinks: config.sinks.map(({ name }) => name),
+    elsewhere: sinks,
     clock,
     log,
   });
@@ -284,6 +273,7 @@ async function start(
     recipient,
     clock,
     log,
+    onFault: (code) => board.opening(code),
   });
   const ingest = new Ingest(
     opening,
@@ -306,6 +296,10 @@ async function start(
   board.reserve(reserve.hold());
   const prune = (nowMs: EpochMillis, isScant: boolean) =>
     pruneSome(db, ledger, config.retentionDays, nowMs, isScant ? FEW_AT_ONCE : undefined);
+  const emptied = async () => {
+    await checkpoints.whenAtRest();
+    emptyLog(db, 'ledger');
+  };
   let isStateKept = true;
   const publishState = async () => {
     if (!board.hasChanged && isStateKept) return;
@@ -338,6 +332,7 @@ async function start(
     mqttPort: tcp.port,
     secondPlace: () => second.state,
     pins: () => pins.summary(),
+    rollout: rollouts,
   };
   const web = await watching.listen(parts, process);
   listeners.push(web);
@@ -373,12 +368,13 @@ async function start(
     revokes.run(stopping.signal),
     noticeDesk.run(stopping.signal),
     everySecond(() => board.notices(noticeDesk.summary()), clock, log, stopping.signal, 'notices'),
+    everySecond(() => rollouts.look(stopping.signal), clock, log, stopping.signal, 'rollout'),
     everySecond(() => pins.look(), clock, log, stopping.signal, 'gateway_key'),
     everySecond(() => second.look(), clock, log, stopping.signal, 'second_place'),
     everySecond(web.tick, clock, log, stopping.signal),
     enrolment.keepOut(broker.cutOff, stopping.signal),
     everyHour(enrolment.forgetCodes, clock, log, stopping.signal, 'enrolment'),
-    pruneHourly((nowMs) => reserve.lendTo((isScant) => prune(nowMs, isScant)), clock, log, stopping.signal),
+    pruneHourly((nowMs) => reserve.lendTo((isScant) => prune(nowMs, isScant)), emptied, clock, log, stopping.signal),
   ]);
 
   const done = Promise.race([untilAborted(signal), bug.promise, loops]).then(

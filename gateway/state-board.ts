@@ -43,6 +43,8 @@ export interface SinkState {
   readonly waitingSinceMs: EpochMillis | undefined;
   /** Entries that it refused for what they are. */
   readonly setAsideEntries: number;
+  /** Rows of taken-back cards that it has not said to have erased; absent where there are none. */
+  readonly unerasedRows?: number;
 }
 
 export interface GatewayState {
@@ -57,6 +59,8 @@ export interface GatewayState {
   readonly hasReserve: boolean;
   /** Why kiosks wait while write-ahead logs are moved into their files; `undefined` while a thread does that. */
   readonly checkpoints: ErrorCode | undefined;
+  /** Why batches are opened where everything else is done, though there are many; `undefined` while all is well. */
+  readonly opening: ErrorCode | undefined;
   readonly refused: readonly RefusedConnections[];
   readonly door: DoorState;
   readonly sinks: Readonly<Record<string, SinkState>>;
@@ -91,6 +95,7 @@ export class StateBoard {
   readonly #stale = new Set<KioskId>();
   #hasReserve = true;
   #checkpoints: ErrorCode | undefined;
+  #opening: ErrorCode | undefined;
   readonly #refused = new Map<string, RefusedConnections>();
   readonly #sinks = new Map<string, SinkState>();
   #policies: PolicySummary | undefined;
@@ -189,6 +194,15 @@ export class StateBoard {
     this.#checkpoints = fault;
   }
 
+  get openingFault(): ErrorCode | undefined {
+    return this.#opening;
+  }
+
+  opening(fault: ErrorCode | undefined): void {
+    if (fault !== this.#opening) this.#hasChanged = true;
+    this.#opening = fault;
+  }
+
   get policySummary(): PolicySummary | undefined {
     return this.#policies;
   }
@@ -260,6 +274,7 @@ export class StateBoard {
       kiosksWithProblems: troubled.length,
       hasReserve: this.#hasReserve,
       checkpoints: this.#checkpoints,
+      opening: this.#opening,
       refused: [...this.#refused.values()],
       door: this.door.state,
       sinks,

@@ -42,8 +42,17 @@ async function repeat(tick: Tick, everyMs: number, clock: Clock, log: Log, signa
   }
 }
 
-/** Prunes at the start and every hour until aborted. @param step one bounded step; repeated until it finds nothing. */
-export async function pruneHourly(step: (nowMs: EpochMillis) => Pruned, clock: Clock, log: Log, signal: AbortSignal): Promise<void> {
+/**
+ * Prunes at the start and every hour until aborted. @param step one bounded step; repeated until it finds nothing.
+ * @param emptyLog takes what was pruned out of the write-ahead log: in a quiet place nothing would write it over.
+ */
+export async function pruneHourly(
+  step: (nowMs: EpochMillis) => Pruned,
+  emptyLog: () => Promise<void>,
+  clock: Clock,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
   const trouble = new SteadyLog(log, clock, 'prune');
   while (!signal.aborted) {
     try {
@@ -54,6 +63,7 @@ export async function pruneHourly(step: (nowMs: EpochMillis) => Pruned, clock: C
         await clock.sleep(PRUNE_PAUSE_MS, signal);
         if (signal.aborted) return;
       }
+      await emptyLog();
       trouble.recovered();
     } catch (error) {
       const code = codeOf(error);

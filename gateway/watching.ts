@@ -37,10 +37,11 @@ import { manageRoutesOf } from './web/manage-routes.ts';
 import { metricsText, type ProcessUse } from './web/metrics.ts';
 import { takenBackOf } from './web/notice-words.ts';
 import { restoredOf } from './web/restore-words.ts';
+import { rolloutRoutesOf } from './web/rollout-routes.ts';
 import { type LogLevelDoor, routesOf } from './web/routes.ts';
 import { WebServer } from './web/server.ts';
 import { sinkRoutesOf } from './web/sink-routes.ts';
-import { overviewOf, type ViewSources } from './web/view.ts';
+import { overviewOf, type RolloutSource, type ViewSources } from './web/view.ts';
 import { WebDoor } from './web/web-door.ts';
 
 /** What only the process itself can tell or change. */
@@ -64,6 +65,7 @@ export interface WatchedParts {
   readonly mqttPort: number;
   readonly secondPlace: () => SecondPlaceState | undefined;
   readonly pins: () => PinSummary;
+  readonly rollout: RolloutSource;
 }
 
 export interface WebListener {
@@ -160,6 +162,7 @@ export class Watching {
       restored: () => restoredOf(registry, clock.wall()),
       secondPlace: parts.secondPlace,
       pins: parts.pins,
+      rollout: parts.rollout,
       takenBack,
       board,
       watch,
@@ -206,7 +209,7 @@ export class Watching {
       tls,
       accounts,
       audit,
-      routes: [...routes, ...manage, ...sinkRoutesOf({ sinks, words: sources.words })],
+      routes: [...routes, ...manage, ...rolloutRoutesOf(registry.rolloutBook), ...sinkRoutesOf({ sinks, words: sources.words })],
       live,
       assets: readAssets(),
       metrics: () => metricsText(overviewOf(sources), watch.tallies(), process.use()),

@@ -3,9 +3,9 @@
  * and the thread that answers kiosks is not to wait for it. Files are opened for each request: retention may drop one at any time.
  */
 import { workerData } from 'node:worker_threads';
+import { answerRequests } from '../../disk/thread.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import { checkpointDatabase } from '../database.ts';
-import { answerRequests } from '../thread.ts';
 import type { CheckpointAnswer, CheckpointRequest } from './checkpoints.ts';
 
 const { key } = workerData as { key: Uint8Array };

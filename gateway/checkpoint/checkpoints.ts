@@ -6,13 +6,13 @@
  * made once its entries are synced, and the log is synced before the file is written.
  */
 import { existsSync } from 'node:fs';
+import { Thread } from '../../disk/thread.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { type Log, placeOf } from '../../protocol/log.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { LogState } from '../database.ts';
 import type { Ledger } from '../ledger.ts';
 import { SteadyLog } from '../steady-log.ts';
-import { Thread } from '../thread.ts';
 
 export interface CheckpointRequest {
   readonly path: string;

@@ -20,10 +20,12 @@ import {
   RENEW_PATH,
   TIME_PATH,
 } from '../../protocol/enrol.ts';
-import { AdmissionError, codeOf, type ErrorCode } from '../../protocol/errors.ts';
+import { AdmissionError, codeOf, DecodeError, type ErrorCode } from '../../protocol/errors.ts';
 import { formatPlaceAnswer, LEAVE_PATH, PLACE_PATH, parsePlaceRequest } from '../../protocol/kiosk-place.ts';
+import { digestIn, parseRange } from '../../protocol/release-fetch.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { Peer } from '../admission.ts';
+import type { BundlePiece } from '../rollout/bundle-shelf.ts';
 import type { Enroller } from './enroller.ts';
 import type { KioskDesk } from './kiosk-desk.ts';
 import { OneRequest } from './one-request.ts';
@@ -38,6 +40,8 @@ export interface ApiDoors {
     challenge(publicKey: Uint8Array): Promise<string>;
     ask(body: string, publicKey: Uint8Array): Promise<string>;
   };
+  /** A piece of a release. @returns `undefined` for one that is not handed out. @throws AdmissionError for a key that is no admitted kiosk's. */
+  readonly piece: (digest: string, first: number, last: number, publicKey: Uint8Array) => Promise<BundlePiece | undefined>;
   readonly after: Clock['after'];
   /** Each refusal, for whoever watches. */
   readonly onRefused: (code: ErrorCode) => void;
@@ -75,7 +79,7 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
 
 const PATHS: readonly string[] = [ENROL_PATH, RENEW_PATH, TIME_PATH, HOLDER_CHALLENGE_PATH, HOLDER_ASK_PATH, PLACE_PATH, LEAVE_PATH];
 
-export function openKioskApi({ enroller, desk, signTime, holder, after, onRefused, onBug }: ApiDoors): KioskApi {
+export function openKioskApi({ enroller, desk, signTime, holder, piece, after, onRefused, onBug }: ApiDoors): KioskApi {
   // By what Node's server takes for a socket.
   const peers = new WeakMap<Duplex, Peer>();
   /** Oldest first. */
@@ -108,6 +112,25 @@ export function openKioskApi({ enroller, desk, signTime, holder, after, onRefuse
     }
   };
 
+  /** RFC 9110, sections 14.4, 15.3.7 and 15.5.17. */
+  const handOut = async (request: IncomingMessage, response: ServerResponse, digest: string): Promise<undefined> => {
+    const range = parseRange(request.headers.range);
+    if (range === undefined) throw new DecodeError('decode.malformed', 'kiosk API: not one range of at most 262,144 bytes');
+    const found = await piece(digest, range.first, range.last, keyOf(peers.get(request.socket)));
+    if (found === undefined) {
+      refuse(response, { status: 404, code: 'decode.unsupported' });
+      return;
+    }
+    const { bytes, lengthBytes } = found;
+    const headers = { 'cache-control': 'no-store', connection: 'close', 'content-length': bytes.length };
+    if (bytes.length === 0) response.writeHead(416, { ...headers, 'content-range': `bytes */${lengthBytes}` });
+    else {
+      const contentRange = `bytes ${range.first}-${range.first + bytes.length - 1}/${lengthBytes}`;
+      response.writeHead(206, { ...headers, 'content-type': 'application/octet-stream', 'content-range': contentRange });
+    }
+    response.end(bytes);
+  };
+
   const refuse = (response: ServerResponse, { status, code }: FormRefusal): void => {
     onRefused(code);
     say(response, status, formatRefusal(code));
@@ -125,9 +148,11 @@ export function openKioskApi({ enroller, desk, signTime, holder, after, onRefuse
       asked.add(request.socket);
       const unfit = refuseForm(request);
       if (request.socket instanceof OneRequest)
-        request.socket.takeBody(unfit === undefined ? Number(request.headers['content-length']) : 0);
+        request.socket.takeBody(unfit === undefined ? Number(request.headers['content-length'] ?? 0) : 0);
       if (unfit !== undefined) return refuse(response, unfit);
-      const answered = answerTo(request).then(
+      const digest = digestIn(request.url ?? '');
+      const work = digest === undefined ? answerTo(request) : handOut(request, response, digest);
+      const answered = work.then(
         (answer) => {
           if (answer !== undefined) say(response, 200, answer);
         },
@@ -198,6 +223,7 @@ interface FormRefusal {
  */
 function refuseForm({ url, method, headers, httpVersion }: IncomingMessage): FormRefusal | undefined {
   if (headers.host === undefined && httpVersion === '1.1') return { status: 400, code: 'decode.malformed' };
+  if (digestIn(url ?? '') !== undefined) return method === 'GET' ? undefined : { status: 405, code: 'decode.unsupported' };
   if (!PATHS.includes(url ?? '')) return { status: 404, code: 'decode.unsupported' };
   if (method !== 'POST') return { status: 405, code: 'decode.unsupported' };
   if (headers['content-length'] === undefined) return { status: 411, code: 'decode.malformed' };

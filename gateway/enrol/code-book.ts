@@ -21,6 +21,8 @@ export interface CodeOrder {
   readonly role: Role;
   /** The kiosk whose place this one takes: revoked when the code is used. */
   readonly replaces: KioskId | undefined;
+  /** What the kiosk will be called; left out: as the one that it replaces, else nothing. */
+  readonly name?: string | undefined;
   readonly expiresAtMs: EpochMillis;
 }
 
@@ -70,6 +72,7 @@ const STEPS = [
      public_key BLOB NOT NULL CHECK (length(public_key) = 32),
      certificate TEXT NOT NULL
    ) STRICT;`,
+  'ALTER TABLE codes ADD COLUMN name TEXT;',
 ];
 
 interface CodeRow {
@@ -80,6 +83,7 @@ interface CodeRow {
   dwell_ms: number | null;
   role: Role;
   replaces: KioskId | null;
+  name: string | null;
   made_at_ms: EpochMillis;
   expires_at_ms: EpochMillis;
   withdrawn_at_ms: EpochMillis | null;
@@ -103,15 +107,25 @@ export class CodeBook {
   give(orders: readonly (CodeOrder & { readonly secret: Uint8Array })[], nowMs: EpochMillis): number[] {
     return this.#do((db) =>
       db.transact(() =>
-        orders.map(({ secret, venue, entrance, direction, dwellMs, role, replaces, expiresAtMs }) =>
+        orders.map(({ secret, venue, entrance, direction, dwellMs, role, replaces, name, expiresAtMs }) =>
           Number(
             db
               .prepare(
-                `INSERT INTO codes (secret_hash, venue, entrance, direction, dwell_ms, role, replaces, made_at_ms, expires_at_ms)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+                `INSERT INTO codes (secret_hash, venue, entrance, direction, dwell_ms, role, replaces, name, made_at_ms, expires_at_ms)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
               )
-              .run(hashOf(secret), venue, entrance, direction ?? null, dwellMs ?? null, role, replaces ?? null, nowMs, expiresAtMs)
-              .lastInsertRowid,
+              .run(
+                hashOf(secret),
+                venue,
+                entrance,
+                direction ?? null,
+                dwellMs ?? null,
+                role,
+                replaces ?? null,
+                name ?? null,
+                nowMs,
+                expiresAtMs,
+              ).lastInsertRowid,
           ),
         ),
       ),
@@ -235,6 +249,7 @@ const codeOf = (row: CodeRow): GivenCode => ({
   dwellMs: row.dwell_ms ?? undefined,
   role: row.role,
   replaces: row.replaces ?? undefined,
+  name: row.name ?? undefined,
   madeAtMs: row.made_at_ms,
   expiresAtMs: row.expires_at_ms,
   withdrawnAtMs: row.withdrawn_at_ms ?? undefined,

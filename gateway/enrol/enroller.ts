@@ -1,7 +1,7 @@
 /**
  * Turns a code into a kiosk, once, and keeps each kiosk's certificate fresh. Every step is durable before the next, and the whole may be
  * cut off anywhere and asked for again: the same key with the same code is given the same papers.
- * Order: the code is bound to the key; the registry admits the kiosk; the one it replaces is revoked; the code is done; the certificate is
+ * Order: the code is bound to the key; the registry admits the kiosk; the one it replaces is revoked; it gets its name; the code is done; the certificate is
  * kept; the answer.
  */
 import type { Placement } from '../../core/intake.ts';
@@ -88,7 +88,7 @@ export class Enroller {
   }
 
   /** Admits the kiosk, or moves it when it is admitted already. Done again after a cut it changes nothing. */
-  #carryOut({ number, venue, entrance, direction, dwellMs, role, replaces }: GivenCode, kiosk: KioskId, publicKey: Uint8Array): void {
+  #carryOut({ number, venue, entrance, direction, dwellMs, role, replaces, name }: GivenCode, kiosk: KioskId, publicKey: Uint8Array): void {
     const { book, registry, clock, log } = this.#parts;
     const own = registry.kiosk(kiosk);
     // Between the code's binding and its being done an operator may have thought better of it.
@@ -98,6 +98,9 @@ export class Enroller {
     log.debug('enrol.admitted');
     if (replaces !== undefined && replaces !== kiosk && registry.revoke(replaces, clock.wall()))
       log.info('kiosk.replaced', { kiosk: replaces, by: kiosk, code: number });
+    // Only now: until then it was the other one's.
+    const called = name ?? (replaces === undefined ? undefined : registry.kiosk(replaces)?.name);
+    if (called !== undefined) registry.renameWhereFree(kiosk, called);
     log.debug('enrol.replaced');
     book.finish(number);
     log.info('kiosk.enrolled', { kiosk, code: number });

@@ -9,6 +9,7 @@ import { type EntranceId, type KioskId, newPlaceId, type VenueId } from '../../p
 import { parseTrust } from '../../protocol/trust.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import { openIdentity } from '../identity.ts';
+import { parseKioskName } from '../kiosk-name.ts';
 import { gatewayPaths } from '../paths.ts';
 import { Registry } from '../registry.ts';
 import { CodeBook, type CodeOrder } from './code-book.ts';
@@ -20,6 +21,8 @@ export interface Door {
   readonly entrance?: EntranceId | undefined;
   readonly direction?: 'in' | 'out' | 'both' | undefined;
   readonly role: Role;
+  /** What the kiosk will be called. */
+  readonly name?: string | undefined;
 }
 
 export interface NewCode extends CodeOrder {
@@ -36,12 +39,15 @@ export const MOST_CODES_AT_ONCE = 500;
 export interface CodeDesk {
   /**
    * Gives out a code for each door, all or none, good for `lifeMs` from now on.
-   * @throws ConfigError `config.invalid` for a venue that is not there, another venue's entrance, a life or a count out of range, or a gateway that
-   * never ran.
+   * @throws ConfigError `config.invalid` for a venue that is not there, another venue's entrance, a name that is none or that a kiosk there has, a
+   * life or a count out of range, or a gateway that never ran.
    */
   give(doors: readonly Door[], lifeMs: number, nowMs: EpochMillis): NewCode[];
-  /** Gives out a code for a kiosk that takes another's place and entrance; the other is revoked when it is used. @throws as `give`. */
-  giveInPlaceOf(kiosk: KioskId, lifeMs: number, nowMs: EpochMillis): NewCode;
+  /**
+   * Gives out a code for a kiosk that takes another's place and entrance; the other is revoked when it is used.
+   * @param name left out: as the other is called then. @throws as `give`.
+   */
+  giveInPlaceOf(kiosk: KioskId, lifeMs: number, nowMs: EpochMillis, name?: string): NewCode;
   readonly book: CodeBook;
   readonly registry: Registry;
   close(): void;
@@ -74,6 +80,16 @@ export async function openCodeDesk(directory: string): Promise<CodeDesk> {
       venueName: names.get(order.venue) ?? '',
     }));
   };
+  /** Said here, where a person can choose another; what is taken until the code is used is left out then. */
+  const freeName = (wanted: string | undefined, venue: VenueId, but: KioskId | undefined): string | undefined => {
+    if (wanted === undefined) return undefined;
+    const name = parseKioskName(wanted);
+    const other = [...registry.kiosks()].find(
+      (one) => one.name === name && one.placement.venue === venue && one.revokedAtMs === undefined && one.kiosk !== but,
+    );
+    if (other !== undefined) throw new ConfigError('config.invalid', `name: kiosk ${other.kiosk} of that venue is called "${name}"`);
+    return name;
+  };
   return {
     book,
     registry,
@@ -86,18 +102,20 @@ export async function openCodeDesk(directory: string): Promise<CodeDesk> {
         if (venues.some(({ id, entrances }) => id !== venue && entrances.some((one) => one.id === entrance)))
           throw new ConfigError('config.invalid', `entrance ${entrance}: is of another venue than ${venue}`);
       }
-      const orders = doors.map(({ venue, entrance, direction, role }) => ({
+      const orders = doors.map(({ venue, entrance, direction, role, name }) => ({
         ...{ venue, entrance: entrance ?? newPlaceId<EntranceId>(), direction, dwellMs: undefined, role, replaces: undefined },
+        name: freeName(name, venue, undefined),
       }));
       return give(orders, lifeMs, nowMs);
     },
-    giveInPlaceOf(kiosk, lifeMs, nowMs) {
+    giveInPlaceOf(kiosk, lifeMs, nowMs, wanted) {
       refuseUnfit(1, lifeMs);
       const known = registry.kiosk(kiosk);
       if (known === undefined) throw new ConfigError('config.invalid', `kiosk ${kiosk}: not registered here`);
       const { venue, entrance } = known.placement;
       const role = book.certificateOf(kiosk)?.role ?? 'kiosk';
-      const [code] = give([{ venue, entrance, direction: undefined, dwellMs: undefined, role, replaces: kiosk }], lifeMs, nowMs);
+      const name = freeName(wanted, venue, kiosk);
+      const [code] = give([{ venue, entrance, direction: undefined, dwellMs: undefined, role, replaces: kiosk, name }], lifeMs, nowMs);
       if (code === undefined) throw new TypeError('codes: none was given');
       return code;
     },

@@ -17,7 +17,7 @@ import { gatewayPaths } from '../paths.ts';
 import type { Registry } from '../registry.ts';
 import { holderAt } from '../revoke/holder-at.ts';
 import { SteadyLog } from '../steady-log.ts';
-import { type KioskApi, openKioskApi } from './api.ts';
+import { type ApiDoors, type KioskApi, openKioskApi } from './api.ts';
 import { CodeBook } from './code-book.ts';
 import { Enroller } from './enroller.ts';
 import { KioskDesk } from './kiosk-desk.ts';
@@ -34,6 +34,7 @@ export interface EnrolmentParts {
   readonly log: Log;
   /** Of the core; `undefined` where there is none in this process. */
   readonly holder: HolderDoor | undefined;
+  readonly piece: ApiDoors['piece'];
   readonly onRefused: (code: ErrorCode) => void;
   readonly onBug: (error: unknown) => void;
 }
@@ -56,7 +57,7 @@ const REMEMBER_CODES_MS = 60 * 86_400_000;
 
 /** @throws ConfigError as openAuthority, StoreError as openDatabase does. */
 export async function openEnrolment(parts: EnrolmentParts): Promise<Enrolment> {
-  const { directory, identity, registry, clock, log, trust, ledger, onRefused, onBug, holder } = parts;
+  const { directory, identity, registry, clock, log, trust, ledger, onRefused, onBug, holder, piece } = parts;
   const authority = await openAuthority(join(directory, 'keys'), identity.deployment);
   const book = new CodeBook(gatewayPaths(directory).enrolment, identity.storeKey);
   // A registry of before it knew roles, or one brought back from a backup.
@@ -67,6 +68,7 @@ export async function openEnrolment(parts: EnrolmentParts): Promise<Enrolment> {
     desk: new KioskDesk(registry, clock, log),
     signTime: (nonce) => signTime(clock.wall(), nonce, identity.deployment, identity.receiptKey),
     holder: holderAt(registry, holder),
+    piece,
     after: (waitMs, fire) => clock.after(waitMs, fire),
     onRefused,
     onBug,

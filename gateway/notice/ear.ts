@@ -52,12 +52,12 @@ export class Ear<Item extends Told> {
     return this.#isWhole;
   }
 
-  /** Why it hears nothing; `undefined` while it does. */
   /** Since when there is a code. */
   get failedAtMs(): EpochMillis | undefined {
     return this.#failedAtMs;
   }
 
+  /** Why it hears nothing; `undefined` while it does. */
   get code(): ErrorCode | undefined {
     return this.#code;
   }

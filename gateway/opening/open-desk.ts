@@ -3,10 +3,12 @@
  * batches (MQTT 3.1.1, [MQTT-4.6.0-2]). What is wrong with a batch is not told from one thread to the other: each that the thread did not open
  * plainly is opened here, by the same code, and so is everything while there is no thread.
  */
+
+import { Thread } from '../../disk/thread.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
 import { type Log, placeOf } from '../../protocol/log.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { OpenedBatch, Opener, Signer } from '../open-batch.ts';
-import { Thread } from '../thread.ts';
 import { decodeAnswer, type OpenAnswer, type OpenRequest, PUBLIC_KEY_BYTES } from './opened-bytes.ts';
 
 export interface OpenDeskOptions {
@@ -17,6 +19,8 @@ export interface OpenDeskOptions {
   readonly recipient: { readonly id: Uint8Array; readonly privateKey: Uint8Array };
   readonly clock: Clock;
   readonly log: Log;
+  /** Told that the thread failed, and `undefined` when one answers. */
+  readonly onFault?: (code: ErrorCode | undefined) => void;
   /** The thread's program; of tests. */
   readonly program?: URL;
 }
@@ -96,6 +100,7 @@ export class OpenDesk implements Opener {
   }
 
   #answer(answer: OpenAnswer): void {
+    this.#options.onFault?.(undefined);
     const jobs = this.#underWay.shift() ?? [];
     this.#flush();
     const opened = decodeAnswer(
@@ -133,6 +138,7 @@ export class OpenDesk implements Opener {
       onAnswer: (answer) => this.#answer(answer),
       onFailed: (error) => {
         log.error('opening.thread_failed', placeOf(error));
+        this.#options.onFault?.('ingest.thread_failed');
         this.#thread = undefined;
         this.#mayBeginAtMs = clock.monotonic() + ANEW_AFTER_MS;
         this.#openAllHere();

@@ -1,8 +1,8 @@
 /** The thread that opens batches: verifies each list, and opens its rows. What is anything but plain is left to whoever asked. */
 import { workerData } from 'node:worker_threads';
+import { answerRequests } from '../../disk/thread.ts';
 import type { DeploymentId, KioskId } from '../../protocol/ids.ts';
 import { BatchOpener, type OpenedBatch, type Signer, type UnsealedRow } from '../open-batch.ts';
-import { answerRequests } from '../thread.ts';
 import { encodeAnswer, type OpenRequest, PUBLIC_KEY_BYTES, type UnsealedBatch } from './opened-bytes.ts';
 
 /** More kiosks than one gateway has. */

@@ -73,6 +73,8 @@ export class PolicyDesk {
   /** The last erased card that documents made now tell of, and the last that the newest one of each kiosk tells of. */
   #erasedUpTo = 0;
   readonly #erasedTold = new Map<KioskId, number>();
+  /** The version with which a kiosk said that nothing is left of the cards that it tells of; heard since this gateway started. */
+  readonly #forgotten = new Map<KioskId, number>();
 
   /** @throws StoreError. */
   constructor(doors: PolicyDeskDoors) {
@@ -118,6 +120,7 @@ export class PolicyDesk {
     const issued = this.#issued.get(kiosk);
     if (!isUp || policy === undefined || issued === undefined) return;
     const { version, why } = policy;
+    if (policy.isForgetting !== true) this.#forgotten.set(kiosk, version);
     if (version > issued.version && version < GREATEST_POLICY_VERSION) this.#ahead.set(kiosk, version);
     if (issued.heldVersion === version && issued.refusedCode === why) return;
     if (why !== undefined && why !== issued.refusedCode) this.#doors.log.warn('policy.refused', { kiosk, code: why });
@@ -126,10 +129,10 @@ export class PolicyDesk {
     this.#unwritten.add(kiosk);
   }
 
-  /** Up to which number of an erased card a kiosk has said to hold a document that tells of it. */
+  /** Up to which number of an erased card a kiosk has said that it goes by a document that tells of it, and has nothing more of the card. */
   erasedToldTo(kiosk: KioskId): number {
-    const issued = this.#issued.get(kiosk);
-    return issued !== undefined && isConfirmed(issued) ? (this.#erasedTold.get(kiosk) ?? 0) : 0;
+    const version = this.#issued.get(kiosk)?.version;
+    return version !== undefined && version === this.#forgotten.get(kiosk) ? (this.#erasedTold.get(kiosk) ?? 0) : 0;
   }
 
   summary(): PolicySummary {

@@ -39,6 +39,14 @@ export const ERASED_TOLD_STEP = `
   INSERT INTO erased_told SELECT no, 'core', core_tombstone FROM erased_cards;
   ALTER TABLE erased_cards DROP COLUMN core_tombstone;`;
 
+/** Which sinks elsewhere have erased all that there was of a card. */
+export const ERASED_SINKS_STEP = `
+  CREATE TABLE erased_sinks (
+    no INTEGER NOT NULL,
+    sink TEXT NOT NULL,
+    PRIMARY KEY (no, sink)
+  ) STRICT, WITHOUT ROWID;`;
+
 /** By the name of its sink. */
 export interface ToldBy {
   readonly core: string;
@@ -58,6 +66,8 @@ export interface ErasedCard {
   /** How many kiosks were to hear of it, and which have not yet. */
   readonly kiosks: number;
   readonly unheard: readonly KioskId[];
+  /** Sinks that have erased it. */
+  readonly sinks: readonly string[];
 }
 
 interface ErasedRow {
@@ -76,7 +86,7 @@ export class ErasedCards {
   readonly #names: TombstoneNames;
   readonly #known: Set<string>;
 
-  /** @param db the registry's. @param revocations told of each change before it stands. @param onChange told after each that kiosks are to hear of. */
+  /** @param db the registry's. @param revocations told of each change before it stands. @param onChange told after each. */
   constructor(db: Db, storeKey: Uint8Array, revocations: RevocationLog, onChange: () => void) {
     this.tombstoneKey = tombstoneKeyOf(storeKey);
     this.#db = db;
@@ -118,13 +128,16 @@ export class ErasedCards {
     return translating('registry', () => {
       const rows = this.#db.prepare('SELECT * FROM erased_cards ORDER BY no').all() as ErasedRow[];
       const unheard = this.#db.prepare('SELECT no, kiosk FROM erased_unheard').all() as { no: number; kiosk: KioskId }[];
+      const told = this.#db.prepare('SELECT no, sink FROM erased_sinks').all() as { no: number; sink: string }[];
       const kiosksOf = Map.groupBy(unheard, ({ no }) => no);
+      const sinksOf = Map.groupBy(told, ({ no }) => no);
       return rows.map((row) => ({
         no: row.no,
         tombstone: new Uint8Array(row.tombstone),
         erasedAtMs: row.erased_at_ms ?? undefined,
         kiosks: row.kiosks,
         unheard: (kiosksOf.get(row.no) ?? []).map(({ kiosk }) => kiosk),
+        sinks: (sinksOf.get(row.no) ?? []).map(({ sink }) => sink),
       }));
     });
   }
@@ -139,6 +152,15 @@ export class ErasedCards {
       const coreTombstone = tombstones.get(card.no);
       return coreTombstone === undefined ? [] : [{ ...card, coreTombstone }];
     });
+  }
+
+  /** The cores that told of each card, by its number. @throws StoreError. */
+  tellers(): ReadonlyMap<number, readonly string[]> {
+    const rows = translating('registry', () => this.#db.prepare('SELECT no, core FROM erased_told ORDER BY no, core').all()) as {
+      no: number;
+      core: string;
+    }[];
+    return new Map([...Map.groupBy(rows, ({ no }) => no)].map(([no, told]) => [no, told.map(({ core }) => core)]));
   }
 
   /** The tombstones of the newest, at most `most`, and up to which number they go. @throws StoreError. */
@@ -162,6 +184,7 @@ export class ErasedCards {
         for (const no of nos) this.#db.prepare(sql).run(nowMs, no);
       }),
     );
+    this.#onChange();
   }
 
   /** These kiosks have heard of it, or never will. @throws StoreError. */
@@ -171,6 +194,17 @@ export class ErasedCards {
         for (const kiosk of kiosks) this.#db.prepare('DELETE FROM erased_unheard WHERE no = ? AND kiosk = ?').run(no, kiosk);
       }),
     );
+    this.#onChange();
+  }
+
+  /** These sinks have erased all that there was of the card. @throws StoreError. */
+  setSinks(no: number, sinks: readonly string[]): void {
+    translating('registry', () =>
+      this.#db.transact(() => {
+        for (const sink of sinks) this.#db.prepare('INSERT INTO erased_sinks VALUES (?, ?) ON CONFLICT DO NOTHING').run(no, sink);
+      }),
+    );
+    this.#onChange();
   }
 
   /** @returns whether the card is new; another core that tells of it is noted as well. */

@@ -9,7 +9,7 @@ import { codeOf } from '../../protocol/errors.ts';
 import { decodeEvent } from '../../protocol/event-codec.ts';
 import type { DeploymentId, KeyId, KioskId, Seq, VisitorUuid } from '../../protocol/ids.ts';
 import { openContentKey, verifyKeyRecord } from '../../protocol/key-record.ts';
-import type { BatchEntry } from '../../protocol/ledger-entry.ts';
+import type { BatchEntry, RowIdentity } from '../../protocol/ledger-entry.ts';
 import { digestTextOf, RowOpener } from '../../protocol/row.ts';
 import type { Clock } from '../../protocol/time.ts';
 import { type Db, emptyLog } from '../database.ts';
@@ -60,10 +60,15 @@ export class LedgerEraser {
   }
 
   /**
-   * Searches the whole ledger. When it resolves nothing of those cards is in its files. @returns how many rows it took out.
+   * Searches the whole ledger. When it resolves nothing of those cards is in its files. @param onGoing told of rows before they are taken out of
+   * entries; what it throws keeps them there. @returns how many rows it took out.
    * @throws StoreError `store.busy` while somebody else reads a file, and others; all is to be done again then, which changes nothing.
    */
-  async erase(isSought: (card: VisitorUuid) => boolean, signal: AbortSignal): Promise<number | undefined> {
+  async erase(
+    isSought: (card: VisitorUuid) => boolean,
+    signal: AbortSignal,
+    onGoing: (rows: readonly RowIdentity[]) => void = () => {},
+  ): Promise<number | undefined> {
     this.#keys = new Map();
     const { ledger, db } = this.#doors;
     let position = 0;
@@ -73,7 +78,7 @@ export class LedgerEraser {
       const last = entries.at(-1);
       if (last === undefined) break;
       for (const kept of entries) {
-        rows += await this.#eraseFrom(kept, isSought);
+        rows += await this.#eraseFrom(kept, isSought, onGoing);
         await this.#turn();
         if (signal.aborted) return undefined;
       }
@@ -87,12 +92,17 @@ export class LedgerEraser {
     return rows;
   }
 
-  async #eraseFrom({ entry, readings }: KeptBatch, isSought: (card: VisitorUuid) => boolean): Promise<number> {
+  async #eraseFrom(
+    { entry, readings }: KeptBatch,
+    isSought: (card: VisitorUuid) => boolean,
+    onGoing: (rows: readonly RowIdentity[]) => void,
+  ): Promise<number> {
     if (entry.kind !== 'batch' || entry.rows.length === 0) return 0;
     const key = await this.#keyOf(entry.kiosk, entry.keyRecord, entry.kioskPublicKey);
     if (key === undefined) return 0;
     const sought = matchRows(listOf(entry.sign1).listed, entry.rows).filter((row) => isOf(key, row, isSought));
     if (sought.length === 0) return 0;
+    onGoing(sought.map(({ seq }) => ({ kiosk: entry.kiosk, keyId: key.keyId, seq })));
     this.#take(entry, key.keyId, sought, readings);
     return sought.length;
   }

@@ -17,6 +17,7 @@ import {
 import type { Clock } from '../../protocol/time.ts';
 import { Ear } from '../notice/ear.ts';
 import type { Registry } from '../registry.ts';
+import type { Sinks } from '../sinks/sinks.ts';
 import { everySecond } from '../upkeep.ts';
 import type { ErasedCard } from './erased-cards.ts';
 import type { LedgerEraser } from './ledger-eraser.ts';
@@ -28,8 +29,10 @@ export interface RevokeDeskDoors {
   readonly eraser: LedgerEraser;
   /** Up to which number of an erased card a kiosk has said to have heard. */
   readonly heardUpTo: (kiosk: KioskId) => number;
-  /** The names of all sinks. What those hold that are not the core that asks is pending until their own retention ends it: nobody tells them. */
+  /** The names of all sinks. What one holds that is not the core that asks is pending until it has erased it; for ever where it can not be told. */
   readonly sinks: readonly string[];
+  /** Of them, those that can be told, and what they are to be told; to be woken when there is more. */
+  readonly elsewhere: Pick<Sinks, 'mayErase' | 'erasures' | 'wake'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -63,20 +66,39 @@ export class RevokeDesk {
     const all = this.#doors.registry.erasedCards.all();
     await this.#erase(all, signal);
     if (signal.aborted) return;
-    for (const card of all) this.#hearKiosks(card);
+    for (const card of all) {
+      this.#hearKiosks(card);
+      this.#hearSinks(card);
+    }
   }
 
   async #erase(all: readonly ErasedCard[], signal: AbortSignal): Promise<void> {
-    const { registry, eraser, clock, log } = this.#doors;
+    const { registry, eraser, elsewhere, clock, log } = this.#doors;
+    const { mayErase, erasures } = elsewhere;
     const left = all.filter(({ erasedAtMs }) => erasedAtMs === undefined);
     if (left.length === 0) return;
-    const rows = await eraser.erase(registry.erasedCards.findsCardsOf(left.map(({ tombstone }) => tombstone)), signal);
-    if (rows === undefined) return;
-    registry.erasedCards.setErased(
-      left.map(({ no }) => no),
-      clock.wall(),
-    );
-    log.info('card.erased', { cards: left.length, rows });
+    const tellers = registry.erasedCards.tellers();
+    for (const together of Map.groupBy(left, ({ no }) => (tellers.get(no) ?? []).join(' ')).values()) {
+      const nos = together.map(({ no }) => no);
+      // The cores that told erase it themselves.
+      const knowing = tellers.get(nos[0] ?? 0) ?? [];
+      const others = [...mayErase].filter((sink) => !knowing.includes(sink));
+      const isSought = registry.erasedCards.findsCardsOf(together.map(({ tombstone }) => tombstone));
+      const rows = await eraser.erase(isSought, signal, (going) => erasures.note(others, going));
+      if (rows === undefined) return;
+      registry.erasedCards.setErased(nos, clock.wall());
+      log.info('card.erased', { cards: nos.length, rows });
+    }
+    elsewhere.wake();
+  }
+
+  /** One that has nothing left to erase has erased all of it: what it is to be told is noted before a card counts as erased here. */
+  #hearSinks({ no, erasedAtMs, sinks: known }: ErasedCard): void {
+    const { registry, elsewhere } = this.#doors;
+    const { mayErase, erasures } = elsewhere;
+    if (erasedAtMs === undefined) return;
+    const done = [...mayErase].filter((sink) => !known.includes(sink) && erasures.count(sink) === 0);
+    if (done.length > 0) registry.erasedCards.setSinks(no, done);
   }
 
   #hearKiosks({ no, unheard }: ErasedCard): void {
@@ -157,11 +179,12 @@ class OneCore {
     this.#said.clear();
   }
 
-  #tiersOf({ erasedAtMs, kiosks, unheard }: ErasedCard): TierProgress[] {
+  #tiersOf({ erasedAtMs, kiosks, unheard, sinks: erased }: ErasedCard): TierProgress[] {
+    const others = this.#doors.sinks.filter((sink) => sink !== this.ear.name);
     return [
       { tier: 'gateway', done: erasedAtMs === undefined ? 0 : 1, of: 1 },
       { tier: 'kiosks', done: kiosks - unheard.length, of: kiosks },
-      { tier: 'sinks', done: 0, of: this.#doors.sinks.filter((sink) => sink !== this.ear.name).length },
+      { tier: 'sinks', done: others.filter((sink) => erased.includes(sink)).length, of: others.length },
     ];
   }
 

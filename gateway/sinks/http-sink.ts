@@ -4,7 +4,7 @@
  * Source: docs/ledger-entries.md; CloudEvents HTTP protocol binding 1.0.2, section 3.3 (batched); RFC 9457.
  */
 import { z } from 'zod';
-import type { Intake, LedgerEntry, Offer } from '../../core/intake.ts';
+import type { Intake, LedgerEntry, Offer, RowIdentity } from '../../core/intake.ts';
 import {
   AFTER_HEADER,
   BATCH_TYPE,
@@ -14,6 +14,7 @@ import {
   REPLAY_HEADER,
   TAKEN_PATH,
 } from '../../protocol/entry-event.ts';
+import { ERASURE_TYPE, ERASURES_PATH, encodeErasure } from '../../protocol/erasure.ts';
 import { ConfigError, SinkError } from '../../protocol/errors.ts';
 import type { DeploymentId } from '../../protocol/ids.ts';
 import type { Clock } from '../../protocol/time.ts';
@@ -28,6 +29,7 @@ const SHORTEST_TOKEN = 16;
 
 export class HttpSink implements Intake {
   readonly #deployment: DeploymentId;
+  readonly #clock: Clock;
   readonly #exchange: HttpExchange;
   readonly #base: string;
   readonly #headers: Readonly<Record<string, string>>;
@@ -38,6 +40,7 @@ export class HttpSink implements Intake {
   constructor(config: HttpSinkConfig, deployment: DeploymentId, clock: Clock, signal: AbortSignal) {
     const { exchange, base, headers } = exchangeWith(config, clock, signal);
     this.#deployment = deployment;
+    this.#clock = clock;
     this.#exchange = exchange;
     this.#base = base;
     this.#headers = headers;
@@ -66,6 +69,16 @@ export class HttpSink implements Intake {
     const last = entries.at(-1)?.position ?? 0;
     if (taken < last) throw new SinkError('sink.unexpected', `sink: was given position ${last} and says ${taken}`);
     this.#told = taken;
+  }
+
+  async erase(rows: readonly RowIdentity[]): Promise<void> {
+    const reply = await this.#exchange.ask({
+      method: 'POST',
+      path: `${this.#base}${ERASURES_PATH}`,
+      headers: { ...this.#headers, 'content-type': ERASURE_TYPE },
+      body: encodeErasure(this.#deployment, rows, this.#clock.wall()),
+    });
+    if (reply.status !== 204) throw refusalOf(reply);
   }
 
   async taken(): Promise<number> {

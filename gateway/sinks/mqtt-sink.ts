@@ -4,9 +4,10 @@
  * Source: MQTT 3.1.1, section 4.3.2; CloudEvents MQTT protocol binding 1.0.2, section 3.2 (structured content mode).
  */
 import { ErrorWithReasonCode, MqttClient } from 'mqtt';
-import type { Intake, LedgerEntry, Offer } from '../../core/intake.ts';
+import type { Intake, LedgerEntry, Offer, RowIdentity } from '../../core/intake.ts';
 import { encodeEvent } from '../../protocol/entry-event.ts';
-import { ConfigError, SinkError } from '../../protocol/errors.ts';
+import { encodeErasure } from '../../protocol/erasure.ts';
+import { ConfigError, codeOf, SinkError } from '../../protocol/errors.ts';
 import type { DeploymentId } from '../../protocol/ids.ts';
 import type { Clock } from '../../protocol/time.ts';
 import { readSecret } from '../key-files.ts';
@@ -27,6 +28,12 @@ interface Connection {
   readonly client: MqttClient;
   /** Told why it is closed; what is put in later than that is not. Not a promise: it would remember each of a month's publishes. */
   readonly onClosed: Set<(why: SinkError) => void>;
+}
+
+interface Message {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly onTaken: () => void;
 }
 
 export class MqttSink implements Intake {
@@ -80,36 +87,55 @@ export class MqttSink implements Intake {
     return Promise.resolve(undefined);
   }
 
+  /** One message; the broker has it at its PUBACK, and its readers are to do it. */
+  async erase(rows: readonly RowIdentity[]): Promise<void> {
+    const payload = encodeErasure(this.#deployment, rows, this.#clock.wall());
+    await this.#send(await this.#connected(), [{ topic: `${this.#config.prefix}/erasure`, payload, onTaken: () => {} }]);
+  }
+
   /** @throws SinkError. */
   async #publish(connection: Connection, entries: readonly LedgerEntry[], isReplay: boolean): Promise<void> {
-    const { prefix, timeoutMs } = this.#config;
-    const { no, client, onClosed } = connection;
+    const messages = entries.map((entry) => ({
+      topic: `${this.#config.prefix}/${entry.kind}`,
+      payload: encodeEvent(this.#deployment, entry),
+      onTaken: () => {
+        if (!isReplay) this.#acknowledged.add(entry.position);
+      },
+    }));
+    try {
+      await this.#send(connection, messages);
+      if (!isReplay) this.#suspect = { position: 0, losses: 0 };
+    } catch (error) {
+      if (!isReplay && codeOf(error) === 'sink.lost' && !this.#signal.aborted) this.#lost(entries);
+      throw error;
+    }
+  }
+
+  /** Resolves once all have their PUBACK; else the connection is ended. @throws SinkError. */
+  async #send({ no, client, onClosed }: Connection, messages: readonly Message[]): Promise<void> {
+    const { timeoutMs } = this.#config;
     const failed = Promise.withResolvers<never>();
     const fail = (why: SinkError) => failed.reject(why);
     onClosed.add(fail);
     const cancel = this.#clock.after(timeoutMs, () => fail(new SinkError('sink.silent', `sink: no PUBACK for ${timeoutMs} ms`)));
-    const sent = entries.map(
-      (entry) =>
+    const sent = messages.map(
+      ({ topic, payload, onTaken }) =>
         new Promise<void>((resolve, reject) => {
           // While not connected MQTT.js would keep it for later.
           if (!client.connected) return reject(new SinkError('sink.lost', 'sink: not connected'));
-          const payload = Buffer.from(encodeEvent(this.#deployment, entry));
-          client.publish(`${prefix}/${entry.kind}`, payload, { qos: 1 }, (error) => {
+          client.publish(topic, Buffer.from(payload), { qos: 1 }, (error) => {
             if (error !== undefined && error !== null) return reject(error);
-            if (!isReplay) this.#acknowledged.add(entry.position);
+            onTaken();
             resolve();
           });
         }),
     );
     try {
       await Promise.race([Promise.all(sent), failed.promise]);
-      if (!isReplay) this.#suspect = { position: 0, losses: 0 };
     } catch (error) {
       client.end(true);
       this.#forget(no);
-      const why = error instanceof SinkError ? error : sinkErrorOf(error);
-      if (!isReplay && why.code === 'sink.lost' && !this.#signal.aborted) this.#lost(entries);
-      throw why;
+      throw error instanceof SinkError ? error : sinkErrorOf(error);
     } finally {
       cancel();
       onClosed.delete(fail);

@@ -8,6 +8,7 @@ import type { Clock } from '../../protocol/time.ts';
 import { type Db, translating } from '../database.ts';
 import { Forwarder, type SinkProgress } from '../forward.ts';
 import type { Ledger } from '../ledger.ts';
+import { Erasures, SinkErasures } from './erasures.ts';
 import { HttpSink } from './http-sink.ts';
 import { MqttSink } from './mqtt-sink.ts';
 import { SetAside } from './set-aside.ts';
@@ -33,6 +34,9 @@ export interface SinksOptions {
 export interface Sinks {
   /** What a person may do about entries that were set aside. */
   readonly desk: SinkDesk;
+  /** What they are to be told of taken-back cards, and which of them can be told. */
+  readonly erasures: Erasures;
+  readonly mayErase: ReadonlySet<string>;
   /** There are new entries. */
   wake(): void;
   /** To be called once a second: tells how far each is. */
@@ -49,17 +53,23 @@ export function openSinks(options: SinksOptions): Sinks {
   const { sinks, ledger, db, clock, log, retentionDays, onProgress } = options;
   forgetOthers(db, sinks, log);
   const setAside = new SetAside(db);
+  const erasures = new Erasures(db);
   const intakes = new Map(sinks.map((sink) => [sink.name, intakeOf(sink, options)]));
   const forwarders = sinks.map((sink) => {
     ledger.addSink(sink.name);
     const entriesPerSecond = sink.kind === 'core' ? undefined : sink.entriesPerSecond;
-    const about = { name: sink.name, intake: intakes.get(sink.name) as Intake, entriesPerSecond };
+    const intake = intakes.get(sink.name) as Intake;
+    const erase = intake.erase?.bind(intake);
+    const told = erase && new SinkErasures(sink.name, erase, erasures, clock, log);
+    const about = { name: sink.name, intake, entriesPerSecond, erasures: told };
     return new Forwarder(about, ledger, setAside, clock, log, (progress) => onProgress(sink.name, progress));
   });
   const look = () => {
     for (const forwarder of forwarders) forwarder.look();
   };
   return {
+    erasures,
+    mayErase: new Set(sinks.filter(({ name }) => intakes.get(name)?.erase !== undefined).map(({ name }) => name)),
     desk: new SinkDesk({ ledger, setAside, intakes, clock, retentionDays, onChanged: look }),
     wake: () => {
       for (const forwarder of forwarders) forwarder.wake();
@@ -96,6 +106,7 @@ function forgetOthers(db: Db, sinks: readonly SinkConfig[], log: Log): void {
       db.transact(() => {
         db.prepare('DELETE FROM sinks WHERE name = ?').run(name);
         db.prepare('DELETE FROM set_aside WHERE sink = ?').run(name);
+        db.prepare('DELETE FROM erasures WHERE sink = ?').run(name);
       }),
     );
     log.warn('sink.forgotten', { sink: name });

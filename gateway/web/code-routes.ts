@@ -4,6 +4,7 @@ import type { EntranceId, KioskId, VenueId } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import type { GivenCode } from '../enrol/code-book.ts';
 import { type CodeDesk, LONGEST_LIFE_MS, openCodeDesk, SHORTEST_LIFE_MS } from '../enrol/give-codes.ts';
+import { kioskName } from '../kiosk-name.ts';
 import { symbolRows } from './code-symbol.ts';
 import type { ManageSources } from './manage-routes.ts';
 import { NotThere, type Route, route } from './route.ts';
@@ -20,6 +21,7 @@ const codeOrder = z
     replaces: schema.placeIdParam
       .optional()
       .describe('the kiosk whose place and entrance it takes, which is revoked when the code is used'),
+    name: kioskName.optional().describe('what the kiosk will be called; left out: as the one that it replaces, else nothing'),
     lifeMs: z.int().min(SHORTEST_LIFE_MS).max(LONGEST_LIFE_MS).default(86_400_000),
   })
   .refine(({ venue, replaces }) => (venue === undefined) !== (replaces === undefined), 'either venue or replaces');
@@ -39,6 +41,7 @@ const codeView = z.object({
   entrance: schema.placeIdParam,
   direction: direction.optional(),
   replaces: schema.placeIdParam.optional(),
+  name: z.string().optional().describe('that was asked for'),
   kiosk: schema.placeIdParam.optional().describe('which it became'),
   madeAtMs: z.int(),
   expiresAtMs: z.int(),
@@ -78,11 +81,12 @@ export function codeRoutesOf({ directory, clock }: ManageSources): Route[] {
             entrance: body.entrance as EntranceId | undefined,
             direction: body.direction,
             role: 'kiosk',
+            name: body.name,
           } as const;
           const [code] =
             body.replaces === undefined
               ? desk.give([door], body.lifeMs, nowMs)
-              : [desk.giveInPlaceOf(body.replaces as KioskId, body.lifeMs, nowMs)];
+              : [desk.giveInPlaceOf(body.replaces as KioskId, body.lifeMs, nowMs, body.name)];
           if (code === undefined) throw new TypeError('codes: none was given');
           const { number, text, venueName, expiresAtMs } = code;
           return { number, text, symbol: symbolRows(text), venueName, expiresAtMs };
@@ -113,6 +117,7 @@ function codeViewOf(code: GivenCode, nowMs: EpochMillis): CodeView {
     state: bound === undefined ? unused : 'used',
     ...(code.direction === undefined ? {} : { direction: code.direction }),
     ...(code.replaces === undefined ? {} : { replaces: code.replaces }),
+    ...(code.name === undefined ? {} : { name: code.name }),
     ...(bound === undefined ? {} : { kiosk: bound.kiosk }),
   };
 }

@@ -140,21 +140,33 @@ const DOUBT_WORDS: Readonly<Record<DoubtReason, { readonly meaning: string; read
 };
 
 /** What the kiosk said of itself. */
-function reportTroubles({ problems, activity: { report } }: KioskFacts, words: WordsFor): Found[] {
+function reportTroubles({ problems, activity: { report, reportedAtMs } }: KioskFacts, words: WordsFor): Found[] {
   // What one said before its link was lost says nothing of how it does now.
   if (report === undefined || !report.isUp || problems?.isConnected !== true) return [];
   const found: Found[] = [];
-  const { lastError, devices, clock, queued, oldestQueuedMs = 0, scans } = report;
+  const { lastError, devices, clock, queued, oldestQueuedMs = 0, scans, settings } = report;
   if (lastError !== undefined && !devices.some(({ why }) => why === lastError)) {
     const { meaning, advice } = words(lastError);
     found.push({ tone: 'act', short: 'Trouble', text: `The kiosk says: ${meaning}`, advice, code: lastError });
   }
-  for (const { name, isUp, why } of devices) {
+  for (const { name, isUp, why, path, downForMs } of devices) {
     if (isUp) continue;
     const { meaning, advice } = words(why ?? 'device.absent');
-    const text = why === 'device.no_scanner' ? meaning : `${capital(name)}: ${meaning}`;
-    found.push({ tone: 'act', short: `No ${name}`, text, advice, code: why ?? 'device.absent' });
+    const where = path === undefined ? capital(name) : `${capital(name)} ${path}`;
+    const text = why === 'device.no_scanner' ? meaning : `${where}: ${meaning}`;
+    const sinceMs = downSinceOf(downForMs, reportedAtMs);
+    found.push({
+      ...{ tone: 'act', short: `No ${name}`, text, advice, code: why ?? 'device.absent' },
+      ...(sinceMs === undefined ? {} : { sinceMs }),
+    });
   }
+  if (settings?.isOutOfOrder === true)
+    found.push({
+      tone: 'look',
+      short: 'Out of use',
+      text: 'Its staff took it out of use: it takes no card.',
+      advice: 'Staff bring it back there: a staff card opens the menu.',
+    });
   if (scans !== undefined && scans.refusedInARow >= MANY_REFUSED)
     found.push({
       tone: scans.taken === 0 ? 'act' : 'look',
@@ -192,6 +204,10 @@ function linkTroubles({ problems, activity }: KioskFacts, nowMs: number, started
     },
   ];
 }
+
+/** @param downForMs as the kiosk said it at `reportedAtMs`, by a clock of its own. @returns when that was by the gateway's. */
+export const downSinceOf = (downForMs: number | undefined, reportedAtMs: number | undefined): number | undefined =>
+  downForMs === undefined || reportedAtMs === undefined ? undefined : Math.max(0, reportedAtMs - downForMs);
 
 /** One that is connected at a door where nobody passes; or one whose scanner reads nothing, which it can not tell by itself. */
 function silenceTroubles({ problems, activity }: KioskFacts, nowMs: number, startedAtMs: number): Found[] {

@@ -26,11 +26,16 @@ export const METRICS = {
   vestibule_ack_seconds: { type: 'histogram', labels: [], help: 'From a batch to its acknowledgement: opened, committed, answered.' },
   vestibule_connections_total: { type: 'counter', labels: [], help: 'Connections of admitted kiosks.' },
   vestibule_refused_total: { type: 'counter', labels: ['code'], help: 'Connections and packets that were refused, by code.' },
+  vestibule_late: {
+    type: 'gauge',
+    labels: ['part'],
+    help: 'Whether kiosks may be answered late, because a thread failed or falls behind: checkpoints, opening.',
+  },
   vestibule_events_dropped_total: { type: 'counter', labels: [], help: "Operators' events on MQTT that no reader took fast enough." },
   vestibule_kiosks: { type: 'gauge', labels: ['tone'], help: 'Kiosks by how they do: act, look, good, off.' },
   vestibule_kiosk_info: {
     type: 'gauge',
-    labels: ['kiosk', 'venue', 'venue_name', 'entrance'],
+    labels: ['kiosk', 'venue', 'kiosk_name', 'venue_name', 'entrance'],
     help: 'Always 1: what an admitted kiosk, its venue and its door are called.',
   },
   vestibule_kiosk_up: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Whether an admitted kiosk is connected.' },
@@ -66,6 +71,11 @@ export const METRICS = {
     labels: ['kiosk', 'venue', 'outcome'],
     help: 'Scans since the kiosk started, as it said last: taken, or refused by reason.',
   },
+  vestibule_rollout_kiosks: {
+    type: 'gauge',
+    labels: ['version', 'standing'],
+    help: 'Kiosks by how far they are with the last release: kept, under way, failed, and those that it goes to but were not told yet.',
+  },
   vestibule_policy_kiosks: {
     type: 'gauge',
     labels: ['standing', 'code'],
@@ -99,6 +109,11 @@ export const METRICS = {
     type: 'counter',
     labels: ['sink'],
     help: 'Entries that retention ended before the sink had taken them.',
+  },
+  vestibule_sink_unerased_rows: {
+    type: 'gauge',
+    labels: ['sink'],
+    help: 'Rows of taken-back cards that a sink has not said to have erased.',
   },
   vestibule_flags: { type: 'gauge', labels: ['state'], help: 'High-temperature flags that stand.' },
   vestibule_disk_free_bytes: { type: 'gauge', labels: [], help: "Free on the gateway's disk." },
@@ -163,17 +178,25 @@ export function metricsText({ gateway, venues, kiosks }: Overview, tallies: Tall
   addAck(out, tallies);
   out.add('vestibule_connections_total', tallies.connections);
   for (const [code, n] of tallies.refused) out.add('vestibule_refused_total', n, { code });
+  for (const [part, isLate] of Object.entries(gateway.late)) out.add('vestibule_late', isLate ? 1 : 0, { part });
   out.add('vestibule_events_dropped_total', gateway.droppedEvents);
   const tones: readonly Tone[] = ['act', 'look', 'good', 'off'];
   for (const tone of tones) out.add('vestibule_kiosks', kiosks.filter((kiosk) => kiosk.tone === tone).length, { tone });
   for (const kiosk of kiosks) if (kiosk.standing === 'admitted') addKiosk(out, kiosk, gateway, venues);
-  for (const { name, behindEntries, waitingSinceMs, setAsideEntries, code, droppedEntries } of gateway.sinks) {
+  for (const { name, behindEntries, waitingSinceMs, setAsideEntries, code, droppedEntries, unerasedRows = 0 } of gateway.sinks) {
+    out.add('vestibule_sink_unerased_rows', unerasedRows, { sink: name });
     out.add('vestibule_sink_behind_entries', behindEntries, { sink: name });
     const waitedMs = waitingSinceMs === undefined ? 0 : Math.max(0, gateway.atMs - waitingSinceMs);
     out.add('vestibule_sink_oldest_waiting_seconds', waitedMs / 1_000, { sink: name });
     out.add('vestibule_sink_set_aside_entries', setAsideEntries, { sink: name });
     out.add('vestibule_sink_failing', code === undefined ? 0 : 1, { sink: name });
     out.add('vestibule_sink_dropped_entries_total', droppedEntries, { sink: name });
+  }
+  if (gateway.rollout !== undefined) {
+    const { version, meant, kept, underWay, failed } = gateway.rollout;
+    const waiting = Math.max(0, meant - kept - underWay - failed);
+    for (const [standing, n] of Object.entries({ kept, 'under-way': underWay, failed, waiting }))
+      out.add('vestibule_rollout_kiosks', n, { version, standing });
   }
   if (gateway.policy !== undefined) {
     const { confirmed, unconfirmed, refused } = gateway.policy;
@@ -221,7 +244,7 @@ function addKiosk(out: Exposition, view: KioskView, { atMs, startedAtMs }: Overv
   const labels = { kiosk: view.kiosk, venue: view.venue ?? '' };
   const venue = venues.find(({ id }) => id === view.venue);
   const door = venue?.entrances.find(({ id }) => id === view.entrance)?.name;
-  out.add('vestibule_kiosk_info', 1, { ...labels, venue_name: venue?.name ?? '', entrance: door ?? '' });
+  out.add('vestibule_kiosk_info', 1, { ...labels, kiosk_name: view.name ?? '', venue_name: venue?.name ?? '', entrance: door ?? '' });
   out.add('vestibule_kiosk_cloned', view.isCopied ? 1 : 0, labels);
   out.add('vestibule_kiosk_takeovers', view.takeovers, labels);
   out.add('vestibule_kiosk_doubts', view.doubts, labels);

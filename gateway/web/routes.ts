@@ -5,6 +5,7 @@ import type { Clock } from '../../protocol/time.ts';
 import type { Accounts } from '../accounts.ts';
 import type { AuditLog } from '../audit.ts';
 import type { Db } from '../database.ts';
+import { kioskName } from '../kiosk-name.ts';
 import { mayReplay, type QuarantineDesk, type QuarantinedItem } from '../quarantine-desk.ts';
 import type { Registry } from '../registry.ts';
 import type { WordsFor } from './error-words.ts';
@@ -101,6 +102,21 @@ export function routesOf(sources: RouteSources): Route[] {
         if (known?.revokedAtMs === undefined) return missing('no such kiosk was revoked');
         const { kiosk, publicKey, placement } = known;
         registry.admit({ kiosk, publicKey, venue: placement.venue, entrance: placement.entrance }, clock.wall());
+        return {};
+      },
+    }),
+    route({
+      method: 'PUT',
+      path: '/api/1/kiosks/:kiosk/name',
+      summary: 'Gives a kiosk a name, or with an empty one takes it back',
+      role: 'manager',
+      params: kioskParams,
+      body: z.strictObject({ name: kioskName.describe('no other one of its venue has it') }),
+      answer: done,
+      audit: { action: 'kiosk.name', about: ({ params }) => params.kiosk },
+      handle: ({ params, body }) => {
+        if (registry.kiosk(params.kiosk as KioskId) === undefined) missing('no such kiosk');
+        registry.rename(params.kiosk as KioskId, body.name);
         return {};
       },
     }),

@@ -24,6 +24,7 @@ export type Trouble = z.infer<typeof trouble>;
 
 export const kioskView = z.object({
   kiosk: placeId,
+  name: z.string().optional().describe('what operators call it; absent where nobody gave it a name'),
   venue: placeId.optional().describe('absent for one that the registry does not know'),
   entrance: placeId.optional(),
   direction: z.enum(['in', 'out', 'both']).optional(),
@@ -39,7 +40,16 @@ export const kioskView = z.object({
   isCopied: z.boolean().describe('its sequence numbers came twice'),
   takeovers: count.describe('second connections in place of a living one'),
   doubts: count.describe('events of it that can not be as they were told'),
-  devices: z.array(z.object({ name: z.string(), isUp: z.boolean(), why: z.string().optional().describe('in words') })),
+  devices: z.array(
+    z.object({
+      name: z.string(),
+      isUp: z.boolean(),
+      why: z.string().optional().describe('in words'),
+      path: z.string().optional().describe('where it is plugged in, as the kiosk says it: a device file, usb and a port, ble'),
+      downSinceMs: epochMs.optional().describe('absent while it is up, and from a kiosk that does not say it'),
+    }),
+  ),
+  settings: kioskStateReport.shape.settings.describe('what is set at the kiosk, by its staff or its venue'),
   version: z.string().optional(),
   reportedAtMs: epochMs.optional(),
   lastReceivedAtMs: epochMs.optional(),
@@ -48,6 +58,16 @@ export const kioskView = z.object({
     .object({ tokens: count.optional().describe('absent: too few to tell'), slotMs: count, receivedAtMs: epochMs })
     .optional()
     .describe('Bluetooth devices about, where the venue counts them'),
+  release: z
+    .object({
+      phase: z.enum(['offered', 'waiting', 'taking', 'ready', 'trying', 'kept', 'refused', 'failed']),
+      percent: z.int().min(0).max(100).optional().describe('that it has taken'),
+      atMs: epochMs.describe('since when'),
+      code: z.string().optional(),
+      why: z.string().optional().describe('in words'),
+    })
+    .optional()
+    .describe('how far it is with the release of the last rollout; absent for one that was not told of it'),
   withheldBatches: count,
   quarantined: count,
   missingRows: count,
@@ -79,6 +99,7 @@ export const sinkView = z.object({
   waitingSinceMs: epochMs.optional().describe('when the oldest of them was received; absent when it has everything'),
   setAsideEntries: count.describe('that it refuses for what they are; /api/1/sinks/{sink}/set-aside lists them'),
   droppedEntries: count.describe('that retention ended before the sink had taken them'),
+  unerasedRows: count.optional().describe('of taken-back cards, that it has not said to have erased'),
   why: z.string().optional().describe('why the last offer failed, in words'),
   code: z.string().optional(),
 });
@@ -148,10 +169,32 @@ export const gatewayView = z.object({
       mayNotFollow: count.describe('of them: that have not said that they could follow to another'),
     })
     .describe("the gateway's TLS key, and how far kiosks have followed to it"),
+  rollout: z
+    .object({
+      number: z.int().min(1),
+      version: z.string(),
+      state: z.enum(['running', 'paused', 'stopped']),
+      percent: z.int().min(1).max(100).describe('of those that it is meant for'),
+      startedAtMs: epochMs,
+      meant: count.describe('kiosks that it goes to, at this percentage'),
+      kept: count,
+      underWay: count.describe('that were told, and are not done with it'),
+      failed: count.describe('that refuse it, or went back to what they had'),
+      mostFailed: count.describe('with more it pauses by itself'),
+      failures: z.array(z.object({ kiosk: placeId, code: z.string(), meaning: z.string() })).describe('at most 50'),
+    })
+    .optional()
+    .describe('of a release to kiosks, the last one; absent before the first'),
   secondPlace: z
     .object({ staleSinceMs: epochMs.optional(), code: z.string().optional(), why: z.string().optional().describe('in words') })
     .optional()
     .describe('of the log of revocations; absent where none was named'),
+  late: z
+    .object({
+      checkpoints: z.boolean().describe('written entries are put in their place while kiosks wait'),
+      opening: z.boolean().describe('the thread that opens batches failed'),
+    })
+    .describe('why kiosks may be answered late; the troubles say it in words'),
   droppedEvents: count,
   auditEntries: count,
   logLevel: z.string(),

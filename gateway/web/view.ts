@@ -3,14 +3,17 @@ import type { DeploymentId, KioskId } from '../../protocol/ids.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { SecondPlaceState } from '../backup/second-place.ts';
 import type { Kiosk, Venue } from '../registry.ts';
+import type { RolloutStep } from '../rollout/rollout-book.ts';
+import type { RolloutSummary } from '../rollout/rollout-desk.ts';
 import type { PinSummary } from '../rotate/pin-desk.ts';
 import type { StateBoard } from '../state-board.ts';
 import { ACK_BOUNDS_S, type Histogram, type Watch } from '../watch.ts';
 import type { WordsFor } from './error-words.ts';
 import { keyTroubles } from './key-words.ts';
-import { kioskWords, plural } from './kiosk-words.ts';
+import { downSinceOf, kioskWords, plural } from './kiosk-words.ts';
 import { noticesOf, noticeTroubles } from './notice-words.ts';
 import { placeTroubles, type Restored, restoreTroubles } from './restore-words.ts';
+import { releaseOf, rolloutOf, rolloutTroubles } from './rollout-words.ts';
 import type { GatewayView, KioskView, Overview, Tone, Trouble, VenueView } from './schema.ts';
 import { sinkTroubles } from './sink-words.ts';
 
@@ -27,6 +30,12 @@ export interface FlagCounts {
   readonly pending: number;
 }
 
+/** The last rollout, and how far each kiosk is with it. */
+export interface RolloutSource {
+  summary(): RolloutSummary | undefined;
+  step(kiosk: KioskId): RolloutStep | undefined;
+}
+
 export interface ViewSources {
   readonly clock: Clock;
   readonly deployment: DeploymentId;
@@ -38,6 +47,7 @@ export interface ViewSources {
   readonly takenBack: () => GatewayView['takenBack'];
   /** How far kiosks are with the gateway's TLS key. */
   readonly pins: () => PinSummary;
+  readonly rollout: RolloutSource;
   readonly board: StateBoard;
   readonly watch: Watch;
   readonly words: WordsFor;
@@ -110,8 +120,10 @@ function kioskViewOf(sources: ViewSources, kiosk: KioskId, admission: Kiosk | un
     nowMs,
     watch.startedAtMs,
   );
+  const step = sources.rollout.step(kiosk);
   return {
     kiosk,
+    ...(admission?.name !== undefined && { name: admission.name }),
     ...(admission && {
       venue: admission.placement.venue,
       entrance: admission.placement.entrance,
@@ -128,11 +140,17 @@ function kioskViewOf(sources: ViewSources, kiosk: KioskId, admission: Kiosk | un
     isCopied: problems?.isCloned ?? false,
     takeovers: problems?.takeovers ?? 0,
     doubts: Object.values(problems?.doubts ?? {}).reduce((sum, n) => sum + n, 0),
-    devices: (report?.devices ?? []).map(({ name, isUp, why }) => ({
-      name,
-      isUp,
-      ...(why === undefined ? {} : { why: words(why).meaning }),
-    })),
+    devices: (report?.devices ?? []).map(({ name, isUp, why, path, downForMs }) => {
+      const downSinceMs = downSinceOf(downForMs, reportedAtMs);
+      return {
+        name,
+        isUp,
+        ...(why === undefined ? {} : { why: words(why).meaning }),
+        ...(path === undefined ? {} : { path }),
+        ...(downSinceMs === undefined ? {} : { downSinceMs }),
+      };
+    }),
+    ...(report?.settings && { settings: report.settings }),
     ...(reportedAtMs === undefined ? {} : { reportedAtMs }),
     ...(lastReceivedAtMs === undefined ? {} : { lastReceivedAtMs }),
     rowsPerMinute: [...activity.rowsPerMinute],
@@ -143,6 +161,7 @@ function kioskViewOf(sources: ViewSources, kiosk: KioskId, admission: Kiosk | un
         receivedAtMs: occupancy.receivedAtMs,
       },
     }),
+    ...(step && { release: releaseOf(step, report, words) }),
     withheldBatches: problems?.withheld?.batches ?? 0,
     quarantined: problems?.quarantine.items ?? 0,
     missingRows: problems?.missingRows ?? 0,
@@ -155,17 +174,19 @@ const refusedAtMsOf = ({ refusals }: StateBoard, kiosk: KioskId): number | undef
 function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs: number): GatewayView {
   const { board, watch, words } = sources;
   const disk = sources.disk();
-  const sinks = [...board.sinks].map(([name, { behindEntries, waitingSinceMs, setAsideEntries, droppedEntries, code }]) => ({
+  const sinks = [...board.sinks].map(([name, { behindEntries, waitingSinceMs, setAsideEntries, droppedEntries, unerasedRows, code }]) => ({
     name,
     behindEntries,
     setAsideEntries,
     droppedEntries,
     ...(waitingSinceMs === undefined ? {} : { waitingSinceMs }),
+    ...(unerasedRows === undefined ? {} : { unerasedRows }),
     ...(code === undefined ? {} : { code, why: words(code).meaning }),
   }));
   const restored = sources.restored();
   const secondPlace = sources.secondPlace();
   const pins = sources.pins();
+  const rollout = sources.rollout.summary();
   const notices = noticesOf(board.noticeSummary, words);
   const troubles = [
     ...sinkTroubles(sinks, words, nowMs),
@@ -173,8 +194,9 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
     ...placeTroubles(secondPlace, words, nowMs),
     ...restoreTroubles(restored),
     ...keyTroubles(pins),
+    ...rolloutTroubles(rollout, words),
     ...noticeTroubles(notices, nowMs),
-    ...logTroubles(board, words),
+    ...lateTroubles(board, words),
   ];
   const admitted = kiosks.filter(({ standing }) => standing === 'admitted');
   const acting = admitted.filter(({ tone }) => tone === 'act').length;
@@ -209,6 +231,7 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
       .sort((a, b) => b.lastAtMs - a.lastAtMs),
     ...policyOf(board),
     ...(restored && { restored }),
+    ...(rollout && { rollout: rolloutOf(rollout, words) }),
     ...(notices && { notices }),
     takenBack: sources.takenBack(),
     key: {
@@ -223,6 +246,7 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
         ...(secondPlace.code === undefined ? {} : { code: secondPlace.code, why: words(secondPlace.code).meaning }),
       },
     }),
+    late: { checkpoints: board.checkpointFault !== undefined, opening: board.openingFault !== undefined },
     droppedEvents: board.droppedEvents,
     auditEntries: sources.auditEntries(),
     logLevel: sources.logLevel(),
@@ -251,10 +275,13 @@ function diskTroubles({ daysLeft, freeBytes }: DiskUse, hasReserve: boolean): Tr
 }
 
 /** Nothing is lost by it, and kiosks are answered later. */
-function logTroubles({ checkpointFault: code }: StateBoard, words: WordsFor): Trouble[] {
-  if (code === undefined) return [];
-  const { meaning, advice } = words(code);
-  return [{ tone: 'look', text: `Kiosks may be answered late: ${meaning}`, advice, code }];
+function lateTroubles({ checkpointFault, openingFault }: StateBoard, words: WordsFor): Trouble[] {
+  return [checkpointFault, openingFault]
+    .filter((code) => code !== undefined)
+    .map((code) => {
+      const { meaning, advice } = words(code);
+      return { tone: 'look', text: `Kiosks may be answered late: ${meaning}`, advice, code };
+    });
 }
 
 function headlineOf(about: {

@@ -59,7 +59,13 @@ t.test('seen: all that is past is forgotten within the hour, also behind lines t
     for (let window = 0; window < 1_200; window++) insert.run(2, window, today - 61);
   });
   const stopping = new AbortController();
-  const pruning = pruneHourly((nowMs) => pruneSome(db, ledger, 21, nowMs), clock, log, stopping.signal);
+  const pruning = pruneHourly(
+    (nowMs) => pruneSome(db, ledger, 21, nowMs),
+    async () => {},
+    clock,
+    log,
+    stopping.signal,
+  );
   await clock.advance(60_000);
   t.strictSame(db.prepare('SELECT epoch_no, count(*) AS n FROM seen_windows GROUP BY epoch_no').all(), [{ epoch_no: 1, n: 600 }]);
   t.strictSame(log.of('ledger.pruned'), [], 'what is forgotten so is no entry');

@@ -28,6 +28,7 @@ async function startApi(t: Test) {
       signed.push(nonce);
       return nonce;
     },
+    piece: async () => undefined,
     holder: { challenge: () => Promise.reject(new Error('not asked')), ask: () => Promise.reject(new Error('not asked')) },
     after: clock.after,
     onRefused: (code) => refused.push(code),

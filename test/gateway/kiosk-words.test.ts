@@ -60,6 +60,22 @@ t.test('kiosk words: one that is connected and records nothing for three days is
   t.match(at({ activity: activity(report(), last) }, 74 * HOUR_MS), { tone: 'look', summary: 'Silent' });
 });
 
+t.test('kiosk words: a device that is missing is told with its place and since when, by the clock of the gateway', async (t) => {
+  const told = report({ devices: [{ name: 'scanner', isUp: false, why: 'device.absent', path: '/dev/ttyACM0', downForMs: 720_000 }] });
+  const [trouble] = at({ activity: activity(told, { reportedAtMs: HOUR_MS as never }) }, HOUR_MS + 60_000).troubles;
+  t.match(trouble, { tone: 'act', text: /^Scanner \/dev\/ttyACM0: /, sinceMs: HOUR_MS - 720_000, code: 'device.absent' });
+  const [before] = at(
+    { activity: activity(report({ devices: [{ name: 'scanner', isUp: false, why: 'device.absent' }] })) },
+    HOUR_MS,
+  ).troubles;
+  t.match(before, { text: /^Scanner: /, sinceMs: undefined });
+});
+
+t.test('kiosk words: one that its staff took out of use is worth a look', async (t) => {
+  const settings = { language: 'de', sound: 'quiet', isOutOfOrder: true } as const;
+  t.match(at({ activity: activity(report({ settings })) }, 0), { tone: 'look', summary: 'Out of use' });
+});
+
 t.test('span words: one unit, rounded down', async (t) => {
   t.strictSame([-5, 59_999, 60_000, 2 * HOUR_MS, 72 * HOUR_MS].map(spanWords), ['0 s', '59 s', '1 min', '2 h', '3 days']);
 });

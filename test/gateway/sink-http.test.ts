@@ -7,6 +7,7 @@ import { type HttpSinkConfig, sinksSchema } from '../../gateway/sinks/sink-confi
 import { makeCertificate } from '../../protocol/certificate.ts';
 import { generateSigningKey } from '../../protocol/ed25519.ts';
 import { decodeEvents } from '../../protocol/entry-event.ts';
+import { decodeErasure } from '../../protocol/erasure.ts';
 import { SinkError } from '../../protocol/errors.ts';
 import type { DeploymentId } from '../../protocol/ids.ts';
 import type { DoubtEntry } from '../../protocol/ledger-entry.ts';
@@ -73,6 +74,30 @@ t.test(
     t.equal(server.connections, 1, 'one connection for all');
   },
 );
+
+t.test('http sink: rows that must go are one event of their own, gone at 204 and at nothing else', async (t) => {
+  const { server, sink } = await opened(t);
+  const far = sink();
+  const rows = [entry(1).row, entry(2).row];
+  server.answer = (_heard, reply) => reply.writeHead(204).end();
+  await far.erase(rows);
+  const [heard] = server.heard;
+  t.match(heard, {
+    method: 'POST',
+    url: '/api/1/erasures',
+    headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/cloudevents+json' },
+  });
+  t.strictSame(decodeErasure(heard?.body ?? new Uint8Array()), { deployment: DEPLOYMENT, rows });
+  for (const [status, outcome] of [
+    [200, 'sink.unexpected'],
+    [404, 'sink.unexpected'],
+    [401, 'sink.not_admitted'],
+    [503, 'sink.unavailable'],
+  ] as const) {
+    server.answer = (_heard, reply) => reply.writeHead(status).end();
+    t.equal(await outcomeOfPromise(() => far.erase(rows)), outcome, String(status));
+  }
+});
 
 t.test('http sink: what each status means', async (t) => {
   const { server, sink } = await opened(t);

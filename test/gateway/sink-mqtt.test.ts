@@ -7,6 +7,7 @@ import { type MqttSinkConfig, sinksSchema } from '../../gateway/sinks/sink-confi
 import { makeCertificate } from '../../protocol/certificate.ts';
 import { generateSigningKey } from '../../protocol/ed25519.ts';
 import { decodeEvent } from '../../protocol/entry-event.ts';
+import { decodeErasure } from '../../protocol/erasure.ts';
 import type { DeploymentId } from '../../protocol/ids.ts';
 import type { DoubtEntry } from '../../protocol/ledger-entry.ts';
 import { pinOfKey } from '../support/far-core.ts';
@@ -70,6 +71,20 @@ t.test('mqtt sink: each entry is a CloudEvent under the prefix, at QoS 1, and ta
   t.strictSame(broker.accounts, [{ username: 'gateway', password: 'a password', clientId: `vestibule-${DEPLOYMENT}-bridge` }]);
   await bridge.accept(entries(4, 4));
   t.equal(broker.accounts.length, 1, 'one connection for all');
+});
+
+t.test('mqtt sink: rows that must go are one message of their own, gone at its PUBACK', async (t) => {
+  const { broker, sink } = await opened(t);
+  const bridge = sink();
+  const rows = entries(1, 3).map(({ row }) => row);
+  await bridge.erase(rows);
+  t.match(broker.messages, [{ topic: 'town/vestibule/erasure' }]);
+  t.strictSame(decodeErasure(broker.messages[0]?.payload ?? new Uint8Array()), { deployment: DEPLOYMENT, rows });
+  broker.mayAcknowledge = () => false;
+  const lost = outcomeOfPromise(() => bridge.erase(rows));
+  await broker.until(2);
+  broker.cut();
+  t.equal(await lost, 'sink.lost');
 });
 
 t.test('mqtt sink: no more are on their way than the window', async (t) => {

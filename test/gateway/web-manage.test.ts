@@ -112,3 +112,26 @@ t.test('manage: a revoked kiosk is admitted again where it hung, and no other', 
   const other = 'a'.repeat(16);
   t.equal((await ask(gateway, 'POST', `/api/1/kiosks/${other}/admit`, { confirm: other })).status, 404, 'never admitted');
 });
+
+t.test('manage: a kiosk is given a name with its code, and another afterwards; it is told wherever the kiosk is', async (t) => {
+  const gateway = await startTestGateway(t, { config: WEB });
+  const kiosk = gateway.admit();
+  const other = gateway.admit();
+  const path = `/api/1/kiosks/${kiosk.kiosk}/name`;
+  t.equal((await ask(gateway, 'PUT', path, { name: ' Till 3 ' })).status, 200);
+  t.match(await look(gateway, `/api/1/kiosks/${kiosk.kiosk}`), { kiosk: kiosk.kiosk, name: 'Till 3' });
+  for (const name of ['a\u0007b', 'x'.repeat(61), kiosk.kiosk, 3])
+    t.equal((await ask(gateway, 'PUT', path, { name })).status, 400, String(name));
+  t.equal((await ask(gateway, 'PUT', `/api/1/kiosks/${other.kiosk}/name`, { name: 'Till 3' })).status, 400, 'another one has it');
+  t.equal((await ask(gateway, 'PUT', `/api/1/kiosks/${'a'.repeat(16)}/name`, { name: 'x' })).status, 404);
+  t.equal((await ask(gateway, 'POST', '/api/1/codes', { venue: gateway.venue, name: 'Till 3' })).status, 400, 'nor may a new one');
+  t.equal((await ask(gateway, 'POST', '/api/1/codes', { venue: gateway.venue, name: 'Till 4' })).status, 200);
+  t.match(await look(gateway, '/api/1/codes'), { codes: [{ name: 'Till 4' }] });
+  const control = readControl(gatewayPaths(gateway.directory).control);
+  const metrics = await (await fetch(`${control?.url}/metrics`, { headers: { authorization: `Bearer ${control?.token}` } })).text();
+  t.match(metrics, `kiosk="${kiosk.kiosk}",venue="${gateway.venue}",kiosk_name="Till 3"`);
+  t.match(metrics, /vestibule_kiosk_up\{kiosk="[0-9a-z]{16}",venue="[0-9a-z]{16}"\}/, 'all others have the id alone');
+  t.equal((await ask(gateway, 'PUT', path, { name: '' })).status, 200);
+  t.equal(gateway.registry.kiosk(kiosk.kiosk)?.name, undefined);
+  t.notMatch(gateway.log.text, /Till 3/);
+});

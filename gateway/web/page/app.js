@@ -4,8 +4,9 @@ import { codesPage } from './codes.js';
 import { h, opened, show } from './dom.js';
 import { kioskPage } from './kiosk.js';
 import { auditPage, flagsPage, gatewayPage, quarantinePage, venuesPage } from './lists.js';
-import { editEntrances, editVenue, enrol } from './manage.js';
+import { editEntrances, editVenue, enrol, nameKiosk, widenRollout } from './manage.js';
 import { overview } from './overview.js';
+import { releasesPage } from './releases.js';
 import { isManager, store, takeAll, takeChange } from './store.js';
 import { kioskName, number } from './words.js';
 
@@ -27,6 +28,7 @@ const PAGES = {
   venues: { name: 'Venues', draw: venuesPage },
   codes: { name: 'Codes', draw: codesPage, asks: () => (isManager() ? '/api/1/codes' : undefined) },
   gateway: { name: 'Gateway', draw: gatewayPage },
+  releases: { name: 'Releases', draw: releasesPage },
   audit: { name: 'Audit', draw: auditPage, asks: () => (isManager() ? '/api/1/audit' : undefined) },
 };
 const IN_BAR = ['', 'flags', 'quarantine', 'venues', 'gateway', 'audit'];
@@ -255,6 +257,11 @@ function sure({ title, text, button, word, no = 'Keep as it is' }) {
   return opened(dialog);
 }
 
+/** What a manager confirmed is done to the rollout that was shown then. */
+async function rollout(deed, no, question) {
+  if (await sure(question)) await tried(() => ask('POST', `/api/1/rollout/${deed}`, { confirm: Number(no) }).then(() => say('Done')));
+}
+
 const ACTIONS = {
   theme: () => {
     const names = Object.keys(THEMES);
@@ -277,6 +284,7 @@ const ACTIONS = {
   reload: load,
   'close-dialog': () => of('ask').close('no'),
   enrol: ({ venue, kiosk }) => tried(() => enrol(venue, kiosk).then(load)),
+  name: ({ kiosk }) => tried(() => nameKiosk(kiosk)),
   'edit-venue': ({ venue }) => tried(() => editVenue(venue)),
   revoke: async ({ kiosk: id }) => {
     const kiosk = store.kiosks.get(id);
@@ -306,6 +314,31 @@ const ACTIONS = {
     });
     if (isSure) await tried(() => ask('POST', `/api/1/kiosks/${id}/admit`, { confirm: id }).then(() => say('Admitted')));
   },
+  'rollout-pause': ({ number: no }) =>
+    rollout('pause', no, {
+      title: `Pause release ${store.gateway.rollout.version}?`,
+      text: [
+        'No further kiosk takes it, and those that are taking it leave off. Kiosks that keep it go on with it; whichever is on trial ends that.',
+      ],
+      button: 'Pause',
+      no: 'Let it go on',
+    }),
+  'rollout-go-on': ({ number: no }) =>
+    rollout('go-on', no, {
+      title: `Go on with release ${store.gateway.rollout.version}?`,
+      text: [
+        'Find out first why kiosks do without it: as many again may go back before it pauses. Those that went back are not asked again.',
+      ],
+      button: 'Go on',
+      no: 'Leave it paused',
+    }),
+  'rollout-stop': ({ number: no }) =>
+    rollout('stop', no, {
+      title: `End the rollout of release ${store.gateway.rollout.version}?`,
+      text: ['For good: another may be started then. Kiosks that keep it go on with it; the way back is a release with a higher version.'],
+      button: 'End it',
+    }),
+  'rollout-more': () => tried(() => widenRollout(store.gateway.rollout)),
   withdraw: ({ number: code }) => tried(() => ask('DELETE', `/api/1/codes/${code}`).then(load)),
   entrances: ({ venue }) => tried(() => editEntrances(venue)),
   handled: ({ flag }) => tried(() => ask('POST', '/api/1/flags/handled', { flag }).then(load)),

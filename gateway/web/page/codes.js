@@ -35,10 +35,11 @@ export function codesPage() {
   return [back, head('Codes'), intro, table('codes', ['No', 'For', 'State', 'Given out', ''], rows)];
 }
 
-function doorOf({ venue: id, entrance, replaces }) {
-  if (replaces !== undefined) return `in place of ${nameOf(replaces)}`;
+function doorOf({ venue: id, entrance, replaces, name }) {
+  const called = name === undefined || name === '' ? '' : `${name}, `;
+  if (replaces !== undefined) return `${called}in place of ${nameOf(replaces)}`;
   const venue = store.venues.find((one) => one.id === id);
-  return venue?.entrances.find((one) => one.id === entrance)?.name || 'a new door';
+  return `${called}${venue?.entrances.find((one) => one.id === entrance)?.name || 'a new door'}`;
 }
 
 function stateOf({ state, kiosk, expiresAtMs }) {

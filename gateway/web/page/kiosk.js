@@ -2,7 +2,7 @@
 import { h, sign, spark } from './dom.js';
 import { devices, occupancyWords, troubleItem } from './overview.js';
 import { isManager, store, venueOf } from './store.js';
-import { ago, count, DIRECTION, exactly, kioskName, number, span } from './words.js';
+import { ago, count, DIRECTION, doorOf, exactly, kioskName, number, span } from './words.js';
 
 export const title = 'Kiosk';
 
@@ -74,9 +74,10 @@ export function kioskPage(id) {
           ['Clock', kiosk.clock === undefined ? 'not told yet' : told(CLOCK[kiosk.clock])],
           [
             'Devices',
-            !kiosk.isConnected ? 'not known while it is not connected' : kiosk.devices.length === 0 ? 'none told' : devices(kiosk),
+            !kiosk.isConnected ? 'not known while it is not connected' : kiosk.devices.length === 0 ? 'none told' : devices(kiosk, true),
           ],
           ['Scans', scansWords(kiosk.scans)],
+          ['Set there', kiosk.settings === undefined ? 'not told yet' : told(settingsWords(kiosk.settings))],
           ['Occupancy', occupancyWords(kiosk.occupancy) ?? 'not counted'],
           ['Not acknowledged', kiosk.withheldBatches === 0 ? 'nothing' : count(kiosk.withheldBatches, 'batch', 'batches')],
           [
@@ -93,7 +94,9 @@ export function kioskPage(id) {
         { class: 'panel' },
         h('h2', {}, 'Place'),
         facts([
+          ['Name', kiosk.name ?? '–'],
           ['Venue', venue?.name ?? '–'],
+          ['Door', doorOf(kiosk, venue) || '–'],
           ['Direction', kiosk.direction === undefined ? '–' : DIRECTION[kiosk.direction]],
           ['Standing', STANDING[kiosk.standing]],
           ['Kiosk', h('code', {}, kiosk.kiosk)],
@@ -104,6 +107,7 @@ export function kioskPage(id) {
           ? h(
               'div',
               { class: 'row-actions' },
+              h('button', { 'data-action': 'name', 'data-kiosk': kiosk.kiosk }, 'Name it …'),
               h('button', { 'data-action': 'enrol', 'data-kiosk': kiosk.kiosk }, 'Replace it …'),
               h('button', { class: 'grave', 'data-action': 'revoke', 'data-kiosk': kiosk.kiosk }, 'Revoke this kiosk …'),
             )
@@ -114,6 +118,15 @@ export function kioskPage(id) {
       ),
     ),
   ];
+}
+
+const SOUND = { silent: 'silent', quiet: 'quiet', normal: 'normal sound', loud: 'loud' };
+
+/** What its staff chose at the door, or its venue for them. */
+function settingsWords({ direction, language, sound, isOutOfOrder }) {
+  const names = new Intl.DisplayNames('en', { type: 'language' });
+  const door = direction === undefined ? undefined : `door ${DIRECTION[direction]}`;
+  return [isOutOfOrder ? 'out of use' : undefined, door, names.of(language), SOUND[sound]].filter(Boolean).join(', ');
 }
 
 const REFUSED = {

@@ -231,6 +231,7 @@ export function gatewayPage() {
           ['TLS key', keyWords(gateway.key)],
           ['Notices', noticeWords(gateway)],
           ['Cards taken back', takenBackWords(gateway.takenBack)],
+          ['Release to kiosks', [rolloutWords(gateway.rollout), ' ', h('a', { href: '#/releases' }, 'Each kiosk’s release')]],
           ...(gateway.restored === undefined ? [] : [['Brought back', restoredWords(gateway.restored)]]),
         ]),
         h('label', { for: 'level' }, 'Log lines from this level on'),
@@ -256,7 +257,7 @@ export function gatewayPage() {
         gateway.sinks.length === 0
           ? h('p', { class: 'quiet' }, 'Nothing is forwarded.')
           : facts(
-              gateway.sinks.map(({ name, behindEntries, waitingSinceMs, setAsideEntries, why, droppedEntries }) => [
+              gateway.sinks.map(({ name, behindEntries, waitingSinceMs, setAsideEntries, why, droppedEntries, unerasedRows = 0 }) => [
                 name,
                 [
                   why ?? (behindEntries === 0 ? 'has everything' : `${number(behindEntries)} behind`),
@@ -265,6 +266,7 @@ export function gatewayPage() {
                     ? `, the oldest for ${span(gateway.atMs - waitingSinceMs)}`
                     : '',
                   setAsideEntries > 0 ? `, ${number(setAsideEntries)} refused and set aside` : '',
+                  unerasedRows > 0 ? `, ${count(unerasedRows, 'row', 'rows')} of taken-back cards not erased yet` : '',
                   droppedEntries > 0 ? `, ${number(droppedEntries)} lost to retention` : '',
                 ],
               ]),
@@ -319,6 +321,12 @@ function keyWords({ madeAtMs, kiosks, followed, mayNotFollow }) {
   const unable = mayNotFollow > 0 ? `; ${count(mayNotFollow, 'kiosk has', 'kiosks have')} not said that they could follow to another` : '';
   if (madeAtMs === undefined) return `the first${unable}`;
   return `of ${when(madeAtMs)}, followed by ${number(followed)} of ${count(kiosks, 'kiosk', 'kiosks')}${unable}`;
+}
+
+function rolloutWords(rollout) {
+  if (rollout === undefined) return 'none was sent from here.';
+  const { version, state, percent, meant, kept, underWay, failed } = rollout;
+  return `${version}, ${state}, to ${percent} %: kept by ${number(kept)} of ${count(meant, 'kiosk', 'kiosks')}, ${number(underWay)} under way, ${number(failed)} without it.`;
 }
 
 const restoredWords = ({ backupAtMs, restoredAtMs, kiosks, sentAgain }) =>

@@ -2,12 +2,13 @@
 import { ask } from './api.js';
 import { h, opened, show } from './dom.js';
 import { store } from './store.js';
-import { DIRECTION, when } from './words.js';
+import { DIRECTION, kioskName, when } from './words.js';
 
 const HOUR = 3_600_000;
+const LONGEST_KIOSK_NAME = 60;
 const KINDS = ['shop', 'restaurant', 'office', 'school', 'health', 'care', 'worship', 'culture', 'sport', 'transport', 'event', 'other'];
 const FLAGS = {
-  told: 'is told to whoever met the person',
+  told: 'is told to people they met',
   untold: 'is told to nobody',
   'told suspected': 'is told, and makes a suspected case',
   'untold suspected': 'makes a suspected case alone',
@@ -65,11 +66,16 @@ export async function enrol(venueId, replaces) {
     ]);
     const filled = await fillIn(
       `A new kiosk at ${venue.name}`,
-      [choice('entrance', 'Which door', doors, ''), choice('direction', 'What the door is for', DIRECTION, 'both')],
+      [
+        choice('entrance', 'Which door', doors, ''),
+        choice('direction', 'What the door is for', DIRECTION, 'both'),
+        field('name', 'What to call the kiosk (may be empty)', '', { maxlength: LONGEST_KIOSK_NAME }),
+      ],
       'Make a code',
     );
     if (filled === undefined) return;
-    order = { venue: venueId, direction: filled.direction, ...(filled.entrance === '' ? {} : { entrance: filled.entrance }) };
+    const { entrance, name, direction } = filled;
+    order = { venue: venueId, direction, ...(entrance === '' ? {} : { entrance }), ...(name.trim() === '' ? {} : { name }) };
   }
   const code = await ask('POST', '/api/1/codes', order);
   const side = code.symbol.length;
@@ -91,6 +97,31 @@ export async function enrol(venueId, replaces) {
     h('p', {}, h('code', { class: 'code-text' }, code.text)),
     h('p', { class: 'quiet' }, `Good for one kiosk, until ${when(code.expiresAtMs)}. It is a secret until then, and is not shown again.`),
   ]);
+}
+
+/** What a kiosk is called from now on. */
+export async function nameKiosk(id) {
+  const kiosk = store.kiosks.get(id);
+  const venue = store.venues.find((other) => other.id === kiosk.venue);
+  const filled = await fillIn(
+    `Name ${kioskName(kiosk, venue)}`,
+    [field('name', 'Name (empty: as its door is called)', kiosk.name ?? '', { maxlength: LONGEST_KIOSK_NAME })],
+    'Save',
+    h('p', { class: 'quiet' }, 'For operators alone. Who takes its place is called the same.'),
+  );
+  if (filled !== undefined && filled.name.trim() !== (kiosk.name ?? ''))
+    await ask('PUT', `/api/1/kiosks/${id}/name`, { name: filled.name });
+}
+
+/** To more of the kiosks that a release is meant for; also goes on after a pause. */
+export async function widenRollout({ number, version, percent }) {
+  const filled = await fillIn(
+    `Release ${version} to more kiosks`,
+    [field('percent', 'Percent of the kiosks that it is meant for', percent, { type: 'number', min: percent, max: 100, required: true })],
+    'Go on',
+    h('p', { class: 'quiet' }, 'The same kiosks as before, and others. They take it within the hour, a few at a time.'),
+  );
+  if (filled !== undefined) await ask('POST', '/api/1/rollout/go-on', { confirm: number, percent: Number(filled.percent) });
 }
 
 /** Changes a venue's rules, or adds one. Only what was changed is sent. */

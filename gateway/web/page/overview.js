@@ -1,7 +1,7 @@
 // Every venue and kiosk at a glance: first how all of it does, then who needs somebody, then everything.
 import { h, sign, spark } from './dom.js';
 import { byVenue, store, venueOf } from './store.js';
-import { ago, bytes, count, kioskName, number, span } from './words.js';
+import { ago, bytes, count, doorOf, kioskName, number, span } from './words.js';
 
 export const title = 'Overview';
 
@@ -147,7 +147,7 @@ function isWanted(kiosk) {
   if (tone === 'act' && kiosk.tone !== 'act') return false;
   if (tone === 'offline' && (kiosk.isConnected || kiosk.standing !== 'admitted')) return false;
   const venue = venueOf(kiosk);
-  const words = `${venue?.name ?? ''} ${kioskName(kiosk, venue)} ${kiosk.kiosk} ${kiosk.summary}`.toLowerCase();
+  const words = `${venue?.name ?? ''} ${kioskName(kiosk, venue)} ${doorOf(kiosk, venue)} ${kiosk.kiosk} ${kiosk.summary}`.toLowerCase();
   return text
     .toLowerCase()
     .split(/\s+/)
@@ -206,8 +206,10 @@ function kioskCard(kiosk, venue) {
   const last = kiosk.lastReceivedAtMs;
   const hour = kiosk.rowsPerMinute.reduce((sum, rows) => sum + rows, 0);
   const facts = [
+    kiosk.name && doorOf(kiosk, venue),
     kiosk.isConnected && kiosk.queued > 0 ? count(kiosk.queued, 'record waits', 'records wait') : undefined,
     last === undefined ? undefined : `last record ${ago(last, atMs)}`,
+    kiosk.isConnected && kiosk.settings?.isOutOfOrder ? 'out of use' : undefined,
     kiosk.isConnected && kiosk.clock === 'unsynced' ? 'clock not set' : undefined,
     occupancyWords(kiosk.occupancy),
   ].filter(Boolean);
@@ -227,7 +229,7 @@ function kioskCard(kiosk, venue) {
             { class: 'facts' },
             facts.map((fact) => h('span', {}, fact)),
           ),
-      kiosk.isConnected ? devices(kiosk) : undefined,
+      kiosk.isConnected ? devices(kiosk, false) : undefined,
     ),
   );
 }
@@ -238,17 +240,19 @@ export function occupancyWords(occupancy) {
   return occupancy.tokens === undefined ? 'few devices about' : `${number(occupancy.tokens)} devices about`;
 }
 
-export function devices(kiosk) {
+/** @param isPathShown a card says it in its text. */
+export function devices(kiosk, isPathShown) {
   if (kiosk.devices.length === 0) return undefined;
   return h(
     'ul',
     { class: 'chips', 'aria-label': 'Devices' },
-    kiosk.devices.map(({ name, isUp, why }) =>
+    kiosk.devices.map(({ name, isUp, why, path, downSinceMs }) =>
       h(
         'li',
         { class: 'chip', 'data-tone': isUp ? undefined : 'act', title: why },
-        isUp ? `✓ ${name}` : `✕ ${name}`,
+        isUp ? `✓ ${name}` : ['✕ ', name, isPathShown && path !== undefined ? [' ', h('code', {}, path)] : undefined],
         isUp ? undefined : h('span', { class: 'unseen' }, ' does not work'),
+        downSinceMs === undefined ? undefined : ` for ${span(store.gateway.atMs - downSinceMs)}`,
       ),
     ),
   );

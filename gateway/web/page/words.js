@@ -43,9 +43,10 @@ export function bytes(value) {
 
 export const DIRECTION = { in: 'in', out: 'out', both: 'in and out' };
 
-/** What a kiosk is called: its door where that has a name, else the way it leads; and the end of its id, which is on its label. */
+export const doorOf = (kiosk, venue) => venue?.entrances?.find(({ id }) => id === kiosk.entrance)?.name ?? '';
+
+/** What a kiosk is called: its own name, else its door's, else the way it leads; and the end of its id, which is on its label. */
 export function kioskName(kiosk, venue) {
-  const entrance = venue?.entrances?.find(({ id }) => id === kiosk.entrance);
-  const door = entrance?.name || (kiosk.direction === undefined ? 'Kiosk' : `Door ${DIRECTION[kiosk.direction]}`);
-  return `${door} · ${kiosk.kiosk.slice(-4)}`;
+  const way = kiosk.direction === undefined ? 'Kiosk' : `Door ${DIRECTION[kiosk.direction]}`;
+  return `${kiosk.name || doorOf(kiosk, venue) || way} · ${kiosk.kiosk.slice(-4)}`;
 }

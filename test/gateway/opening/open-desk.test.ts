@@ -99,7 +99,8 @@ t.test('opening: what is handed over as bytes is what was opened, for any batche
 
 t.test('opening: a few batches are opened here, many by a thread; both give the same, in the order of asking', async (t) => {
   const gateway = await openTestIngest(t);
-  const { desk, counted, stop } = deskOf(t, gateway);
+  const told = new Set<string | undefined>();
+  const { desk, counted, stop } = deskOf(t, gateway, { onFault: (code) => told.add(code) });
   const messages = await mixed(gateway, 60);
   const expected = (await openAll(openerOf(gateway), gateway, messages)).opened;
   t.ok(expected.some((one) => typeof one === 'string') && expected.some((one) => typeof one === 'object'));
@@ -112,6 +113,7 @@ t.test('opening: a few batches are opened here, many by a thread; both give the 
   t.strictSame(there, { opened: expected, order: inOrder(60) });
   const isPlain = (one: unknown) => typeof one === 'object' && (one as { rows: object[] }).rows.every((row) => 'event' in row);
   t.equal(counted.here, expected.filter((one) => !isPlain(one)).length, 'what is wrong is looked at here, and only that');
+  t.strictSame([...told], [undefined], 'it answers');
   const late = openAll(desk, gateway, messages);
   await stop();
   t.strictSame((await late).opened, expected, 'what was asked before the end is answered');
@@ -123,7 +125,8 @@ t.test('opening: a thread that fails leaves all to be opened here, and another i
   const program = new URL(
     `data:text/javascript,${encodeURIComponent("import { parentPort } from 'node:worker_threads'; parentPort.on('message', (asked) => { if (asked === 'end') parentPort.close(); else throw new RangeError('a card'); });")}`,
   );
-  const { desk, counted } = deskOf(t, gateway, { program });
+  const told: (string | undefined)[] = [];
+  const { desk, counted } = deskOf(t, gateway, { program, onFault: (code) => told.push(code) });
   const messages = await mixed(gateway, 40);
   const expected = (await openAll(openerOf(gateway), gateway, messages)).opened;
   for (const times of [1, 2]) {
@@ -134,6 +137,7 @@ t.test('opening: a thread that fails leaves all to be opened here, and another i
     t.equal(gateway.log.of('opening.thread_failed').length, times, 'not at once');
     await gateway.clock.advance(60_000);
   }
+  t.strictSame(told, ['ingest.thread_failed', 'ingest.thread_failed']);
   t.notMatch(gateway.log.text, /a card/);
   t.ok(counted.here > 80);
 });

@@ -137,3 +137,12 @@ t.test('erase: it stops when asked to, and rows that nobody can open stay', asyn
   t.equal(await blind.erase(isSame(anna), new AbortController().signal), 0);
   t.equal(gateway.rows(), 2);
 });
+
+t.test('erase: a row of a card that was taken back is not kept for being at fault in another way as well', async (t) => {
+  const anna = newCard();
+  const gateway = await openTestIngest(t, undefined, isSame(anna));
+  const start = await gateway.kiosk.start();
+  const [hers, other] = [anna, newCard()].map((card) => start.seal({ type: 'sticker-link', sticker: newCard(), card }));
+  await gateway.take(start.batch([hers!, other!]));
+  t.same(gateway.reasons(), { 'ingest.not_clinic': 1 }, 'of the other, as a kiosk that is no desk of a clinic may not link');
+});

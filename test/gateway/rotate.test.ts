@@ -1,0 +1,71 @@
+/** The succession of the gateway's TLS key where the command line does it: after a restore, and against who would be left behind. */
+import { readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+import { RevocationLog, readChanges } from '../../gateway/backup/revocation-log.ts';
+import { openIdentity } from '../../gateway/identity.ts';
+import { rotateTlsKey, strandedBy, succeedAfterRestore } from '../../gateway/rotate/rotate-tls.ts';
+import { readSuccessor } from '../../gateway/rotate/tls-key.ts';
+import { systemClock } from '../../protocol/time.ts';
+import { VestibuleProcess } from '../support/child.ts';
+import { giveCode } from '../support/enrolling.ts';
+import { startTestGateway } from '../support/test-gateway.ts';
+
+const changesIn = async (directory: string) => {
+  const { storeKey } = await openIdentity(directory);
+  const log = new RevocationLog(directory, storeKey);
+  try {
+    return readChanges(log.lines(), storeKey);
+  } finally {
+    log.close();
+  }
+};
+
+t.test('rotate: a restored gateway makes a key beyond every one that it had since its backup, and none where it had none', async (t) => {
+  const { directory, clock } = await startTestGateway(t);
+  const keys = join(directory, 'keys');
+  t.equal(await succeedAfterRestore(directory, [], clock.wall()), false);
+  t.equal(readSuccessor(keys), undefined);
+  await rotateTlsKey(directory, clock.wall());
+  const before = readSuccessor(keys)?.generation ?? 0;
+  t.equal(await succeedAfterRestore(directory, [before], clock.wall()), false, 'it is the one of the backup');
+  const since = before + 1_000_000;
+  t.equal(await succeedAfterRestore(directory, [before, since, before + 5], clock.wall()), true);
+  const after = readSuccessor(keys);
+  t.ok((after?.generation ?? 0) > since, 'kiosks that followed to the last one follow to this');
+  t.match((await changesIn(directory)).at(-1), { kind: 'gateway-key', generation: after?.generation }, 'the next restore knows of it');
+  t.equal(await succeedAfterRestore(directory, [since], clock.wall()), false, 'again it changes nothing');
+});
+
+t.test('rotate: the command names who would be left behind, and --force does it all the same and writes down whom', async (t) => {
+  const gateway = await startTestGateway(t);
+  const { directory, registry, venue, clock } = gateway;
+  const data = dirname(directory);
+  const [never, said] = [gateway.admit().kiosk, gateway.admit().kiosk];
+  registry.pinBook.put([[said, 0]]);
+  const { number } = await giveCode(directory, { venue }, systemClock.wall());
+  t.strictSame(await strandedBy(directory, systemClock.wall()), { kiosks: [never], codes: [number] });
+  const rotate = (...more: string[]) => VestibuleProcess.run(['gateway', 'rotate', 'tls', '--data', data, ...more]);
+  await t.rejects(rotate(), new RegExp(`${never}.*enrol withdraw ${number}.*--force`, 's'));
+  t.strictSame(
+    readdirSync(join(directory, 'keys')).filter((name) => /^tls-/.test(name)),
+    [],
+    'nothing was made',
+  );
+  t.match(await rotate('--force'), /another key is made.*tls\.key/s);
+  t.equal(readdirSync(join(directory, 'keys')).filter((name) => /^tls-/.test(name)).length, 1);
+  const audit = await VestibuleProcess.run(['audit', 'list', '--data', data]);
+  t.match(audit, /key\.rotate\s+tls\s+leaves 1 kiosks?, 1 codes? behind/);
+  // Those that stood in the way have gone.
+  registry.revoke(never, clock.wall());
+  await VestibuleProcess.run(['enrol', 'withdraw', String(number), '--data', data]);
+  t.match(await rotate(), /another key is made/);
+});
+
+t.test('rotate: both keys one after the other, before one restart; the authority not twice', async (t) => {
+  const { directory } = await startTestGateway(t);
+  const rotate = (what: string) => VestibuleProcess.run(['gateway', 'rotate', what, '--data', dirname(directory)]);
+  t.match(await rotate('authority'), /put aside/);
+  t.match(await rotate('tls'), /another key is made/);
+  await t.rejects(rotate('authority'), /put aside already; restart/);
+});
