@@ -1,11 +1,13 @@
 /** Tells the page, the terminal, systemd and the gateway how the kiosk does: at once what changed, and the queue every second. */
 import { encodeKioskState } from '../protocol/kiosk-state.ts';
 import type { Clock } from '../protocol/time.ts';
+import type { Feedback } from './feedback.ts';
 import { type HealthSnapshot, reportOf } from './health.ts';
 import type { Page } from './page.ts';
+import type { Language } from './screen/languages.ts';
 import { statusWords } from './status-words.ts';
 import type { Notifier } from './systemd.ts';
-import type { StatusPrinter } from './terminal.ts';
+import { printFeedback, type StatusPrinter, type Terminal } from './terminal.ts';
 
 export interface Audience {
   readonly page: Page | undefined;
@@ -44,7 +46,7 @@ export async function announce(
     if (nowMs - notifiedMs >= NOTIFY_EVERY_MS) {
       notifiedMs = nowMs;
       // Not waited for: the page and the gateway hear on while systemd is slow.
-      audience.notifier?.status(statusWords(snapshot)).catch(() => {});
+      audience.notifier?.status(statusWords(snapshot, true)).catch(() => {});
     }
     await clock.sleep(LOOK_EVERY_MS, signal);
   }
@@ -54,4 +56,11 @@ export async function announce(
 export function show(audience: Audience, snapshot: HealthSnapshot): void {
   audience.page?.refresh();
   audience.printer?.print(snapshot);
+}
+
+/** Prints an answer: where a screen shows it, nobody waits for the terminal. */
+export function printAnswer({ page }: Audience, terminal: Terminal | undefined, feedback: Feedback, language: Language): void {
+  if (terminal === undefined) return;
+  if (page?.isOpen === true) setImmediate(() => printFeedback(terminal, feedback, language));
+  else printFeedback(terminal, feedback, language);
 }

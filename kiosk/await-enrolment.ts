@@ -138,12 +138,16 @@ class Waiting {
   #take(text: string): void {
     try {
       const code = decodeCode(text);
-      if (code.kind === 'enrolment') this.#try(code);
-      else this.#say('not-enrolled');
+      if (code.kind === 'enrolment') {
+        this.#try(code);
+        return;
+      }
+      this.#say('not-enrolled');
     } catch (error) {
       if (!(error instanceof CodeError)) throw error;
       this.#say('not-a-card');
     }
+    this.#setup.put({ kind: 'not-label' });
   }
 
   #try(code: EnrolmentCode): void {

@@ -12,7 +12,10 @@ import { screenState } from './screen/rest.ts';
 import type { SetupDesk } from './setup/setup-desk.ts';
 import type { SettingsKeeper } from './staff/settings.ts';
 
-/** @returns the screen's rest; `offline` where the screen would say so in its strip, and `device-missing` for any device that a person can put back. */
+/**
+ * @returns the screen's rest; `device-missing` for any device that a person can put back; `fault` for what the screen says below its rest,
+ * `offline` for what it says in its strip.
+ */
 export function boardRest(
   now: HealthSnapshot,
   { thermometers, sniffers, boards }: Pick<KioskConfig, 'thermometers' | 'sniffers' | 'boards'>,
@@ -21,7 +24,7 @@ export function boardRest(
   const others = new Set(
     [...thermometers, ...sniffers, ...boards, ...boards.flatMap(({ thermometer }) => thermometer ?? [])].map(({ name }) => name),
   );
-  const { rest } = screenState({
+  const { rest, faults } = screenState({
     health: () => now,
     direction: () => undefined,
     settings: () => ({ language: 'en', sound: 'normal', isOutOfOrder: now.settings?.isOutOfOrder ?? false }),
@@ -30,6 +33,7 @@ export function boardRest(
   });
   if (rest !== 'ready' && rest !== 'desk-ready') return rest;
   if (now.devices.some(({ isUp }) => !isUp)) return 'device-missing';
+  if (faults.length > 0) return 'fault';
   return !now.isOnline && now.linkWhy !== undefined ? 'offline' : rest;
 }
 

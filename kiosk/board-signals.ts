@@ -53,8 +53,8 @@ export const signalOf = ({ kind, isStoredOffline }: Pick<Feedback, 'kind' | 'isS
   return isStoredOffline ? [...signal, ...STORED] : signal;
 };
 
-/** What it says again and again while nobody is answered: the screen's own rest, and one that the screen has in a strip below. */
-export type BoardRest = Rest | 'offline';
+/** What it says again and again while nobody is answered: the screen's own rest, and what the screen has in a line, or in a strip, below. */
+export type BoardRest = Rest | 'fault' | 'offline';
 export const REST_EVERY_MS = 6_000;
 
 /** Silent all: a door that beeps all night is unplugged. Each has another number of lights, or another length. */
@@ -67,6 +67,7 @@ export const REST_SIGNALS: Readonly<Record<BoardRest, Signal>> = {
   'not-connected': [],
   offline: [lit('blue', SHORT_MS)],
   'device-missing': repeated(2, lit('yellow', SHORT_MS), dark(SHORT_MS)),
+  fault: repeated(4, lit('yellow', SHORT_MS), dark(SHORT_MS)),
   'not-set-up': repeated(3, lit('blue', SHORT_MS), dark(SHORT_MS)),
   'out-of-order': [lit('red', 2_000)],
   'not-storing': repeated(10, lit('red', 100), dark(100)),

@@ -7,14 +7,27 @@ import type { Seen } from './check-in-state.ts';
 /** By the first byte of the key: eight cards a bucket in a table of two thousand. */
 const BUCKETS = 256;
 
+interface Put {
+  readonly key: string;
+  readonly atMs: number;
+}
+
+/** So many that no longer count are borne before the order is written anew. */
+const MOST_STALE = 256;
+
 export class CardTable {
   readonly size: number;
-  /** Each in the order in which its cards were put. */
   readonly #buckets: readonly ReadonlyMap<string, Seen>[];
+  /** What was put, in order; shared with earlier tables, and only added to. One that the table does not hold as it says no longer counts. */
+  readonly #order: Put[];
+  /** Before it none counts. */
+  readonly #first: number;
 
-  constructor(buckets: readonly ReadonlyMap<string, Seen>[] = [], size = 0) {
+  constructor(buckets: readonly ReadonlyMap<string, Seen>[] = [], size = 0, order: Put[] = [], first = 0) {
     this.#buckets = buckets;
     this.size = size;
+    this.#order = order;
+    this.#first = first;
   }
 
   /** @param key a card in hex. */
@@ -26,8 +39,11 @@ export class CardTable {
   with(key: string, seen: Seen | undefined, most: number): CardTable {
     const bucket = new Map(this.#buckets[indexOf(key)]);
     const before = bucket.size;
-    bucket.delete(key);
-    if (seen !== undefined) bucket.set(key, seen);
+    if (seen === undefined) bucket.delete(key);
+    else {
+      bucket.set(key, seen);
+      this.#order.push({ key, atMs: seen.atMs });
+    }
     const changed = this.#replaced(indexOf(key), bucket, this.size + bucket.size - before);
     return changed.size > most ? changed.#withoutOldest() : changed;
   }
@@ -39,30 +55,40 @@ export class CardTable {
       return kept.length === bucket.size ? bucket : new Map(kept);
     });
     const size = buckets.reduce((sum, bucket) => sum + (bucket?.size ?? 0), 0);
-    return size === this.size ? this : new CardTable(buckets, size);
+    return size === this.size ? this : new CardTable(buckets, size, this.#order, this.#first).#tidy();
   }
 
   /** @returns a table without the cards that `isGone` names; this one when there are none. */
   without(isGone: (key: string) => boolean): CardTable {
     const gone = this.#buckets.flatMap((bucket) => [...bucket.keys()].filter(isGone));
-    return gone.reduce<CardTable>((table, key) => table.with(key, undefined, Number.POSITIVE_INFINITY), this);
+    if (gone.length === 0) return this;
+    return gone.reduce<CardTable>((table, key) => table.with(key, undefined, Number.POSITIVE_INFINITY), this).#tidy();
   }
 
   #replaced(at: number, bucket: ReadonlyMap<string, Seen>, size: number): CardTable {
     const buckets = this.#buckets.length === 0 ? new Array<ReadonlyMap<string, Seen>>(BUCKETS).fill(new Map()) : [...this.#buckets];
     buckets[at] = bucket;
-    return new CardTable(buckets, size);
+    const changed = new CardTable(buckets, size, this.#order, this.#first);
+    return this.#order.length > 2 * size + MOST_STALE ? changed.#tidy() : changed;
   }
 
   #withoutOldest(): CardTable {
-    let oldest: { key: string; atMs: number } | undefined;
-    for (const bucket of this.#buckets) {
-      for (const [key, { atMs }] of bucket) {
-        if (oldest === undefined || atMs < oldest.atMs) oldest = { key, atMs };
-        break;
-      }
+    for (let first = this.#first; first < this.#order.length; first++) {
+      const put = this.#order[first];
+      if (put === undefined || !this.#counts(put)) continue;
+      return new CardTable(this.#buckets, this.size, this.#order, first + 1).with(put.key, undefined, Number.POSITIVE_INFINITY);
     }
-    return oldest === undefined ? this : this.with(oldest.key, undefined, Number.POSITIVE_INFINITY);
+    return this;
+  }
+
+  /** Nothing is left of cards that it does not hold. */
+  #tidy(): CardTable {
+    const order = this.#order.slice(this.#first).filter((put) => this.#counts(put));
+    return new CardTable(this.#buckets, this.size, order);
+  }
+
+  #counts({ key, atMs }: Put): boolean {
+    return this.get(key)?.atMs === atMs;
   }
 }
 

@@ -21,7 +21,7 @@ import {
   type Step,
 } from './check-in-state.ts';
 import type { DoorRules } from './door-rules.ts';
-import type { Feedback, FeedbackKind } from './feedback.ts';
+import { type Feedback, type FeedbackKind, PASSAGES } from './feedback.ts';
 import type { Front, FrontCommand } from './front.ts';
 import type { Moment } from './recorder.ts';
 
@@ -40,8 +40,6 @@ export interface CheckInFlowOptions {
   readonly onFeedback: (feedback: Feedback) => void;
 }
 
-/** Answers to a card that was served. */
-const PASSAGES: ReadonlySet<FeedbackKind> = new Set(['welcome', 'already-in', 'goodbye', 'already-out']);
 const SWEEP_EVERY_MS = 60_000;
 
 /** What the staff of a door can do without a code. */
@@ -214,7 +212,7 @@ export class CheckInFlow implements Front {
 
   #say(kind: FeedbackKind, at: Moment, row: RowRef | undefined): void {
     const { onFeedback, isOnline, showsNotice } = this.#options;
-    const hasNotice = this.#served !== undefined && PASSAGES.has(kind) && showsNotice?.(this.#served) === true;
+    const hasNotice = this.#served !== undefined && PASSAGES.includes(kind) && showsNotice?.(this.#served) === true;
     onFeedback({
       kind,
       isStoredOffline: row !== undefined && !isOnline(),

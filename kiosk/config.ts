@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { ADVERTISEMENT_KINDS } from '../hardware/ble/advertisement.ts';
 import { ConfigError } from '../protocol/errors.ts';
+import { BOARD_FORM } from '../protocol/release.ts';
 import { boardOf } from './board-config.ts';
 import { LANGUAGES } from './screen/languages.ts';
 import { SOUND_LEVELS } from './staff/settings.ts';
@@ -112,6 +113,29 @@ const sniffer = z.strictObject({
   kinds: z.array(z.enum(ADVERTISEMENT_KINDS)).min(1).default(['plain', 'exposure-notification']),
 });
 
+/** Part to file or block device. */
+const slotPaths = z.record(z.string().regex(/^[a-z0-9-]{1,16}$/), devicePath);
+
+/** Left out, the kiosk takes no releases. */
+const updates = z.strictObject({
+  /** What releases have to be made for. */
+  board: z.string().regex(BOARD_FORM),
+  /** Files with the public keys of whose releases are taken, as `vestibule release key` makes them. */
+  keys: z.array(devicePath).min(1).max(4),
+  slots: z.strictObject({ a: slotPaths, b: slotPaths }),
+  /** How the machine is told which to start from. */
+  switch: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('files'), directory: devicePath }),
+    // Of our image: something with more rights looks after what the kiosk wishes.
+    z.strictObject({ kind: z.literal('wish'), state: devicePath, wishes: devicePath }),
+  ]),
+  /** Where sticks are mounted. */
+  media: z.array(devicePath).max(8).default(['/media', '/run/media', '/mnt']),
+  bytesPerSecond: z.int().min(1_024).max(100_000_000).default(131_072),
+  quietMs: ms(0, DAY_MS).default(5 * MINUTE_MS),
+  trialMs: ms(1_000, 15 * MINUTE_MS).default(10 * MINUTE_MS),
+});
+
 const schema = z.strictObject({
   /** Keys, outbox and lock; made when it is not there. */
   dataDir: z.string().min(1),
@@ -183,6 +207,7 @@ const schema = z.strictObject({
       sound: z.enum(SOUND_LEVELS).default('normal'),
     })
     .prefault({}),
+  updates: updates.optional(),
   outbox: z
     .strictObject({
       maxRows: z.int().min(10).max(1_000_000).default(200_000),

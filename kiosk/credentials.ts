@@ -24,7 +24,7 @@ import { openTime } from '../protocol/signed-time.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { TrustDocument } from '../protocol/trust.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
-import { askGateway, type GatewayAddress } from './gateway-api.ts';
+import { askGateway, fetchPiece, type GatewayAddress } from './gateway-api.ts';
 import { GatewayPin } from './gateway-pin.ts';
 import { GatewayPlaces } from './gateway-places.ts';
 import type { KioskIdentity } from './kiosk-identity.ts';
@@ -126,6 +126,11 @@ export class Credentials {
   /** Asks the gateway's API for kiosks. @throws as `askGateway`. */
   async ask(path: string, body: string, signal: AbortSignal): Promise<string> {
     return await askGateway(this.#address, path, body, this.#parts.clock, signal);
+  }
+
+  /** Fetches a piece of what the gateway hands out. @throws as `fetchPiece`. */
+  async fetch(path: string, from: number, lengthBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+    return await fetchPiece(this.#address, { path, from, lengthBytes }, this.#parts.clock, signal);
   }
 
   async #renew(signal: AbortSignal): Promise<boolean> {

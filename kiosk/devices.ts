@@ -4,6 +4,7 @@ import { BaudSearch } from '../hardware/scanner/baud-search.ts';
 import type { Scan } from '../hardware/scanner/scan.ts';
 import { readScans, readScansAtAnySpeed } from '../hardware/scanner/serial-scanner.ts';
 import { runTextScanner } from '../hardware/scanner/text-scanner.ts';
+import type { Typing } from '../hardware/scanner/typing.ts';
 import { listSerialPorts, openSerial } from '../hardware/serial-link.ts';
 import { type DeviceReport, HARDWARE_BACKOFF, supervise } from '../hardware/supervise.ts';
 import { GY_614V } from '../hardware/thermometer/gy-614v.ts';
@@ -26,7 +27,7 @@ export interface DeviceOptions extends HidScannerOptions, Pick<BoardOptions, 'an
   readonly log: Log;
   readonly random: () => number;
   /** Standard input, for the scanner of that kind; it is left out where there is none. */
-  readonly input: AsyncIterable<Uint8Array | string> | undefined;
+  readonly input: Typing | undefined;
   readonly onScan: (scan: Scan) => void;
   /** A scanner gave bytes that make no scan; told once a second at most of each. */
   readonly onNoScan: (device: string) => void;
@@ -104,6 +105,7 @@ async function runFoundScanners(options: DeviceOptions, baudRate: number | 'auto
   );
   const running: Promise<void>[] = [];
   for await (const { path, name } of watchPorts({ list: listSerialPorts, clock, log, except }, signal)) {
+    options.onFound?.(name, path);
     running.push(runScanner(options, { name, path, baudRate, framing: 'auto' }, signal));
   }
   await Promise.all(running);

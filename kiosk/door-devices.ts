@@ -27,13 +27,15 @@ export interface DoorDevices {
   readonly note: (happening: Happening) => void;
   /** Told of each thing that a device does. */
   readonly onSight: (sight: Sight) => void;
+  /** Told of a device that nobody configured, before anything else of it. */
+  readonly onFound: (device: string, path: string) => void;
   readonly onDevice: (device: string, isUp: boolean, why: ExpectedError | undefined) => void;
   readonly now: () => Moment;
 }
 
 /** Until abort. */
 export async function runDoorDevices(door: DoorDevices, signal: AbortSignal): Promise<void> {
-  const { turn, staff, health, watch, answers, restarts, atDoor, command, note, onSight, onDevice, now } = door;
+  const { turn, staff, health, watch, answers, restarts, atDoor, command, note, onSight, onFound, onDevice, now } = door;
   const { config, options, credentials, setup } = turn;
   const { front, settings } = staff;
   const { clock, log, input, hidPlaces } = options;
@@ -52,17 +54,19 @@ export async function runDoorDevices(door: DoorDevices, signal: AbortSignal): Pr
       answers,
       ...(hidPlaces && { hidPlaces }),
       onScan: ({ device, text, scannedAt }) => {
-        onSight({ device, what: 'scan' });
+        // First what somebody waits for.
         atDoor(() => front.scan(text, scannedAt));
+        onSight({ device, what: 'scan' });
       },
       onNoScan: (device) => {
-        onSight({ device, what: 'no-scan' });
         atDoor(() => front.noScan(now()));
+        onSight({ device, what: 'no-scan' });
       },
       onReading: ({ device, objectRaw, ambientRaw, takenAt }) => {
         onSight({ device, what: 'reading' });
         atDoor(() => front.reading({ objectRaw, ambientRaw, calibrationAgeDays: calibrationAgeDays() }, takenAt));
       },
+      onFound,
       onOccupancy: note,
       rest: () => boardRest(health.snapshot(), config, credentials.role),
       onButton: (device, press) => obeyButton({ setup, settings, answers, direction: front.direction, command }, device, press, now()),

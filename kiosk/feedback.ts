@@ -95,3 +95,6 @@ export interface Feedback {
   readonly seq: Seq | undefined;
   readonly keyId: KeyId | undefined;
 }
+
+/** Answers to a card that was served. */
+export const PASSAGES: readonly FeedbackKind[] = ['welcome', 'already-in', 'goodbye', 'already-out'];

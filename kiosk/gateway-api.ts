@@ -4,7 +4,7 @@
  * Source: RFC 9112; docs/protocol.md, "Enrolment".
  */
 import type { KeyObject } from 'node:crypto';
-import { request } from 'node:http';
+import { createRequire } from 'node:module';
 import { connect, type TLSSocket } from 'node:tls';
 import { ALPN_HTTP, LONGEST_ANSWER_BYTES, parseRefusal } from '../protocol/enrol.ts';
 import {
@@ -17,6 +17,7 @@ import {
   HolderError,
   LinkError,
 } from '../protocol/errors.ts';
+import { LONGEST_PIECE_BYTES, rangeHeader } from '../protocol/release-fetch.ts';
 import type { Clock } from '../protocol/time.ts';
 import { linkErrorOf } from './tls-dial.ts';
 
@@ -29,6 +30,9 @@ export interface GatewayAddress {
   readonly certificatePem: string;
   readonly privateKey: KeyObject;
 }
+
+/** An import would load all that Node can export there, a browser's fetch and WebSocket with it: 8 MiB in a kiosk that uses neither. */
+const { request } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
 
 const ANSWER_WITHIN_MS = 15_000;
 
@@ -52,13 +56,55 @@ function final(code: ErrorCode, Family: new (code: ErrorCode, message: string) =
  * `link.unauthorised` for any other refusal: worth another try later.
  */
 export async function askGateway(address: GatewayAddress, path: string, body: string, clock: Clock, signal: AbortSignal): Promise<string> {
+  const asking: Asking = {
+    method: 'POST',
+    path,
+    headers: { 'content-type': 'application/json' },
+    body,
+    longestBytes: LONGEST_ANSWER_BYTES,
+  };
+  return (await answerTo(asking, 200, address, clock, signal)).toString('utf8');
+}
+
+/**
+ * Asks for a piece of what the gateway hands out. @param lengthBytes 1 to 262,144. @returns exactly so many bytes.
+ * @throws as `askGateway`; LinkError `link.lost` for another piece than was asked for.
+ */
+export async function fetchPiece(
+  address: GatewayAddress,
+  { path, from, lengthBytes }: { readonly path: string; readonly from: number; readonly lengthBytes: number },
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const headers = { range: rangeHeader(from, lengthBytes) };
+  const asking: Asking = {
+    method: 'GET',
+    path,
+    headers,
+    body: undefined,
+    longestBytes: Math.max(LONGEST_PIECE_BYTES, LONGEST_ANSWER_BYTES),
+  };
+  const piece = await answerTo(asking, 206, address, clock, signal);
+  if (piece.length !== lengthBytes) throw new LinkError('link.lost', `gateway: ${piece.length} of ${lengthBytes} bytes`);
+  return new Uint8Array(piece);
+}
+
+interface Asking {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+  readonly longestBytes: number;
+}
+
+async function answerTo(asking: Asking, wanted: number, address: GatewayAddress, clock: Clock, signal: AbortSignal): Promise<Buffer> {
   const late = new AbortController();
   const cancel = clock.after(ANSWER_WITHIN_MS, () => late.abort());
   try {
     const ending = AbortSignal.any([signal, late.signal]);
-    const { status, text } = await exchange(await dial(address, ending), address, path, body, ending);
-    if (status === 200) return text;
-    throw refusalOf(status, text);
+    const { status, body } = await exchange(await dial(address, ending), address, asking, ending);
+    if (status === wanted) return body;
+    throw refusalOf(status, body.toString('utf8'));
   } catch (error) {
     if (late.signal.aborted && error instanceof LinkError)
       throw new LinkError('link.timeout', `gateway: no answer for ${ANSWER_WITHIN_MS} ms`, { cause: error });
@@ -108,30 +154,28 @@ function isPinned(socket: TLSSocket, isGateway: GatewayAddress['isGateway']): bo
 function exchange(
   socket: TLSSocket,
   { host }: GatewayAddress,
-  path: string,
-  body: string,
+  { method, path, headers: own, body, longestBytes }: Asking,
   signal: AbortSignal,
-): Promise<{ readonly status: number; readonly text: string }> {
+): Promise<{ readonly status: number; readonly body: Buffer }> {
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => {
       socket.destroy();
       reject(error instanceof ExpectedError ? error : linkErrorOf(error));
     };
-    const headers = { host: host.includes(':') ? `[${host}]` : host, 'content-type': 'application/json', connection: 'close' };
-    const asking = request({ createConnection: () => socket, method: 'POST', path, headers, signal }, (answer) => {
+    const headers = { host: host.includes(':') ? `[${host}]` : host, connection: 'close', ...own };
+    const asking = request({ createConnection: () => socket, method, path, headers, signal }, (answer) => {
       const chunks: Buffer[] = [];
       let lengthBytes = 0;
       answer.on('data', (chunk: Buffer) => {
         lengthBytes += chunk.length;
         chunks.push(chunk);
-        if (lengthBytes > LONGEST_ANSWER_BYTES)
-          fail(new DecodeError('decode.overlong', `gateway: an answer of more than ${LONGEST_ANSWER_BYTES} bytes`));
+        if (lengthBytes > longestBytes) fail(new DecodeError('decode.overlong', `gateway: an answer of more than ${longestBytes} bytes`));
       });
       answer.once('end', () => {
         socket.destroy();
         // Cut short, an answer ends without its last bytes.
         if (!answer.complete) return fail(new LinkError('link.lost', 'gateway: the answer was cut short'));
-        resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') });
+        resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks) });
       });
       answer.once('error', fail);
     });

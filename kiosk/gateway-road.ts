@@ -24,17 +24,21 @@ export interface GatewayRoad {
   readonly onNotices: (bytes: Uint8Array) => void;
   /** A command as it came, not checked yet. */
   readonly onCommand: (bytes: Uint8Array) => void;
+  /** What it says of releases, as it came, not checked yet. */
+  readonly onRelease: (bytes: Uint8Array) => void;
   /** Rows that the gateway did not take as they were. */
   readonly onReceipt: (counts: { readonly conflicts: number; readonly quarantined: number }) => void;
 }
 
-export function gatewayRoad({ credentials, version, clock, log, onReceipt, onPolicy, onNotices, onCommand }: GatewayRoad): OpenGatewayLink {
+export function gatewayRoad(road: GatewayRoad): OpenGatewayLink {
+  const { credentials, version, clock, log, onReceipt, onPolicy, onNotices, onCommand, onRelease } = road;
   const { identity, trust } = credentials;
   const { kiosk, privateKey } = identity;
   const receipts = { deployment: trust.deployment, kiosk, publicKey: publicKeyFromRaw(trust.receiptKey) };
   const policyTopic = topicOf(kiosk, 'policy');
   const noticeTopic = topicOf(kiosk, 'notice');
   const commandTopic = topicOf(kiosk, 'command');
+  const releaseTopic = topicOf(kiosk, 'release');
   const open = openMqttLink({
     dial: async (ending) => {
       const { places, trust, certificatePem, pin } = credentials;
@@ -51,10 +55,12 @@ export function gatewayRoad({ credentials, version, clock, log, onReceipt, onPol
     clientId: kiosk,
     will: { topic: topicOf(kiosk, 'state'), payload: encodeKioskState(downState(version)) },
     subscribe: [topicOf(kiosk, 'receipt'), policyTopic, noticeTopic, commandTopic],
+    wish: [releaseTopic],
     onMessage: (topic, payload) => {
       if (topic === policyTopic) onPolicy(payload);
       else if (topic === noticeTopic) onNotices(payload);
       else if (topic === commandTopic) onCommand(payload);
+      else if (topic === releaseTopic) onRelease(payload);
       else onReceipt(countReceipt(payload, receipts, log));
     },
     clock,

@@ -1,4 +1,4 @@
-/** All that the gateway tells this kiosk: what to go by, what to forget, for whom there are notices, and what to send again. */
+/** All that the gateway tells this kiosk: what to go by, what to forget, for whom there are notices, what to send again, and which release to take. */
 import type { DeploymentId, KioskId, VisitorUuid } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Policy } from '../protocol/policy.ts';
@@ -9,6 +9,7 @@ import { NoticeDoor } from './notice-door.ts';
 import { PolicyKeeper } from './policy-keeper.ts';
 import type { Moment, Recorder } from './recorder.ts';
 import { Resender } from './send-again.ts';
+import { WordKeeper } from './update/word-keeper.ts';
 
 export interface GatewayWordOptions {
   /** The data directory. */
@@ -27,6 +28,8 @@ export interface GatewayWordOptions {
   readonly onPolicy: (policy: Policy) => void;
   /** Forgets what is in RAM of cards that were taken back; as `CardForgetter` asks. */
   readonly onForget: (isGone: (card: VisitorUuid) => boolean) => void;
+  /** As `CardForgetter` asks. */
+  readonly emptyLog: () => Promise<boolean>;
   /** Rows are to be sent that were settled before. */
   readonly onUnsettled: () => void;
   readonly onNoticeShown: (card: VisitorUuid, at: Moment) => void;
@@ -36,6 +39,7 @@ export interface GatewayWordOptions {
 
 export class GatewayWord {
   readonly notices: NoticeDoor;
+  readonly releases: WordKeeper;
   readonly #policies: PolicyKeeper;
   readonly #forgetter: CardForgetter;
   readonly #resender: Resender;
@@ -64,6 +68,7 @@ export class GatewayWord {
       onUnsettled,
       onDone: saying((version: number) => health.sentAgain(version)),
     });
+    this.releases = new WordKeeper(options);
     this.notices = new NoticeDoor({ ...options, onShown: onNoticeShown, onStanding: saying((standing) => health.notices(standing)) });
   }
 
@@ -80,4 +85,5 @@ export class GatewayWord {
   onPolicy = (bytes: Uint8Array): void => this.#policies.take(bytes);
   onNotices = (bytes: Uint8Array): void => this.notices.take(bytes);
   onCommand = (bytes: Uint8Array): void => this.#resender.take(bytes);
+  onRelease = (bytes: Uint8Array): void => this.releases.take(bytes);
 }

@@ -6,8 +6,10 @@ import { type ErrorCode, StoreError } from '../protocol/errors.ts';
 import type { ClockState } from '../protocol/event.ts';
 import type { KioskStateReport } from '../protocol/kiosk-state.ts';
 import type { MonotonicMillis } from '../protocol/units.ts';
+import { OUR_WIRE } from '../protocol/wire-revision.ts';
 import { DoorTally, type Scans } from './door-tally.ts';
 import type { FeedbackKind } from './feedback.ts';
+import type { Forgetting } from './holder-forget.ts';
 import type { Outbox } from './outbox.ts';
 import type { PolicyStanding } from './policy-keeper.ts';
 import { type Fault, wantsRestart } from './watchdog/faults.ts';
@@ -25,6 +27,10 @@ export interface DeviceHealth {
   readonly name: string;
   readonly isUp: boolean;
   readonly why: ErrorCode | undefined;
+  /** Where it is plugged in; absent where it is plugged in nowhere. */
+  readonly path?: string;
+  /** Absent while it is up. */
+  readonly downForMs?: number;
 }
 
 export interface HealthSnapshot {
@@ -38,7 +44,7 @@ export interface HealthSnapshot {
   /** Why the store refuses; `undefined` while it keeps. */
   readonly storeWhy: ErrorCode | undefined;
   readonly clock: ClockState;
-  readonly policy: PolicyStanding;
+  readonly policy: PolicyStanding & Partial<Forgetting>;
   /** Of the notice document; absent where none is ever taken. */
   readonly notices?: NoticeStanding;
   /** The last command to send again that was carried out; 0 for none. */
@@ -46,6 +52,9 @@ export interface HealthSnapshot {
   /** Which key the gateway is known by, as `GatewayPin.generation`; absent before there is a gateway. */
   readonly gatewayKey?: number;
   readonly settings?: DoorSettings;
+  readonly board?: string;
+  /** How far it is with a release; absent where it was given none. */
+  readonly update?: NonNullable<KioskStateReport['update']>;
   readonly devices: readonly DeviceHealth[];
   /** What the watchdog finds wrong; absent where none looks. */
   readonly faults?: readonly Fault[];
@@ -92,6 +101,16 @@ export interface HealthSources {
   readonly gatewayKey?: () => number;
   readonly faults?: () => readonly Fault[];
   readonly settings?: () => DoorSettings;
+  /** For what board it takes releases. */
+  readonly board?: string | undefined;
+  /** Where a device is plugged in. */
+  readonly pathOf?: (device: string) => string | undefined;
+  /** By which it is counted how long a device is down; left out, that is not told. */
+  readonly now?: () => MonotonicMillis;
+}
+
+interface KnownDevice extends DeviceHealth {
+  readonly downSinceMs: MonotonicMillis | undefined;
 }
 
 /** Stands among the devices while there is no scanner at all. */
@@ -105,14 +124,19 @@ export class Health {
   readonly #settings: (() => DoorSettings) | undefined;
   readonly #gatewayKey: (() => number) | undefined;
   readonly #hasNoScanner: (devices: readonly DeviceHealth[]) => boolean;
-  readonly #devices = new Map<string, DeviceHealth>();
+  readonly #pathOf: (device: string) => string | undefined;
+  readonly #now: () => MonotonicMillis | undefined;
+  readonly #devices = new Map<string, KnownDevice>();
   readonly #tally = new DoorTally();
   #isOnline = false;
   #linkWhy: ErrorCode | undefined;
   #storeWhy: ErrorCode | undefined;
-  #policy: PolicyStanding = { version: 0, why: undefined };
+  #policy: PolicyStanding & Partial<Forgetting> = { version: 0, why: undefined };
   #notices: NoticeStanding | undefined;
   #sentAgain = 0;
+  readonly #board: string | undefined;
+  #served = 0;
+  #update: HealthSnapshot['update'];
   #conflicts = 0;
   #quarantined = 0;
   #setAside = 0;
@@ -126,6 +150,9 @@ export class Health {
     this.#faults = sources.faults ?? (() => []);
     this.#settings = sources.settings;
     this.#gatewayKey = sources.gatewayKey;
+    this.#board = sources.board;
+    this.#pathOf = sources.pathOf ?? (() => undefined);
+    this.#now = sources.now ?? (() => undefined);
     this.#onChange = onChange;
   }
 
@@ -133,7 +160,8 @@ export class Health {
   device(name: string, isUp: boolean, why: ErrorCode | undefined): boolean {
     const before = this.#devices.get(name);
     if (before?.isUp === isUp && before.why === why) return false;
-    this.#devices.set(name, { name, isUp, why });
+    const downSinceMs = isUp ? undefined : before?.isUp === false ? before.downSinceMs : this.#now();
+    this.#devices.set(name, { name, isUp, why, downSinceMs });
     this.#onChange();
     return before === undefined || before.isUp !== isUp;
   }
@@ -155,7 +183,7 @@ export class Health {
     this.#onChange();
   }
 
-  policy(standing: PolicyStanding): void {
+  policy(standing: PolicyStanding & Forgetting): void {
     this.#policy = standing;
     this.#onChange();
   }
@@ -170,6 +198,11 @@ export class Health {
     this.#onChange();
   }
 
+  update(standing: HealthSnapshot['update']): void {
+    this.#update = standing;
+    this.#onChange();
+  }
+
   damaged(salvagedRows: number): void {
     this.#setAside += 1;
     this.#salvagedRows += salvagedRows;
@@ -179,6 +212,12 @@ export class Health {
   /** The door has given an answer. */
   answered(kind: FeedbackKind): void {
     this.#tally.count(kind);
+    this.#served += 1;
+  }
+
+  /** How many answers the door has given since the start. */
+  get served(): number {
+    return this.#served;
   }
 
   /** Rows of the queue were dropped. */
@@ -199,12 +238,21 @@ export class Health {
 
   /** Whether systemd is to be told that all is well: the road is sound, or its fault is one that a restart would not cure. */
   get isAlive(): boolean {
+    // A process that was started anew would hang in that disk, and show nothing.
+    if (this.#storeWhy === 'store.hung') return true;
     if (wantsRestart(this.#faults())) return false;
     return this.#storeWhy === undefined || !RESTART_MAY_HELP.has(this.#storeWhy);
   }
 
+  #seen({ name, isUp, why, downSinceMs }: KnownDevice): DeviceHealth {
+    const path = this.#pathOf(name);
+    const nowMs = this.#now();
+    const downForMs = downSinceMs === undefined || nowMs === undefined ? undefined : nowMs - downSinceMs;
+    return { name, isUp, why, ...(path === undefined ? {} : { path }), ...(downForMs === undefined ? {} : { downForMs }) };
+  }
+
   snapshot(): HealthSnapshot {
-    const known = [...this.#devices.values()];
+    const known = [...this.#devices.values()].map((device) => this.#seen(device));
     const devices = this.#hasNoScanner(known) ? [...known, NO_SCANNER] : known;
     const isWhole = this.#conflicts + this.#quarantined + this.#setAside === 0 && this.#policy.why === undefined;
     const faults = this.#faults();
@@ -220,6 +268,8 @@ export class Health {
       sentAgain: this.#sentAgain,
       ...(this.#gatewayKey && { gatewayKey: this.#gatewayKey() }),
       ...(this.#settings && { settings: this.#settings() }),
+      ...(this.#board && { board: this.#board }),
+      ...(this.#update && { update: this.#update }),
       devices,
       faults,
       scans: this.#tally.scans,
@@ -237,7 +287,21 @@ const MOST_DEVICES = 32;
 
 /** @returns what the gateway's operators see. */
 export const reportOf = (health: HealthSnapshot, version: string): KioskStateReport => {
-  const { state, queued, oldestQueuedMs, clock, devices, faults = [], policy, notices, sentAgain, gatewayKey, settings, scans } = health;
+  const {
+    state,
+    queued,
+    oldestQueuedMs,
+    clock,
+    devices,
+    faults = [],
+    policy,
+    notices,
+    sentAgain,
+    gatewayKey,
+    settings,
+    scans,
+    update,
+  } = health;
   const lastError = lastErrorOf(health);
   return {
     isUp: true,
@@ -245,15 +309,26 @@ export const reportOf = (health: HealthSnapshot, version: string): KioskStateRep
     queued,
     ...(oldestQueuedMs === undefined ? {} : { oldestQueuedMs: Math.round(oldestQueuedMs) }),
     clock,
-    devices: devices.slice(0, MOST_DEVICES).map(({ name, isUp, why }) => ({ name, isUp, ...(why === undefined ? {} : { why }) })),
+    devices: devices.slice(0, MOST_DEVICES).map(({ why, downForMs, ...device }) => ({
+      ...device,
+      ...(why === undefined ? {} : { why }),
+      ...(downForMs === undefined ? {} : { downForMs: Math.round(downForMs) }),
+    })),
     ...(lastError === undefined ? {} : { lastError }),
     ...(faults.length === 0 ? {} : { faults: [...faults] }),
-    policy: { version: policy.version, ...(policy.why === undefined ? {} : { why: policy.why }) },
+    policy: {
+      version: policy.version,
+      ...(policy.why === undefined ? {} : { why: policy.why }),
+      ...(policy.isForgetting ? { isForgetting: true } : {}),
+    },
     ...(notices && { notices: { version: notices.version, ...(notices.why === undefined ? {} : { why: notices.why }) } }),
     sentAgain,
     ...(gatewayKey === undefined ? {} : { gatewayKey }),
     ...(settings && { settings }),
     ...(scans && { scans }),
+    wire: OUR_WIRE,
+    ...(health.board && { board: health.board }),
+    ...(update && { update }),
     version,
   };
 };

@@ -3,7 +3,7 @@
  * because what MQTT.js stores and replays is lost on a disconnect while it replays. The outbox is the store.
  */
 import type { Duplex } from 'node:stream';
-import { ErrorWithReasonCode, MqttClient } from 'mqtt';
+import { ErrorWithReasonCode, ErrorWithSubackPacket, MqttClient } from 'mqtt';
 import { LinkError } from '../protocol/errors.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { GatewayLink, OpenGatewayLink } from './gateway-link.ts';
@@ -16,6 +16,8 @@ export interface MqttLinkOptions {
   /** Published, retained, by the broker when this link breaks. */
   readonly will: { readonly topic: string; readonly payload: Uint8Array };
   readonly subscribe: readonly string[];
+  /** What a gateway of an earlier revision refuses to be asked for: the link is good without. */
+  readonly wish?: readonly string[];
   readonly onMessage: (topic: string, payload: Uint8Array) => void;
   readonly clock: Clock;
 }
@@ -27,6 +29,7 @@ const KEEPALIVE_S = 30;
 const END_WITHIN_MS = 1_000;
 /** MQTT 3.1.1, table 3.1: of the return codes of CONNACK only this one means "later". */
 const SERVER_UNAVAILABLE = 3;
+const SUBSCRIBE_FAILED = 0x80;
 
 export const openMqttLink = (options: MqttLinkOptions): OpenGatewayLink => {
   return async (signal) => {
@@ -48,7 +51,7 @@ export const openMqttLink = (options: MqttLinkOptions): OpenGatewayLink => {
 };
 
 async function connect(stream: Duplex, options: MqttLinkOptions, signal: AbortSignal): Promise<GatewayLink> {
-  const { clientId, will, subscribe, onMessage } = options;
+  const { clientId, will, subscribe, wish = [], onMessage } = options;
   const client = new MqttClient(() => stream, {
     protocolVersion: 4,
     clientId,
@@ -58,6 +61,8 @@ async function connect(stream: Duplex, options: MqttLinkOptions, signal: AbortSi
     connectTimeout: ANSWER_WITHIN_MS,
     resubscribe: false,
     queueQoSZero: false,
+    // Of 65,536 packet numbers as buffers: 7 MiB.
+    writeCache: false,
     manualConnect: true,
     will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true },
   });
@@ -81,6 +86,7 @@ async function connect(stream: Duplex, options: MqttLinkOptions, signal: AbortSi
     client.connect();
     await orClosed(connected, closed);
     if (subscribe.length > 0) await orClosed(client.subscribeAsync([...subscribe], { qos: 1 }), closed);
+    if (wish.length > 0) await orClosed(client.subscribeAsync([...wish], { qos: 1 }).catch(throwUnlessRefused), closed);
   } catch (error) {
     client.end(true);
     stream.destroy();
@@ -133,6 +139,12 @@ class MqttLink implements GatewayLink {
     this.#stream.destroy();
     await this.closed;
   }
+}
+
+/** SUBACK 0x80: MQTT 3.1.1, section 3.9.3. */
+function throwUnlessRefused(error: unknown): void {
+  const granted = error instanceof ErrorWithSubackPacket ? error.packet.granted : [];
+  if (!granted.includes(SUBSCRIBE_FAILED)) throw error;
 }
 
 /** @throws LinkError why the link closed, when it does so before `promise` settles. */

@@ -9,7 +9,6 @@ import { erasePendingCode, hasPendingCode, readPapers } from './papers.ts';
 import { readTrust } from './read-trust.ts';
 import type { RunKioskOptions } from './run-kiosk.ts';
 import type { SetupDesk } from './setup/setup-desk.ts';
-import { shareInput } from './shared-input.ts';
 
 export interface Start {
   readonly credentials: Credentials;
@@ -38,10 +37,8 @@ export async function openCredentials(
     return { credentials: Credentials.ofPapers(parts, own), options };
   }
   if (trustPath === undefined) {
-    const shared = options.input === undefined ? undefined : shareInput(options.input);
-    const given = await awaitEnrolment(config, { ...options, input: shared?.read() }, { identity, setup }, signal);
-    shared?.leave();
-    return given && { credentials: Credentials.ofPapers(parts, given), options: { ...options, input: shared?.read() } };
+    const given = await awaitEnrolment(config, options, { identity, setup }, signal);
+    return given && { credentials: Credentials.ofPapers(parts, given), options };
   }
   return { credentials: await Credentials.ofTrust(parts, readTrust(trustPath)), options };
 }

@@ -103,10 +103,22 @@ export function eraseSetAside(dir: string, retentionMs: number, wallMs: EpochMil
   for (const name of readdirSync(dir)) {
     const atMs = SET_ASIDE.exec(name)?.[1];
     if (atMs === undefined || Number(atMs) > wallMs - retentionMs) continue;
-    for (const end of ['', '-wal', '-shm']) if (existsSync(join(dir, name + end))) unlinkSync(join(dir, name + end));
+    erase(dir, name);
     erased += 1;
   }
   return erased;
+}
+
+/** Erases set-aside files whose rows `outbox` has taken in. @returns whether none is left. @throws StoreError; an error of the file system. */
+export function eraseAdopted(dir: string, outbox: Outbox): boolean {
+  const names = setAsideIn(dir);
+  const adopted = names.filter((name) => outbox.hasAdopted(name));
+  for (const name of adopted) erase(dir, name);
+  return adopted.length === names.length;
+}
+
+function erase(dir: string, name: string): void {
+  for (const end of ['', '-wal', '-shm']) if (existsSync(join(dir, name + end))) unlinkSync(join(dir, name + end));
 }
 
 /** The log goes first and the file last: a kill between the two leaves a log without its file, by which it is known. */

@@ -43,6 +43,7 @@ export function openUplink({ outbox, credentials, version, bootId, limits, recor
       onPolicy: word.onPolicy,
       onNotices: word.onNotices,
       onCommand: word.onCommand,
+      onRelease: word.onRelease,
     }),
     topic,
     seal: (rows, key) => {

@@ -14,7 +14,10 @@ const FRAME_BYTES = 4_120;
 /** 64 MiB of log: a kiosk that is never idle long enough is made to wait once. */
 const MOST_FRAMES = 16_384;
 
+const EMPTY_BUSY_MS = 100;
+
 interface WalState {
+  readonly busy: number;
   readonly log: number;
   readonly checkpointed: number;
 }
@@ -43,10 +46,24 @@ function layOut(db: Sqlite): void {
   }
 }
 
-const checkpoint = (): CheckpointAnswer => {
+/** @returns whether nothing is left of the log: not so while another reads it. */
+function emptied(db: Sqlite): boolean {
+  return translated(path, () => {
+    db.pragma('wal_checkpoint(PASSIVE)');
+    // Few frames are left, and a scan waits for those alone; nor does it wait while this waits for a reader.
+    db.pragma(`busy_timeout = ${EMPTY_BUSY_MS}`);
+    const [state] = db.pragma('wal_checkpoint(TRUNCATE)') as WalState[];
+    const isEmpty = state?.busy === 0;
+    if (isEmpty) isLaidOut = false;
+    return isEmpty;
+  });
+}
+
+const checkpoint = (isToEmpty: boolean): CheckpointAnswer => {
   try {
     const db = openSqlite(path, { synchronous: 'NORMAL', maxPages });
     try {
+      const isEmpty = isToEmpty && emptied(db);
       layOut(db);
       return translated(path, () => {
         const [state] = db.pragma('wal_checkpoint(PASSIVE)') as WalState[];
@@ -54,7 +71,7 @@ const checkpoint = (): CheckpointAnswer => {
         if (frames > MOST_FRAMES) db.pragma('wal_checkpoint(RESTART)');
         // The first write after a whole checkpoint starts the log anew and syncs its header: here, so that no scan pays for it.
         if (frames > 0 && (frames === state?.checkpointed || frames > MOST_FRAMES)) db.exec(CHANGE);
-        return { frames, code: undefined };
+        return { frames, isEmpty, code: undefined };
       });
     } finally {
       db.close();
@@ -68,5 +85,5 @@ const checkpoint = (): CheckpointAnswer => {
 
 parentPort?.on('message', (request: CheckpointRequest) => {
   if (request === 'end') parentPort?.close();
-  else parentPort?.postMessage(checkpoint());
+  else parentPort?.postMessage(checkpoint(request === 'empty'));
 });

@@ -8,7 +8,24 @@ import type { Epoch, KeyId, Seq } from '../protocol/ids.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
 import type { AdoptedKey, AppendTime, KeptKey, KeyNumber, OutboxLimits, OutboxRow, Pruned } from './outbox-row.ts';
 import { bringUp } from './outbox-schema.ts';
-import { type Gone, type LookedAt, type OldestRow, OVERDUE, SETTLED_BEFORE, SETTLED_BEHIND } from './outbox-sql.ts';
+import {
+  adoptInto,
+  countedIn,
+  type Durability,
+  durabilityOf,
+  type Gone,
+  INSERT_ROW,
+  KEY_OF,
+  type LookedAt,
+  OLDEST_UNSENT,
+  type OldestRow,
+  OVERDUE,
+  SETTLED_BEFORE,
+  SETTLED_BEHIND,
+  UNSENT_AFTER,
+  WRITE_NEXT,
+  WRITE_RUN,
+} from './outbox-sql.ts';
 import { openSqlite, pagesOf, type Sqlite, type Statement, translated } from './sqlite.ts';
 
 /** Settling may need pages while the file is at its bound: so many more than append may use. */
@@ -23,7 +40,7 @@ export class Outbox {
   readonly #keeper: Sqlite;
   readonly #statements: Map<string, Statement> = new Map();
   /** Rows under each key, to know when its record may go. */
-  readonly #rowsOf = new Map<KeyNumber, number>();
+  #rowsOf = new Map<KeyNumber, number>();
   /** Running time before this process, and the monotonic time it is counted on from. */
   readonly #runBeforeMs: number;
   readonly #startedMs: MonotonicMillis;
@@ -33,8 +50,10 @@ export class Outbox {
   #unsentFrom = Number.MIN_SAFE_INTEGER;
   #unsent = 0;
   #settled = 0;
+  #deleted = 0;
   /** Rows deleted in the transaction that runs; counted off once it is committed. */
   #gone: Gone[] = [];
+  #isFrozen = false;
 
   /**
    * Opens, or makes, the outbox in `path`.
@@ -88,6 +107,11 @@ export class Outbox {
     return this.#meta<number>('dropped_unsent');
   }
 
+  /** Rows that were deleted since this outbox was opened: as they were they may stand in its log. */
+  get deleted(): number {
+    return this.#deleted;
+  }
+
   /** The latest wall time written down by `remember`; 0 before the first. */
   get knownWallMs(): EpochMillis {
     return this.#meta<number>('known_wall_ms') as EpochMillis;
@@ -100,13 +124,14 @@ export class Outbox {
 
   /** How long the oldest unsent row has waited, in running time; `undefined` when none waits. */
   oldestQueuedMs(now: MonotonicMillis): number | undefined {
-    if (this.#unsent === 0) return undefined;
-    const sql =
-      'SELECT position, appended_run_ms AS runMs FROM rows WHERE position >= ? AND settled_run_ms IS NULL ORDER BY position LIMIT 1';
-    const oldest = translated(this.#path, () => this.#statement(this.#keeper, sql).get(this.#unsentFrom)) as OldestRow | undefined;
-    if (oldest === undefined) return undefined;
-    this.#unsentFrom = oldest.position;
-    return Math.max(0, this.runMs(now) - oldest.runMs);
+    const oldest = this.#oldest();
+    return oldest && Math.max(0, this.runMs(now) - oldest.runMs);
+  }
+
+  /** Whether a row that lies before `position` is unsent. @throws StoreError. */
+  hasUnsentBefore(position: number): boolean {
+    const oldest = this.#oldest();
+    return oldest !== undefined && oldest.position < position;
   }
 
   /**
@@ -133,7 +158,7 @@ export class Outbox {
     const seq = this.#nextSeq;
     const { wallMs = null, monotonicMs } = time;
     // One statement is a transaction of its own: BEGIN and COMMIT as statements would only be more to run.
-    this.#written(() => this.#insert(this.#appender, seq, key, seq, seal(seq), wallMs, this.runMs(monotonicMs)));
+    this.#written(() => this.#statement(this.#appender, INSERT_ROW).run(seq, key, seq, seal(seq), wallMs, this.runMs(monotonicMs)));
     this.#nextSeq = (seq + 1) as Seq;
     this.#unsent += 1;
     this.#rowsOf.set(key, (this.#rowsOf.get(key) ?? 0) + 1);
@@ -142,8 +167,7 @@ export class Outbox {
 
   /** Unsent rows behind `position`, oldest first, at most `limit`. Reading does not remove. @throws StoreError. */
   unsentAfter(position: number, limit: number): OutboxRow[] {
-    const sql = 'SELECT position, key, seq, row FROM rows WHERE settled_run_ms IS NULL AND position > ? ORDER BY position LIMIT ?';
-    return translated(this.#path, () => this.#statement(this.#keeper, sql).all(position, limit) as OutboxRow[]);
+    return translated(this.#path, () => this.#statement(this.#keeper, UNSENT_AFTER).all(position, limit) as OutboxRow[]);
   }
 
   /** Of these, the rows that are still unsent, in the order asked for. @throws StoreError. */
@@ -157,9 +181,7 @@ export class Outbox {
 
   /** The key record kept under `key`. @throws StoreError store.corrupt when there is none. */
   keyOf(key: KeyNumber): KeptKey {
-    const found = translated(this.#path, () =>
-      this.#statement(this.#keeper, 'SELECT key_id AS keyId, record FROM keys WHERE key = ?').get(key),
-    );
+    const found = translated(this.#path, () => this.#statement(this.#keeper, KEY_OF).get(key));
     if (found === undefined) throw new StoreError('store.corrupt', 'outbox: rows without their key record');
     return found as KeptKey;
   }
@@ -222,7 +244,7 @@ export class Outbox {
       const late = this.#delete(SETTLED_BEFORE, [runMs - keepSettledMs, PRUNE_ROWS]);
       const over = this.#settled - late - maxSettledRows;
       const many = over > 0 ? this.#delete(SETTLED_BEFORE, [Number.MAX_SAFE_INTEGER, Math.min(over, PRUNE_ROWS)]) : 0;
-      this.#statement(this.#keeper, 'UPDATE meta SET run_ms = ?').run(runMs);
+      this.#statement(this.#keeper, WRITE_RUN).run(runMs, overdue + late + many === 0 ? runMs : Number.MAX_SAFE_INTEGER);
       return { settled: late + many, droppedUnsent: overdue };
     });
     if (pruned.settled + pruned.droppedUnsent > 0) this.#forgetKeys();
@@ -247,17 +269,13 @@ export class Outbox {
     this.#kept(() => this.#statement(this.#keeper, 'UPDATE meta SET undated_before = ?').run(this.#nextSeq));
   }
 
-  /** What the connection of a scan promises by; a test looks. */
-  durability(): { journal: string; synchronous: number; keeperSynchronous: number; autoCheckpoint: number; maxPages: number } {
-    const of = (db: Sqlite, name: string) => db.pragma(name, { simple: true });
-    return {
-      journal: of(this.#appender, 'journal_mode') as string,
-      synchronous: of(this.#appender, 'synchronous') as number,
-      keeperSynchronous: of(this.#keeper, 'synchronous') as number,
-      autoCheckpoint: (of(this.#appender, 'wal_autocheckpoint') as number) + (of(this.#keeper, 'wal_autocheckpoint') as number),
-      maxPages: of(this.#appender, 'max_page_count') as number,
-    };
+  /** While its disk does not answer every write is refused (store.hung): one that was begun would hold up the whole process. */
+  freeze(isFrozen: boolean): void {
+    this.#isFrozen = isFrozen;
   }
+
+  /** What the connection of a scan promises by; a test looks. */
+  durability = (): Durability => durabilityOf(this.#appender, this.#keeper);
 
   /** Closes both connections. Closing twice is not an error. */
   close(): void {
@@ -273,26 +291,17 @@ export class Outbox {
   /** Takes the rows of damaged outboxes in before all others, once: a kill in between leaves all to be done again. @throws StoreError. */
   adopt(names: readonly string[], keys: readonly AdoptedKey[], now: MonotonicMillis): void {
     const runMs = this.runMs(now);
-    const adopt = this.#appender.transaction(() => {
-      const first = (this.#statement(this.#appender, 'SELECT min(position) FROM rows').pluck().get() as number | null) ?? 0;
-      let position = Math.min(0, first) - keys.reduce((sum, { rows }) => sum + rows.length, 0);
-      for (const { keyId, record, rows } of keys) {
-        this.#statement(this.#appender, 'INSERT OR IGNORE INTO keys (key_id, record) VALUES (?, ?)').run(keyId, record);
-        const key = this.#statement(this.#appender, 'SELECT key FROM keys WHERE key_id = ?').pluck().get(keyId) as KeyNumber;
-        for (const { seq, row, ageMs } of rows) {
-          this.#insert(this.#appender, position, key, seq, row, null, runMs - ageMs);
-          position += 1;
-        }
-      }
-      for (const name of names) this.#statement(this.#appender, 'INSERT OR IGNORE INTO adopted (name) VALUES (?)').run(name);
-    });
-    translated(this.#path, () => adopt.immediate());
+    translated(this.#path, () => this.#appender.transaction(() => adoptInto(this.#appender, names, keys, runMs)).immediate());
     this.#count();
   }
 
-  #insert(db: Sqlite, position: number, key: KeyNumber, seq: Seq, row: Uint8Array, wallMs: number | null, runMs: number): void {
-    const sql = 'INSERT INTO rows (position, key, seq, row, appended_at_ms, appended_run_ms) VALUES (?, ?, ?, ?, ?, ?)';
-    this.#statement(db, sql).run(position, key, seq, row, wallMs, runMs);
+  #oldest(): OldestRow | undefined {
+    if (this.#unsent === 0) return undefined;
+    const oldest = translated(this.#path, () => this.#statement(this.#keeper, OLDEST_UNSENT).get(this.#unsentFrom)) as
+      | OldestRow
+      | undefined;
+    if (oldest !== undefined) this.#unsentFrom = oldest.position;
+    return oldest;
   }
 
   #amongSettled(behind: number, limit: number, isWanted: (row: OutboxRow) => boolean, change: (at: number) => void): LookedAt | undefined {
@@ -306,17 +315,19 @@ export class Outbox {
 
   /** Deletes the rows that `selection` finds. @returns how many. */
   #delete(selection: string, values: readonly (number | null)[]): number {
-    // With the newest row its number would go, too.
-    this.#statement(this.#keeper, 'UPDATE meta SET next_seq = max(next_seq, ?)').run(this.#nextSeq);
     const sql = `DELETE FROM rows WHERE position IN (${selection}) RETURNING key, settled_run_ms IS NULL AS isUnsent`;
     const gone = this.#statement(this.#keeper, sql).all(...values) as Gone[];
+    // With the newest row its number would go, too.
+    if (gone.length > 0) this.#statement(this.#keeper, WRITE_NEXT).run(this.#nextSeq, this.#nextSeq);
     this.#gone.push(...gone);
     return gone.length;
   }
 
   #kept<T>(work: () => T): T {
+    this.#refuseIfFrozen();
     this.#gone = [];
     const result = translated(this.#path, () => this.#keeper.transaction(work).immediate());
+    this.#deleted += this.#gone.length;
     for (const { key, isUnsent } of this.#gone) {
       this.#rowsOf.set(key, (this.#rowsOf.get(key) ?? 1) - 1);
       if (isUnsent === 1) this.#unsent -= 1;
@@ -328,6 +339,7 @@ export class Outbox {
 
   /** Runs a write of the appender; where the file is at its bound, once more after settled rows made room. */
   #written<T>(work: () => T): T {
+    this.#refuseIfFrozen();
     try {
       return translated(this.#path, work);
     } catch (error) {
@@ -339,6 +351,10 @@ export class Outbox {
     } catch (error) {
       throw error instanceof StoreError && error.code === 'store.disk_full' && this.#isAtBound() ? this.#fullError(error) : error;
     }
+  }
+
+  #refuseIfFrozen(): void {
+    if (this.#isFrozen) throw new StoreError('store.hung', 'outbox: the disk does not answer');
   }
 
   /** SQLite says FULL both for a full disk and for a file at its bound. */
@@ -363,25 +379,9 @@ export class Outbox {
   }
 
   #count(): void {
-    translated(this.#path, () => {
-      this.#rowsOf.clear();
-      for (const { key } of this.#statement(this.#keeper, 'SELECT key FROM keys').all() as { key: KeyNumber }[]) this.#rowsOf.set(key, 0);
-      this.#unsent = 0;
-      this.#settled = 0;
-      this.#unsentFrom = Number.MIN_SAFE_INTEGER;
-      const newest = (this.#statement(this.#keeper, 'SELECT max(position) FROM rows').pluck().get() as number | null) ?? 0;
-      this.#nextSeq = Math.max(this.#meta<number>('next_seq'), newest + 1) as Seq;
-      const sql = 'SELECT key, count(*) AS rows, count(settled_run_ms) AS settled FROM rows GROUP BY key';
-      for (const { key, rows, settled } of this.#statement(this.#keeper, sql).all() as {
-        key: KeyNumber;
-        rows: number;
-        settled: number;
-      }[]) {
-        this.#rowsOf.set(key, rows);
-        this.#settled += settled;
-        this.#unsent += rows - settled;
-      }
-    });
+    const counted = translated(this.#path, () => countedIn(this.#keeper));
+    ({ rowsOf: this.#rowsOf, unsent: this.#unsent, settled: this.#settled, nextSeq: this.#nextSeq } = counted);
+    this.#unsentFrom = Number.MIN_SAFE_INTEGER;
   }
 
   #meta<T>(column: string): T {

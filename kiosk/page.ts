@@ -1,9 +1,11 @@
 /**
  * The door of the kiosk's screen: serves its page (screen/page), takes what is scanned or pressed there, and tells it what the kiosk answers
- * and how it does. The only importer of fastify in this room. Answers to this machine alone; no visitor's data is ever on it.
+ * and how it does. Answers to this machine alone; no visitor's data is ever on it.
  */
-import type { ServerResponse } from 'node:http';
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { once } from 'node:events';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { z } from 'zod';
 import { ConfigError } from '../protocol/errors.ts';
 import { DOOR_COMMANDS } from './check-in-flow.ts';
 import type { Direction } from './check-in-state.ts';
@@ -12,6 +14,7 @@ import type { Feedback } from './feedback.ts';
 import type { FrontCommand } from './front.ts';
 import type { HealthSnapshot } from './health.ts';
 import { HOLDER_COMMANDS } from './holder-front.ts';
+import { pageServer, send, type Taking } from './page-server.ts';
 import { buildOf, PAGE_POLICY, screenAssets } from './screen/assets.ts';
 import { type ScreenSources, screenState } from './screen/rest.ts';
 import { type PageRoute, REFUSED, staffRoutes } from './screen/staff-routes.ts';
@@ -23,6 +26,8 @@ export interface PageOptions {
   readonly onScan: (text: string) => void;
   readonly onStaff: (command: FrontCommand) => void;
   readonly health: () => HealthSnapshot;
+  /** Told of a bug that a request met; what did it ends by itself where it has to. Nobody where it is left out. */
+  readonly onBug?: (error: unknown) => void;
   /** `undefined` where there is no door. */
   readonly direction: () => Direction | undefined;
   /** Whether this is a clinic's desk: it has buttons of its own. */
@@ -40,7 +45,9 @@ export interface PageOptions {
 }
 
 const LOOPBACK = '127.0.0.1';
-/** Of a request's body: the longest symbol a QR code holds (4,296 characters) fits. */
+/** Characters that a QR code holds. */
+const LONGEST_SYMBOL = 4_296;
+/** Of a request's body: the longest symbol fits. */
 const LONGEST_BODY_BYTES = 8_192;
 /** One screen, and some tabs left open. */
 const MOST_LISTENERS = 8;
@@ -52,8 +59,8 @@ type PageCommand = FrontCommand | (typeof MENU_COMMANDS)[number];
 export class Page {
   readonly #options: PageOptions;
   readonly #sources: ScreenSources;
-  readonly #app: FastifyInstance;
-  readonly #listeners = new Set<ServerResponse>();
+  readonly #server: Server;
+  readonly #listeners = new Set<Socket>();
   readonly #build: string;
   #state = '';
 
@@ -67,28 +74,33 @@ export class Page {
       settings: options.settings ?? (() => AS_IT_COMES),
       isScanner: options.isScanner ?? (() => false),
     };
-    const ajv = { customOptions: { coerceTypes: false, removeAdditional: false } } as const;
-    this.#app = Fastify({ bodyLimit: LONGEST_BODY_BYTES, forceCloseConnections: true, ajv });
-    // A form of another site can send text without asking; JSON it can not.
-    this.#app.removeContentTypeParser('text/plain');
-    this.#addGuards();
     const assets = screenAssets(isDesk);
     this.#build = buildOf(assets);
-    for (const { path, type, content } of assets)
-      this.#app.get(path, (_request, reply) =>
-        path === '/' && options.isSetupAsked?.() === true
-          ? reply.redirect('/setup.html')
-          : reply.header('content-security-policy', PAGE_POLICY).type(type).send(content),
-      );
-    this.#addRoutes();
-    for (const route of [...(options.staff === undefined ? [] : staffRoutes(options.staff)), ...(options.routes ?? [])])
-      this.#addRoute(route);
+    const get = new Map(assets.map(({ path, type, content }) => [path, this.#asset(path, type, content)]));
+    get.set('/healthz', (response) => this.#tellHealth(response));
+    get.set('/feedback', (response) => this.#listen(response));
+    const routes = [...this.#ownRoutes(), ...(options.staff === undefined ? [] : staffRoutes(options.staff)), ...(options.routes ?? [])];
+    const post = new Map(routes.map(({ path, body, take }) => [path, { body, take: obeying(take) }]));
+    const headers = {
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'no-referrer',
+      // A page elsewhere that opened this one holds no end of it.
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-resource-policy': 'same-origin',
+    };
+    this.#server = pageServer(
+      { mayAsk: (request) => this.#isOurs(request), headers, get, post, onBug: options.onBug ?? (() => {}) },
+      LONGEST_BODY_BYTES,
+    );
   }
 
   /** @returns where it is. @throws ConfigError config.invalid when the port is taken. */
   async open(): Promise<string> {
     try {
-      return await this.#app.listen({ host: LOOPBACK, port: this.#options.port });
+      this.#server.listen(this.#options.port, LOOPBACK);
+      await once(this.#server, 'listening');
+      return `http://${LOOPBACK}:${this.#port}`;
     } catch (error) {
       const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
       const why = isTaken ? 'another program has it (page.port or --page-port names another port)' : 'this user may not have it';
@@ -127,21 +139,21 @@ export class Page {
 
   async close(): Promise<void> {
     for (const listener of this.#listeners) listener.end();
-    await this.#app.close();
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  get #port(): number {
+    const address = this.#server.address();
+    return address !== null && typeof address === 'object' ? address.port : 0;
   }
 
   /** Only a page that came from here may talk to it: a name that was rebound to 127.0.0.1 and other sites' pages are refused. */
-  #addGuards(): void {
-    this.#app.addHook('onRequest', async (request, reply) => {
-      reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
-      if (!this.#isOurs(request)) await reply.code(403).send({ error: 'not from here' });
-    });
-  }
-
-  #isOurs({ headers, method, url }: FastifyRequest): boolean {
-    const address = this.#app.server.address();
-    const port = address !== null && typeof address === 'object' ? address.port : 0;
-    const hosts = [`${LOOPBACK}:${port}`, `localhost:${port}`];
+  #isOurs({ headers, method, url }: IncomingMessage): boolean {
+    const hosts = [`${LOOPBACK}:${this.#port}`, `localhost:${this.#port}`];
     if (headers.host === undefined || !hosts.includes(headers.host)) return false;
     if (headers.origin !== undefined && !hosts.some((host) => headers.origin === `http://${host}`)) return false;
     const site = headers['sec-fetch-site'];
@@ -149,37 +161,33 @@ export class Page {
     return isLinkToUs || site === undefined || site === 'same-origin' || site === 'none';
   }
 
-  #addRoutes(): void {
-    const { onScan, health } = this.#options;
-    this.#app.get('/healthz', async (_request, reply) => {
-      const { state, storeWhy, isOnline, queued, clock } = health();
-      await reply.code(state === 'down' ? 503 : 200).send({ state, storeWhy, isOnline, queued, clock });
-    });
-    this.#app.get('/feedback', (_request, reply) => {
-      if (this.#listeners.size >= MOST_LISTENERS) return reply.code(503).send({ error: 'too many listeners' });
-      reply.hijack();
-      this.#listen(reply.raw);
-    });
-    this.#addRoute({
-      path: '/scan',
-      body: bodyOf('text', { type: 'string', minLength: 1, maxLength: 4_296 }),
-      take: async ({ text }: { text: string }) => void onScan(text),
-    });
-    const commands = [...(this.#sources.isDesk ? DESK_COMMANDS : DOOR_COMMANDS), ...HOLDER_COMMANDS, ...MENU_COMMANDS];
-    this.#addRoute({
-      path: '/staff',
-      body: bodyOf('command', { enum: commands }),
-      take: async ({ command }: { command: PageCommand }) => this.#obey(command),
-    });
+  #asset(path: string, type: string, content: string | Buffer): (response: ServerResponse) => void {
+    return (response) => {
+      if (path === '/' && this.#options.isSetupAsked?.() === true) response.writeHead(302, { location: '/setup.html' }).end();
+      else response.writeHead(200, { 'content-security-policy': PAGE_POLICY, 'content-type': type }).end(content);
+    };
   }
 
-  #addRoute({ path, body, take }: PageRoute): void {
-    this.#app.post(path, { schema: { body } }, async (request, reply) => {
-      const answer = await take(request.body as never);
-      if (answer === REFUSED) await reply.code(403).send({ error: 'not now' });
-      else if (answer === undefined) await reply.code(204).send();
-      else await reply.send(answer);
-    });
+  #tellHealth(response: ServerResponse): void {
+    const { state, storeWhy, isOnline, queued, clock } = this.#options.health();
+    send(response, state === 'down' ? 503 : 200, { state, storeWhy, isOnline, queued, clock });
+  }
+
+  #ownRoutes(): readonly PageRoute[] {
+    const { onScan } = this.#options;
+    const commands = [...(this.#sources.isDesk ? DESK_COMMANDS : DOOR_COMMANDS), ...HOLDER_COMMANDS, ...MENU_COMMANDS];
+    return [
+      {
+        path: '/scan',
+        body: z.strictObject({ text: z.string().min(1).max(LONGEST_SYMBOL) }),
+        take: async ({ text }: { text: string }) => void onScan(text),
+      },
+      {
+        path: '/staff',
+        body: z.strictObject({ command: z.enum(commands) }),
+        take: async ({ command }: { command: PageCommand }) => this.#obey(command),
+      },
+    ];
   }
 
   /** What only the staff may do is refused while their menu is not open. */
@@ -197,20 +205,28 @@ export class Page {
 
   /** Source: HTML Living Standard, "Server-sent events". */
   #listen(response: ServerResponse): void {
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
-    response.write(`event: begin\ndata: ${JSON.stringify({ build: this.#build })}\n\n`);
-    response.write(`event: state\ndata: ${this.#stateText()}\n\n`);
-    response.write(`event: menu\ndata: ${this.#menuText()}\n\n`);
-    this.#listeners.add(response);
-    response.on('close', () => this.#listeners.delete(response));
-    response.on('error', () => this.#listeners.delete(response));
+    if (this.#listeners.size >= MOST_LISTENERS) {
+      send(response, 503, { error: 'too many listeners' });
+      return;
+    }
+    const { socket } = response;
+    if (socket === null) return;
+    // The stream ends with its connection (RFC 9112, section 6.3, rule 8): so each line is one write, with nothing around it.
+    response.removeHeader('transfer-encoding');
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+    socket.write(lineOf('begin', JSON.stringify({ build: this.#build })));
+    socket.write(lineOf('state', this.#stateText()));
+    socket.write(lineOf('menu', this.#menuText()));
+    this.#listeners.add(socket);
+    socket.on('close', () => this.#listeners.delete(socket));
+    socket.on('error', () => this.#listeners.delete(socket));
   }
 
   #tell(event: string, line: string): void {
     for (const listener of this.#listeners) {
       // A screen that does not read is let go of; it comes back by itself.
       if (listener.writableNeedDrain) listener.destroy();
-      else listener.write(`event: ${event}\ndata: ${line}\n\n`);
+      else listener.write(lineOf(event, line));
     }
   }
 
@@ -218,9 +234,12 @@ export class Page {
   #menuText = (): string => JSON.stringify(this.#options.staff?.view ?? { isOpen: false });
 }
 
-const bodyOf = (name: string, rule: object) => ({
-  type: 'object',
-  required: [name],
-  additionalProperties: false,
-  properties: { [name]: rule },
-});
+const lineOf = (event: string, line: string): string => `event: ${event}\ndata: ${line}\n\n`;
+
+const obeying =
+  (take: PageRoute['take']): Taking['take'] =>
+  async (body) => {
+    const answer = await take(body as never);
+    if (answer === REFUSED) return { status: 403, answer: { error: 'not now' } };
+    return answer === undefined ? { status: 204 } : { status: 200, answer };
+  };

@@ -34,7 +34,7 @@ export interface RecorderOptions {
   readonly onStore: (why: ErrorCode | undefined) => void;
   /** An outbox came into use, in place of the one before; with the rows saved where a damaged one was set aside. */
   readonly onOutbox: (outbox: Outbox, salvagedRows: number | undefined) => void;
-  /** A row is durable. Called before `append` returns: do nothing here that takes time. */
+  /** A row is durable, and whoever appended it has gone on: what answers a scan does not wait for this. */
   readonly onAppended: (row: OutboxRow) => void;
 }
 
@@ -48,6 +48,7 @@ export class Recorder {
   #key: KeyNumber | undefined;
   #why: ErrorCode | undefined;
   #wake = new AbortController();
+  #isFrozen = false;
   #appended = 0;
   /** The key records of an outbox in which damage was met, until another one is open. */
   #ofDamaged: ReadonlyMap<KeyNumber, KeptKey> | undefined;
@@ -68,6 +69,7 @@ export class Recorder {
 
   /** Opens the outbox and makes its key. A store that can not be opened is reported, and tried again by `keepOpen`. */
   async open(): Promise<void> {
+    if (this.#isFrozen) return;
     const { dir, limits, clock, log, keyParts, onOutbox } = this.#options;
     let opened: OpenedOutbox;
     try {
@@ -113,9 +115,11 @@ export class Recorder {
       this.#appended += 1;
       log.debug('row.appended', () => ({ seq }));
       this.#note(undefined);
-      this.#options.onAppended({ position: seq, key, seq, row });
       // Once the answer is out.
-      void Promise.resolve().then(() => contentKey.sealer.makeReady(outbox.nextSeq));
+      queueMicrotask(() => {
+        this.#options.onAppended({ position: seq, key, seq, row });
+        contentKey.sealer.makeReady(outbox.nextSeq);
+      });
       return { keyId: contentKey.keyId, seq };
     } catch (error) {
       this.failed(error);
@@ -172,6 +176,14 @@ export class Recorder {
     } catch (error) {
       this.failed(error);
     }
+  }
+
+  /** The disk does not answer, or does again: nothing is begun meanwhile that could not be ended. */
+  frozen(isFrozen: boolean): void {
+    this.#isFrozen = isFrozen;
+    this.#outbox?.freeze(isFrozen);
+    if (isFrozen) this.#note(new StoreError('store.hung', 'recorder: the disk does not answer'));
+    else this.#wake.abort();
   }
 
   /** Until abort: opens what is not open, and asks a store that refused whether it keeps again. */

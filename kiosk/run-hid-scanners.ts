@@ -22,6 +22,8 @@ export interface HidScannerOptions {
   readonly onScan: (scan: Scan) => void;
   readonly onNoScan: (device: string) => void;
   readonly onReport: (report: DeviceReport) => void;
+  /** Told where one is that nobody configured, before anything else of it. */
+  readonly onFound?: ((device: string, path: string) => void) | undefined;
   readonly restarts?: Restarts | undefined;
   /** HID_PLACES when left out. */
   readonly hidPlaces?: HidPlaces;
@@ -92,6 +94,7 @@ async function runFound(options: HidScannerOptions, finding: Finding, signal: Ab
   const isFree = (device: HidDevice) => isScanner(device) && !configured.some((scanner) => isMeant(scanner, device));
   const running: Promise<void>[] = [];
   for await (const { device, name } of watchHid({ clock, log, isWanted: isFree, places }, signal)) {
+    options.onFound?.(name, `usb ${device.port}`);
     const kind = kindOf(device).kind === 'pos' ? 'pos' : 'keyboard';
     const wanted: Wanted = { kind, isWanted: ({ key }) => key === device.key, port: device.port };
     const openHid: Open = (ending) => scanners.open(wanted, ending);

@@ -11,14 +11,15 @@ import type { BootId, VisitorUuid } from '../protocol/ids.ts';
 import { downState, encodeKioskState } from '../protocol/kiosk-state.ts';
 import { readBootId } from '../protocol/time.ts';
 import { topicOf } from '../protocol/topics.ts';
-import { type Audience, announce, show } from './announce.ts';
+import { type Audience, announce, printAnswer, show } from './announce.ts';
 import { Answers } from './answers.ts';
 import { BUILT_AT_MS, ClockWatch, SYNCED_PATH } from './clock-state.ts';
 import type { KioskConfig } from './config.ts';
 import type { Credentials } from './credentials.ts';
-import { lockDataDir } from './data-lock.ts';
+import { waitForDataDir } from './data-lock.ts';
 import { keepDeployment } from './deployment-mark.ts';
 import { DeviceEvents } from './device-events.ts';
+import { DevicePlaces } from './device-places.ts';
 import { DoctorDoor } from './doctor-door.ts';
 import type { Sight } from './doctor-words.ts';
 import { runDoorDevices } from './door-devices.ts';
@@ -33,7 +34,7 @@ import { keepHouse } from './housekeeping.ts';
 import type { KioskIdentity } from './kiosk-identity.ts';
 import { openUplink } from './open-uplink.ts';
 import type { Outbox } from './outbox.ts';
-import { runCheckpoints } from './outbox-checkpoint.ts';
+import { OutboxCheckpoints } from './outbox-checkpoint.ts';
 import { type Moment, Recorder } from './recorder.ts';
 import { keepFresh } from './renew.ts';
 import type { RunKioskOptions } from './run-options.ts';
@@ -44,9 +45,11 @@ import { kindOf, lendDoors, SetupFront } from './setup/setup-doors.ts';
 import { openStaff, type Staff, settingsOf } from './staff/open-staff.ts';
 import { Notifier } from './systemd.ts';
 import { aborted, Tasks } from './tasks.ts';
-import { printFeedback, StatusPrinter } from './terminal.ts';
+import { StatusPrinter } from './terminal.ts';
 import { type Delivery, deliverTestEvent } from './test-event.ts';
+import { boardOf, runUpdates } from './update/open-updater.ts';
 import type { Uplink } from './uplink.ts';
+import { watchDisk } from './watchdog/disk-watch.ts';
 import { roadOf, Watchdog } from './watchdog/watchdog.ts';
 
 export type { KioskReady, RunKioskOptions } from './run-options.ts';
@@ -58,7 +61,7 @@ export type { KioskReady, RunKioskOptions } from './run-options.ts';
  */
 export async function runKiosk(config: KioskConfig, options: RunKioskOptions, signal: AbortSignal): Promise<void> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const unlock = lockDataDir(config.dataDir);
+  const unlock = await waitForDataDir(config.dataDir, options, signal);
   try {
     await runInTurns(config, options, signal, (turn, ending) => new Kiosk(turn).run(ending));
   } finally {
@@ -81,6 +84,7 @@ class Kiosk {
   readonly #front: Staff['front'];
   readonly #word: GatewayWord;
   readonly #deviceEvents: DeviceEvents;
+  readonly #places: DevicePlaces;
   readonly #restarts = new Restarts();
   readonly #watchdog: Watchdog;
   readonly #audience: Audience;
@@ -89,6 +93,7 @@ class Kiosk {
   readonly #turn: Turn;
   readonly #deliver: (signal: AbortSignal) => Promise<Delivery>;
   #uplink: Uplink | undefined;
+  #checkpoints: OutboxCheckpoints | undefined;
   #endOutbox = new AbortController();
 
   constructor(turn: Turn) {
@@ -97,6 +102,7 @@ class Kiosk {
     const { clock, log, terminal, notify } = options;
     const { identity, trust } = credentials;
     this.#config = config;
+    this.#places = new DevicePlaces(config);
     this.#options = options;
     this.#version = options.version ?? 'unknown';
     this.#identity = identity;
@@ -111,7 +117,12 @@ class Kiosk {
     const gatewayKey = () => credentials.pin.generation;
     const faults = () => this.#watchdog.faults;
     this.#health = new Health(
-      { queue, clock: () => this.#watch.state, hasNoScanner, gatewayKey, settings: () => settingsOf(this.#staff), faults },
+      {
+        ...{ queue, clock: () => this.#watch.state, hasNoScanner, gatewayKey, settings: () => settingsOf(this.#staff), faults },
+        board: boardOf(config, options),
+        pathOf: (device) => this.#places.of(device),
+        now: () => clock.monotonic(),
+      },
       () => show(this.#audience, health()),
     );
     this.#recorder = new Recorder({
@@ -165,6 +176,7 @@ class Kiosk {
       health: this.#health,
       onPolicy: (policy) => this.#atDoor(() => this.#front.adopt(doorRules(config, trust, policy))),
       onForget: (isGone) => this.#atDoor(() => this.#front.forget(isGone)),
+      emptyLog: async () => (await this.#checkpoints?.emptyLog()) === true,
       onUnsettled: () => this.#uplink?.rewind(),
       onNoticeShown: (card, at) => this.#note({ type: 'notice-shown', card }, at),
       onState: () => this.#sayState(),
@@ -190,6 +202,7 @@ class Kiosk {
         staff: this.#staff,
         onScan: this.#scan,
         onStaff: (command) => this.#command(command),
+        onBug: (error) => this.#tasks.add(Promise.reject(error)),
         health,
         isDesk: credentials.role === 'clinic',
       }),
@@ -261,6 +274,12 @@ class Kiosk {
     };
     this.#tasks.add(keepHouse(house, signal));
     this.#tasks.add(this.#watchdog.run(signal));
+    this.#tasks.add(watchDisk({ ...house, ask: this.#options.askDisk, recorder: this.#recorder }, signal));
+    const updates = {
+      ...{ config: this.#config, options: this.#options, bootId: this.#bootId, credentials: this.#credentials },
+      ...{ word: this.#word.releases, health: this.#health, deliver: this.#deliver },
+    };
+    this.#tasks.add(runUpdates(updates, signal));
     this.#credentials.onSeen = (seen) => this.#recorder.heard(seen);
     this.#tasks.add(keepFresh({ credentials: this.#credentials, watch: this.#watch, clock, log, random: Math.random }, signal));
     const door = {
@@ -274,6 +293,7 @@ class Kiosk {
       command: (command: FrontCommand) => this.#command(command),
       note: (happening: Happening) => this.#note(happening),
       onSight: (sight: Sight) => this.#sight(sight),
+      onFound: (device: string, path: string) => this.#places.found(device, path),
       onDevice: (device: string, isUp: boolean, why: ExpectedError | undefined) => this.#hearDevice(device, isUp, why),
       now: this.#now,
     };
@@ -306,20 +326,16 @@ class Kiosk {
     });
     this.#uplink = uplink;
     this.#tasks.add(uplink.run(signal));
-    const appended = () => this.#recorder.appended;
-    this.#tasks.add(
-      runCheckpoints(
-        {
-          path: outbox.path,
-          maxBytes: this.#config.outbox.maxBytes,
-          clock,
-          log,
-          appended,
-          onHung: (isHung) => this.#watchdog.hung(isHung),
-        },
-        signal,
-      ),
-    );
+    this.#checkpoints = new OutboxCheckpoints({
+      path: outbox.path,
+      maxBytes: this.#config.outbox.maxBytes,
+      clock,
+      log,
+      appended: () => this.#recorder.appended,
+      deleted: () => outbox.deleted,
+      onHung: (isHung) => this.#watchdog.hung(isHung),
+    });
+    this.#tasks.add(this.#checkpoints.run(signal));
   }
 
   #sayState(): void {
@@ -351,16 +367,16 @@ class Kiosk {
     const { terminal, onFeedback } = this.#options;
     this.#audience.page?.show(feedback);
     this.#answers.tell(feedback);
+    printAnswer(this.#audience, terminal, feedback, this.#staff.settings.now.language);
+    onFeedback?.(feedback);
     this.#health.answered(feedback.kind);
     this.#front.heard(feedback);
-    if (terminal !== undefined) printFeedback(terminal, feedback, this.#staff.settings.now.language);
-    onFeedback?.(feedback);
   }
 
   #hearDevice(device: string, isUp: boolean, why: ExpectedError | undefined): void {
-    this.#turn.setup.put({ kind: 'device', device, as: kindOf(this.#config, device), isUp, why: why?.code });
-    // Standard input that ended is no fault: there are other scanners, and nothing to plug in.
     const isInput = this.#config.scanners.some((scanner) => scanner.kind === 'standard-input' && scanner.name === device);
+    // Standard input that ended is no fault: there are other scanners, and nothing to plug in.
+    if (!isInput || isUp) this.#turn.setup.put({ kind: 'device', device, as: kindOf(this.#config, device), isUp, why: why?.code });
     if (isInput && !isUp) this.#health.forget(device);
     else if (this.#health.device(device, isUp, why?.code) && !isInput) this.#deviceEvents.note(device, isUp, why?.code);
   }

@@ -19,6 +19,7 @@ export interface SqliteOptions {
 }
 
 const PAGE_BYTES = 4096;
+const CACHE_KIB = 512;
 /** What SQLite takes for no file at all. */
 const IN_MEMORY = ':memory:';
 /** Longer than one restart of the write-ahead log by the checkpoint worker on a slow card. */
@@ -41,6 +42,8 @@ export function openSqlite(path: string, options: SqliteOptions): Sqlite {
       // A checkpoint costs two more fsyncs: it is the worker's, never a scan's.
       db.pragma('wal_autocheckpoint = 0');
       db.pragma(`max_page_count = ${options.maxPages}`);
+      // better-sqlite3 is built for 16 MiB a connection, and there are three: a scan looks at a handful of pages.
+      db.pragma(`cache_size = -${CACHE_KIB}`);
       return db;
     } catch (error) {
       db.close();

@@ -1,9 +1,10 @@
 /** The kiosk's state in one line, for terminal, page and `systemctl status`. Counts, device names and codes only. */
 import type { ErrorCode } from '../protocol/errors.ts';
-import type { HealthSnapshot } from './health.ts';
+import type { DeviceHealth, HealthSnapshot } from './health.ts';
 import { FAULT_WORDS } from './watchdog/faults.ts';
 
-export function statusWords(health: HealthSnapshot): string {
+/** @param areSpansTold whether it says how long a device is missing: then it is another line every minute. */
+export function statusWords(health: HealthSnapshot, areSpansTold = false): string {
   const { devices, faults = [], clock, policy, queued, droppedUnsent, conflicts, quarantined, setAside, salvagedRows } = health;
   const parts = [
     health.isAwaitingCode === true ? 'NOT SET UP: scan the code on its label' : '',
@@ -12,10 +13,11 @@ export function statusWords(health: HealthSnapshot): string {
     linkWords(health),
     queued === 0 ? '' : `${queued} waiting`,
     clock === 'synced' ? '' : `clock ${clock}`,
-    ...devices.map(deviceWords),
+    ...devices.map((device) => deviceWords(device, areSpansTold)),
     ...faults.map((fault) => `${FAULT_WORDS[fault].toUpperCase()} (${fault})`),
     policy.why === undefined ? '' : `policy ${policy.version === 0 ? 'missing' : 'old'} (${policy.why})`,
     noticeWords(health.notices?.why),
+    updateWords(health.update),
     droppedUnsent === 0 ? '' : `${droppedUnsent} dropped unsent`,
     conflicts === 0 ? '' : `${conflicts} ${conflicts === 1 ? 'conflict' : 'conflicts'}: is there a copy of this kiosk?`,
     quarantined === 0 ? '' : `${quarantined} quarantined`,
@@ -27,9 +29,40 @@ export function statusWords(health: HealthSnapshot): string {
 /** What a gateway sends of notices and this kiosk refuses is for operators to see, in its state. */
 const noticeWords = (why: ErrorCode | undefined): string => (why === 'notice.too_many' ? `please wait a minute (${why})` : '');
 
-function deviceWords({ name, isUp, why = 'device.absent' }: HealthSnapshot['devices'][number]): string {
+/** What was kept is told by the version that runs. */
+function updateWords(update: HealthSnapshot['update']): string {
+  if (update === undefined) return '';
+  const { version, phase, percent, why = 'release.not_healthy' } = update;
+  switch (phase) {
+    case 'taking':
+      // In tens: each change of the line is told to the gateway.
+      return `taking release ${version}${percent === undefined ? '' : `, ${Math.floor(percent / 10) * 10} %`}`;
+    case 'waiting':
+    case 'ready':
+      return `release ${version} is tried when the door is quiet`;
+    case 'trying':
+      return `release ${version} on trial`;
+    case 'failed':
+      return `release ${version} did not hold (${why})`;
+    case 'refused':
+      return `release not taken (${why})`;
+    case 'kept':
+      return '';
+  }
+}
+
+function deviceWords({ name, isUp, why = 'device.absent', path, downForMs }: DeviceHealth, areSpansTold: boolean): string {
   if (isUp) return `${name} ready`;
-  return why === 'device.no_scanner' ? `NO SCANNER: plug one in (${why})` : `${name} absent (${why})`;
+  if (why === 'device.no_scanner') return `NO SCANNER: plug one in (${why})`;
+  const where = path === undefined ? name : `${name} ${path}`;
+  return `${where} absent${areSpansTold && downForMs !== undefined ? ` for ${spanWords(downForMs)}` : ''} (${why})`;
+}
+
+/** @returns `40 s`, `12 min` or `30 h`, rounded down: signs of units that every language of the screen knows. */
+export function spanWords(ms: number): string {
+  const seconds = Math.floor(ms / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  return seconds < 3_600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3_600)} h`;
 }
 
 /** A link that was not tried yet is not down. Without a store nothing is tried. */

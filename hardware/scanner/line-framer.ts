@@ -10,17 +10,18 @@ export type Frame =
 /** CR, LF, CR LF and Tab alike: a scanner's suffix is one of them, and none is inside a symbol of ours. */
 export const LINE_ENDS: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d]);
 
+const isPrintable = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x20 && byte <= 0x7e;
+
 export class LineFramer {
-  /** 1 at each byte that ends a line: a look for each byte of a symbol is to be quick. */
-  readonly #isEnd = new Uint8Array(256);
+  readonly #ends: ReadonlySet<number>;
   readonly #line: Uint8Array;
   #lengthBytes = 0;
   #isSkipping = false;
   #hasSeenEnd = false;
 
-  /** @param ends bytes that end a line; empty where only `flush` does. @param longestBytes a longer line is refused. */
+  /** @param ends bytes that end a line, none of them printable; empty where only `flush` does. @param longestBytes a longer line is refused. */
   constructor(ends: ReadonlySet<number>, longestBytes: number) {
-    for (const end of ends) this.#isEnd[end] = 1;
+    this.#ends = ends;
     this.#line = new Uint8Array(longestBytes);
   }
 
@@ -40,22 +41,36 @@ export class LineFramer {
    */
   push(bytes: Uint8Array): Frame[] {
     const frames: Frame[] = [];
-    for (const byte of bytes) {
-      if (this.#isEnd[byte] === 1) {
+    for (let at = 0; at < bytes.length; at++) {
+      const from = at;
+      while (isPrintable(bytes[at])) at++;
+      const tooLong = this.#take(bytes.subarray(from, at));
+      if (tooLong !== undefined) frames.push(tooLong);
+      const byte = bytes[at];
+      if (byte === undefined) break;
+      if (this.#ends.has(byte)) {
         this.#hasSeenEnd = true;
         const frame = this.flush();
         if (frame !== undefined) frames.push(frame);
-      } else if (!this.#isSkipping) {
-        const why = byte < 0x20 || byte > 0x7e ? 'unprintable' : this.#lengthBytes === this.#line.length ? 'overlong' : undefined;
-        if (why === undefined) this.#line[this.#lengthBytes++] = byte;
-        else {
-          frames.push({ kind: 'refused', why, lengthBytes: this.#lengthBytes + 1 });
-          this.#lengthBytes = 0;
-          this.#isSkipping = true;
-        }
-      }
+      } else if (!this.#isSkipping) frames.push(this.#refuse('unprintable'));
     }
     return frames;
+  }
+
+  /** @param run printable. @returns the refusal of a line that is too long with it. */
+  #take(run: Uint8Array): Frame | undefined {
+    if (this.#isSkipping) return undefined;
+    const room = this.#line.length - this.#lengthBytes;
+    this.#line.set(run.length > room ? run.subarray(0, room) : run, this.#lengthBytes);
+    this.#lengthBytes += Math.min(run.length, room);
+    return run.length > room ? this.#refuse('overlong') : undefined;
+  }
+
+  #refuse(why: RefusedScan): Frame {
+    const lengthBytes = this.#lengthBytes + 1;
+    this.#lengthBytes = 0;
+    this.#isSkipping = true;
+    return { kind: 'refused', why, lengthBytes };
   }
 
   /** Ends the line here, as an end byte would. @returns it, or `undefined` when there is nothing. */

@@ -6,83 +6,60 @@ import type { DeviceReport } from '../supervise.ts';
 import { type Frame, LINE_ENDS, LineFramer } from './line-framer.ts';
 import { LONGEST_SYMBOL_BYTES, type Scan, textOf } from './scan.ts';
 import type { PumpSettings } from './scan-pump.ts';
+import type { Typing } from './typing.ts';
 
-type Chunk = Uint8Array | string;
 type TextSettings = Omit<PumpSettings, 'prefix' | 'suffix'>;
 
-/** An input's chunks, and the scans in them. Not a generator, nor one within another: each would be in each scan's way. */
-class TextInput {
-  readonly #chunks: AsyncIterator<Chunk>;
+/** The scans in an input's chunks. */
+class TextLines {
   readonly #settings: TextSettings;
-  readonly #signal: AbortSignal;
   readonly #lines = new LineFramer(LINE_ENDS, LONGEST_SYMBOL_BYTES);
-  #abandon = () => {};
-  readonly #onAbort = () => this.#abandon();
 
-  constructor(input: AsyncIterable<Chunk>, settings: TextSettings, signal: AbortSignal) {
-    this.#chunks = input[Symbol.asyncIterator]();
+  constructor(settings: TextSettings) {
     this.#settings = settings;
-    this.#signal = signal;
-    signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** @returns the input's next chunk, or its end, or why it failed; `undefined` on abort. */
-  next(): Promise<IteratorResult<Chunk> | DeviceError | undefined> {
-    const { device } = this.#settings;
-    return new Promise((resolve) => {
-      this.#abandon = () => resolve(undefined);
-      const failed = (cause: unknown) => resolve(new DeviceError('device.failed', `${device}: its input failed`, { cause }));
-      if (this.#signal.aborted) resolve(undefined);
-      else this.#chunks.next().then(resolve, failed);
-    });
+  /** @returns what is complete with this chunk. */
+  take = (chunk: Uint8Array): readonly Scan[] => this.#scansOf(this.#lines.push(chunk));
+
+  /** @returns the last line, which needs no end. */
+  end(): readonly Scan[] {
+    const rest = this.#lines.flush();
+    return rest === undefined ? [] : this.#scansOf([rest]);
   }
 
-  /** Hands on what is complete with this chunk. */
-  take(next: IteratorResult<Chunk>, onScan: (scan: Scan) => void): void {
+  #scansOf(frames: readonly Frame[]): readonly Scan[] {
     const { device, clock, onRefused = () => {} } = this.#settings;
     const scannedAt = { wallMs: clock.wall(), monotonicMs: clock.monotonic() };
-    for (const frame of this.#framesOf(next)) {
-      if (this.#signal.aborted) return;
+    const scans: Scan[] = [];
+    for (const frame of frames) {
       const text = frame.kind === 'frame' ? textOf(frame.bytes) : '';
       if (frame.kind === 'refused') onRefused(frame.why, frame.lengthBytes);
       else if (text === '') onRefused('empty', frame.bytes.length);
-      else onScan({ text, scannedAt, device });
+      else scans.push({ text, scannedAt, device });
     }
-  }
-
-  leave(): void {
-    this.#signal.removeEventListener('abort', this.#onAbort);
-  }
-
-  #framesOf(next: IteratorResult<Chunk>): readonly Frame[] {
-    if (next.done !== true) return this.#lines.push(typeof next.value === 'string' ? Buffer.from(next.value) : next.value);
-    const rest = this.#lines.flush();
-    return rest === undefined ? [] : [rest];
+    return scans;
   }
 }
 
 /**
  * @param input chunks of any size; a last line needs no end.
- * @param signal on abort it returns at once; the input is left as it is, for its owner to destroy.
  * @throws DeviceError `device.gone` when the input ends, `device.failed` when it fails.
  */
-export async function* readTextScans(input: AsyncIterable<Chunk>, settings: TextSettings, signal: AbortSignal): AsyncGenerator<Scan, void> {
-  const text = new TextInput(input, settings, signal);
+export async function* readTextScans(input: AsyncIterable<Uint8Array>, settings: TextSettings): AsyncGenerator<Scan, void> {
+  const { device } = settings;
+  const lines = new TextLines(settings);
   try {
-    for (let next = await text.next(); next !== undefined; next = await text.next()) {
-      if (next instanceof DeviceError) throw next;
-      const scans: Scan[] = [];
-      text.take(next, (scan) => scans.push(scan));
-      yield* scans;
-      if (next.done === true) throw gone(settings.device);
-    }
-  } finally {
-    text.leave();
+    for await (const chunk of input) yield* lines.take(chunk);
+  } catch (cause) {
+    throw failed(device, cause);
   }
+  yield* lines.end();
+  throw gone(device);
 }
 
 export interface TextScanner extends TextSettings {
-  readonly input: AsyncIterable<Chunk>;
+  readonly input: Typing;
   readonly onScan: (scan: Scan) => void;
   readonly onReport: (report: DeviceReport) => void;
 }
@@ -92,21 +69,40 @@ export interface TextScanner extends TextSettings {
  * not be opened again, and a kiosk has other scanners. Resolves then, or on abort.
  * @throws whatever `onScan` throws.
  */
-export async function runTextScanner({ input, onScan, onReport, ...settings }: TextScanner, signal: AbortSignal): Promise<void> {
+export function runTextScanner({ input, onScan, onReport, ...settings }: TextScanner, signal: AbortSignal): Promise<void> {
   const { device } = settings;
-  const text = new TextInput(input, settings, signal);
-  onReport({ device, isUp: true });
-  try {
-    for (;;) {
-      const next = await text.next();
-      if (next === undefined) return;
-      if (next instanceof DeviceError) return onReport({ device, isUp: false, why: next });
-      text.take(next, onScan);
-      if (next.done === true) return onReport({ device, isUp: false, why: gone(device) });
-    }
-  } finally {
-    text.leave();
-  }
+  const lines = new TextLines(settings);
+  const hand = (scans: readonly Scan[]): void => {
+    for (const scan of scans) if (!signal.aborted) onScan(scan);
+  };
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void): void => {
+      leave();
+      signal.removeEventListener('abort', onAbort);
+      settle();
+    };
+    const onAbort = (): void => end(resolve);
+    const guarded = (serve: () => void): void => {
+      try {
+        serve();
+      } catch (error) {
+        end(() => reject(error));
+      }
+    };
+    const leave = input.listen({
+      chunk: (bytes) => guarded(() => hand(lines.take(bytes))),
+      over: (failure) =>
+        guarded(() => {
+          if (failure === undefined) hand(lines.end());
+          onReport({ device, isUp: false, why: failure === undefined ? gone(device) : failed(device, failure) });
+          end(resolve);
+        }),
+    });
+    onReport({ device, isUp: true });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
 }
 
 const gone = (device: string): DeviceError => new DeviceError('device.gone', `${device}: its input ended`);
+const failed = (device: string, cause: unknown): DeviceError => new DeviceError('device.failed', `${device}: its input failed`, { cause });

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
+import { PASSAGES } from '../feedback.ts';
 import { LOOKS } from '../feedback-words.ts';
 import { WORDS } from './languages.ts';
 import { REST_LOOKS } from './rest.ts';
@@ -33,7 +34,7 @@ export function screenAssets(isDesk: boolean): readonly Asset[] {
       type: TYPES[extname(name)] ?? '',
       content: readFileSync(join(directory, name), 'utf8'),
     }));
-  const said = { LANGUAGES: WORDS, LOOKS, RESTS: REST_LOOKS, IS_DESK: isDesk };
+  const said = { LANGUAGES: WORDS, LOOKS, PASSAGES, RESTS: REST_LOOKS, IS_DESK: isDesk };
   const lines = Object.entries(said).map(([name, value]) => `export const ${name} = ${JSON.stringify(value)};`);
   return [...files, { path: '/words.js', type: TYPES['.js'] ?? '', content: lines.join('\n') }];
 }

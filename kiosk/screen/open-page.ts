@@ -5,7 +5,7 @@ import type { SetupDesk } from '../setup/setup-desk.ts';
 import { setupRoutes } from '../setup/setup-routes.ts';
 import type { Staff } from '../staff/open-staff.ts';
 
-export interface OpenPageOptions extends Pick<PageOptions, 'onScan' | 'onStaff' | 'health' | 'isDesk'> {
+export interface OpenPageOptions extends Pick<PageOptions, 'onScan' | 'onStaff' | 'onBug' | 'health' | 'isDesk'> {
   readonly setup: SetupDesk;
   readonly config: KioskConfig;
   readonly staff: Staff;

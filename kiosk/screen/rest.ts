@@ -3,7 +3,7 @@ import type { Direction } from '../check-in-state.ts';
 import type { HealthSnapshot } from '../health.ts';
 import type { StaffSettings } from '../staff/settings.ts';
 import { statusWords } from '../status-words.ts';
-import type { Rest } from './words.ts';
+import type { Rest, ShownFault } from './words.ts';
 
 /** `ready`: come. `off`: not now. */
 export type RestTone = 'ready' | 'off' | 'wait' | 'stop';
@@ -45,8 +45,10 @@ export function screenState({ health, direction, settings, isScanner, isDesk }: 
     isOnline: now.isOnline,
     queued: now.queued,
     missing: lacking.map(({ name }) => name).filter((name) => !(isBlind && isScanner(name))),
-    /** For whoever looks after the kiosk: names of devices and codes. */
-    status: statusWords(now),
+    /** What staff can do something about. */
+    faults: (now.faults ?? []).filter((fault): fault is ShownFault => fault !== 'kiosk.stalled'),
+    /** For whoever looks after the kiosk: names of devices, where they are and since when they are missing, and codes. */
+    status: statusWords(now, true),
   };
 }
 

@@ -3,6 +3,7 @@
  * not compile. Neutral words: whoever stands beside the screen reads them, too. How to add one: CONTRIBUTING.md.
  */
 import type { FeedbackKind } from '../feedback.ts';
+import type { Fault } from '../watchdog/faults.ts';
 
 /** What is said large, and smaller below it; the second is empty where the first says all. */
 export type Said = readonly [text: string, more: string];
@@ -23,6 +24,9 @@ export type Rest =
   | 'lost'
   /** The kiosk lives and does not want this page: too many are open. */
   | 'not-connected';
+
+/** A stall is over when it is told: operators want to know, nobody at the door does. */
+export type ShownFault = Exclude<Fault, 'kiosk.stalled'>;
 
 export interface MenuWords {
   readonly title: string;
@@ -74,8 +78,12 @@ export interface Words {
   readonly direction: 'ltr' | 'rtl';
   readonly answers: Readonly<Record<FeedbackKind, Said>>;
   readonly rests: Readonly<Record<Rest, Said>>;
-  /** The same for every notice, and small: whoever stands beside the screen need not read it. */
+  /** Below the answer to each card that passes, in one place, type and length with `notice`: who stands beside the screen sees no difference from afar. */
+  readonly stub: string;
+  /** In place of it where there is a notice; the same for all: what to do, and nothing of why. */
   readonly notice: string;
+  /** What the staff can do something about, below what the screen says at rest. */
+  readonly faults: Readonly<Record<ShownFault, string>>;
   readonly storedOffline: string;
   /** Of a button's press that the kiosk did not take. */
   readonly notTaken: Said;

@@ -7,7 +7,6 @@ import { isEnrolled } from '../papers.ts';
 import { finishReset } from '../reset/reset.ts';
 import { isResetBegun } from '../reset/wipe.ts';
 import type { RunKioskOptions } from '../run-options.ts';
-import { shareInput } from '../shared-input.ts';
 import { SetupDesk } from './setup-desk.ts';
 
 export interface Turn extends Start {
@@ -36,7 +35,6 @@ export async function runInTurns(
   });
   if (options.setupStep !== undefined) setup.command({ kind: 'step', step: options.setupStep });
   onSetup?.(setup);
-  const shared = options.input === undefined ? undefined : shareInput(options.input);
   let current = config;
   while (!signal.aborted) {
     if (isResetBegun(config.dataDir)) {
@@ -45,10 +43,8 @@ export async function runInTurns(
     }
     const turn = new AbortController();
     const ending = AbortSignal.any([signal, turn.signal]);
-    const own = { ...options, input: shared?.read() };
-    const start = await openCredentials(current, own, setup, ending);
+    const start = await openCredentials(current, options, setup, ending);
     if (start !== undefined) await run({ ...start, config: current, setup, restart: () => turn.abort() }, ending);
-    shared?.leave();
     if (!turn.signal.aborted) return;
     current = readConfig?.() ?? current;
   }

@@ -11,6 +11,8 @@ export function next(state: SetupState, input: SetupInput): SetupNext {
       return stay({ ...state, isBusy: state.step === 'enrol', why: undefined });
     case 'not-enrolled':
       return stay(state.step === 'enrol' ? { ...state, isBusy: !input.isFinal, why: input.why } : state);
+    case 'not-label':
+      return stay(state.step === 'enrol' && !state.isBusy ? { ...state, why: 'code.kind' } : state);
     case 'enrolled':
       return state.step === 'enrol' ? enter(state, 'name') : stay(state);
     case 'resumed':

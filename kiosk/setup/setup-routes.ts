@@ -1,35 +1,27 @@
 /** What the set-up page asks. Where the kiosk is set up, a person does a step anew only while a staff card has the menu open: nobody who passes may. */
+import { z } from 'zod';
+import { entranceName } from '../../protocol/kiosk-place.ts';
 import { LANGUAGES, type Language } from '../screen/languages.ts';
 import { type PageRoute, REFUSED } from '../screen/staff-routes.ts';
 import type { SetupDesk } from './setup-desk.ts';
 import { PORT_USES, type SetupCommand } from './setup-state.ts';
 import { outcomeOf, SETUP_WORDS } from './setup-words.ts';
 
-const kind = (name: SetupCommand['kind'], more: Readonly<Record<string, object>> = {}) => ({
-  type: 'object',
-  required: ['kind', ...Object.keys(more)],
-  additionalProperties: false,
-  properties: { kind: { const: name }, ...more },
-});
-const device = { type: 'string', pattern: '^[a-z0-9-]{1,32}$' };
-const COMMAND = {
-  oneOf: [
-    kind('name', { name: { type: 'string', minLength: 1, maxLength: 64, pattern: '^(?!\\s*$)\\P{Cc}+$' } }),
-    kind('use', { device, as: { enum: PORT_USES } }),
-    kind('sniffer', { isOn: { type: 'boolean' } }),
-    kind('seen', { device }),
-    kind('next'),
-    kind('again'),
-    kind('step', { step: { enum: ['name', 'devices', 'delivery'] } }),
-  ],
-};
-const NOTHING = { type: 'object', additionalProperties: false, properties: {} };
-const TEXT = {
-  type: 'object',
-  required: ['text'],
-  additionalProperties: false,
-  properties: { text: { type: 'string', minLength: 1, maxLength: 4_296 } },
-};
+const device = z.string().regex(/^[a-z0-9-]{1,32}$/);
+const COMMAND = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('name'),
+    name: entranceName,
+  }),
+  z.strictObject({ kind: z.literal('use'), device, as: z.enum(PORT_USES) }),
+  z.strictObject({ kind: z.literal('sniffer'), isOn: z.boolean() }),
+  z.strictObject({ kind: z.literal('seen'), device }),
+  z.strictObject({ kind: z.literal('next') }),
+  z.strictObject({ kind: z.literal('again') }),
+  z.strictObject({ kind: z.literal('step'), step: z.enum(['name', 'devices', 'delivery']) }),
+]);
+const NOTHING = z.strictObject({});
+const TEXT = z.strictObject({ text: z.string().min(1).max(4_296) });
 
 /** @param isStaff whether the staff's menu is open. @param language of the screen at present. */
 export function setupRoutes(setup: SetupDesk, language: () => Language, isStaff: () => boolean): readonly PageRoute[] {
@@ -37,7 +29,7 @@ export function setupRoutes(setup: SetupDesk, language: () => Language, isStaff:
   return [
     {
       path: '/setup/state',
-      body: { ...NOTHING, properties: { language: { enum: LANGUAGES } } },
+      body: z.strictObject({ language: z.enum(LANGUAGES).optional() }),
       take: async ({ language: asked }: { language?: Language }) => {
         const chosen = asked ?? language();
         const words = SETUP_WORDS[chosen];
@@ -60,7 +52,7 @@ export function setupRoutes(setup: SetupDesk, language: () => Language, isStaff:
     { path: '/setup/scan', body: TEXT, take: async ({ text }: { text: string }) => (mayChange() ? void setup.scan(text) : REFUSED) },
     {
       path: '/setup/reset',
-      body: { type: 'object', required: ['unsent'], additionalProperties: false, properties: { unsent: { type: 'integer', minimum: 0 } } },
+      body: z.strictObject({ unsent: z.int().min(0) }),
       take: async ({ unsent }: { unsent: number }) => (mayChange() && setup.reset(unsent) ? undefined : REFUSED),
     },
     { path: '/setup/later', body: NOTHING, take: async () => void setup.putOff() },

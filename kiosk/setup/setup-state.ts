@@ -56,6 +56,8 @@ export type SetupInput =
   | SetupCommand
   | { readonly kind: 'enrolling' }
   | { readonly kind: 'not-enrolled'; readonly why: ErrorCode; readonly isFinal: boolean }
+  /** Something else than a label was scanned, or typed. */
+  | { readonly kind: 'not-label' }
   | { readonly kind: 'enrolled' }
   /** What was asked before may not have been: a process goes on where another stopped. */
   | { readonly kind: 'resumed' }

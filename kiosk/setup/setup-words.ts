@@ -15,6 +15,8 @@ export interface SetupWords {
   readonly enrolling: string;
   /** A code is refused for good: `{code}` stands for the error's code, here and below. */
   readonly refused: string;
+  /** Of any other code, and of what is none. */
+  readonly notLabel: string;
   readonly unreached: string;
   readonly nameTaken: string;
   /** `{venue}` and `{entrance}` stand for their names. */
@@ -51,6 +53,7 @@ export function outcomeOf(words: SetupWords, { step, isBusy, why, place, name, d
   const said = (text: string) => text.replace('{code}', why ?? '');
   switch (step) {
     case 'enrol':
+      if (why === 'code.kind') return words.notLabel;
       return why === undefined ? (isBusy ? words.enrolling : '') : said(isBusy ? words.unreached : words.refused);
     case 'name':
       return why === undefined ? '' : said(why === 'config.invalid' ? words.nameTaken : words.unreached);

@@ -129,7 +129,7 @@ function hint(words: SetupWords, { step, isBusy, devices }: SetupState): string[
           (use) => `1 ${Object.keys(LETTERS).find((letter) => LETTERS[letter] === use) ?? ''}: ${words.uses[use]}`,
         ),
         ...(devices.some(({ kind }) => kind === 'board') ? [`1: ${words.seen}`] : []),
-        `n: ${words.sniffer} · o: ✗`,
+        devices.some(({ kind }) => kind === 'sniffer') ? `o: ✗ ${words.kinds.sniffer}` : `n: ${words.sniffer}`,
       ];
     case 'delivery':
       return isBusy ? [] : [`Enter: ${words.again}`];

@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { HealthSnapshot } from '../health.ts';
 import type { Words } from '../screen/words.ts';
+import { spanWords } from '../status-words.ts';
 import type { Delivery } from '../test-event.ts';
 
 export interface TestPart {
@@ -9,6 +10,9 @@ export interface TestPart {
   readonly part: keyof Words['menu']['testParts'] | { readonly device: string };
   readonly isWell: boolean;
   readonly why: ErrorCode | undefined;
+  /** Of a device that is missing: where it was plugged in, and for how long it is, such as `12 min`. */
+  readonly path?: string;
+  readonly downFor?: string;
 }
 
 /** @param delivery of a test event that was sent the whole road just now. */
@@ -17,7 +21,11 @@ export function testParts(health: HealthSnapshot, delivery: Delivery): TestPart[
   const isDelivered = delivery.outcome === 'delivered';
   return [
     { part: 'store', isWell: storeWhy === undefined, why: storeWhy },
-    ...devices.map(({ name, isUp, why }) => ({ part: { device: name }, isWell: isUp, why })),
+    ...devices.map(({ name, isUp, why, path, downForMs }) => ({
+      ...{ part: { device: name }, isWell: isUp, why },
+      ...(isUp || path === undefined ? {} : { path }),
+      ...(downForMs === undefined ? {} : { downFor: spanWords(downForMs) }),
+    })),
     { part: 'clock', isWell: clock !== 'unsynced', why: undefined },
     { part: 'link', isWell: isOnline, why: linkWhy },
     { part: 'policy', isWell: policy.why === undefined, why: policy.why },

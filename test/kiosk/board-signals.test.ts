@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { Signal } from '../../hardware/board/signal.ts';
 import { ButtonPresses, HELD_MS, PRESSES_WITHIN_MS, type Press } from '../../kiosk/board-button.ts';
+import { boardRest } from '../../kiosk/board-rest.ts';
 import { type BoardRest, REST_EVERY_MS, REST_SIGNALS, signalOf } from '../../kiosk/board-signals.ts';
 import type { FeedbackKind } from '../../kiosk/feedback.ts';
 import { LOOKS, type Sound } from '../../kiosk/feedback-words.ts';
+import { en } from '../../kiosk/screen/languages/en.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { WELL } from '../support/screen-rig.ts';
 
 const KINDS = Object.keys(LOOKS) as FeedbackKind[];
 const signal = (kind: FeedbackKind) => signalOf({ kind, isStoredOffline: false });
@@ -73,6 +76,28 @@ t.test('board: docs/devices/board.md draws what the board does', async (t) => {
   for (const kind of ['door-in', 'door-out', 'door-both'] as const) look(kind, signal(kind));
   for (const [rest, steps] of Object.entries(REST_SIGNALS)) if (steps.length > 0) look(rest as BoardRest, steps);
   t.strictSame(missing, []);
+});
+
+t.test('board: docs/devices/board.md names every answer of the screen beside its signal', async (t) => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/devices/board.md'), 'utf8').split('\n');
+  const named = new Map(page.map((line) => /^\| ([a-z-]+) \| (.*) \|$/.exec(line)).map((found) => [found?.[1], found?.[2]?.split(' · ')]));
+  for (const kind of KINDS.filter((one) => !one.startsWith('door-') && LOOKS[one].sound !== 'none'))
+    t.ok(named.get(LOOKS[kind].sound)?.includes(en.answers[kind][0]), `${kind}: ${en.answers[kind][0]}`);
+});
+
+t.test('board: says what the screen says while nobody is answered', async (t) => {
+  const none = { thermometers: [], sniffers: [], boards: [] };
+  const device = { name: 'thermometer', isUp: false, why: 'device.gone' as const };
+  const rest = (more: object) => boardRest({ ...WELL, ...more }, none, 'kiosk');
+  t.equal(rest({}), 'ready');
+  t.equal(rest({ faults: ['store.low'] }), 'fault');
+  t.equal(rest({ faults: ['kiosk.stalled'] }), 'ready', 'which is over when it is told');
+  t.equal(rest({ isOnline: false, linkWhy: 'link.lost' }), 'offline');
+  t.equal(rest({ isOnline: false, linkWhy: 'link.lost', faults: ['clock.wrong'] }), 'fault');
+  t.equal(rest({ devices: [device], faults: ['clock.wrong'] }), 'device-missing');
+  t.equal(rest({ storeWhy: 'store.hung', devices: [device] }), 'not-storing');
+  t.equal(rest({ isAwaitingCode: true }), 'not-set-up');
+  t.equal(rest({ settings: { isOutOfOrder: true } }), 'out-of-order');
 });
 
 t.test('board: its button counts presses, and is held for five seconds', async (t) => {

@@ -19,6 +19,8 @@ export class TestBroker {
   readonly sessions: string[] = [];
   /** CONNACK's return code; 0 lets in. */
   returnCode = 0;
+  /** Whether a filter may be subscribed to; else SUBACK says 0x80. */
+  maySubscribe: (filter: string) => boolean = () => true;
   /** Whether a publish is acknowledged. */
   mayAcknowledge: (message: Message) => boolean = () => true;
   readonly #aedes: Aedes;
@@ -41,6 +43,8 @@ export class TestBroker {
       if (broker.returnCode === 0) done(null, true);
       else done(Object.assign(new Error('no'), { returnCode: broker.returnCode }), false);
     };
+    broker.#aedes.authorizeSubscribe = (_client, subscription, done) =>
+      done(null, broker.maySubscribe(subscription.topic) ? subscription : null);
     broker.#aedes.authorizePublish = (client, packet, done) => {
       const message = { topic: packet.topic, payload: Buffer.from(packet.payload), isRetained: packet.retain };
       if (client !== null || packet.topic.startsWith('vestibule/')) broker.messages.push(message);

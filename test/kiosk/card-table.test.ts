@@ -7,7 +7,7 @@ import { mono } from './fixtures.ts';
 t.test('CardTable: does as a plain map of bounded size does, and leaves every earlier table as it was', async () => {
   const change = fc.record({ key: fc.integer({ min: 0, max: 40 }), isOut: fc.boolean() });
   fc.assert(
-    fc.property(fc.array(change, { maxLength: 80 }), fc.integer({ min: 1, max: 10 }), (changes, most) => {
+    fc.property(fc.array(change, { maxLength: 1_000, size: 'max' }), fc.integer({ min: 1, max: 10 }), (changes, most) => {
       let table = new CardTable();
       const model = new Map<string, Seen>();
       for (const [index, { key, isOut }] of changes.entries()) {

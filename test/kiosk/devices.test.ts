@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import t from 'tap';
 import { encodeSample, SEND_CONTINUOUSLY } from '../../hardware/thermometer/gy-mcu90614-codec.ts';
 import { Answers } from '../../kiosk/answers.ts';
@@ -9,6 +10,7 @@ import { systemClock } from '../../protocol/time.ts';
 import type { CentiCelsius } from '../../protocol/units.ts';
 import { Happenings } from '../support/happenings.ts';
 import { PtyDevice } from '../support/pty.ts';
+import { typingOf } from '../support/typing-of.ts';
 
 t.test('runDevices: scanner, thermometer and input work side by side, and an unplugged scanner stops none of them', async (t) => {
   const dir = t.testdir();
@@ -28,17 +30,15 @@ t.test('runDevices: scanner, thermometer and input work side by side, and an unp
     ],
     thermometers: [{ kind: 'serial', model: 'gy-mcu90614', name: 'forehead', path: thermometer.path }],
   });
-  async function* typed() {
-    yield 'TYPED\n';
-    await new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()));
-  }
+  const keys = new PassThrough();
+  keys.write('TYPED\n');
   const running = runDevices(
     {
       config,
       clock: systemClock,
       log: silentLog,
       random: () => 0.99,
-      input: typed(),
+      input: typingOf(keys),
       onScan: ({ text, device }) => diary.add(`${device} scanned ${text}`),
       onNoScan: (device) => diary.add(`${device} refused`),
       onReading: ({ objectRaw, device }) => diary.add(`${device} read ${objectRaw}`),

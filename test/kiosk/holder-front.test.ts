@@ -1,6 +1,5 @@
 import t from 'tap';
 import type { Feedback } from '../../kiosk/feedback.ts';
-import type { Front } from '../../kiosk/front.ts';
 import type { HolderAnswer } from '../../kiosk/holder-ask.ts';
 import { HolderFront } from '../../kiosk/holder-front.ts';
 import { encodeCode } from '../../protocol/code.ts';
@@ -9,20 +8,12 @@ import type { HolderAction } from '../../protocol/holder.ts';
 import { newKeyCode } from '../../protocol/key-code.ts';
 import { deriveVisitor } from '../../protocol/visitor.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { toldFront } from './told-front.ts';
 
 function open(answers: (HolderAnswer | Error)[]) {
   const clock = new ManualClock();
   const [said, inner, asked]: [string[], string[], HolderAction[]] = [[], [], []];
-  const door = {
-    direction: 'both',
-    scan: () => inner.push('scan'),
-    noScan: () => inner.push('no scan'),
-    command: (command: string) => inner.push(command),
-    reading: () => inner.push('reading'),
-    adopt: () => {},
-    forget: () => {},
-    run: () => Promise.resolve(),
-  } as unknown as Front;
+  const door = toldFront('both', inner);
   const front = new HolderFront(door, {
     ask: (action) => {
       asked.push(action);

@@ -183,3 +183,27 @@ t.test('dialTls: takes the pinned gateway whatever the date, shows its own key, 
   await broker.close();
   await t.rejects(dial(deployment.gatewayCertificatePem), { code: 'link.refused' });
 });
+
+t.test(
+  'openMqttLink: a gateway that knows no releases refuses to be asked for them, and the link is as good; any other refusal ends it',
+  async (t) => {
+    const broker = await TestBroker.open();
+    const topic = (leaf: string) => `vestibule/1/kiosk/kiosk-1/${leaf}`;
+    broker.maySubscribe = (filter) => filter !== topic('release');
+    const open = openMqttLink({
+      dial: tcp(broker.port),
+      clientId: 'kiosk-1',
+      will: { topic: topic('state'), payload: Buffer.from('down') },
+      subscribe: [topic('receipt')],
+      wish: [topic('release')],
+      onMessage: () => {},
+      clock: systemClock,
+    });
+    const link = await open(never);
+    await link.publish(topic('batch'), Buffer.from('first'), false);
+    await link.close();
+    broker.maySubscribe = () => false;
+    await t.rejects(open(never), { code: 'link.lost' });
+    await broker.close();
+  },
+);

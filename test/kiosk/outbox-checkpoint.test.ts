@@ -1,8 +1,9 @@
-import { cpSync, statSync } from 'node:fs';
+import { cpSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import t from 'tap';
 import { Outbox } from '../../kiosk/outbox.ts';
-import { runCheckpoints } from '../../kiosk/outbox-checkpoint.ts';
+import { OutboxCheckpoints } from '../../kiosk/outbox-checkpoint.ts';
 import type { KeyId } from '../../protocol/ids.ts';
 import { type Log, silentLog } from '../../protocol/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -30,7 +31,9 @@ async function checkpointing(dir: string) {
   const started = new Promise<void>((resolve) => {
     told = resolve;
   });
-  const running = runCheckpoints({ path, maxBytes: LIMITS.maxBytes, clock, log, appended: () => appended }, stopping.signal);
+  const counts = { appended: () => appended, deleted: () => outbox.deleted };
+  const checkpoints = new OutboxCheckpoints({ path, maxBytes: LIMITS.maxBytes, clock, log, ...counts });
+  const running = checkpoints.run(stopping.signal);
   /** Lets time pass and waits for the thread's answer. */
   const after = async (ms: number) => {
     const answered = new Promise<void>((resolve) => {
@@ -46,10 +49,10 @@ async function checkpointing(dir: string) {
   };
   await started;
   events.length = 0;
-  return { path, outbox, append, events, clock, after, stop };
+  return { path, outbox, checkpoints, append, events, clock, after, stop };
 }
 
-t.test('runCheckpoints: moves the log into the file in another thread, so that the log stays small and no row is lost', async (t) => {
+t.test('OutboxCheckpoints: moves the log into the file in another thread, so that the log stays small and no row is lost', async (t) => {
   const { path, outbox, append, events, after, clock, stop } = await checkpointing(t.testdir());
   append(299);
   await clock.advance(60_000);
@@ -68,7 +71,7 @@ t.test('runCheckpoints: moves the log into the file in another thread, so that t
   await stop();
 });
 
-t.test('runCheckpoints: little that was written is moved after ten minutes, nothing when nothing was', async (t) => {
+t.test('OutboxCheckpoints: little that was written is moved after ten minutes, nothing when nothing was', async (t) => {
   const { append, events, after, clock, stop } = await checkpointing(t.testdir());
   await clock.advance(1_200_000);
   t.strictSame(events, []);
@@ -80,19 +83,71 @@ t.test('runCheckpoints: little that was written is moved after ten minutes, noth
   await stop();
 });
 
-t.test('runCheckpoints: what a killed process left in the log is moved at the start, however soon the next is killed, too', async (t) => {
-  const dir = t.testdir({ first: {}, second: {} });
-  const { path, append, stop } = await checkpointing(join(dir, 'first'));
-  append(250);
-  for (const end of ['', '-wal']) cpSync(path + end, join(dir, 'second', `outbox.db${end}`));
+t.test(
+  'OutboxCheckpoints: what a killed process left in the log is moved at the start, however soon the next is killed, too',
+  async (t) => {
+    const dir = t.testdir({ first: {}, second: {} });
+    const { path, append, stop } = await checkpointing(join(dir, 'first'));
+    append(250);
+    for (const end of ['', '-wal']) cpSync(path + end, join(dir, 'second', `outbox.db${end}`));
+    await stop();
+    const next = join(dir, 'second', 'outbox.db');
+    const outbox = new Outbox(next, LIMITS, mono(0));
+    const before = statSync(next).size;
+    const stopping = new AbortController();
+    const log: Log = { ...silentLog, debug: () => stopping.abort() };
+    const options = { path: next, maxBytes: LIMITS.maxBytes, clock: new ManualClock(), log, appended: () => 0 };
+    await new OutboxCheckpoints(options).run(stopping.signal);
+    t.ok(statSync(next).size > before + 250 * 200, 'the rows are in the file');
+    t.equal(outbox.queued, 250);
+    outbox.close();
+  },
+);
+
+/** Something that no other row has. */
+const MARK = Buffer.from('a row that is to be forgotten');
+const holds = (path: string): boolean => [path, `${path}-wal`].some((file) => readFileSync(file).includes(MARK));
+const forgetAll = (outbox: Outbox): void => {
+  outbox.settle(
+    outbox.unsentAfter(0, 10).map(({ position }) => position),
+    mono(0),
+  );
+  outbox.dropSettled(Number.MIN_SAFE_INTEGER, 10, () => true);
+};
+
+t.test('OutboxCheckpoints: what was deleted is out of the log of a running kiosk within the hour, and at once for who asks', async (t) => {
+  const { path, outbox, checkpoints, after, clock, stop } = await checkpointing(t.testdir());
+  const key = outbox.keepKey(new Uint8Array(8).fill(1) as KeyId, new Uint8Array(100));
+  const append = () => outbox.append(key, () => MARK, { wallMs: undefined, monotonicMs: mono(0) });
+  append();
+  forgetAll(outbox);
+  t.ok(holds(path), 'a row that was dropped stands in the log');
+  await clock.advance(3_590_000);
+  t.ok(holds(path), 'not oftener than once an hour');
+  await after(15_000);
+  t.notOk(holds(path));
+  append();
+  forgetAll(outbox);
+  t.equal(await checkpoints.emptyLog(), true);
+  t.notOk(holds(path), 'at once');
+  append();
+  t.ok(holds(path));
+  t.equal(outbox.queued, 1, 'and what is appended behind is kept');
   await stop();
-  const next = join(dir, 'second', 'outbox.db');
-  const outbox = new Outbox(next, LIMITS, mono(0));
-  const before = statSync(next).size;
-  const stopping = new AbortController();
-  const log: Log = { ...silentLog, debug: () => stopping.abort() };
-  await runCheckpoints({ path: next, maxBytes: LIMITS.maxBytes, clock: new ManualClock(), log, appended: () => 0 }, stopping.signal);
-  t.ok(statSync(next).size > before + 250 * 200, 'the rows are in the file');
-  t.equal(outbox.queued, 250);
-  outbox.close();
+  t.equal(await checkpoints.emptyLog(), false, 'ended');
+});
+
+t.test('OutboxCheckpoints: a log that another reads is said not to be empty, and is emptied when that one is done', async (t) => {
+  const { path, outbox, checkpoints, append, stop } = await checkpointing(t.testdir());
+  append(5);
+  const reader = new Database(path);
+  reader.exec('BEGIN');
+  reader.prepare('SELECT count(*) FROM rows').get();
+  append(5);
+  t.equal(await checkpoints.emptyLog(), false);
+  reader.exec('COMMIT');
+  t.equal(await checkpoints.emptyLog(), true);
+  t.equal(outbox.queued, 10);
+  reader.close();
+  await stop();
 });

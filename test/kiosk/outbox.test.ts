@@ -42,6 +42,20 @@ t.test('Outbox: an append is one transaction: row and sequence number come toget
   outbox.close();
 });
 
+t.test('Outbox: an hour in which nobody comes writes five pages at most', async (t) => {
+  const dir = t.testdir();
+  const { outbox, append } = open(dir);
+  append();
+  outbox.settle([1], mono(0));
+  outbox.prune(mono(60_000), undefined);
+  const before = statSync(join(dir, 'outbox.db-wal')).size;
+  for (let minute = 2; minute <= 61; minute++) outbox.prune(mono(minute * 60_000), undefined);
+  outbox.remember(wall(1_700_000_000_000));
+  const pages = (statSync(join(dir, 'outbox.db-wal')).size - before) / (4_096 + 24);
+  t.ok(pages >= 1 && pages <= 5, `${pages} pages`);
+  outbox.close();
+});
+
 t.test('Outbox: an append is one commit of one page, a second one where a page is full', async (t) => {
   const dir = t.testdir();
   const { outbox, append } = open(dir);

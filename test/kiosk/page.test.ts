@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import t from 'tap';
 import type { Feedback, FeedbackKind } from '../../kiosk/feedback.ts';
 import type { FrontCommand } from '../../kiosk/front.ts';
@@ -6,6 +7,7 @@ import type { HealthSnapshot } from '../../kiosk/health.ts';
 import { Page } from '../../kiosk/page.ts';
 import { WORDS } from '../../kiosk/screen/languages.ts';
 import type { KeyId, Seq } from '../../protocol/ids.ts';
+import { until } from '../support/until.ts';
 import { mono, wall } from './fixtures.ts';
 
 const WELL: HealthSnapshot = {
@@ -214,6 +216,28 @@ t.test('Page: listens to no more than eight screens, and a screen that left make
   for (const screen of [...screens.slice(1), again]) await screen.cancel();
   await page.close();
 });
+
+t.test(
+  'Page: whoever opens connections and says nothing takes no more of them than the page has, and the kiosk keeps its descriptors',
+  async (t) => {
+    const { page, ask, url } = await opened();
+    const open = () => connect(Number(url.port), '127.0.0.1').on('error', () => {});
+    const sockets = Array.from({ length: 100 }, open);
+    const closed = () => sockets.filter(({ closed: isClosed }) => isClosed).length;
+    await until(() => closed() === 100 - 64);
+    await t.rejects(ask('GET', '/healthz'), 'no more are taken');
+    for (const socket of sockets) socket.destroy();
+    await until(() => closed() === 100);
+    let status = 0;
+    while (status !== 200)
+      status = await ask('GET', '/healthz').then(
+        (reply) => reply.status,
+        () => 0,
+      );
+    t.equal(status, 200, 'served again as soon as there is room');
+    await page.close();
+  },
+);
 
 t.test('Page: a port that is taken is the operator’s to change', async (t) => {
   const { page, url } = await opened();

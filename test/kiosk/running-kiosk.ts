@@ -5,6 +5,7 @@ import type { Feedback, FeedbackKind } from '../../kiosk/feedback.ts';
 import { type KioskReady, type RunKioskOptions, runKiosk } from '../../kiosk/run-kiosk.ts';
 import { silentLog } from '../../protocol/log.ts';
 import { systemClock } from '../../protocol/time.ts';
+import { typingOf } from '../support/typing-of.ts';
 import { tellIfLong } from '../support/until.ts';
 
 export interface RunningKiosk {
@@ -36,7 +37,7 @@ export async function startKiosk(json: Record<string, unknown>, options: Partial
       {
         clock: systemClock,
         log: silentLog,
-        input,
+        input: typingOf(input),
         terminal: { hasColour: false, write: (text) => shown.push(text) },
         onFeedback: (one) => {
           feedback.push(one);

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { DoorRules } from '../../kiosk/door-rules.ts';
 import type { Feedback } from '../../kiosk/feedback.ts';
-import type { Front } from '../../kiosk/front.ts';
 import type { Moment } from '../../kiosk/recorder.ts';
 import { SettingsKeeper } from '../../kiosk/staff/settings.ts';
 import { MENU_STAYS_MS, StaffFront } from '../../kiosk/staff/staff-front.ts';
@@ -17,6 +16,7 @@ import { newKeyCode } from '../../protocol/key-code.ts';
 import { silentLog } from '../../protocol/log.ts';
 import { deriveVisitor } from '../../protocol/visitor.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { toldFront } from './told-front.ts';
 
 const DAY_MS = 86_400_000;
 const FIRST = { language: 'en', sound: 'normal' } as const;
@@ -36,16 +36,7 @@ function open(t: Pick<Test, 'testdir'>, dir = t.testdir()) {
       trust: { deployment, issuers: [issuerOf(rawPublicKey(key))], mayTakeUnsigned: false },
       isWithdrawn: (card: Uint8Array) => Buffer.compare(card, lost) === 0,
     }) as unknown as DoorRules;
-  const door = {
-    direction: 'in',
-    scan: () => inner.push('scan'),
-    noScan: () => inner.push('no scan'),
-    command: (command: string) => inner.push(command),
-    reading: () => inner.push('reading'),
-    adopt: () => {},
-    forget: () => {},
-    run: () => Promise.resolve(),
-  } as unknown as Front;
+  const door = toldFront('in', inner);
   const settings = new SettingsKeeper(dir, FIRST, silentLog, () => {});
   const front: StaffFront = new StaffFront(door, {
     rules: rules(),

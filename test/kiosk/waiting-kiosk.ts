@@ -5,6 +5,7 @@ import type { FeedbackKind } from '../../kiosk/feedback.ts';
 import { type KioskReady, type RunKioskOptions, runKiosk } from '../../kiosk/run-kiosk.ts';
 import { type Log, silentLog } from '../../protocol/log.ts';
 import { systemClock } from '../../protocol/time.ts';
+import { typingOf } from '../support/typing-of.ts';
 import { until } from '../support/until.ts';
 
 export interface WaitingKiosk {
@@ -38,7 +39,7 @@ export function startWaitingKiosk(dataDir: string, options: Partial<RunKioskOpti
     {
       clock: systemClock,
       log: silentLog,
-      input,
+      input: typingOf(input),
       terminal: { hasColour: false, write: (text) => shown.push(text) },
       onFeedback: ({ kind }) => said.push(kind),
       onReady,

@@ -126,7 +126,7 @@ export function openMenu(dialog, { words, icon, state }) {
         tested = await ask('/staff/test');
         draw();
       };
-      const row = ({ part, isWell, why }) => {
+      const row = ({ part, isWell, why, path, downFor }) => {
         const name = typeof part === 'string' ? say.testParts[part] : part.device;
         const text = `${name}: ${isWell ? say.testWell : say.testFault}`;
         return make(
@@ -134,7 +134,7 @@ export function openMenu(dialog, { words, icon, state }) {
           { class: isWell ? undefined : 'fault' },
           icon(isWell ? 'check' : 'cross'),
           make('span', {}, text),
-          why === undefined ? undefined : make('code', { dir: 'ltr' }, why),
+          why === undefined ? undefined : make('code', { dir: 'ltr' }, [path, downFor, why].filter(Boolean).join(' · ')),
         );
       };
       return [

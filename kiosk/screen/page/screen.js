@@ -3,14 +3,13 @@ import { listen, send } from './feed.js';
 import { openMenu } from './menu.js';
 import { isBlocked, play, wake } from './sounds.js';
 import { typing } from './typed.js';
-import { IS_DESK, LANGUAGES, LOOKS, RESTS } from './words.js';
+import { IS_DESK, LANGUAGES, LOOKS, PASSAGES, RESTS } from './words.js';
 
 const of = (id) => document.getElementById(id);
 const stage = of('stage');
 
 /** How long an answer stands, ms. Who waits for something finds it there until the kiosk says otherwise. */
-const STANDS_MS = { good: 4000, note: 4000, wait: 15000, stop: 6000 };
-const NOTICE_MS = 12000;
+const STANDS_MS = { good: 5000, note: 5000, wait: 15000, stop: 6000 };
 const HELD_MS = 330000;
 const SIGNS_THAT_TURN = new Set(['leave', 'enter', 'undo']);
 
@@ -19,6 +18,7 @@ let state = {
   language: document.documentElement.lang,
   sound: 'silent',
   missing: [],
+  faults: [],
   isOnline: false,
   queued: 0,
   status: '',
@@ -63,8 +63,10 @@ function put(id, text) {
   for (const lines of LINES) place.style.setProperty(`--line-${lines}`, lineFor(words, lines));
 }
 
-export function show({ tone, sign, text, more, aside = '', isCode = false }) {
+export function show({ tone, sign, text, more, aside = '', isCode = false, isKeptHere = false, needsSomebody = false }) {
   stage.dataset.tone = tone;
+  stage.dataset.kept = isKeptHere ? 'here' : '';
+  stage.dataset.needs = needsSomebody ? 'somebody' : '';
   of('sign').setAttribute('href', `#s-${sign}`);
   of('sign').classList.toggle('turns', SIGNS_THAT_TURN.has(sign));
   put('text', text);
@@ -82,11 +84,20 @@ function rest() {
   const name = lost ?? state.rest;
   const [text, more] = words().rests[name];
   const isTrouble = RESTS[name].tone !== 'ready' && lost === undefined && name !== 'out-of-order';
-  show({ ...RESTS[name], text, more, aside: isTrouble ? state.status : '', isCode: isTrouble });
+  // In the type of what else there is to do: who mends it looks at the foot.
+  const faults = lost === undefined && !isTrouble ? state.faults.map((fault) => words().faults[fault]) : [];
+  show({
+    ...RESTS[name],
+    text,
+    more: [more, ...faults].filter(Boolean).join(' '),
+    aside: isTrouble ? state.status : '',
+    isCode: isTrouble,
+    needsSomebody: faults.length > 0,
+  });
 }
 
-function standsMs({ kind, hasNotice }) {
-  if (hasNotice) return NOTICE_MS;
+/** The same for an answer with a notice as for one without. */
+function standsMs({ kind }) {
   const { tone } = LOOKS[kind];
   if (kind.startsWith('holder-')) return kind === 'holder-left' ? 1500 : HELD_MS;
   return IS_DESK && tone === 'wait' ? HELD_MS : STANDS_MS[tone];
@@ -94,14 +105,16 @@ function standsMs({ kind, hasNotice }) {
 
 function say(answer) {
   const { kind, isStoredOffline, hasNotice } = answer;
-  const { answers, storedOffline, notice } = words();
+  const { answers, storedOffline, stub, notice } = words();
   const [text, more] = answers[kind];
   const forMs = standsMs(answer);
   clearTimeout(back);
   shown = answer;
   stage.dataset.turn = stage.dataset.turn === 'a' ? 'b' : 'a';
   stage.style.setProperty('--for', `${forMs}ms`);
-  show({ ...LOOKS[kind], text, more, aside: [isStoredOffline ? storedOffline : '', hasNotice ? notice : ''].filter(Boolean).join(' ') });
+  const below = PASSAGES.includes(kind) ? [hasNotice ? notice : stub] : [];
+  const aside = [...(isStoredOffline ? [storedOffline] : []), ...below].join(' ');
+  show({ ...LOOKS[kind], text, more, aside, isKeptHere: isStoredOffline });
   back = setTimeout(rest, forMs);
   holderButtons(kind);
 }
@@ -149,6 +162,8 @@ function strip() {
     ...missing.map((name) => chip('unplugged', `${say.missing} ${name}`, true)),
   ];
   of('chips').replaceChildren(...(lost === undefined ? chips : []));
+  // Nobody is there to obey them.
+  of('buttons').hidden = lost !== undefined;
 }
 
 const BUTTONS = IS_DESK ? ['positive', 'negative', 'void', 'cancel', 'holder', 'holder-revoke'] : ['holder', 'holder-revoke'];
@@ -213,7 +228,7 @@ listen({
     all();
   },
   feedback(answer) {
-    play(LOOKS[answer.kind].sound, state.sound);
+    play(LOOKS[answer.kind].sound, state.sound, answer.isStoredOffline);
     say(answer);
     menu.heard(answer);
   },

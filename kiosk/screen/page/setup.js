@@ -11,7 +11,7 @@ function element(name, props = {}, ...children) {
   made.append(...children);
   return made;
 }
-const button = (text, onclick) => element('button', { type: 'button', textContent: text, onclick });
+const button = (text, onclick, className = '') => element('button', { type: 'button', textContent: text, onclick, className });
 
 let drawn = '';
 
@@ -104,7 +104,6 @@ function deviceItem({ name, kind, isUp, why, isTried }, words, portUses) {
 
 function snifferBox(devices) {
   const box = element('input', { type: 'checkbox', checked: devices.some(({ kind }) => kind === 'sniffer') });
-  box.style.width = 'auto';
   box.onchange = () => command({ kind: 'sniffer', isOn: box.checked });
   return box;
 }
@@ -125,11 +124,11 @@ function resetButtons(words, unsent) {
     isResetting = isIt;
     return look();
   };
-  if (!isResetting) return [button(words.reset, turn(true))];
+  if (!isResetting) return [button(words.reset, turn(true), 'danger')];
   const erase = () => post('/setup/reset', { unsent }).then(turn(false));
   return [
     element('p', { textContent: words.resetAsk.replace('{count}', unsent) }),
-    button(words.resetDo, erase),
+    button(words.resetDo, erase, 'danger'),
     button(words.later, turn(false)),
   ];
 }

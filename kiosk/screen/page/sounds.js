@@ -43,6 +43,15 @@ export const PATTERNS = {
   ],
   none: [],
 };
+/** Behind what is kept here: three short ticks, as a board's three flickers. */
+const KEPT_HERE = [
+  [0, 160],
+  [1319, 40],
+  [0, 60],
+  [1319, 40],
+  [0, 60],
+  [1319, 40],
+];
 
 let context;
 let playing;
@@ -57,11 +66,11 @@ export function wake() {
 }
 
 /** What sounds still is cut off: the last answer counts. */
-export function play(name, level) {
+export function play(name, level, isKeptHere = false) {
   playing?.disconnect();
   playing = undefined;
   const loudness = LEVELS[level] ?? 0;
-  const pattern = PATTERNS[name] ?? [];
+  const pattern = [...(PATTERNS[name] ?? []), ...(isKeptHere ? KEPT_HERE : [])];
   if (loudness === 0 || pattern.length === 0) return;
   context ??= new AudioContext();
   if (context.state === 'suspended') return;

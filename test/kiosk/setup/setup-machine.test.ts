@@ -31,6 +31,7 @@ const named = { kind: 'placed', place: { venue: 'Library', entrance: 'Garden gat
 t.test('set-up: label, name, devices, delivery, done', async (t) => {
   const { state, effects } = play(
     at('enrol'),
+    { kind: 'not-label' },
     { kind: 'enrolling' },
     { kind: 'enrolled' },
     unnamed,
@@ -96,6 +97,7 @@ t.test('set-up: one step of a kiosk that is set up is done alone, and a kill in 
 const codes = fc.constantFrom<ErrorCode>('link.refused', 'config.invalid', 'device.gone');
 const input: fc.Arbitrary<SetupInput> = fc.oneof(
   fc.constantFrom<SetupInput>(
+    { kind: 'not-label' },
     { kind: 'enrolling' },
     { kind: 'enrolled' },
     { kind: 'resumed' },

@@ -59,6 +59,7 @@ t.test('set-up page: comes first, takes commands, can be put off, and is nobodyâ
     {},
     { kind: 'reset' },
     { kind: 'name', name: ' ' },
+    { kind: 'name', name: 'VEGKRKJHJFXNXPBXHRBGPXBDTCTRNXJFRXCRKNBS' },
     { kind: 'name', name: 'a\u001b' },
     { kind: 'step', step: 'enrol' },
     { kind: 'next', more: 1 },

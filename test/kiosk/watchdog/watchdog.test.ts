@@ -3,7 +3,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Health, reportOf } from '../../../kiosk/health.ts';
-import { HUNG_MS, runCheckpoints } from '../../../kiosk/outbox-checkpoint.ts';
+import { HUNG_MS, OutboxCheckpoints } from '../../../kiosk/outbox-checkpoint.ts';
 import { statusWords } from '../../../kiosk/status-words.ts';
 import { Notifier } from '../../../kiosk/systemd.ts';
 import type { Delivery } from '../../../kiosk/test-event.ts';
@@ -170,24 +170,37 @@ t.test('watchdog: a disk whose sync never ends is said, and systemd starts the k
   });
   const { clock, dog, told } = setUp(t);
   const stopping = new AbortController();
-  const running = runCheckpoints(
-    {
-      path: join(dir, 'outbox.db'),
-      maxBytes: 1_000_000,
-      clock,
-      log: silentLog,
-      appended: () => 0,
-      onHung: (isHung) => dog.hung(isHung),
-      worker: new URL(`file://${dir}/hung.mjs`),
-    },
-    stopping.signal,
-  );
+  const checkpoints = new OutboxCheckpoints({
+    path: join(dir, 'outbox.db'),
+    maxBytes: 1_000_000,
+    clock,
+    log: silentLog,
+    appended: () => 0,
+    onHung: (isHung) => dog.hung(isHung),
+    worker: new URL(`file://${dir}/hung.mjs`),
+  });
+  const running = checkpoints.run(stopping.signal);
   await clock.advance(HUNG_MS - 1);
   t.strictSame(dog.faults, [], 'a card that is slow is none');
   await clock.advance(1);
   isTold(t, told(), 'store.hung');
   stopping.abort();
   await running;
+});
+
+t.test('watchdog: a disk that froze is said to all; systemd starts nothing anew that would hang in it', async (t) => {
+  const health = new Health(
+    { queue: () => ({ queued: 0, oldestQueuedMs: undefined, droppedUnsent: 0 }), clock: () => 'synced', faults: () => ['store.hung'] },
+    () => {},
+  );
+  health.link(true, undefined);
+  health.store('store.hung');
+  const snapshot = health.snapshot();
+  t.match(statusWords(snapshot), /^NOT STORING \(store\.hung\)/, 'in the terminal, at the foot of the screen, in systemctl status');
+  t.match(reportOf(snapshot, '1.0.0'), { state: 'down', lastError: 'store.hung' });
+  t.ok(health.isAlive);
+  health.store(undefined);
+  t.notOk(health.isAlive, 'where the disk answers and the thread of the checkpoints does not, a new start helps');
 });
 
 t.test('watchdog: systemd hears no sign of life while the loop stands, nor while a restart would help', async (t) => {

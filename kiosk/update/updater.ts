@@ -1,0 +1,374 @@
+/**
+ * Takes releases: finds one, checks it, writes it to the other slot, tries it once when the door is quiet, and keeps it when the road holds.
+ * Touches neither keys nor outbox. What it does is told by its standing, in the log, and at the next start from its memory.
+ */
+import { diskCodeOf } from '../../disk/faults.ts';
+import { codeOf, type ErrorCode, ReleaseError } from '../../protocol/errors.ts';
+import type { Log } from '../../protocol/log.ts';
+import { compareVersions, type ReleaseVersion, versionText } from '../../protocol/release-version.ts';
+import type { OfferedRelease } from '../../protocol/release-word.ts';
+import type { Clock } from '../../protocol/time.ts';
+import type { Delivery } from '../test-event.ts';
+import { type BundleSource, openFileSource } from './bundle-source.ts';
+import { type FetchPiece, GatewaySource } from './gateway-source.ts';
+import { findBundles, forgetAsked } from './media.ts';
+import { type OpenBundle, openBundle } from './open-bundle.ts';
+import { otherSlot, type Slots } from './slots.ts';
+import { standingOf, type UpdateStanding } from './standing.ts';
+import { takeBundle } from './take-bundle.ts';
+import { judgeStart } from './trial.ts';
+import { type Trial, UpdateMemory, type Work } from './update-state.ts';
+import type { WordKeeper } from './word-keeper.ts';
+
+export interface UpdateLimits {
+  /** So long nobody has to be served before a release is tried. */
+  readonly quietMs: number;
+  /** Within which a release on trial has to deliver a test event. */
+  readonly trialMs: number;
+  /** Of what comes from the gateway. */
+  readonly bytesPerSecond: number;
+  /** Where sticks are mounted. */
+  readonly media: readonly string[];
+}
+
+export interface UpdaterDoors {
+  /** The data directory. */
+  readonly dir: string;
+  readonly slots: Slots;
+  readonly board: string;
+  /** Raw Ed25519. */
+  readonly keys: readonly Uint8Array[];
+  /** Which runs. */
+  readonly version: ReleaseVersion;
+  /** Of this boot, in hexadecimal. */
+  readonly boot: string;
+  readonly limits: UpdateLimits;
+  readonly word: WordKeeper;
+  readonly fetch: FetchPiece;
+  readonly isOnline: () => boolean;
+  /** Rows that wait for the gateway. */
+  readonly queued: () => number;
+  /** Goes up with each answer at the door. */
+  readonly served: () => number;
+  readonly deliver: (signal: AbortSignal) => Promise<Delivery>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onStanding: (standing: UpdateStanding | undefined) => void;
+}
+
+interface Candidate {
+  readonly from: Work['from'];
+  /** Another one when it is another bundle. */
+  readonly mark: string;
+  readonly isAsked: boolean;
+  readonly open: () => Promise<BundleSource>;
+  /** Aborts when it is not to be taken any more. */
+  readonly signal: AbortSignal;
+  /** To be called when it is done with. */
+  readonly done: () => Promise<void>;
+}
+
+const LOOK_EVERY_MS = 5_000;
+/** Between two tries at what can not be read just now. */
+const AGAIN_MS = 60_000;
+/** A road that delivers nothing all the time may be what the release mends. */
+const LONGEST_WAIT_MS = 60_000;
+/** Off line, so long a trial has to run and keep what is appended. */
+const OFFLINE_TRIAL_MS = 60_000;
+/** A medium gives faster than a card can be written while scans are kept. */
+const MEDIUM_BYTES_PER_SECOND = 4 * 1_048_576;
+/** Codes that another try of the same bundle meets again. */
+const FINAL = /^(release|seal|decode)\./;
+
+export class Updater {
+  readonly #doors: UpdaterDoors;
+  readonly #memory: UpdateMemory;
+  /** Bundles that were refused, or did not hold, since this start. */
+  readonly #refused = new Set<string>();
+  #wake = new AbortController();
+  #offer = new AbortController();
+  #total = 0;
+  #said = '';
+  #servedSeen = -1;
+  #quietSinceMs: number;
+  #notBeforeMs = 0;
+
+  constructor(doors: UpdaterDoors) {
+    this.#doors = doors;
+    this.#memory = new UpdateMemory(doors.dir, doors.log);
+    this.#quietSinceMs = doors.clock.monotonic();
+    doors.word.onWord = () => {
+      this.#offer.abort();
+      this.#offer = new AbortController();
+      this.#wake.abort();
+    };
+  }
+
+  /** Until abort. A disk that refuses is tried again. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#doors;
+    const stop = () => this.#wake.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    // Once more where the disk refused: until it is settled nothing else is begun.
+    while (!signal.aborted && !(await this.#guarded(() => this.#settle(signal)))) await clock.sleep(LOOK_EVERY_MS, signal);
+    while (!signal.aborted) {
+      this.#watchDoor();
+      // Before the look: a word that comes during it is not slept over.
+      this.#wake = new AbortController();
+      const wasReady = this.#isReady;
+      await this.#guarded(() => this.#step(signal));
+      if (signal.aborted) return;
+      // What lies ready now may be tried at once.
+      if (!wasReady && this.#isReady) continue;
+      await clock.sleep(LOOK_EVERY_MS, this.#wake.signal);
+    }
+  }
+
+  get #isReady(): boolean {
+    return this.#memory.now.work?.phase === 'ready';
+  }
+
+  /** What the last start means for what was on trial. */
+  async #settle(signal: AbortSignal): Promise<void> {
+    const { slots, boot, clock } = this.#doors;
+    const start = { running: slots.running(), lasting: slots.lasting(), boot, atMs: clock.monotonic() };
+    const verdict = judgeStart(this.#memory.now.work, start);
+    switch (verdict.is) {
+      case 'quiet':
+        if (verdict.work !== this.#memory.now.work) this.#memory.set({ work: verdict.work });
+        break;
+      case 'on-trial':
+        this.#memory.set({ work: verdict.trial });
+        this.#doors.log.debug('update.trial_heard', () => ({}));
+        this.#say();
+        await this.#try(verdict.trial, verdict.sinceMs, signal);
+        break;
+      case 'kept':
+        this.#kept(verdict.trial);
+        break;
+      case 'failed':
+        this.#failed(verdict.trial, verdict.why);
+        break;
+    }
+    this.#say();
+  }
+
+  /** Shows that the road holds: keeps the release, or goes back. */
+  async #try(trial: Trial, sinceMs: number, signal: AbortSignal): Promise<void> {
+    const { slots, limits, clock, deliver, log } = this.#doors;
+    log.warn('update.on_trial', { version: trial.version });
+    while (!signal.aborted) {
+      const { outcome } = await deliver(signal);
+      if (signal.aborted) return;
+      const tookMs = clock.monotonic() - sinceMs;
+      const isKeptHere = outcome === 'waiting' && !trial.wasOnline && tookMs >= OFFLINE_TRIAL_MS;
+      if (outcome === 'delivered' || isKeptHere) {
+        await slots.keep();
+        log.debug('update.slot_kept', () => ({}));
+        this.#kept(trial);
+        return;
+      }
+      if (tookMs >= limits.trialMs) {
+        this.#failed(trial, 'release.not_healthy');
+        log.debug('update.failure_noted', () => ({}));
+        this.#say();
+        await slots.leave();
+        return;
+      }
+      await clock.sleep(LOOK_EVERY_MS, signal);
+    }
+  }
+
+  async #step(signal: AbortSignal): Promise<void> {
+    const { work } = this.#memory.now;
+    // The machine is about to be started anew.
+    if (work?.phase === 'trial') return;
+    if (work?.phase === 'ready' && this.#isWanted(work)) {
+      if (this.#isQuiet) await this.#start(work);
+      return;
+    }
+    const { clock } = this.#doors;
+    if (clock.monotonic() < this.#notBeforeMs) return;
+    for (const candidate of await this.#candidates()) {
+      if (this.#refused.has(candidate.mark)) continue;
+      await this.#take(candidate, AbortSignal.any([signal, candidate.signal]));
+      return;
+    }
+  }
+
+  /** What came from the gateway and is not offered any more is not tried. */
+  #isWanted({ from, digest }: Work): boolean {
+    const { offered } = this.#doors.word;
+    return from === 'medium' || (offered !== undefined && hex(offered.digest) === digest);
+  }
+
+  async #start(work: Extract<Work, { phase: 'ready' }>): Promise<void> {
+    const { slots, isOnline, log } = this.#doors;
+    const { digest, version, from, to, tries } = work;
+    log.warn('update.starting', { version });
+    this.#memory.set({ work: { phase: 'trial', digest, version, from, to, tries: tries + 1, wasOnline: isOnline() } });
+    log.debug('update.trial_noted', () => ({}));
+    this.#say();
+    await slots.tryOther();
+    log.debug('update.other_chosen', () => ({}));
+  }
+
+  async #candidates(): Promise<Candidate[]> {
+    const { dir, limits, word, version, fetch, clock } = this.#doors;
+    const { offered } = word;
+    const media = (await findBundles(dir, limits.media)).map(
+      ({ path, mark, isAsked }): Candidate => ({
+        from: 'medium',
+        mark,
+        isAsked,
+        open: () => openFileSource(path),
+        signal: new AbortController().signal,
+        done: () => forgetAsked(dir, path),
+      }),
+    );
+    // One that runs here already is no news, and none that is refused.
+    if (offered === undefined || compareVersions(offered.version, version) <= 0) return media;
+    if (this.#hasFailedBefore(offered)) return media;
+    const ofGateway: Candidate = {
+      from: 'gateway',
+      mark: hex(offered.digest),
+      isAsked: false,
+      open: async () => new GatewaySource(offered, fetch, clock),
+      signal: this.#offer.signal,
+      done: async () => {},
+    };
+    return [...media, ofGateway];
+  }
+
+  /** The gateway is told once more why. */
+  #hasFailedBefore({ digest }: OfferedRelease): boolean {
+    const before = this.#memory.now.failed.find((failed) => failed.digest === hex(digest));
+    if (before === undefined) return false;
+    if (this.#memory.now.last?.digest !== before.digest) {
+      this.#memory.set({ last: { ...before, outcome: 'failed' } });
+      this.#say();
+    }
+    return true;
+  }
+
+  async #take(candidate: Candidate, signal: AbortSignal): Promise<void> {
+    const { slots, log, clock, board, keys, version, word, limits } = this.#doors;
+    const { from, mark } = candidate;
+    let bundle: OpenBundle | undefined;
+    let source: BundleSource | undefined;
+    try {
+      source = await candidate.open();
+      bundle = await openBundle(source, { keys, board, version, peer: word.peer }, signal);
+      this.#refuseFailed(bundle);
+      if (from === 'gateway' && bundle.digest !== mark) throw new ReleaseError('release.altered', 'release: not the one that was offered');
+      this.#total = bundle.chunks.length;
+      log.info('update.taking', { version: versionText(bundle.manifest.version) });
+      const perSecond = from === 'medium' ? MEDIUM_BYTES_PER_SECOND : limits.bytesPerSecond;
+      const doors = {
+        memory: this.#memory,
+        slots,
+        to: otherSlot(slots.running()),
+        from,
+        giveWay: (bytes: number, ending: AbortSignal) => this.#giveWay(bytes / perSecond, ending),
+        onProgress: () => this.#say(),
+        log,
+      };
+      await takeBundle(bundle, source, doors, signal);
+      if (!signal.aborted) await candidate.done();
+    } catch (error) {
+      const code = codeOf(error) ?? diskCodeOf(error);
+      if (code === undefined) throw error;
+      if (signal.aborted) return;
+      this.#notBeforeMs = clock.monotonic() + AGAIN_MS;
+      log.warn('update.not_taken', { code });
+      // An older one on a stick that stays plugged in is nothing to be told of.
+      if (code === 'release.older' && !candidate.isAsked) this.#refused.add(mark);
+      else if (FINAL.test(code)) await this.#refuse(candidate, bundle, code);
+    } finally {
+      await source?.close();
+    }
+  }
+
+  #refuseFailed({ digest }: OpenBundle): void {
+    if (this.#memory.now.failed.some((failed) => failed.digest === digest))
+      throw new ReleaseError('release.failed_before', 'release: was tried here, and did not hold');
+  }
+
+  async #refuse({ mark, from, done }: Candidate, bundle: OpenBundle | undefined, why: ErrorCode): Promise<void> {
+    this.#refused.add(mark);
+    await done();
+    const { offered } = this.#doors.word;
+    const known =
+      bundle !== undefined
+        ? { digest: bundle.digest, version: versionText(bundle.manifest.version) }
+        : from === 'gateway' && offered !== undefined
+          ? { digest: mark, version: versionText(offered.version) }
+          : undefined;
+    this.#memory.set({ last: { digest: known?.digest ?? NO_DIGEST, version: known?.version ?? '0.0.0', outcome: 'refused', why } });
+    this.#say();
+  }
+
+  #kept(trial: Trial): void {
+    const { digest, version } = trial;
+    this.#doors.log.warn('update.kept', { version });
+    this.#memory.set({ work: undefined, last: { digest, version, outcome: 'kept' } });
+    this.#doors.log.debug('update.keep_noted', () => ({}));
+    this.#say();
+  }
+
+  #failed({ digest, version }: Trial, why: ErrorCode): void {
+    const { failed } = this.#memory.now;
+    this.#doors.log.error('update.failed', { version, code: why });
+    this.#memory.set({
+      work: undefined,
+      last: { digest, version, outcome: 'failed', why },
+      failed: [...failed, { digest, version, why }],
+    });
+  }
+
+  /** Scans go first: what waits for the gateway is sent before a piece is asked for, and the pieces have their pace. */
+  async #giveWay(seconds: number, signal: AbortSignal): Promise<void> {
+    const { clock, queued, isOnline } = this.#doors;
+    await clock.sleep(Math.ceil(seconds * 1_000), signal);
+    for (let waitedMs = 0; queued() > 0 && isOnline() && waitedMs < LONGEST_WAIT_MS && !signal.aborted; waitedMs += 1_000)
+      await clock.sleep(1_000, signal);
+  }
+
+  #watchDoor(): void {
+    const served = this.#doors.served();
+    if (served === this.#servedSeen) return;
+    this.#servedSeen = served;
+    this.#quietSinceMs = this.#doors.clock.monotonic();
+  }
+
+  get #isQuiet(): boolean {
+    return this.#doors.clock.monotonic() - this.#quietSinceMs >= this.#doors.limits.quietMs;
+  }
+
+  #say(): void {
+    const standing = standingOf(this.#memory.now, this.#total);
+    const said = JSON.stringify(standing ?? null);
+    if (said === this.#said) return;
+    this.#said = said;
+    this.#doors.onStanding(standing);
+  }
+
+  /** @returns whether it went well. */
+  async #guarded(work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      const code = codeOf(error) ?? diskCodeOf(error);
+      if (code === undefined) throw error;
+      this.#doors.log.error('update.stuck', { code });
+      this.#notBeforeMs = this.#doors.clock.monotonic() + AGAIN_MS;
+      return false;
+    }
+  }
+}
+
+/** Of a bundle whose head can not be believed. */
+const NO_DIGEST = '0'.repeat(64);
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

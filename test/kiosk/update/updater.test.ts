@@ -1,0 +1,195 @@
+/** What is refused before anything is unpacked, and what a start means for a release on trial. The whole way: test/journey/update.test.ts. */
+import { appendFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t, { type Test } from 'tap';
+import { askFor } from '../../../kiosk/update/media.ts';
+import { otherSlot, type Slots } from '../../../kiosk/update/slots.ts';
+import type { UpdateStanding } from '../../../kiosk/update/standing.ts';
+import { judgeStart } from '../../../kiosk/update/trial.ts';
+import type { Trial } from '../../../kiosk/update/update-state.ts';
+import { Updater } from '../../../kiosk/update/updater.ts';
+import { WordKeeper } from '../../../kiosk/update/word-keeper.ts';
+import { generateSigningKey, rawPublicKey } from '../../../protocol/ed25519.ts';
+import { LinkError } from '../../../protocol/errors.ts';
+import type { DeploymentId, KioskId } from '../../../protocol/ids.ts';
+import { silentLog } from '../../../protocol/log.ts';
+import { systemClock } from '../../../protocol/time.ts';
+import { BOARD, bundleOf, releaseKey } from '../../support/slot-machine.ts';
+import { untilSome } from '../../support/until.ts';
+
+/** Slots that remember what was asked of them. */
+function slotsOf(asked: string[], held = new Map<string, Uint8Array>()): Slots {
+  const note = async (what: string): Promise<void> => void asked.push(what);
+  return {
+    running: () => 'a',
+    lasting: () => 'a',
+    tryOther: () => note('tryOther'),
+    keep: () => note('keep'),
+    leave: () => note('leave'),
+    begin: () => note('begin'),
+    write: async (part, offset, bytes) => {
+      held.set(`${part} ${offset}`, bytes);
+      await note('write');
+    },
+    sync: () => note('sync'),
+    read: async (part, offset) => held.get(`${part} ${offset}`) ?? new Uint8Array(),
+    seal: () => note('seal'),
+  };
+}
+
+/** @returns the first that is said of a release whose fate is known, and what was asked of the slots. */
+async function standingOf(t: Test, dir: string, slots: Slots, isIt: (standing: UpdateStanding) => boolean): Promise<UpdateStanding> {
+  let said: UpdateStanding | undefined;
+  const stopping = new AbortController();
+  const updater = new Updater({
+    dir,
+    slots,
+    board: BOARD,
+    keys: [rawPublicKey(releaseKey)],
+    version: [1, 4, 0],
+    boot: 'b007',
+    limits: { quietMs: 0, trialMs: 1_000, bytesPerSecond: 1_000_000, media: [join(dir, 'media')] },
+    word: new WordKeeper({
+      deployment: 'd3p10ym3nt000001' as DeploymentId,
+      kiosk: 'k10sk00000000001' as KioskId,
+      receiptKey: rawPublicKey(releaseKey),
+      clock: systemClock,
+      log: silentLog,
+      mayJudgeTime: () => true,
+    }),
+    fetch: () => Promise.reject(new LinkError('link.refused', 'no gateway here')),
+    isOnline: () => false,
+    queued: () => 0,
+    served: () => 0,
+    deliver: () => Promise.resolve({ outcome: 'delivered', tookMs: 1 }),
+    clock: systemClock,
+    log: silentLog,
+    onStanding: (standing) => {
+      said = standing;
+    },
+  });
+  const running = updater.run(stopping.signal);
+  t.teardown(async () => {
+    stopping.abort();
+    await running;
+  });
+  return await untilSome(() => (said !== undefined && isIt(said) ? said : undefined));
+}
+
+const REFUSED: readonly [name: string, code: string, make: (path: string) => Promise<unknown>][] = [
+  ['of another key', 'release.unknown_key', (path) => bundleOf(path, { version: '1.5.0' }, { key: generateSigningKey() })],
+  ['with a bad signature', 'seal.signature', (path) => bundleOf(path, { version: '1.5.0' }).then(() => flip(path, 200))],
+  ['of the version that runs', 'release.older', (path) => bundleOf(path, { version: '1.4.0' })],
+  ['of an earlier version', 'release.older', (path) => bundleOf(path, { version: '1.3.9' })],
+  ['for another board', 'release.wrong_board', (path) => bundleOf(path, { version: '1.5.0' }, { board: 'other' })],
+  [
+    'newer than the gateway can hear',
+    'release.wire_new',
+    (path) => bundleOf(path, { version: '1.5.0' }, { wire: { least: 2, greatest: 3 } }),
+  ],
+  [
+    'that is cut by a byte',
+    'release.truncated',
+    (path) => bundleOf(path, { version: '1.5.0' }).then(({ lengthBytes }) => truncateSync(path, lengthBytes - 1)),
+  ],
+  ['that is cut within its head', 'release.truncated', (path) => bundleOf(path, { version: '1.5.0' }).then(() => truncateSync(path, 100))],
+  ['that is cut to nothing', 'release.truncated', (path) => bundleOf(path, { version: '1.5.0' }).then(() => truncateSync(path, 0))],
+  ['with bytes after its end', 'decode.malformed', (path) => bundleOf(path, { version: '1.5.0' }).then(() => appendFileSync(path, 'x'))],
+  ['that is none', 'decode.malformed', async (path) => writeFileSync(path, 'a holiday picture, and no release')],
+];
+
+function flip(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes[at]! ^= 1;
+  writeFileSync(path, bytes);
+}
+
+for (const [name, code, make] of REFUSED) {
+  t.test(`updater: a bundle ${name} is refused as ${code}, before anything of it is unpacked`, async (t) => {
+    const dir = t.testdir({ media: {} });
+    const path = join(dir, 'asked.vrelease');
+    await make(path);
+    askFor(dir, path);
+    const asked: string[] = [];
+    const standing = await standingOf(t, dir, slotsOf(asked), ({ phase }) => phase === 'refused');
+    t.equal(standing.why, code);
+    t.strictSame(asked, [], 'no slot was touched');
+  });
+}
+
+t.test('updater: a bundle whose chunk was altered is refused at that chunk', async (t) => {
+  const dir = t.testdir({ media: {} });
+  const path = join(dir, 'media', 'stick', 'next.vrelease');
+  mkdirSync(join(dir, 'media', 'stick'));
+  const { lengthBytes } = await bundleOf(path, { version: '1.5.0' });
+  flip(path, lengthBytes - 5);
+  const asked: string[] = [];
+  const standing = await standingOf(t, dir, slotsOf(asked), ({ phase }) => phase === 'refused');
+  t.equal(standing.why, 'release.altered');
+  t.notOk(asked.includes('seal'));
+});
+
+t.test('updater: a card that keeps something else than it was given is found before the slot is sealed', async (t) => {
+  const dir = t.testdir({ media: {} });
+  await bundleOf(join(dir, 'media', 'next.vrelease'), { version: '1.5.0' });
+  const asked: string[] = [];
+  const worn: Slots = { ...slotsOf(asked), read: async (_part, _offset, lengthBytes) => new Uint8Array(lengthBytes) };
+  const standing = await standingOf(t, dir, worn, ({ phase }) => phase === 'refused');
+  t.equal(standing.why, 'release.altered');
+  t.notOk(asked.includes('seal'));
+});
+
+t.test('updater: one from a stick is taken, sealed and tried', async (t) => {
+  const dir = t.testdir({ media: {} });
+  await bundleOf(join(dir, 'media', 'next.vrelease'), { version: '1.5.0' });
+  const asked: string[] = [];
+  const standing = await standingOf(t, dir, slotsOf(asked), ({ phase }) => phase === 'trying');
+  t.match(standing, { version: '1.5.0' });
+  await untilSome(() => (asked.includes('tryOther') ? true : undefined));
+  t.strictSame([...new Set(asked)], ['begin', 'write', 'sync', 'seal', 'tryOther']);
+});
+
+const trial: Trial = { phase: 'trial', digest: '0'.repeat(64), version: '1.5.0', from: 'gateway', to: 'b', tries: 1, wasOnline: true };
+const heard = { boot: 'b007', atMs: 5_000 };
+const start = { running: 'b', lasting: 'a', boot: 'b007', atMs: 9_000 } as const;
+
+t.test('trial: what a start means', async (t) => {
+  t.strictSame(judgeStart(undefined, start), { is: 'quiet', work: undefined });
+  t.match(judgeStart(trial, start), { is: 'on-trial', sinceMs: 9_000, trial: { heard: { boot: 'b007', atMs: 9_000 } } });
+  t.match(judgeStart({ ...trial, heard }, start), { is: 'on-trial', sinceMs: 5_000 }, 'a process that dies on trial gets no more time');
+  t.match(judgeStart({ ...trial, heard: { boot: 'other', atMs: 1 } }, start), { is: 'on-trial', sinceMs: 9_000 });
+  t.match(judgeStart(trial, { ...start, lasting: 'b' }), { is: 'kept' }, 'cut after it was kept, before that was noted');
+  const back = { ...start, running: 'a' } as const;
+  t.match(judgeStart(trial, back), { is: 'quiet', work: { phase: 'ready', tries: 1 } }, 'cut before it began, or in the middle: once more');
+  t.match(judgeStart({ ...trial, tries: 2 }, back), { is: 'failed', why: 'release.not_started' });
+  t.match(judgeStart({ ...trial, tries: 2, heard }, back), { is: 'failed', why: 'release.not_healthy' });
+  const { tries: _tries, wasOnline: _online, ...rest } = trial;
+  const taking = { ...rest, phase: 'taking', chunks: 7 } as const;
+  t.match(judgeStart(taking, start), { is: 'quiet', work: undefined }, 'the slot that runs is never written to');
+  t.strictSame(judgeStart(taking, back), { is: 'quiet', work: taking });
+});
+
+t.test('trial: whatever is cut when, a release is tried twice at most, and one that is kept or failed stays so', async () => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom('cut before the start', 'cut on trial', 'kept'), { maxLength: 6 }), (story) => {
+      let [work, lasting, tries] = [{ ...trial, tries: 1 } as Trial, 'a' as 'a' | 'b', 1];
+      for (const chapter of story) {
+        if (chapter === 'kept') lasting = 'b';
+        const running = chapter === 'cut before the start' ? lasting : ('b' as const);
+        const verdict = judgeStart(work, { ...start, running, lasting });
+        if (verdict.is === 'kept') return lasting === 'b';
+        if (verdict.is === 'failed') return tries === 2;
+        if (verdict.is === 'on-trial') {
+          // Cut on trial: the loader goes back to the lasting slot.
+          const after = judgeStart(verdict.trial, { ...start, running: otherSlot('b') });
+          if (after.is === 'failed') return tries === 2;
+        }
+        tries += 1;
+        work = { ...work, tries };
+        if (tries > 2) return true;
+      }
+      return tries <= 2;
+    }),
+  );
+});
