@@ -49,12 +49,25 @@ function eventsOf(text: string): KeyEvent[] {
   return isShifted ? [...events, event('shift', false)] : events;
 }
 
+/** A key is let go in the batch in which it went down: a console repeats one that is held for a quarter of a second. */
+function batches(events: readonly KeyEvent[]): KeyEvent[][] {
+  const cut: KeyEvent[][] = [];
+  let batch: KeyEvent[] = [];
+  let isHeld = false;
+  for (const [at, one] of events.entries()) {
+    if (one.data.key.data !== 'shift') isHeld = one.data.down;
+    batch.push(one);
+    if (isHeld || (batch.length + 2 <= EVENTS_AT_ONCE && at + 1 < events.length)) continue;
+    cut.push(batch);
+    batch = [];
+  }
+  return cut;
+}
+
 /** @param pause for that long of the guest's time. @returns when the last keys were handed over. */
 export async function typeOn(qmp: Qmp, text: string, pause: (ms: number) => Promise<unknown>): Promise<number> {
-  const events = eventsOf(text);
   let sentAtMs = 0;
-  for (let at = 0; at < events.length; at += EVENTS_AT_ONCE) {
-    const some = events.slice(at, at + EVENTS_AT_ONCE);
+  for (const some of batches(eventsOf(text))) {
     sentAtMs = performance.now();
     await qmp.execute('input-send-event', { events: some });
     await pause(some.length * REPORT_MS);

@@ -19,8 +19,8 @@ export interface DiskReport {
   readonly rows: readonly KeptRow[];
 }
 
-/** @param image is not touched. @param scratch is made and emptied. */
-export async function readDisk(image: string, scratch: string, kiosk: KioskId): Promise<DiskReport> {
+/** @param image is not touched. @param scratch is made and emptied. @param place of the kiosk's directory in the file system. */
+export async function readDisk(image: string, scratch: string, kiosk: KioskId, place = '/kiosk'): Promise<DiskReport> {
   rmSync(scratch, { recursive: true, force: true });
   mkdirSync(scratch, { recursive: true });
   const copy = join(scratch, 'disk');
@@ -30,9 +30,10 @@ export async function readDisk(image: string, scratch: string, kiosk: KioskId): 
     () => '',
     (error: Error) => error.message,
   );
-  await runCommand('/sbin/debugfs', ['-R', `rdump /kiosk ${scratch}`, copy]);
+  await runCommand('/sbin/debugfs', ['-R', `rdump ${place} ${scratch}`, copy]);
   const directory = join(scratch, 'kiosk');
   const outbox = join(directory, 'outbox.db');
+  if (!existsSync(directory)) return { fileSystem, isTakenForDamage: false, integrity: 'ok', setAside: [], rows: [] };
   const setAside = readdirSync(directory).filter((name) => name.startsWith('outbox.damaged-'));
   if (!existsSync(outbox)) return { fileSystem, isTakenForDamage: false, integrity: 'ok', setAside, rows: [] };
   const isTakenForDamage = isLogDamaged(`${outbox}-wal`);
