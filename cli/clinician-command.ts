@@ -69,11 +69,17 @@ export function clinicianCommand(): Command {
     .option(...data)
     .action(async (numbers: readonly string[], options: { data: string }) => {
       refuseNoGateway(dataPaths(options.data));
-      for (const number of numbers.map(wholeNumber)) {
+      const asked = numbers.map(wholeNumber);
+      const known = await withRegistry(options.data, ({ clinicians }) => clinicians.all());
+      const unknown = asked.filter((number) => !known.some((one) => one.number === number));
+      // A number that was mistyped leaves the code that was meant good: nobody is to think otherwise.
+      if (unknown.length > 0)
+        throw new ConfigError('config.invalid', `clinician ${unknown.join(', ')}: not on the list; nothing was revoked`);
+      for (const number of asked) {
         const isRevoked = await doDeed(options.data, { action: 'clinician.revoke', about: String(number), detail: '' }, () =>
           withRegistry(options.data, ({ clinicians }) => clinicians.revoke(number, systemClock.wall())),
         );
-        say(isRevoked ? `clinician ${number} revoked` : `clinician ${number}: not there, or revoked already`);
+        say(isRevoked ? `clinician ${number} revoked` : `clinician ${number}: revoked already`);
       }
     });
 

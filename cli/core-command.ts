@@ -10,7 +10,9 @@ import { silentLog } from '../protocol/log.ts';
 import { systemClock } from '../protocol/time.ts';
 import { giveUpDayCommand } from './core-give-up-command.ts';
 import { machineCommand, subjectCommand } from './core-machine-commands.ts';
+import { corePolicyCommand } from './core-policy-command.ts';
 import { coreServeCommand } from './core-serve-command.ts';
+import { venueNoticesCommand } from './core-venue-notices-command.ts';
 import { dataPaths } from './data-paths.ts';
 import { decimalOf } from './numbers.ts';
 import { scanCode } from './scan-code.ts';
@@ -85,6 +87,8 @@ export function coreCommand(): Command {
   core.addCommand(machineCommand('gateway'));
   core.addCommand(machineCommand('partner'));
   core.addCommand(subjectCommand());
+  core.addCommand(corePolicyCommand());
+  core.addCommand(venueNoticesCommand());
   core.addCommand(giveUpDayCommand());
   core.addCommand(coreServeCommand());
   return core;

@@ -1,16 +1,13 @@
 /** `vestibule core gateway` and `vestibule core partner`: which machines a core lets in, also while it runs; each change is in its audit log. */
-import { join } from 'node:path';
 import { Command } from 'commander';
-import { AuditLog } from '../core/audit.ts';
-import { openCoreDb } from '../core/core-db.ts';
 import { Gateways, type Machine } from '../core/gateways.ts';
 import { readCoreKeys } from '../core/keys.ts';
 import { subjectOf } from '../core/rest/tokens.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { type DeploymentId, isPlaceId } from '../protocol/ids.ts';
 import { systemClock } from '../protocol/time.ts';
+import { type CoreDeed, withCoreDb } from './core-access.ts';
 import { dataPaths } from './data-paths.ts';
-import { systemUser } from './system-user.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const data = ['--data <dir>', 'data directory; the core is in its "core" folder', './data'] as const;
@@ -132,28 +129,8 @@ function lineOf(machine: Machine, held: { readonly kiosks: number; readonly venu
   return `${name}  deployment ${deployment}  ${where}  ${held.kiosks} kiosks, ${held.venues} venues, taken to ${held.taken}`;
 }
 
-/** Written down first: what can not be is not done. */
-async function withMachines<T>(
-  directory: string,
-  { action, about }: { readonly action: string; readonly about: string },
-  work: (machines: Gateways) => T,
-): Promise<T> {
-  const paths = dataPaths(directory);
-  const { storeKey } = await readCoreKeys(paths.coreKeys);
-  const db = openCoreDb(join(paths.core, 'core.db'), storeKey, 'write');
-  try {
-    const audit = new AuditLog(paths.core, storeKey);
-    try {
-      const deed = { who: systemUser(), role: 'operator', purpose: 'operation', about, outcome: 'done', rows: 0, detail: '' } as const;
-      audit.append({ ...deed, action, atMs: systemClock.wall() });
-    } finally {
-      audit.close();
-    }
-    return work(new Gateways(db));
-  } finally {
-    db.close();
-  }
-}
+const withMachines = <T>(directory: string, deed: CoreDeed, work: (machines: Gateways) => T): Promise<T> =>
+  withCoreDb(directory, deed, (db) => work(new Gateways(db)));
 
 function deploymentIn(text: string): DeploymentId {
   if (isPlaceId(text)) return text as DeploymentId;

@@ -92,7 +92,7 @@ export function coreServeCommand(): Command {
         await rest.close();
         await served.close();
       } finally {
-        core.close();
+        await core.end();
       }
     });
 }

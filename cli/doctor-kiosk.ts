@@ -17,6 +17,7 @@ import type { Clock } from '../protocol/time.ts';
 import type { TrustDocument } from '../protocol/trust.ts';
 import type { Finding } from './doctor-findings.ts';
 import { clockFinding, deliveryFinding, gatewayFinding, storeFindings } from './doctor-road.ts';
+import { COMMAND } from './version.ts';
 
 export interface KioskExamination {
   readonly config: KioskConfig;
@@ -58,7 +59,7 @@ export async function examineKiosk(examination: KioskExamination, signal: AbortS
   findings.unshift(
     isRunning
       ? finding('kiosk', 'fine', 'runs.')
-      : finding('kiosk', 'note', 'does not run now.', { fix: ['npx vestibule kiosk run …, or: sudo systemctl start vestibule-kiosk'] }),
+      : finding('kiosk', 'note', 'does not run now.', { fix: [`${COMMAND} kiosk run …, or: sudo systemctl start vestibule-kiosk`] }),
   );
   const road = isRunning ? await askRunning(examination, signal) : await runForNow(examination, trust, signal);
   if (road === undefined) return { findings: [...findings, clockFinding(clockHere(clock))], now: undefined, isRunning, trust };
@@ -116,7 +117,7 @@ function examineDirectory(dir: string, uid: number): { isOurs: boolean; findings
         finding('data directory', 'wrong', `${dir} holds no kiosk, or this user may not look.`, {
           code: 'config.invalid',
           fix: [
-            'Name the right one with --data, ask as the user the kiosk runs as (sudo -u vestibule …), or make a kiosk: npx vestibule kiosk key --data …',
+            `Name the right one with --data, ask as the user the kiosk runs as (sudo -u vestibule …), or make a kiosk: ${COMMAND} kiosk key --data …`,
           ],
         }),
       ],

@@ -14,6 +14,7 @@ import type { Clock } from '../protocol/time.ts';
 import type { TrustDocument } from '../protocol/trust.ts';
 import type { Finding } from './doctor-findings.ts';
 import { codeWords, sightOfCode } from './identify-code.ts';
+import { COMMAND } from './version.ts';
 
 export interface LiveTest {
   readonly config: KioskConfig;
@@ -26,7 +27,7 @@ export interface LiveTest {
 
 const WORDS: Readonly<Record<Sight['what'], string>> = {
   scan: 'a code was read',
-  'no-scan': 'something came that makes no code: npx vestibule identify tells more',
+  'no-scan': `something came that makes no code: ${COMMAND} identify tells more`,
   reading: 'a steady reading came',
 };
 
@@ -60,7 +61,7 @@ export async function runLive(test: LiveTest, signal: AbortSignal): Promise<read
         subject: 'live test',
         state: 'wrong',
         says: `nothing was heard in ${seconds} s.`,
-        fix: ['npx vestibule identify listens to every scanner there is, whatever the settings say.'],
+        fix: [`${COMMAND} identify listens to every scanner there is, whatever the settings say.`],
       },
     ];
   return [...counts].map(([device, heard]): Finding => {

@@ -5,7 +5,7 @@ import { type KioskLabel, printLabels, terminalSymbol } from '../cards/labels.ts
 import { refuseTaken } from '../cards/private-file.ts';
 import type { GivenCode } from '../gateway/enrol/code-book.ts';
 import { type CodeDesk, type Door, type NewCode, openCodeDesk } from '../gateway/enrol/give-codes.ts';
-import type { Venue } from '../gateway/registry.ts';
+import type { Registry, Venue } from '../gateway/registry.ts';
 import { ROLES, type Role } from '../protocol/enrol.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
@@ -14,8 +14,7 @@ import type { EpochMillis } from '../protocol/units.ts';
 import { writeDeed } from './audit-desk.ts';
 import { dataPaths, gatewayIdentity } from './data-paths.ts';
 import { decimalOf, wholeNumberOf } from './numbers.ts';
-import { doorName, doorNames, entranceNamed, venueNamed } from './place-names.ts';
-import { placeId } from './registry-access.ts';
+import { doorName, doorNames, entranceNamed, kioskNamed, venueNamed } from './place-names.ts';
 
 type Direction = 'in' | 'out' | 'both';
 
@@ -25,6 +24,7 @@ interface GiveOptions {
   readonly entrance?: string;
   readonly direction?: Direction;
   readonly replaces?: string;
+  readonly name?: string;
   readonly role: Role;
   readonly count: string;
   readonly hours: string;
@@ -57,7 +57,8 @@ export function enrolCommand(): Command {
     .option('--venue <name...>', 'where it hangs, by name or id; see "vestibule venue list"')
     .option('--entrance <name>', 'one of its entrances, by name or id; a new one without a name where it is left out')
     .addOption(new Option('--direction <door>', 'what the door is for').choices(['in', 'out', 'both']))
-    .option('--replaces <kiosk>', 'take the place and entrance of this kiosk, which is revoked when the code is used')
+    .option('--replaces <kiosk>', 'take the place and entrance of this kiosk, by id or name, which is revoked when the code is used')
+    .option('--name <name>', 'what operators will call the kiosk; the one that replaces another is called as that one was')
     .addOption(new Option('--role <role>', 'written in its certificate; clinic: may link test stickers').choices(ROLES).default('kiosk'))
     .option('--count <number>', 'codes for each venue', '1')
     .option('--hours <hours>', 'how long a code is good', '24')
@@ -78,7 +79,7 @@ export function enrolCommand(): Command {
         const codes = book.codes();
         if (options.json) return say(JSON.stringify(codes, (key, value) => (key === 'publicKey' ? undefined : value)));
         const venues = registry.venues();
-        for (const code of codes) say(lineOf(code, venues, systemClock.wall()));
+        for (const code of codes) say(lineOf(code, venues, registry, systemClock.wall()));
       }),
     );
 
@@ -130,33 +131,38 @@ async function giveCodes(desk: CodeDesk, options: GiveOptions): Promise<void> {
   for (const code of codes) tell(code, venues);
 }
 
-function replacing(desk: CodeDesk, { replaces, venue, entrance }: GiveOptions, lifeMs: number): NewCode {
+function replacing(desk: CodeDesk, { replaces, venue, entrance, name }: GiveOptions, lifeMs: number): NewCode {
   if (venue !== undefined || entrance !== undefined)
     throw new ConfigError('config.invalid', '--replaces: the new kiosk hangs where the old one hung; leave --venue and --entrance out');
-  return desk.giveInPlaceOf(placeId<KioskId>('--replaces', replaces ?? ''), lifeMs, systemClock.wall());
+  return desk.giveInPlaceOf(kioskNamed('--replaces', replaces ?? '', desk.registry), lifeMs, systemClock.wall(), name);
 }
 
-function doorsOf({ venue: asked, entrance, direction, role, count }: GiveOptions, known: readonly Venue[]): Door[] {
+function doorsOf({ venue: asked, entrance, direction, role, name, count }: GiveOptions, known: readonly Venue[]): Door[] {
   if (asked === undefined)
     throw new ConfigError('config.invalid', '--venue: where is it to hang? ("vestibule venue list" tells them; or --replaces)');
   const many = wholeNumberOf('--count', count);
   if (entrance !== undefined && (many !== 1 || asked.length !== 1))
     throw new ConfigError('config.invalid', '--entrance: names one door; leave --count out and give one --venue');
+  if (name !== undefined && (many !== 1 || asked.length !== 1))
+    throw new ConfigError(
+      'config.invalid',
+      '--name: names one kiosk; leave --count out and give one --venue ("vestibule gateway name" names others)',
+    );
   return asked.flatMap((text) => {
     const venue = venueNamed('--venue', text, known);
     const at = entrance === undefined ? undefined : entranceNamed('--entrance', entrance, venue);
     const names = doorNames(venue.entrances);
     if (at === undefined && names !== '')
       warn(`${venue.name}: a new door without a name is made (--entrance takes one that is there: ${names})`);
-    return Array.from({ length: many }, () => ({ venue: venue.id, entrance: at, direction, role }));
+    return Array.from({ length: many }, () => ({ venue: venue.id, entrance: at, direction, role, name }));
   });
 }
 
 function tell(code: NewCode, venues: readonly Venue[]): void {
-  const { number, venueName, direction, role, replaces, expiresAtMs, text } = code;
+  const { number, venueName, direction, role, replaces, name = '', expiresAtMs, text } = code;
   const door = doorName(venues, code.venue, code.entrance);
   say(
-    `Code ${number}: ${venueName}${door === '' ? '' : `, ${door}`}${direction === undefined ? '' : `, ${direction}`}${role === 'kiosk' ? '' : `, ${role}`}`,
+    `Code ${number}: ${venueName}${door === '' ? '' : `, ${door}`}${direction === undefined ? '' : `, ${direction}`}${role === 'kiosk' ? '' : `, ${role}`}${name === '' ? '' : `, "${name}"`}`,
   );
   if (replaces !== undefined) say(`takes the place of kiosk ${replaces}, which is revoked then`);
   say(`good for one kiosk, until ${timeOf(expiresAtMs)}`);
@@ -166,14 +172,15 @@ function tell(code: NewCode, venues: readonly Venue[]): void {
 }
 
 export function labelOf(code: NewCode, venues: readonly Venue[]): KioskLabel {
-  const { text, number, venueName, venue, entrance, direction, replaces, expiresAtMs } = code;
+  const { text, number, venueName, venue, entrance, direction, replaces, name = '', expiresAtMs } = code;
   const door = [doorName(venues, venue, entrance), direction === 'both' ? 'in and out' : (direction ?? '')].filter((part) => part !== '');
+  const where = [name, door.length === 0 ? '' : `Door: ${door.join(', ')}`].filter((part) => part !== '');
   return {
     text,
     number,
     venue: venueName,
     lines: [
-      ...(door.length === 0 ? [] : [`Door: ${door.join(', ')}`]),
+      ...(where.length === 0 ? [] : [where.join('. ')]),
       ...(replaces === undefined ? [] : ['Replaces a kiosk']),
       'Scan at the kiosk, once.',
       `Until ${timeOf(expiresAtMs)}`,
@@ -181,16 +188,22 @@ export function labelOf(code: NewCode, venues: readonly Venue[]): KioskLabel {
   };
 }
 
-function lineOf(code: GivenCode, venues: readonly Venue[], nowMs: EpochMillis): string {
+function lineOf(code: GivenCode, venues: readonly Venue[], registry: Registry, nowMs: EpochMillis): string {
   const venue = venues.find(({ id }) => id === code.venue)?.name ?? code.venue;
   const door = doorName(venues, code.venue, code.entrance);
-  return `${String(code.number).padStart(4)}  ${stateOf(code, nowMs)}  ${venue}${door === '' ? '' : `, ${door}`}${code.replaces === undefined ? '' : `  in place of ${code.replaces}`}`;
+  const name = code.name === undefined || code.name === '' ? '' : `, "${code.name}"`;
+  return `${String(code.number).padStart(4)}  ${stateOf(code, registry, nowMs)}  ${venue}${door === '' ? '' : `, ${door}`}${name}${code.replaces === undefined ? '' : `  in place of ${code.replaces}`}`;
 }
 
-function stateOf({ bound, withdrawnAtMs, expiresAtMs }: GivenCode, nowMs: EpochMillis): string {
-  if (bound !== undefined) return `used by ${bound.kiosk}`;
+function stateOf({ bound, withdrawnAtMs, expiresAtMs }: GivenCode, registry: Registry, nowMs: EpochMillis): string {
+  if (bound !== undefined) return `used by ${nameAndId(bound.kiosk, registry)}`;
   if (withdrawnAtMs !== undefined) return 'withdrawn';
   return nowMs < expiresAtMs ? `open until ${timeOf(expiresAtMs)}` : 'expired';
+}
+
+function nameAndId(kiosk: KioskId, registry: Registry): string {
+  const name = registry.kiosk(kiosk)?.name;
+  return name === undefined ? kiosk : `${name} (${kiosk})`;
 }
 
 /** In UTC, so that a label means the same at every door. */

@@ -2,6 +2,7 @@
 import { Accounts } from '../gateway/accounts.ts';
 import { gatewayPaths } from '../gateway/paths.ts';
 import { type DataPaths, dataPaths, gatewayIdentity } from './data-paths.ts';
+import { COMMAND } from './version.ts';
 
 /** @returns what to say; `undefined` where a person has an account. @throws ConfigError, StoreError as openIdentity and openDatabase do. */
 export async function firstOperatorHint(paths: DataPaths): Promise<string | undefined> {
@@ -13,5 +14,5 @@ export async function firstOperatorHint(paths: DataPaths): Promise<string | unde
     accounts.close();
   }
   const where = paths.root === dataPaths('./data').root ? '' : ` --data '${paths.root}'`;
-  return `nobody has a password yet: npx vestibule operator add ann --role manager${where}`;
+  return `nobody has a password yet: ${COMMAND} operator add ann --role manager${where}`;
 }

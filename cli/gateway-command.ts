@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Direction } from '../core/intake.ts';
+import { LONGEST_KIOSK_NAME, parseKioskName } from '../gateway/kiosk-name.ts';
 import type { Admission, Registry } from '../gateway/registry.ts';
 import { dropQuarantine, gatewayStatus } from '../gateway/status.ts';
 import { ConfigError } from '../protocol/errors.ts';
@@ -15,6 +16,7 @@ import { firstOperatorHint } from './first-operator.ts';
 import { statusLines } from './gateway-status.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
 import { decimalOf, portOf } from './numbers.ts';
+import { kioskNamed } from './place-names.ts';
 import { processDoor } from './process-door.ts';
 import { placeId, withRegistry } from './registry-access.ts';
 import { rotateCommand } from './rotate-command.ts';
@@ -173,13 +175,31 @@ export function gatewayCommand(): Command {
     });
 
   gateway
+    .command('name')
+    .argument('<kiosk>', 'its id, or the name that it has')
+    .argument('[name]', `what operators call it, up to ${LONGEST_KIOSK_NAME} characters; no other one of its venue has it`)
+    .option('--none', 'take its name back')
+    .option(...data)
+    .description('give a kiosk a name; page, status and tail show it')
+    .action(async (which: string, name: string | undefined, options: { data: string; none?: true }) => {
+      refuseNoGateway(dataPaths(options.data));
+      if ((name === undefined) !== (options.none === true) || (name !== undefined && parseKioskName(name) === ''))
+        throw new ConfigError('config.invalid', 'name: what is it to be called? (--none takes its name back)');
+      const id = await withRegistry(options.data, (registry) => kioskNamed('kiosk', which, registry));
+      await doDeed(options.data, { action: 'kiosk.name', about: id, detail: '' }, () =>
+        withRegistry(options.data, (registry) => registry.rename(id, name ?? '')),
+      );
+      say(name === undefined ? `kiosk ${id}: has no name` : `kiosk ${id}: is called "${parseKioskName(name)}"`);
+    });
+
+  gateway
     .command('revoke')
-    .argument('<kiosk>', 'its id')
+    .argument('<kiosk>', 'its id, or its name')
     .description('stop admitting a kiosk; a running gateway cuts it off at once')
     .option(...data)
     .action(async (kiosk: string, options: { data: string }) => {
       refuseNoGateway(dataPaths(options.data));
-      const id = placeId<KioskId>('kiosk', kiosk);
+      const id = await withRegistry(options.data, (registry) => kioskNamed('kiosk', kiosk, registry));
       await doDeed(options.data, { action: 'kiosk.revoke', about: id, detail: '' }, async () => {
         const isRevoked = await withRegistry(options.data, (registry) => registry.revoke(id, systemClock.wall()));
         if (!isRevoked) throw new ConfigError('config.invalid', `kiosk ${kiosk}: not admitted`);
@@ -204,14 +224,14 @@ export function gatewayCommand(): Command {
 
   gateway
     .command('drop-quarantine')
-    .argument('<kiosk>', 'its id')
+    .argument('<kiosk>', 'its id, or its name')
     .description('throw away what a kiosk has in quarantine, once you know why it is there; one that was cut off for it goes on')
     .option(...data)
     .action(async (kiosk: string, options: { data: string }) => {
       const paths = dataPaths(options.data);
       refuseNoGateway(paths);
       await gatewayIdentity(paths);
-      const id = placeId<KioskId>('kiosk', kiosk);
+      const id = await withRegistry(options.data, (registry) => kioskNamed('kiosk', kiosk, registry));
       const deed = { action: 'quarantine.drop', about: id, detail: 'all of it' };
       const items = await doDeed(options.data, deed, () => dropQuarantine(paths.gateway, id));
       say(`dropped ${items} from quarantine`);

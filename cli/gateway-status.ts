@@ -47,7 +47,8 @@ function kioskLine(kiosk: KioskStatus, { isRunning, lastState, venues }: Gateway
   ].filter((trouble) => trouble !== undefined);
   const last = lastReceivedAtMs === undefined ? 'nothing received yet' : `${rows} rows, last ${age(nowMs - lastReceivedAtMs)} ago`;
   const place = admission === undefined ? '' : ` ${admission.placement.direction} at ${venue?.name ?? admission.placement.venue}`;
-  return `kiosk ${kiosk.kiosk} ${standing}${place}: ${last}${troubles.length === 0 ? '' : `; ${troubles.join('; ')}`}`;
+  const called = admission?.name === undefined ? '' : ` ${admission.name}`;
+  return `kiosk ${kiosk.kiosk}${called} ${standing}${place}: ${last}${troubles.length === 0 ? '' : `; ${troubles.join('; ')}`}`;
 }
 
 const MINUTE_MS = 60_000;

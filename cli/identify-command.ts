@@ -10,7 +10,8 @@ import { findSources, type Source, serialSource } from './identify-sources.ts';
 import { burstLines } from './identify-words.ts';
 import { settingsOf } from './kiosk-settings.ts';
 import { untilStopped } from './stopping.ts';
-import { typedInput } from './typed-input.ts';
+import { typedChunks, typedInput } from './typed-input.ts';
+import { COMMAND } from './version.ts';
 
 const say = (line = ''): void => void process.stdout.write(`${line}\n`);
 
@@ -40,7 +41,7 @@ export function identifyCommand(): Command {
       const speeds = options.baud === undefined ? USUAL_RATES : [numberOf('--baud', options.baud, 1_200, 921_600)];
       const sources = ports.length > 0 ? ports.map((path) => serialSource(path)) : [...(await findSources()), ...terminal()];
       if (sources.length === 0) {
-        say('No scanner is here to listen to. Plug it in and ask again; npx vestibule doctor tells what this machine sees.');
+        say(`No scanner is here to listen to. Plug it in and ask again; ${COMMAND} doctor tells what this machine sees.`);
         process.exitCode = 1;
         return;
       }
@@ -55,7 +56,7 @@ export function identifyCommand(): Command {
       cancel();
       if (heard.some((bursts) => bursts > 0)) return;
       say();
-      say('Nothing came. Is the scanner on, and does it beep at the code? npx vestibule doctor tells whether this machine sees it.');
+      say(`Nothing came. Is the scanner on, and does it beep at the code? ${COMMAND} doctor tells whether this machine sees it.`);
       process.exitCode = 1;
     });
 }
@@ -108,7 +109,7 @@ function terminal(): Source[] {
       isOnce: true,
       listen: async ({ onOpen, onBytes }, _baudRate, signal) => {
         onOpen();
-        for await (const bytes of typedInput(signal)) onBytes(bytes);
+        for await (const bytes of typedChunks(typedInput(signal))) onBytes(bytes);
       },
     },
   ];

@@ -1,5 +1,6 @@
 /** `vestibule kiosk`: runs one kiosk, and tells who it is. */
 import { existsSync, mkdirSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { parseConfig } from '../kiosk/config.ts';
@@ -13,6 +14,7 @@ import { kioskEnrolCommand } from './kiosk-enrol-command.ts';
 import { kioskResetCommand } from './kiosk-reset-command.ts';
 import { type RunOptions, settingsOf } from './kiosk-settings.ts';
 import { kioskSetupCommand } from './kiosk-setup-command.ts';
+import { kioskUpdateCommand } from './kiosk-update-command.ts';
 import { LEVELS } from './log.ts';
 import { raisePriority } from './priority.ts';
 import { untilStopped } from './stopping.ts';
@@ -60,6 +62,8 @@ export function kioskCommand(): Command {
       const onReady = (ready: KioskReady) => {
         doors.onReady?.(ready);
         void raisePriority(process.pid).then((isRaised) => doors.log.info('kiosk.priority', { isRaised }));
+        // A kiosk ends by its plug: what the next start is to find is kept now.
+        flushCompileCache();
       };
       await runKiosk(config, { ...doors, onReady, readConfig }, signal);
     });
@@ -78,5 +82,6 @@ export function kioskCommand(): Command {
   kiosk.addCommand(kioskEnrolCommand());
   kiosk.addCommand(kioskSetupCommand());
   kiosk.addCommand(kioskResetCommand());
+  kiosk.addCommand(kioskUpdateCommand());
   return kiosk;
 }

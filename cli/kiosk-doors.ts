@@ -1,6 +1,7 @@
 /** What a kiosk needs of its process: terminal, standard input, systemd's socket. */
 import type { Feedback } from '../kiosk/feedback.ts';
 import type { KioskReady, RunKioskOptions } from '../kiosk/run-kiosk.ts';
+import { askDisk } from '../kiosk/watchdog/disk-watch.ts';
 import { systemClock } from '../protocol/time.ts';
 import { type Level, openLog } from './log.ts';
 import { notifySettings } from './service.ts';
@@ -31,6 +32,9 @@ export function kioskDoors(output: Output, level: Level, signal: AbortSignal, on
     log: openLog(level),
     input: typedInput(signal),
     version: VERSION,
+    askDisk,
+    // The service starts it anew; a switch that restarts the whole machine has done so before.
+    restartMachine: () => void process.kill(process.pid, 'SIGTERM'),
     ...(notify && { notify }),
     ...(output === 'text' ? forPeople : forPrograms),
   };

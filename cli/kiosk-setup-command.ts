@@ -10,7 +10,7 @@ import { systemClock } from '../protocol/time.ts';
 import { type KioskOptions, settingsOf } from './kiosk-settings.ts';
 import { openLog } from './log.ts';
 import { untilStopped } from './stopping.ts';
-import { typedInput } from './typed-input.ts';
+import { typedChunks, typedInput } from './typed-input.ts';
 import { typedLines } from './typed-lines.ts';
 import { VERSION } from './version.ts';
 
@@ -47,7 +47,7 @@ export function kioskSetupCommand(): Command {
       let face: Promise<void> = Promise.resolve();
       const onSetup = (desk: SetupDesk) => {
         const isSecret = () => desk.state.step === 'enrol' || desk.state.step === 'devices';
-        const lines = typedLines(typedInput(signal), process.stdin.isTTY ? say : undefined, isSecret);
+        const lines = typedLines(typedChunks(typedInput(signal)), process.stdin.isTTY ? say : undefined, isSecret);
         face = runTerminalFace(desk, { write: say, lines }, options.language, signal).then((done) => {
           isDone = done;
           over.abort();
@@ -71,7 +71,7 @@ export function kioskSetupCommand(): Command {
       if (!isDone) process.exitCode = 1;
       say(
         isDone
-          ? '\nNow start it: sudo systemctl enable --now vestibule-kiosk, or npx vestibule kiosk run\n'
+          ? `\nNow start it: sudo systemctl enable --now vestibule-kiosk, or npx vestibule kiosk run --data '${options.data}'\n`
           : '\nStopped. The next start goes on here.\n',
       );
     });

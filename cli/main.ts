@@ -16,6 +16,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
     for (const command of (await import('./lost-card-commands.ts')).lostCardCommands()) cards.addCommand(command);
     return cards;
   },
+  package: async () => (await import('./package-command.ts')).packageCommand(),
+  flash: async () => (await import('./flash-command.ts')).flashCommand(),
   doctor: async () => (await import('./doctor-command.ts')).doctorCommand(),
   identify: async () => (await import('./identify-command.ts')).identifyCommand(),
   status: async () => (await import('./status-command.ts')).statusCommand(),
@@ -24,7 +26,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'log-level': async () => (await import('./log-level-command.ts')).logLevelCommand(),
   operator: async () => (await import('./operator-command.ts')).operatorCommand(),
   audit: async () => (await import('./audit-command.ts')).auditCommand(),
+  rollout: async () => (await import('./rollout-command.ts')).rolloutCommand(),
+  release: async () => (await import('./release-command.ts')).releaseCommand(),
   core: async () => (await import('./core-command.ts')).coreCommand(),
+  image: async () => (await import('./image-command.ts')).imageCommand(),
 };
 
 const program = new Command('vestibule')

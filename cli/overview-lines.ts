@@ -13,10 +13,10 @@ const MOST_REFUSED = 10;
 export function overviewLines({ gateway, venues, kiosks }: Overview, width: number): string[] {
   const nameOf = (kiosk: KioskView): string => {
     const venue = venues.find(({ id }) => id === kiosk.venue);
-    const door = venue?.entrances.find(({ id }) => id === kiosk.entrance)?.name;
-    return `${venue?.name ?? 'no venue'}${door ? `, ${door}` : ''} (${kiosk.kiosk})`;
+    const called = kiosk.name ?? venue?.entrances.find(({ id }) => id === kiosk.entrance)?.name;
+    return `${venue?.name ?? 'no venue'}${called ? `, ${called}` : ''} (${kiosk.kiosk})`;
   };
-  const placeOf = (kiosk: KioskView): string => nameOf(kiosk).replace(/ \(.*$/, '');
+  const placeOf = (kiosk: KioskView): string => nameOf(kiosk).slice(0, -` (${kiosk.kiosk})`.length);
   const needs = [
     ...gateway.troubles.map((trouble) => ({ where: 'gateway', trouble })),
     ...kiosks.flatMap((kiosk) => kiosk.troubles.map((trouble) => ({ where: nameOf(kiosk), trouble }))),
@@ -66,23 +66,29 @@ function troubleLines({ text, advice, code, sinceMs }: Trouble, nowMs: number, w
 }
 
 /** Of one that is not connected only since when: the rest is what it said before. */
-function kioskFacts({ isConnected, troubles, queued = 0, clock, devices }: KioskView, nowMs: number): string {
+function kioskFacts({ isConnected, troubles, queued = 0, clock, devices, settings }: KioskView, nowMs: number): string {
   const sinceMs = troubles.find((trouble) => trouble.sinceMs !== undefined)?.sinceMs;
   const facts = isConnected
     ? [
         queued > 0 ? `${queued} waiting` : '',
+        settings?.isOutOfOrder === true ? 'taken out of use by its staff' : '',
         clock === 'unsynced' ? 'clock not set' : '',
-        ...devices.filter(({ isUp }) => !isUp).map(({ name }) => `no ${name}`),
+        ...devices.filter(({ isUp }) => !isUp).map((device) => deviceWords(device, nowMs)),
       ]
     : [sinceMs === undefined ? '' : `for ${spanWords(nowMs - sinceMs)}`];
   const told = facts.filter((fact) => fact !== '');
   return told.length === 0 ? '' : `: ${told.join(', ')}`;
 }
 
+const deviceWords = ({ name, path, downSinceMs }: KioskView['devices'][number], nowMs: number): string =>
+  path === undefined && downSinceMs === undefined
+    ? `no ${name}`
+    : `${path === undefined ? name : `${name} ${path}`} absent${downSinceMs === undefined ? '' : ` for ${spanWords(nowMs - downSinceMs)}`}`;
+
 /** The tracing core in this process goes by what it does. */
-function sinkWords({ name, behindEntries, setAsideEntries, code }: Overview['gateway']['sinks'][number]): string {
+function sinkWords({ name, behindEntries, setAsideEntries, unerasedRows = 0, code }: Overview['gateway']['sinks'][number]): string {
   const waits = behindEntries === 0 ? 'nothing waits' : `${behindEntries} ${behindEntries === 1 ? 'waits' : 'wait'}`;
-  return `${name === 'core' ? 'tracing' : name}: ${waits}${setAsideEntries > 0 ? `, ${setAsideEntries} refused` : ''}${code === undefined ? '' : ` [${code}]`}`;
+  return `${name === 'core' ? 'tracing' : name}: ${waits}${setAsideEntries > 0 ? `, ${setAsideEntries} refused` : ''}${unerasedRows > 0 ? `, ${unerasedRows} of taken-back cards not erased` : ''}${code === undefined ? '' : ` [${code}]`}`;
 }
 
 function diskWords({ freeBytes, growthBytesPerDay, daysLeft }: Overview['gateway']['disk']): string {

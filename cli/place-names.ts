@@ -1,7 +1,7 @@
 /** Venues and doors by the names that people gave them, where a command would else want sixteen letters. Pure. */
-import type { Venue } from '../gateway/registry.ts';
+import type { Kiosk, Venue } from '../gateway/registry.ts';
 import { ConfigError } from '../protocol/errors.ts';
-import { type EntranceId, isPlaceId, type VenueId } from '../protocol/ids.ts';
+import { type EntranceId, isPlaceId, type KioskId, type VenueId } from '../protocol/ids.ts';
 
 /** @returns the venue of that id, or the only one of that name. @throws ConfigError `config.invalid`. */
 export function venueNamed(subject: string, text: string, venues: readonly Venue[]): Venue {
@@ -21,6 +21,16 @@ export function entranceNamed(subject: string, text: string, { name, entrances }
   if (isPlaceId(text)) return text as EntranceId;
   const names = doorNames(entrances);
   throw fault(`${subject}: ${name} has no door "${text}"; ${names === '' ? 'none has a name there' : `there are ${names}`}`);
+}
+
+/** @returns the kiosk of that id, known or not; or the only admitted one of that name, of whichever venue. @throws ConfigError `config.invalid`. */
+export function kioskNamed(subject: string, text: string, registry: { kiosks(): Iterable<Kiosk> }): KioskId {
+  if (isPlaceId(text)) return text as KioskId;
+  const named = [...registry.kiosks()].filter(({ name, revokedAtMs }) => name === text && revokedAtMs === undefined);
+  const [found] = named;
+  if (named.length > 1) throw fault(`${subject}: ${named.length} kiosks are called "${text}": give the id ("vestibule status" tells it)`);
+  if (found === undefined) throw fault(`${subject}: no admitted kiosk is called "${text}" ("vestibule status" tells names and ids)`);
+  return found.kiosk;
 }
 
 /** @returns `"Main door", "Exit"`; empty where none has a name. */

@@ -35,11 +35,13 @@ export function rotateCommand(): Command {
     .action(async (what: 'authority' | 'tls', options: RotateOptions) => {
       const paths = dataPaths(options.data);
       const keys = join(paths.gateway, 'keys');
-      if (!existsSync(join(keys, 'ca.crt')))
+      if (!existsSync(join(keys, 'deployment')))
         throw new ConfigError(
           'config.invalid',
-          `${keys}: holds no authority (--data names the data directory of the gateway; it is made at its first start)`,
+          `${keys}: holds no keys of a gateway (--data names the data directory of the gateway; they are made at its first start)`,
         );
+      if (what === 'authority' && !existsSync(join(keys, 'ca.crt')))
+        throw new ConfigError('config.invalid', `${keys}: the authority is put aside already; restart the gateway, which makes another`);
       await (what === 'authority' ? rotateAuthority(keys, options) : rotateTls(paths.gateway, options));
     });
 }

@@ -79,13 +79,13 @@ export async function runGatewayAndCore(
         await gateway.done;
       } finally {
         await close();
-        core.close();
+        await core.end();
       }
     };
     return { gateway, core, restUrl: `https://${restConfig.host}:${port}`, done: end() };
   } catch (error) {
     await rest?.close();
-    core.close();
+    await core.end();
     throw error;
   }
 }

@@ -2,7 +2,7 @@
 import { readTextScans } from '../hardware/scanner/text-scanner.ts';
 import { DeviceError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
-import { typedInput } from './typed-input.ts';
+import { typedChunks, typedInput } from './typed-input.ts';
 
 /** @returns the first line on standard input; a terminal does not show it. @throws DeviceError at its end. */
 export async function scanCode(prompt: string): Promise<string> {
@@ -14,7 +14,7 @@ export async function scanCode(prompt: string): Promise<string> {
 export async function* scanCodes(prompt: string): AsyncGenerator<string, void> {
   const reading = new AbortController();
   const isTerminal = process.stdin.isTTY;
-  const scans = readTextScans(typedInput(reading.signal), { device: 'standard input', clock: systemClock }, reading.signal);
+  const scans = readTextScans(typedChunks(typedInput(reading.signal)), { device: 'standard input', clock: systemClock });
   let taken = 0;
   try {
     const first = scans.next();

@@ -2,6 +2,7 @@
 import type { GatewayStatus, KioskStatus } from '../gateway/status.ts';
 import type { Overview } from '../gateway/web/schema.ts';
 import { statusLines } from './gateway-status.ts';
+import { COMMAND } from './version.ts';
 
 const TEXT = 'The gateway does not run. Kiosks keep what they take.';
 
@@ -10,7 +11,7 @@ export function stoppedLines(status: GatewayStatus, directory: string, nowMs: nu
   const where = directory === './data' ? '' : ` --data ${directory}`;
   return [
     `! ${TEXT}`,
-    `    Start it: npx vestibule gateway run${where}   (or its service: systemctl start vestibule-gateway)`,
+    `    Start it: ${COMMAND} gateway run${where}   (or its service: systemctl start vestibule-gateway)`,
     '',
     ...statusLines(status, nowMs),
   ];
@@ -26,7 +27,7 @@ export function stoppedView(status: GatewayStatus, nowMs: number): object {
       isRunning: false,
       tone: 'act',
       headline: TEXT,
-      troubles: [{ tone: 'act', text: TEXT, advice: 'Start it: npx vestibule gateway run' }],
+      troubles: [{ tone: 'act', text: TEXT, advice: `Start it: ${COMMAND} gateway run` }],
       atMs: nowMs,
       admittedKiosks: admitted.length,
       connectedKiosks: 0,

@@ -36,7 +36,11 @@ export function tailCommand(): Command {
       const paths = dataPaths(options.data);
       refuseNoGateway(paths);
       const registry = await openRegistry(paths.gateway);
-      const venues = new Map<string, string>(registry.venues().map(({ id, name }) => [id, name]));
+      // As they are called when it begins.
+      const names = {
+        venues: new Map<string, string>(registry.venues().map(({ id, name }) => [id, name])),
+        kiosks: new Map<string, string>([...registry.kiosks()].flatMap(({ kiosk, name }) => (name === undefined ? [] : [[kiosk, name]]))),
+      };
       registry.close();
       const most = options.count === undefined ? Number.POSITIVE_INFINITY : wholeNumberOf('--count', options.count);
       const signal = untilStopped();
@@ -52,7 +56,7 @@ export function tailCommand(): Command {
       client.on('message', (topic, payload) => {
         if (told >= most) return;
         const text = payload.toString('utf8');
-        say(options.json ? text : eventLine(topic, JSON.parse(text), venues));
+        say(options.json ? text : eventLine(topic, JSON.parse(text), names));
         told += 1;
         if (told >= most) ended.resolve();
       });

@@ -8,10 +8,16 @@ interface OperatorEvent {
 }
 
 /** What a terminal would take for a command is not handed on, whoever wrote it. */
-const clean = (value: unknown): string => String(value).replaceAll(/[^\x20-\x7e]/g, '?');
+const clean = (value: unknown): string => String(value).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
 
-/** @param topic `vestibule/1/events/<venue>/<type>`. @param venues their names by id. @returns when, where, what, and the facts that the event tells. */
-export function eventLine(topic: string, event: unknown, venues: ReadonlyMap<string, string>): string {
+export interface Names {
+  /** By id; of a kiosk only where it has one. */
+  readonly venues: ReadonlyMap<string, string>;
+  readonly kiosks: ReadonlyMap<string, string>;
+}
+
+/** @param topic `vestibule/1/events/<venue>/<type>`. @returns when, where, what, and the facts that the event tells. */
+export function eventLine(topic: string, event: unknown, { venues, kiosks }: Names): string {
   const { type = '', time = '', subject, data = {} } = event as OperatorEvent;
   const { kiosk = '', entrance: _entrance, uncertaintyMs: _uncertaintyMs, ...facts } = data;
   const told = Object.entries(facts)
@@ -22,7 +28,7 @@ export function eventLine(topic: string, event: unknown, venues: ReadonlyMap<str
   return [
     clean(time).replace('T', ' ').slice(0, 19),
     where,
-    `kiosk ${clean(kiosk)}`,
+    kioskWords(String(kiosk), kiosks.get(String(kiosk))),
     clean(type).replace(/^vestibule\./, ''),
     subject === undefined ? '' : `card ${clean(subject).slice(0, 8)}`,
     told.join(', '),
@@ -30,3 +36,7 @@ export function eventLine(topic: string, event: unknown, venues: ReadonlyMap<str
     .filter((part) => part !== '')
     .join('  ');
 }
+
+/** The id as well: it is what commands take, and what is on the kiosk's label. */
+const kioskWords = (kiosk: string, name: string | undefined): string =>
+  name === undefined ? `kiosk ${clean(kiosk)}` : `${clean(name)} (${clean(kiosk)})`;

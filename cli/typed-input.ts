@@ -4,6 +4,7 @@
  * them, too, for a code that has such bytes in it, and nobody at the door is to stop a kiosk with a code.
  */
 
+import type { Typing, TypingListener } from '../hardware/scanner/typing.ts';
 import { type Clock, systemClock } from '../protocol/time.ts';
 
 const CTRL_C = 0x03;
@@ -26,36 +27,40 @@ export interface Keyboard {
 }
 
 /**
- * Nothing is read before the first `next`. Handed on as it comes, without the turns of the event loop and the generators between a chunk's
- * arrival and its reader that a stream has: somebody waits.
+ * Nothing is read before somebody listens.
  * @param signal on abort the terminal is as it was, and the input ends.
  */
-export function typedInput(
+export const typedInput = (
   signal: AbortSignal,
   stdin: Keyboard = process.stdin,
   interrupt: () => void = () => void process.kill(process.pid, 'SIGINT'),
   clock: Clock = systemClock,
-): AsyncIterableIterator<Uint8Array, undefined> {
-  const input = new TypedInput(signal, stdin, interrupt, clock);
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    next: () => input.next(),
-    return: async () => input.leave(),
-  };
+): Typing => new TypedInput(signal, stdin, interrupt, clock);
+
+/** The same for a command that reads at its leisure: no chunk is taken before the one before it is done with. */
+export async function* typedChunks(typing: Typing): AsyncGenerator<Uint8Array, void> {
+  for (;;) {
+    const chunk = await new Promise<Uint8Array | undefined>((resolve, reject) => {
+      const leave = typing.listen({
+        chunk: (bytes) => {
+          leave();
+          resolve(bytes);
+        },
+        over: (failure) => (failure === undefined ? resolve(undefined) : reject(failure)),
+      });
+    });
+    if (chunk === undefined) return;
+    yield chunk;
+  }
 }
 
-type Next = IteratorResult<Uint8Array, undefined>;
-const OVER: Next = { done: true, value: undefined };
-
-class TypedInput {
+class TypedInput implements Typing {
   readonly #signal: AbortSignal;
   readonly #stdin: Keyboard;
   readonly #interrupt: () => void;
   readonly #clock: Clock;
   readonly #waiting: Uint8Array[] = [];
-  #reader: { readonly give: (next: Next) => void; readonly fail: (error: Error) => void } | undefined;
+  #listener: TypingListener | undefined;
   #isOpen = false;
   #isOver = false;
   #failure: Error | undefined;
@@ -69,21 +74,23 @@ class TypedInput {
     this.#clock = clock;
   }
 
-  async next(): Promise<Next> {
+  listen(listener: TypingListener): () => void {
+    // At once: what is asked for next is typed unseen.
     if (!this.#isOpen) this.#open();
-    const value = this.#waiting.shift();
-    if (value !== undefined) return { done: false, value };
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#isOver) return OVER;
-    this.#stdin.resume();
-    return new Promise((give, fail) => {
-      this.#reader = { give, fail };
+    this.#listener = listener;
+    queueMicrotask(() => {
+      if (this.#listener === listener) this.#begin();
     });
+    return () => {
+      if (this.#listener === listener) this.#listener = undefined;
+    };
   }
 
-  leave(): typeof OVER {
-    this.#over();
-    return OVER;
+  /** Hands on what has waited. */
+  #begin(): void {
+    while (this.#listener !== undefined && this.#waiting.length > 0) this.#listener.chunk(this.#waiting.shift() ?? new Uint8Array());
+    if (this.#isOver) this.#tellOver();
+    else this.#stdin.resume();
   }
 
   #open(): void {
@@ -126,15 +133,13 @@ class TypedInput {
     this.#pressed = { keys, cancel };
   }
 
-  #give(value: Uint8Array): void {
-    const reader = this.#reader;
-    this.#reader = undefined;
-    reader?.give({ done: false, value });
-    if (reader === undefined) this.#waiting.push(value);
+  #give(bytes: Uint8Array): void {
+    if (this.#listener !== undefined) this.#listener.chunk(bytes);
+    else this.#waiting.push(bytes);
     if (this.#waiting.length >= MOST_WAITING) this.#stdin.pause();
   }
 
-  /** Destroys the input under its reader, which is no failure of it. */
+  /** Destroys the input under its listener, which is no failure of it. */
   readonly #end = (): void => {
     this.#over();
     this.#stdin.destroy();
@@ -147,10 +152,13 @@ class TypedInput {
     this.#pressed?.cancel();
     this.#signal.removeEventListener('abort', this.#end);
     if (this.#stdin.isTTY) this.#stdin.setRawMode(false);
-    const reader = this.#reader;
-    this.#reader = undefined;
-    if (failure === undefined) reader?.give(OVER);
-    else reader?.fail(failure);
+    this.#tellOver();
+  }
+
+  #tellOver(): void {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.over(this.#failure);
   }
 }
 

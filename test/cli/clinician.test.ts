@@ -22,7 +22,12 @@ t.test('clinician: a code is shown or printed once, listed without it, revoked, 
     .map((read) => (read.kind === 'result' ? read.result : read.kind));
   t.strictSame(kinds.toSorted(), ['clinician', 'negative', 'positive', 'void']);
   await t.rejects(run(['clinician', 'add', '--venue', 'Clinic', '--label', 'x', '--out', pdf, '--data', data]), /config\.invalid/);
+  await t.rejects(
+    run(['clinician', 'revoke', '1', '7', '--data', data]),
+    /clinician 7: not on the list;\s+nothing was revoked \[config\.invalid\]/,
+  );
   t.equal(await run(['clinician', 'revoke', '1', '--data', data]), 'clinician 1 revoked');
+  t.equal(await run(['clinician', 'revoke', '1', '--data', data]), 'clinician 1: revoked already');
   const list = await run(['clinician', 'list', '--data', data]);
   t.match(list, /^ {3}2 {2}good since [\d-]+ {2}Clinic, Desk 2\n {3}1 {2}revoked [\d-]+ {2}Clinic, Desk 1$/);
   t.notMatch(`${list}${await run(['clinician', 'list', '--json', '--data', data])}`, code);

@@ -47,6 +47,13 @@ t.test('core gateway: one is let in beside the running core, listed and taken ou
   t.match(await askRest({ port, path: '/core/1/status', token, purpose: 'operation' }), { status: 401 });
   t.match(readdirSync(join(directory, 'core', 'rest')).sort(), ['tls.crt', 'tls.key']);
 
+  t.match(await run('core', 'policy', 'set', '--overlap-minutes', '10', '--anchor', 'onset'), {
+    code: 0,
+    written: /version 2: high-hours 48,.*10,.*onset/,
+  });
+  t.match(await run('core', 'policy', 'set', '--far-hours', '1'), { written: /farWindowMs: shorter than highWindowMs/ });
+  t.match((await run('core', 'policy', 'show')).written, /version 2, set 20.*\n.*10.*\nversion 1, what a core begins with\n.*minutes 15,/);
+
   const whole = await run('audit', 'verify');
   t.match(whole, { code: 0, written: /the core's, whole: \d+ entries/ });
   t.equal(await served.end('SIGTERM'), 0);
@@ -67,6 +74,9 @@ t.test('core gateway: one is let in beside the running core, listed and taken ou
       'look.status refused',
       'gateway.remove done',
       'look.status refused',
+      'policy.set done',
+      'policy.set done',
+      'look.policy done',
     ],
   );
   audit.close();

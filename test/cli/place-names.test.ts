@@ -1,9 +1,9 @@
 /** Venues and doors by name, and what a kiosk's label says of its door. */
 import t from 'tap';
 import { labelOf } from '../../cli/enrol-command.ts';
-import { entranceNamed, venueNamed } from '../../cli/place-names.ts';
+import { entranceNamed, kioskNamed, venueNamed } from '../../cli/place-names.ts';
 import type { NewCode } from '../../gateway/enrol/give-codes.ts';
-import type { Venue } from '../../gateway/registry.ts';
+import type { Kiosk, Venue } from '../../gateway/registry.ts';
 
 const venueOf = (id: string, name: string): Venue =>
   ({
@@ -29,8 +29,19 @@ t.test('place names: a door by its name; one that is not there is refused with t
   t.throws(() => entranceNamed('--entrance', 'Side door', library), { message: /"Main door", "Exit"/ });
 });
 
+t.test('place names: a kiosk by its id, or its name where one admitted kiosk alone has it', async (t) => {
+  const kiosk = (id: string, name: string | undefined, revokedAtMs?: number) => ({ kiosk: id, name, revokedAtMs }) as unknown as Kiosk;
+  const known = [kiosk('k10sk00000000001', 'Till 3'), kiosk('k10sk00000000002', undefined), kiosk('k10sk00000000003', 'Till 3', 1)];
+  const registry = (kiosks: readonly Kiosk[]) => ({ kiosks: () => kiosks });
+  t.equal(kioskNamed('kiosk', 'Till 3', registry(known)), 'k10sk00000000001', 'not the revoked one');
+  t.equal(kioskNamed('kiosk', 'k10sk00000000009', registry(known)), 'k10sk00000000009');
+  t.throws(() => kioskNamed('kiosk', 'Till 4', registry(known)), { code: 'config.invalid', message: /vestibule status/ });
+  t.throws(() => kioskNamed('kiosk', 'Till 3', registry([...known, kiosk('k10sk00000000004', 'Till 3')])), { message: /2 kiosks/ });
+});
+
 t.test('place names: a label names its door', async (t) => {
   const code = { venue: library.id, entrance: 'eeeeeeeeeeeeeeee', venueName: library.name, expiresAtMs: 0 } as unknown as NewCode;
   t.equal(labelOf({ ...code, direction: 'out' }, [library]).lines[0], 'Door: Exit, out');
   t.equal(labelOf({ ...code, direction: undefined }, [library]).lines[0], 'Door: Exit');
+  t.equal(labelOf({ ...code, name: 'Till 3' }, [library]).lines[0], 'Till 3. Door: Exit');
 });

@@ -39,7 +39,8 @@ t.test('service: the units in the documentation start commands that there are', 
   t.strictSame(readdirSync(units), ['vestibule-gateway.service', 'vestibule-kiosk.service']);
   for (const [name, command] of Object.entries(commands)) {
     const unit = readFileSync(new URL(`vestibule-${name}.service`, units), 'utf8');
-    const [, program, room, verb, ...rest] = /^ExecStart=\/opt\/vestibule\/(\S+) (\S+) (\S+) (.*)$/m.exec(unit) ?? [];
+    const [, program, room, verb, ...rest] =
+      /^ExecStart=(?:\/opt\/vestibule\/node_modules\/\.bin\/node )?\/opt\/vestibule\/(\S+) (\S+) (\S+) (.*)$/m.exec(unit) ?? [];
     t.equal(program, 'cli/vestibule.js');
     t.equal(room, name);
     const run = command.commands.find((known) => known.name() === verb);

@@ -1,7 +1,8 @@
 import { PassThrough } from 'node:stream';
 import t, { type Test } from 'tap';
-import { type Keyboard, typedInput } from '../../cli/typed-input.ts';
+import { type Keyboard, typedChunks, typedInput } from '../../cli/typed-input.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { until } from '../support/until.ts';
 
 function terminal(t: Test) {
   const stopping = new AbortController();
@@ -9,7 +10,7 @@ function terminal(t: Test) {
   const keys: Keyboard & PassThrough = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} });
   const seen = { text: '', interrupts: 0, hasEnded: false };
   const reading = (async () => {
-    for await (const chunk of typedInput(stopping.signal, keys, () => (seen.interrupts += 1), clock))
+    for await (const chunk of typedChunks(typedInput(stopping.signal, keys, () => (seen.interrupts += 1), clock)))
       seen.text += Buffer.from(chunk).toString('latin1');
     seen.hasEnded = true;
   })();
@@ -44,4 +45,26 @@ t.test('typedInput: control bytes within a code that somebody made up stop nothi
   }
   t.match(seen, { interrupts: 0, hasEnded: false });
   t.ok(seen.text.startsWith('VC\x03BC\rVC\x03BC\r'), 'they go the way of every byte, to be refused there');
+});
+
+t.test('typedInput: what comes while nobody listens is the next one’s, in order, and who has left is told nothing', async (t) => {
+  const keys = Object.assign(new PassThrough(), { setRawMode: () => {} });
+  const typing = typedInput(new AbortController().signal, keys);
+  const heard: string[] = [];
+  const listen = (name: string) =>
+    typing.listen({ chunk: (bytes) => void heard.push(`${name} ${bytes}`), over: () => void heard.push(`${name} over`) });
+  const leave = listen('first');
+  keys.write('one');
+  await until(() => heard.length === 1);
+  leave();
+  keys.write('two');
+  keys.write('three');
+  listen('second');
+  leave();
+  await until(() => heard.length === 3);
+  keys.end('four');
+  await until(() => heard.length === 5);
+  listen('third');
+  await until(() => heard.length === 6);
+  t.strictSame(heard, ['first one', 'second two', 'second three', 'second four', 'second over', 'third over']);
 });

@@ -102,16 +102,19 @@ t.test('tail: an event is a line, and nothing in it moves the cursor', async (t)
     data: { kiosk: 'k000000000000000', entrance: 'e', uncertaintyMs: 5, groupSize: 2, isSigned: true },
   };
   const topic = 'vestibule/1/events/v000000000000000/check-in';
-  const venues = new Map([['v000000000000000', 'Library']]);
+  const venues = new Map([['v000000000000000', 'Bücherei']]);
+  const kiosks = new Map([['k000000000000000', 'Till 3']]);
+  t.match(eventLine(topic, event, { venues, kiosks }), 'Bücherei  Till 3 (k000000000000000)  check-in');
   t.equal(
-    eventLine(topic, event, venues),
+    eventLine(topic, event, { venues: new Map([['v000000000000000', 'Library']]), kiosks: new Map() }),
     '2026-11-21 09:00:00  Library  kiosk k000000000000000  check-in  card 01234567  groupSize 2, isSigned true',
   );
-  t.notMatch(
-    eventLine(topic, { ...event, data: { why: '\u001b[2Jx\r\n' } }, new Map([['v000000000000000', '\u001b]0;x']])),
-    /[^\x20-\x7e]/,
-  );
-  t.type(eventLine('x', {}, new Map()), 'string');
+  const hostile = {
+    venues: new Map([['v000000000000000', '\u001b]0;x']]),
+    kiosks: new Map([['k000000000000000', '\u202ex\u009b2J']]),
+  };
+  t.notMatch(eventLine(topic, { ...event, data: { why: '\u001b[2Jx\r\n' } }, hostile), /[^\x20-\x7e]/);
+  t.type(eventLine('x', {}, { venues: new Map(), kiosks: new Map() }), 'string');
 });
 
 t.test('status: the gravest first, what to do below it, no line wider than the terminal but a list', async (t) => {
