@@ -9,9 +9,9 @@ import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
 import { Registry } from '../../gateway/registry.ts';
 import { type EntranceId, type KioskId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
-import { silentLog } from '../../protocol/log.ts';
+import { type Log, silentLog } from '../../protocol/log.ts';
 import { systemClock } from '../../protocol/time.ts';
-import { cardOf, NAMES } from '../core/town.ts';
+import { cardOf } from '../core/town.ts';
 import type { Target } from './bench-kiosk.ts';
 import { answering } from './bench-process.ts';
 import type { AdmittedKiosk } from './gateway-child.ts';
@@ -29,7 +29,11 @@ export type CoreGatewayTalk = {
   open: { ask: object; answer: { readonly port: number; readonly target: Target } };
   admit: { ask: { readonly kiosks: readonly AdmittedKiosk[] }; answer: object };
   rest: { ask: { readonly seconds: number }; answer: Worked };
-  trace: { ask: { readonly seconds: number; readonly cards: readonly number[] }; answer: Worked };
+  /** Cases are raised and dismissed again, one behind the other. @property isTold whether they are confirmed: then kiosks are told. @property restMs that each stands. */
+  trace: {
+    ask: { readonly seconds: number; readonly cards: readonly number[]; readonly restMs: number; readonly isTold: boolean };
+    answer: Worked;
+  };
   drop: { ask: { readonly days: readonly string[] }; answer: Worked };
 };
 
@@ -37,6 +41,18 @@ answering<CoreGatewayTalk, { directory: string }>(({ directory }) => {
   const paths = dataPaths(directory);
   const { signal } = new AbortController();
   let running: GatewayAndCore | undefined;
+  let cases = 0;
+  let onTraced = (_exposures: number) => {};
+  const log: Log = {
+    ...silentLog,
+    info: (event, fields) => {
+      if (event === 'trace.done') onTraced(Number(fields?.exposures));
+    },
+  };
+  const nextTrace = () =>
+    new Promise<number>((resolve) => {
+      onTraced = resolve;
+    });
   const limits = { packetsPerSecond: 1_000_000, bytesPerSecond: 1_000_000_000, connectionsPerSecond: 100_000, waitingConnections: 10_000 };
 
   const working = async (work: () => Promise<Partial<Worked>>): Promise<Worked> => {
@@ -57,7 +73,7 @@ answering<CoreGatewayTalk, { directory: string }>(({ directory }) => {
         rest: { port: 0 },
         limits: { ...limits, rowsPerDay: 1_000_000_000 },
       };
-      running = await runGatewayAndCore(paths, settings, { clock: systemClock, log: silentLog }, signal);
+      running = await runGatewayAndCore(paths, settings, { clock: systemClock, log }, signal);
       const { recipient } = await openIdentity(paths.gateway);
       const core = (await readCoreKeys(paths.coreKeys)).recipient;
       return { port: running.gateway.tlsPort, target: { deployment: running.gateway.trust.deployment, recipient, core } };
@@ -77,17 +93,25 @@ answering<CoreGatewayTalk, { directory: string }>(({ directory }) => {
         await pause(seconds * 1_000);
         return {};
       }),
-    trace: ({ seconds, cards }) =>
+    trace: ({ seconds, cards, restMs, isTold }) =>
       working(async () => {
+        const core = running?.core;
         let [traces, mostExposed] = [0, 0];
         const endMs = performance.now() + seconds * 1_000;
+        if (core === undefined) return {};
         // Everybody whom anybody met for a quarter of an hour: some thousands.
-        const policy = { ...DEFAULT_TRACE_POLICY, mediumMinimumOverlapMs: DEFAULT_TRACE_POLICY.minimumOverlapMs };
+        const { minimumOverlapMs } = DEFAULT_TRACE_POLICY;
+        core.notices.policies.set({ mediumMinimumOverlapMs: minimumOverlapMs }, { by: 'bench', nowMs: systemClock.wall() });
         do {
-          const card = cards[traces % cards.length] ?? 0;
-          const exposed = await running?.core?.traceCase({ card: NAMES.of(cardOf(card)), anchorMs: systemClock.wall() }, policy, signal);
-          mostExposed = Math.max(mostExposed, exposed?.length ?? 0);
+          const card = cardOf(cards[traces % cards.length] ?? 0);
+          const done = nextTrace();
+          cases += 1;
+          const state = isTold ? 'confirmed' : 'suspected';
+          const { id } = core.cases.raise({ card, state, source: 'officer', by: 'bench', key: `${cases}` });
+          mostExposed = Math.max(mostExposed, await done);
           traces += 1;
+          if (restMs > 0) await pause(restMs);
+          core.cases.decide(id, 'dismissed');
         } while (performance.now() < endMs);
         return { traces, mostExposed };
       }),

@@ -21,6 +21,10 @@ const ROWS_A_SECOND = 200;
 const SECONDS = 8;
 /** Columns of a town take as long as they take: so long the load goes on beside them. */
 const COLUMNS_SECONDS = 20;
+/** Four cases a second are more than a country has on its worst day; without a rest, what the collector makes of hundreds a second is measured as well. */
+const REST_MS = 250;
+/** Of cases that kiosks are told of: what the gateway makes for each kiosk is measured as well. */
+const TOLD_REST_MS = 1_000;
 
 export async function measurePuback(say: (line: string) => void): Promise<Record<string, number>> {
   const root = makeDiskDirectory('core-puback');
@@ -52,15 +56,29 @@ export async function measurePuback(say: (line: string) => void): Promise<Record
     const random = seededRandom(5);
     const cases = Array.from({ length: 20 }, () => Math.floor(random() * cards));
     await load.ask('run', { rows: 1, window: 8, kiosks: KIOSKS, seconds: 3, rowsPerSecond: ROWS_A_SECOND });
-    const alone = await beside('Alone', SECONDS, () => gateway.ask('rest', { seconds: SECONDS }));
     // The first trace waits for the columns of all that came.
-    await beside('Columns', COLUMNS_SECONDS, () => gateway.ask('trace', { seconds: 0, cards: cases }));
-    await gateway.ask('trace', { seconds: 1, cards: cases });
-    const traced = await beside('Tracing', SECONDS, () => gateway.ask('trace', { seconds: SECONDS, cards: cases }));
+    await beside('Columns', COLUMNS_SECONDS, () => gateway.ask('trace', { seconds: 0, cards: cases, restMs: 0, isTold: false }));
+    await gateway.ask('trace', { seconds: 1, cards: cases, restMs: 0, isTold: false });
+    // As long as with traces, and as warm: the longest of more is longer.
+    const alone = await beside('Alone', 2 * SECONDS, () => gateway.ask('rest', { seconds: 2 * SECONDS }));
+    const traced = await beside('Tracing', 2 * SECONDS, () =>
+      gateway.ask('trace', { seconds: 2 * SECONDS, cards: cases, restMs: REST_MS, isTold: false }),
+    );
+    const saturated = await beside('Saturated', SECONDS, () =>
+      gateway.ask('trace', { seconds: SECONDS, cards: cases, restMs: 0, isTold: false }),
+    );
+    const told = await beside('Told', SECONDS, () =>
+      gateway.ask('trace', { seconds: SECONDS, cards: cases, restMs: TOLD_REST_MS, isTold: true }),
+    );
     const days = Array.from({ length: 5 }, (_, nth) => dayOf(startMs + (nth + 1) * DAY_MS));
     await beside('Drop', 4, () => gateway.ask('drop', { days }));
     // Below 0 where other programs delayed them more than the core did: then it says nothing.
     figures.traceDelaysPubackMs = rounded(traced.ackLongestMs - alone.ackLongestMs, 1);
+    figures.traceDelaysPubackP99Ms = rounded(traced.ackP99Ms - alone.ackP99Ms, 1);
+    figures.toldTraceDelaysPubackMs = rounded(told.ackLongestMs - alone.ackLongestMs, 1);
+    figures.toldTraceDelaysPubackP99Ms = rounded(told.ackP99Ms - alone.ackP99Ms, 1);
+    figures.saturatedTraceDelaysPubackMs = rounded(saturated.ackLongestMs - alone.ackLongestMs, 1);
+    figures.saturatedTraceDelaysPubackP99Ms = rounded(saturated.ackP99Ms - alone.ackP99Ms, 1);
     return figures;
   } finally {
     for (const child of [gateway, load]) child.stop();

@@ -58,6 +58,8 @@ export interface RunResult {
   readonly batches: number;
 }
 
+/** What `cli/vestibule.js` starts a kiosk with. */
+const KIOSK_FLAGS = JSON.parse(readFileSync(join(import.meta.dirname, '../../cli/kiosk-flags.json'), 'utf8')) as string[];
 const WARM_UP = 60;
 const BURST = 4;
 const PRODUCT = '4006381333931';
@@ -91,8 +93,8 @@ class KioskUnderTest {
     program: string,
     write: ((text: string) => void) | undefined,
   ) {
-    this.#child = spawn(process.execPath, [join(import.meta.dirname, 'kiosk-child.ts'), JSON.stringify(options)], {
-      env: { ...process.env, ...env },
+    this.#child = spawn(process.execPath, [...KIOSK_FLAGS, join(import.meta.dirname, 'kiosk-child.ts'), JSON.stringify(options)], {
+      env: { ...process.env, MALLOC_ARENA_MAX: '1', ...env },
       stdio: ['pipe', 'pipe', 'inherit', 'ipc'],
     });
     this.#child.stdout?.resume();

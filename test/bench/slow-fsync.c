@@ -1,6 +1,7 @@
 /* Makes every fsync and fdatasync of a process take FSYNC_EXTRA_US microseconds longer, as a worn SD card would, and counts them in
    the file FSYNC_COUNT_FILE (40 bytes, made before; five native 64-bit numbers: fsyncs of the main thread, of other threads,
    fdatasyncs of the main thread, of other threads, and the nanoseconds that the main thread has spent in both).
+   While the file FSYNC_FREEZE_FILE is there, none returns: a disk that froze.
    cc -shared -fPIC -O2 slow-fsync.c -o slow-fsync.so -ldl; LD_PRELOAD it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,12 +16,14 @@
 enum { FSYNC = 0, FDATASYNC = 2, SPENT_NS = 4 };
 
 static long extra_us;
+static const char *freeze_file;
 static uint64_t *counts;
 
 __attribute__((constructor)) static void prepare(void) {
   const char *text = getenv("FSYNC_EXTRA_US");
   const char *path = getenv("FSYNC_COUNT_FILE");
   extra_us = text ? atol(text) : 0;
+  freeze_file = getenv("FSYNC_FREEZE_FILE");
   if (!path) return;
   int fd = open(path, O_RDWR | O_CLOEXEC);
   if (fd < 0) return;
@@ -42,6 +45,7 @@ static int sync_slowly(int kind, int (*real)(int), int fd) {
     struct timespec wait = {extra_us / 1000000, (extra_us % 1000000) * 1000};
     nanosleep(&wait, NULL);
   }
+  while (freeze_file && access(freeze_file, F_OK) == 0) nanosleep(&(struct timespec){0, 20000000}, NULL);
   int result = real(fd);
   if (counts) {
     __atomic_fetch_add(&counts[kind + is_other_thread], 1, __ATOMIC_RELAXED);

@@ -67,6 +67,9 @@ t.test('pictures: every state of the dashboard is drawn without a complaint of t
   // A code opens the gateway that made it; this one is gone when the picture is looked at.
   await take('enrol', {}, false);
   await page.click('[data-action=close-dialog]');
+  await page.open(`${busy.url}/#/codes`);
+  await page.untilText('Harbour market');
+  await take('codes');
   await page.open(`${busy.url}/#/audit`);
   await page.untilText('code.give');
   await take('audit-phone', { width: 390, height: 844 });

@@ -1,12 +1,11 @@
 /** The kiosk's screen in a real browser: every state in every language at every size, what it owes to eyes and ears, and what it keeps: nothing. */
-import { join, resolve } from 'node:path';
 import t, { type Test } from 'tap';
 import { LOOKS } from '../../kiosk/feedback-words.ts';
 import { LANGUAGES, WORDS } from '../../kiosk/screen/languages.ts';
 import { REST_LOOKS } from '../../kiosk/screen/rest.ts';
 import { axeFaultsOf } from '../support/accessible.ts';
 import { Browser, type Page } from '../support/browser.ts';
-import { answered, CLIPPED, openScreen, SIZES, WELL } from '../support/screen-rig.ts';
+import { answered, CLIPPED, draw, openScreen, openShown, SIZES, untilText, WELL } from '../support/screen-rig.ts';
 import { suiteSize } from '../support/suite-size.ts';
 
 const { isFull } = suiteSize();
@@ -15,21 +14,13 @@ t.teardown(() => browser.close());
 
 const KINDS = Object.keys(LOOKS) as (keyof typeof LOOKS)[];
 const text = (page: Page) => page.value<string>("document.querySelector('#text').textContent");
-const untilText = (page: Page, said: string) => page.until(`document.querySelector('#text')?.textContent === ${JSON.stringify(said)}`);
-const draw = (page: Page) => page.value('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))');
 
-async function shown(t: Test) {
-  const rig = await openScreen(t);
-  const page = await browser.page();
-  await page.open(rig.url);
-  await untilText(page, WORDS.en.rests.ready[0]);
-  return { ...rig, screen: page };
-}
+const shown = (t: Test) => openShown(t, browser);
 
 /** Shows each answer with all that may stand below it, and each rest, and looks at once whether any of it is cut off. */
 const LOOK_AT_ALL = `async () => {
   const [{ show }, { LANGUAGES, LOOKS, RESTS }] = await Promise.all([import('/screen.js'), import('/words.js')]);
-  const { answers, rests, storedOffline, notice } = LANGUAGES[document.documentElement.lang];
+  const { answers, rests, storedOffline, stub, notice, faults: said } = LANGUAGES[document.documentElement.lang];
   const clipped = ${CLIPPED};
   const faults = [];
   const least = { title: Infinity, more: Infinity, aside: Infinity };
@@ -43,10 +34,12 @@ const LOOK_AT_ALL = `async () => {
   };
   for (const [kind, [text, more]] of Object.entries(answers)) {
     look(kind, { ...LOOKS[kind], text, more });
-    look(kind + ', stored', { ...LOOKS[kind], text, more, aside: storedOffline });
+    look(kind + ', stored', { ...LOOKS[kind], text, more, aside: storedOffline, isKeptHere: true });
     if (['welcome', 'already-in', 'goodbye', 'already-out'].includes(kind))
-      look(kind + ', stored, notice', { ...LOOKS[kind], text, more, aside: storedOffline + ' ' + notice });
+      for (const line of [stub, notice]) look(kind + ', stored, ' + line, { ...LOOKS[kind], text, more, aside: storedOffline + ' ' + line });
   }
+  for (const fault of Object.values(said))
+    look(fault, { ...RESTS.ready, text: rests.ready[0], more: fault, needsSomebody: true });
   for (const [rest, [text, more]] of Object.entries(rests))
     look(rest, { ...RESTS[rest], text, more, aside: 'NOT STORING (store.disk_full) · offline (link.refused) · 1204 waiting · scanner absent (device.gone)', isCode: true });
   return { faults, least };
@@ -224,6 +217,32 @@ t.test('screen: tells what is wrong with the kiosk while nobody is answered', as
   await untilText(screen, 'Out of order');
 });
 
+t.test('screen: what is kept here, and who is needed, is seen from afar, too', async (t) => {
+  const { screen, now, page } = await shown(t);
+  const isSeen = (selector: string) => screen.value<boolean>(`getComputedStyle(document.querySelector('${selector}')).display !== 'none'`);
+  const ground = () => screen.value<string>("getComputedStyle(document.querySelector('.more')).backgroundColor");
+  page.show(answered('welcome'));
+  await untilText(screen, 'Welcome');
+  t.notOk(await isSeen('.kept'));
+  page.show(answered('goodbye', { isStoredOffline: true }));
+  await untilText(screen, 'Goodbye');
+  t.ok(await isSeen('.kept'), 'a sign of its own, beside the words and three ticks');
+  await untilText(screen, 'Please scan a card');
+  t.notOk(await isSeen('.kept'));
+  const usual = await ground();
+  now.health = { ...WELL, faults: ['clock.wrong'] };
+  page.refresh();
+  await screen.untilText(WORDS.en.faults['clock.wrong']);
+  t.not(await ground(), usual);
+  now.health = WELL;
+  page.refresh();
+  await screen.until("document.querySelector('#more').textContent === ''");
+  t.ok(await isSeen('#buttons'));
+  await page.close();
+  await untilText(screen, 'The kiosk does not answer');
+  t.notOk(await isSeen('#buttons'), 'nobody is there to obey them');
+});
+
 t.test('screen: a clinic’s desk has the buttons of results, and keeps what it waits for', async (t) => {
   const rig = await openScreen(t, { isDesk: true, direction: () => undefined });
   const page = await browser.page();
@@ -284,84 +303,4 @@ t.test('screen: the staff’s menu, by keys alone and by touch, in every languag
   menu(false);
   await screen.until("!document.querySelector('#menu').open");
   t.equal(await screen.value("document.querySelector('#menu').childElementCount"), 0, 'nothing of it stays');
-});
-
-t.test('screen: pictures', async (t) => {
-  const to = process.env.VESTIBULE_PICTURES ?? (isFull ? resolve(import.meta.dirname, '../../docs/screen') : t.testdir());
-  const { screen, page, now, speak, menu } = await shown(t);
-  const take = async (name: string, [width, height]: readonly [number, number] = [800, 480]) => {
-    await screen.look({ width, height });
-    await draw(screen);
-    await screen.picture(join(to, `${name}.png`));
-  };
-  await take('ready');
-  const states = [
-    'welcome',
-    'already-in',
-    'goodbye',
-    'undone',
-    'please-measure-again',
-    'please-see-staff',
-    'not-a-card',
-    'card-withdrawn',
-    'keep-at-home',
-    'holder-scan-key',
-    'sticker-linked',
-    'sticker-used',
-    'paper-kept',
-  ] as const;
-  for (const kind of isFull ? states : states.slice(0, 2)) {
-    page.show(answered(kind));
-    await untilText(screen, WORDS.en.answers[kind][0]);
-    await take(kind);
-  }
-  page.show(answered('goodbye'));
-  page.show(answered('welcome', { isStoredOffline: true, hasNotice: true }));
-  await screen.untilText(WORDS.en.notice);
-  await take('stored-and-notice');
-  for (const [language, size] of [
-    ['de', [480, 320]],
-    ['fr', [480, 800]],
-    ['es', [1_280, 720]],
-    ['ar', [800, 480]],
-  ] as const) {
-    speak(language);
-    await screen.until(`document.documentElement.lang === '${language}'`);
-    page.show(answered('card-refused'));
-    await untilText(screen, WORDS[language].answers['card-refused'][0]);
-    await take(`language-${language}`, size);
-  }
-  speak('en');
-  now.health = { ...WELL, devices: [{ name: 'scanner', isUp: false, why: 'device.gone' }] };
-  page.refresh();
-  await untilText(screen, 'Scanner missing');
-  await take('device-missing');
-  now.health = { ...WELL, storeWhy: 'store.full', state: 'down' };
-  page.refresh();
-  await untilText(screen, 'Scans are not kept');
-  await take('not-storing');
-  now.health = WELL;
-  now.settings = { ...now.settings, isOutOfOrder: true };
-  page.refresh();
-  await untilText(screen, 'Out of order');
-  await take('out-of-order');
-  now.settings = { ...now.settings, isOutOfOrder: false };
-  menu(true);
-  await screen.until("document.querySelector('#menu').open");
-  await take('menu');
-  for (const [name, said] of [
-    ['menu-door', 'Door'],
-    ['menu-paper', 'Paper notes'],
-    ['menu-last', 'Last ten'],
-  ] as const) {
-    await screen.value(
-      `[...document.querySelectorAll('#menu .tiles button')].find((one) => one.textContent.includes(${JSON.stringify(said)})).click()`,
-    );
-    await take(name);
-    await screen.press('Escape');
-  }
-  menu(false);
-  await page.close();
-  await untilText(screen, 'The kiosk does not answer');
-  await take('lost');
 });

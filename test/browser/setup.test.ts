@@ -1,5 +1,6 @@
 /** The set-up page of a real kiosk at a real gateway, from the label to an event that arrived; in every language, and fit for every eye. */
 import { type AddressInfo, createServer } from 'node:net';
+import { join, resolve } from 'node:path';
 import t from 'tap';
 import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
@@ -11,7 +12,9 @@ import { startWaitingKiosk } from '../kiosk/waiting-kiosk.ts';
 import { axeFaultsOf } from '../support/accessible.ts';
 import { Browser } from '../support/browser.ts';
 import { giveCode } from '../support/enrolling.ts';
+import { suiteSize } from '../support/suite-size.ts';
 
+const pictures = process.env.VESTIBULE_PICTURES ?? (suiteSize().isFull ? resolve(import.meta.dirname, '../../docs/screen') : t.testdir());
 const browser = Browser.open();
 t.teardown(() => browser.close());
 
@@ -37,10 +40,19 @@ t.test('set-up page: label, entrance, devices, delivery', async (t) => {
   t.teardown(() => kiosk.stop());
   const page = await browser.page();
   const { asks, next, saveName, reset } = SETUP_WORDS.en;
+  const take = async (name: string) => {
+    await page.look({ width: 800, height: 480 });
+    await page.picture(join(pictures, `${name}.png`));
+    await page.look({ width: 480, height: 320 });
+  };
   await page.look({ width: 480, height: 320 });
   await page.open(`http://127.0.0.1:${port}/`);
   await page.until(asked(asks.enrol));
   t.strictSame(await axeFaultsOf(page), []);
+  await page.fill('input', '4006381333931');
+  await page.press('Enter');
+  await page.untilText(SETUP_WORDS.en.notLabel);
+  await take('set-up-label');
   await page.fill('input', code);
   t.equal(await page.value('getComputedStyle(document.querySelector("input")).color'), 'rgba(0, 0, 0, 0)', 'nobody reads it there');
   await page.press('Enter');
@@ -51,6 +63,7 @@ t.test('set-up page: label, entrance, devices, delivery', async (t) => {
   await page.press('Enter');
   await page.until(asked(asks.devices));
   await page.untilText('Garden gate');
+  await take('set-up-devices');
   t.strictSame(await axeFaultsOf(page), []);
   t.ok(await page.value('document.documentElement.scrollWidth <= window.innerWidth'), 'nothing hangs over the edge of the smallest screen');
   const click = (text: string) =>
@@ -61,6 +74,7 @@ t.test('set-up page: label, entrance, devices, delivery', async (t) => {
     await page.value(`document.body.innerHTML.includes(${JSON.stringify(reset)})`),
     'whoever passes a kiosk that is set up can not erase it',
   );
+  await take('set-up-done');
   t.match(await page.value('document.querySelector("#outcome").textContent'), /^Delivered in \d/);
   t.notOk(await page.value(`document.body.innerHTML.includes(${JSON.stringify(code.slice(0, 20))})`));
 });

@@ -3,6 +3,7 @@ import { writeSync } from 'node:fs';
 import { parseConfig } from '../../kiosk/config.ts';
 import { runKiosk } from '../../kiosk/run-kiosk.ts';
 import { systemClock } from '../../protocol/time.ts';
+import { typingOf } from '../support/typing-of.ts';
 import { DeadlyPoints } from './deadly-points.ts';
 
 const [json = '{}', point = '', passed = '0'] = process.argv.slice(2);
@@ -19,7 +20,7 @@ await runKiosk(
   {
     clock: systemClock,
     log: points.log,
-    input: process.stdin,
+    input: typingOf(process.stdin),
     isClockSynced: () => true,
     onReady: () => say({ isReady: true }),
     onFeedback: ({ kind, keyId, seq }) => {

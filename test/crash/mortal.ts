@@ -90,6 +90,11 @@ export class Mortal {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
+  /** Whether it ended by itself, in order. */
+  get hasStopped(): boolean {
+    return this.#child.exitCode === 0 && this.#complaints === '';
+  }
+
   /** @returns what is wrong with how it ended, when it was to be killed; `undefined` when nothing is. */
   get fault(): string | undefined {
     if (this.#isTooOld) return `lived on, and never came to its point; ${this.#complaints}`;

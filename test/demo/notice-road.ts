@@ -36,12 +36,13 @@ export class KioskProcess {
   readonly #process: VestibuleProcess;
   readonly #answers: Answer[] = [];
 
-  constructor(data: string, config: string) {
+  constructor(data: string, config: string, laterMs: number) {
     const onLine = (line: string): void => {
       const said = JSON.parse(line) as Partial<Answer>;
       if (said.kind !== undefined) this.#answers.push({ ...(said as Answer), atMs: performance.now() });
     };
-    this.#process = new VestibuleProcess(['kiosk', 'run', '--data', data, '--config', config, '--no-page', '--output', 'json'], { onLine });
+    const args = ['kiosk', 'run', '--data', data, '--config', config, '--no-page', '--output', 'json'];
+    this.#process = new VestibuleProcess(args, { onLine, laterMs });
   }
 
   get written(): string {
@@ -97,6 +98,8 @@ export class NoticeRoad {
   readonly #running: VestibuleProcess[] = [];
   readonly #kiosks: KioskProcess[] = [];
   readonly #gateways = new Map<string, Gateway>();
+  /** How far the clocks are ahead of what is started from now on. */
+  laterMs = 0;
   #core: { readonly port: number; readonly restPort: number; readonly sink: object; readonly tokenPath: string } | undefined;
 
   constructor(dir: string) {
@@ -151,6 +154,11 @@ export class NoticeRoad {
     const carried = join(data, 'far-core.token');
     copyFileSync(tokenPath, carried);
     this.#tellCore(gateway, carried);
+  }
+
+  /** A gateway with the core in its own process. */
+  async ownCore(name: string): Promise<void> {
+    writeFileSync((await this.#gateway(name)).config, '{}');
   }
 
   /** Lets another gateway's ledger into the core. */
@@ -229,7 +237,7 @@ export class NoticeRoad {
     const config = join(this.#dir, 'kiosk.json');
     const uplink = { firstBackoffMs: 100, longestBackoffMs: 500 };
     writeFileSync(config, JSON.stringify({ scanners: [{ kind: 'standard-input' }], uplink }));
-    const kiosk = new KioskProcess(this.dirOf(name), config);
+    const kiosk = new KioskProcess(this.dirOf(name), config, this.laterMs);
     this.#kiosks.push(kiosk);
     return kiosk.ready();
   }
@@ -287,7 +295,7 @@ export class NoticeRoad {
   }
 
   #spawn(...args: readonly string[]): VestibuleProcess {
-    const started = new VestibuleProcess(args);
+    const started = new VestibuleProcess(args, { laterMs: this.laterMs });
     this.#running.push(started);
     return started;
   }

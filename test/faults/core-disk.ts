@@ -1,20 +1,7 @@
 /** The core's own disk: full, and turned read-only while it runs. Run by disks.test.ts. */
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { compare, House, NOTHING } from './house.ts';
-import { mountableRoot, SmallDisk } from './small-disk.ts';
-
-async function openOnDisk(t: Test): Promise<{ house: House; disk: SmallDisk }> {
-  const root = mountableRoot(t);
-  const disk = new SmallDisk(t, join(root, 'core'));
-  t.comment(`the core's disk is ${disk.kind}`);
-  const house = await House.open(t, { root });
-  await house.startGateway();
-  await house.startKiosk();
-  await house.scanMany(0, 20);
-  await house.untilDelivered();
-  return { disk, house };
-}
+import { compare, type House, NOTHING } from './house.ts';
+import { openOnSmallDisk } from './house-on-disk.ts';
 
 /** Scans until the core can not keep up; all the while the gateway acknowledges. */
 async function scanUntilBehind(t: Test, house: House, from: number): Promise<number> {
@@ -34,7 +21,7 @@ async function untilAcknowledged(house: House): Promise<void> {
 t.test(
   'faults: a core whose disk fills up stops nobody: the ledger keeps, operators see it, and with room again it catches up',
   async (t) => {
-    const { house, disk } = await openOnDisk(t);
+    const { house, disk } = await openOnSmallDisk(t, 'core');
     disk.fill();
     const next = await scanUntilBehind(t, house, 100);
     await house.scanMany(next, next + 20);
@@ -50,7 +37,7 @@ t.test(
 );
 
 t.test('faults: a core whose disk breaks down stops nobody, and catches up on the mended disk', async (t) => {
-  const { house, disk } = await openOnDisk(t);
+  const { house, disk } = await openOnSmallDisk(t, 'core');
   disk.breakDown();
   const next = await scanUntilBehind(t, house, 100);
   await house.scanMany(next, next + 20);

@@ -1,20 +1,7 @@
 /** The gateway's own disk: full, read-only from the start, and turned read-only while it runs. Run by disks.test.ts. */
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { compare, House, NOTHING } from './house.ts';
-import { mountableRoot, SmallDisk } from './small-disk.ts';
-
-async function openOnDisk(t: Test): Promise<{ house: House; disk: SmallDisk }> {
-  const root = mountableRoot(t);
-  const disk = new SmallDisk(t, join(root, 'gateway'));
-  t.comment(`the gateway's disk is ${disk.kind}`);
-  const house = await House.open(t, { root });
-  await house.startGateway();
-  await house.startKiosk();
-  await house.scanMany(0, 20);
-  await house.untilDelivered();
-  return { disk, house };
-}
+import { compare, type House, NOTHING } from './house.ts';
+import { openOnSmallDisk } from './house-on-disk.ts';
 
 /** What operators are told of batches that are not acknowledged. */
 const withheld = (house: House) => house.gatewayState?.kiosks[house.kioskId]?.withheld;
@@ -29,7 +16,7 @@ async function scanUntilWithheld(t: Test, house: House, from: number): Promise<n
 }
 
 t.test('faults: a gateway whose disk fills up acknowledges nothing and says so; with room again all comes, once', async (t) => {
-  const { house, disk } = await openOnDisk(t);
+  const { house, disk } = await openOnSmallDisk(t, 'gateway');
   disk.fill();
   const next = await scanUntilWithheld(t, house, 100);
   t.match(house.gatewayState, { state: 'degraded' });
@@ -45,7 +32,7 @@ t.test('faults: a gateway whose disk fills up acknowledges nothing and says so; 
 });
 
 t.test('faults: a gateway whose disk breaks down under it acknowledges nothing; on the mended disk all comes, once', async (t) => {
-  const { house, disk } = await openOnDisk(t);
+  const { house, disk } = await openOnSmallDisk(t, 'gateway');
   disk.breakDown();
   const next = await scanUntilWithheld(t, house, 100);
   t.match(house.gatewayState, { state: 'degraded' });
@@ -61,7 +48,7 @@ t.test('faults: a gateway whose disk breaks down under it acknowledges nothing; 
 });
 
 t.test('faults: a gateway that is started on a read-only disk says so and ends; kiosks keep what they promise', async (t) => {
-  const { house, disk } = await openOnDisk(t);
+  const { house, disk } = await openOnSmallDisk(t, 'gateway');
   await house.stopGateway();
   disk.mayWrite(false);
   await t.rejects(house.startGateway(), { code: /^(store|config)\./ });

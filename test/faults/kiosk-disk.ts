@@ -5,7 +5,7 @@ import { compare, House, NOTHING } from './house.ts';
 import { mountableRoot, SmallDisk } from './small-disk.ts';
 
 const FULL_WORDS = /✕ Not kept: kiosk is full {2}Please write it on paper and call the technician\.\n/;
-const BROKEN_WORDS = /✕ Not kept: kiosk can not store {2}Please write it on paper and call the technician\.\n/;
+const BROKEN_WORDS = /✕ Not kept: kiosk cannot store {2}Please write it on paper and call the technician\.\n/;
 
 async function openOnDisk(t: Test): Promise<{ house: House; disk: SmallDisk }> {
   const root = mountableRoot(t);

@@ -51,7 +51,7 @@ export class FleetKiosk {
       mayJudgeTime: () => true,
       onPolicy: () => {},
       onStanding: (standing) => {
-        health.policy(standing);
+        health.policy({ ...standing, isForgetting: false });
         void say();
       },
     });
@@ -64,6 +64,7 @@ export class FleetKiosk {
       onPolicy: (bytes) => keeper.take(bytes),
       onNotices: () => {},
       onCommand: () => {},
+      onRelease: () => {},
       onReceipt: () => {},
     });
     this.#link = await open(new AbortController().signal);

@@ -82,7 +82,7 @@ t.test('journey: a card next scanned on day 9 gets its notice, offline too; 49 h
   await road.stopGateway();
   await library.scan(road.textOf(cardOf(2)));
   t.ok(hasLast(library), 'on day 9');
-  t.match(library.shown.join(''), /Welcome .*get tested/);
+  t.match(library.shown.join(''), /Welcome .*stay apart and get tested/);
   await library.scan(road.textOf(cardOf(4)));
   t.notOk(hasLast(library));
   road.clock.pass(49 * HOUR);
@@ -129,7 +129,7 @@ t.test(
       await library.scan(road.textOf(cardOf(2)));
       return hasLast(library);
     });
-    t.match(library.shown.join(''), /get tested/, 'the words are those of any notice');
+    t.match(library.shown.join(''), /stay apart and get tested/, 'the words are those of any notice');
     await library.scan(road.textOf(cardOf(1)));
     t.notOk(hasLast(library), 'not to the flagged person');
     t.strictSame(road.core.cases.open(), []);

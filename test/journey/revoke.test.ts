@@ -1,16 +1,23 @@
 /** A card that its holder takes back, over the whole road: by a proof at the core, with a kiosk that is away and comes back. */
 
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import t from 'tap';
 import type { HolderReceipt } from '../../core/holder/receipt.ts';
 import { encodeCode } from '../../protocol/code.ts';
+import { decodeErasure } from '../../protocol/erasure.ts';
 import { decodeChallenge, encodeProof, type HolderAction, signProof } from '../../protocol/holder.ts';
+import type { KioskId } from '../../protocol/ids.ts';
 import { newKeyCode } from '../../protocol/key-code.ts';
+import { decodeKioskState } from '../../protocol/kiosk-state.ts';
+import { topicOf } from '../../protocol/topics.ts';
 import { deriveVisitor, type Visitor } from '../../protocol/visitor.ts';
 import { CardSearch } from '../support/card-search.ts';
+import { countUnsent } from '../support/count-unsent.ts';
 import { bytesSecret, searchTree, textSecret } from '../support/leak-search.ts';
+import { RemoteBroker } from '../support/remote-broker.ts';
 import { telling, until } from '../support/until.ts';
-import { Road } from './road.ts';
+import { cardOf, Road } from './road.ts';
 
 const payloadOf = (jws: string): HolderReceipt => JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as HolderReceipt;
 
@@ -37,6 +44,18 @@ async function untilSaid(road: Road, visitor: Visitor, isIt: (receipt: HolderRec
 
 /** Where anything that leads to the card is found. */
 const found = (road: Road, visitor: Visitor): Promise<string[]> => new CardSearch(visitor).find(road.data);
+
+/** Waits until a kiosk says that it has heard of a card that was taken back, and holds rows that may be the card's. */
+async function untilForgetting(road: Road, kiosk: KioskId): Promise<void> {
+  const operator = await road.operator();
+  await new Promise<void>((resolve) => {
+    operator.on('message', (_topic, payload) => {
+      if (decodeKioskState(payload).policy?.isForgetting === true) resolve();
+    });
+    operator.subscribe(topicOf(kiosk, 'state'));
+  });
+  await operator.endAsync();
+}
 
 t.test('journey: a card is taken back: gone from core and gateway at once, from a kiosk that was away when it is back', async (t) => {
   const road = await Road.open(t);
@@ -80,25 +99,37 @@ t.test('journey: a card is taken back: gone from core and gateway at once, from 
   t.strictSame(await found(road, anna), []);
 });
 
-t.test('journey: what a kiosk that was away still holds of the card is refused at the gateway, and kept nowhere but there', async (t) => {
-  const road = await Road.open(t);
-  const anna = deriveVisitor(newKeyCode());
-  await road.admit('kiosk');
-  await road.stopGateway();
-  const kiosk = await road.startKiosk('kiosk', { direction: 'both' });
-  t.equal(await kiosk.scan(road.textOf(anna.card)), 'welcome', 'kept while the gateway is away');
-  await kiosk.stop();
-  await road.startGateway();
-  await ask(road, anna, 'revoke');
-  await untilSaid(road, anna, (receipt) => /gateway done/.test(statesOf(receipt)));
-  await road.startKiosk('kiosk', { direction: 'both' });
-  await road.delivered('kiosk');
-  await untilSaid(road, anna, (receipt) => /kiosks done/.test(statesOf(receipt)));
-  await road.state();
-  // Its row went as it was, sealed in an earlier start; in the outbox it is kept as every settled row is, and nobody there has its key.
-  t.ok((await found(road, anna)).every((line) => line.startsWith('kiosk/outbox.db')));
-  t.equal(road.core.counts().checkIns, 0);
-});
+t.test(
+  'journey: what a kiosk that was away has not sent of the card is refused at the gateway, and gone there before it says so',
+  async (t) => {
+    const road = await Road.open(t);
+    const anna = deriveVisitor(newKeyCode());
+    const id = await road.admit('kiosk');
+    await road.stopGateway();
+    const kiosk = await road.startKiosk('kiosk', { direction: 'both' });
+    const others = [0, 1, 2, 3, 4, 5].map(cardOf);
+    for (const card of [...others, anna.card]) t.equal(await kiosk.scan(road.textOf(card)), 'welcome', 'kept while the gateway is away');
+    await kiosk.stop();
+    await road.startGateway();
+    await ask(road, anna, 'revoke');
+    await untilSaid(road, anna, (receipt) => /gateway done/.test(statesOf(receipt)));
+    // A kiosk that sends two rows a second, of which hers is among the last: it hears of the card before that has gone.
+    const slow = { direction: 'both', uplink: { batchRows: 1, drainRowsPerSecond: 2, firstBackoffMs: 10, longestBackoffMs: 100 } };
+    const back = await road.startKiosk('kiosk', slow);
+    await untilForgetting(road, id);
+    t.match(statesOf(await ask(road, anna, 'receipt')), /kiosks pending/);
+    // Killed between, it begins anew.
+    await back.stop();
+    await road.startKiosk('kiosk', slow);
+    await untilForgetting(road, id);
+    t.match(statesOf(await ask(road, anna, 'receipt')), /kiosks pending/);
+    await untilSaid(road, anna, (receipt) => /kiosks done/.test(statesOf(receipt)));
+    t.strictSame(await found(road, anna), [], 'the running kiosk and its log among them');
+    t.equal(countUnsent(join(road.dirOf('kiosk'), 'outbox.db')), 0);
+    await road.state();
+    t.equal(road.core.counts().checkIns, others.length, 'all but hers');
+  },
+);
 
 t.test('journey: at a kiosk, the key code looks, takes the card back and tells of the receipt; it is never a check-in', async (t) => {
   const road = await Road.open(t);
@@ -138,5 +169,33 @@ t.test('journey: at a kiosk, the key code looks, takes the card back and tells o
   t.strictSame(
     searchTree(road.data, [bytesSecret('key code', keyCode), textSecret('key code as a QR code', stub())], () => false),
     [],
+  );
+});
+
+t.test('journey: another sink is told which rows must go, and the receipt waits for it', async (t) => {
+  const broker = await RemoteBroker.open();
+  t.teardown(() => broker.close());
+  const bridge = { kind: 'mqtt', name: 'bridge', host: '127.0.0.1', port: broker.port, pin: broker.pin, prefix: 'town' } as const;
+  const road = await Road.open(t, { sinks: () => [{ kind: 'core' }, bridge] });
+  const [anna, ben] = [deriveVisitor(newKeyCode()), deriveVisitor(newKeyCode())];
+  await road.admit('near');
+  const near = await road.startKiosk('near', { direction: 'both' });
+  for (const { card } of [anna, ben]) t.equal(await near.scan(road.textOf(card)), 'welcome');
+  await road.delivered('near');
+  await until(() => broker.messages.some(({ topic }) => topic === 'town/batch'));
+  broker.mayAcknowledge = ({ topic }) => topic !== 'town/erasure';
+  t.match(await ask(road, anna, 'revoke'), { tiers: [{ tier: 'core', state: 'done' }] });
+  await until(() => broker.messages.some(({ topic }) => topic === 'town/erasure'));
+  t.match(await untilSaid(road, anna, (receipt) => /gateway done/.test(statesOf(receipt))), {
+    tiers: [{}, {}, {}, { tier: 'sinks', state: 'pending', done: 0, of: 1 }, {}],
+  });
+  broker.acknowledgeHeld();
+  await untilSaid(road, anna, (receipt) => /sinks done/.test(statesOf(receipt)));
+  const told = broker.messages.flatMap(({ topic, payload }) => (topic === 'town/erasure' ? decodeErasure(payload).rows : []));
+  t.equal(told.length, 1, 'hers alone');
+  t.strictSame(
+    broker.messages.filter(({ payload }) => payload.includes(Buffer.from(anna.card))),
+    [],
+    'and no word says whose',
   );
 });

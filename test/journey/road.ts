@@ -77,7 +77,7 @@ export class Road {
     this.#data = data;
   }
 
-  /** @param sinks of a gateway whose core is elsewhere; made when its deployment is known. @param directory another than the test's own. */
+  /** @param sinks of a gateway; its core is elsewhere where none of them is the core here. Made when its deployment is known. @param directory another than the test's own. */
   static async open(
     t: Teardown,
     {
@@ -141,7 +141,7 @@ export class Road {
     const { deployment } = await openGatewayIdentity(config.directory);
     const { clock } = this;
     this.#stopping = new AbortController();
-    if (this.#sinks !== undefined) {
+    if (this.#sinks?.every(({ kind }) => kind !== 'core') === true) {
       this.#gateway = await runGateway(config, { clock, log }, this.#stopping.signal);
       return;
     }

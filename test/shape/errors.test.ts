@@ -25,7 +25,7 @@ t.test('errors: every heading in docs/errors.md is a code', async (t) => {
 });
 
 t.test('errors: every code is used by some room', async (t) => {
-  const rooms = ['protocol', 'disk', 'hardware', 'kiosk', 'gateway', 'core', 'cards', 'cli'];
+  const rooms = ['protocol', 'disk', 'hardware', 'kiosk', 'gateway', 'core', 'cards', 'workshop', 'cli'];
   const sources = rooms.flatMap((room) =>
     readdirSync(join(root, room), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && entry.name !== 'errors.ts')

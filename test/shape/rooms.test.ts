@@ -21,8 +21,10 @@ const DOORS: Record<string, readonly string[]> = {
   core: ['protocol', 'disk'],
   gateway: ['protocol', 'disk', 'core/intake.ts'],
   cards: ['protocol', 'disk'],
+  // Makes what is put on cards and machines; what runs there does not need it.
+  workshop: ['protocol', 'disk', 'cards'],
   // The composition root.
-  cli: ['protocol', 'disk', 'hardware', 'kiosk', 'gateway', 'core', 'cards'],
+  cli: ['protocol', 'disk', 'hardware', 'kiosk', 'gateway', 'core', 'cards', 'workshop'],
 };
 
 const filesOf = (room: string): string[] =>

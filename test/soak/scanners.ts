@@ -6,6 +6,7 @@ import { FakeHidBus, type FakeHidDevice } from '../support/fake-hid.ts';
 import { HONEYWELL_FORMAT, posDescriptor, posReports } from '../support/pos-format.ts';
 import { PtyDevice } from '../support/pty.ts';
 import { bootReport, keysOf } from '../support/typing.ts';
+import { typingOf } from '../support/typing-of.ts';
 
 export const KINDS = ['serial', 'hid-pos', 'keyboard', 'standard-input'] as const;
 export type ScannerKind = (typeof KINDS)[number];
@@ -106,7 +107,7 @@ function typingScanner(): SoakScanner {
   const input = new PassThrough();
   return {
     settings: { kind: 'standard-input' },
-    options: { input },
+    options: { input: typingOf(input) },
     pieces: (code, random) => chunks(`${code}\n`, random),
     lastPieces: 1,
     send: async (piece) => {

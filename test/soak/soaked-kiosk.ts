@@ -104,7 +104,14 @@ export class SoakedKiosk {
 
   /** Waits until the scanner named `door` works, or does not. */
   async untilDoor(isReady: boolean): Promise<void> {
-    await this.until(() => this.status.includes(isReady ? 'door ready' : 'door absent'));
+    if (isReady) await this.until(() => this.status.includes('door ready'));
+    else await this.untilAbsent('door');
+  }
+
+  /** Waits until the device of that name is missing, wherever it was. */
+  async untilAbsent(name: string, why = ''): Promise<void> {
+    const words = new RegExp(`${name}( [^·]+)? absent [^·]*${why}`);
+    await this.until(() => words.test(this.status));
   }
 
   /** @throws what ended the kiosk, if something did. */

@@ -41,7 +41,7 @@ t.test('unruly: two scanners of one kind, plugged in and out in any order, are e
       expected.push(name);
     }
     for (const name of inOrder.toReversed()) await devices.get(name)?.unplug();
-    for (const name of names) await kiosk.until(() => kiosk.status.includes(`${name} absent`));
+    for (const name of names) await kiosk.untilAbsent(name);
   }
   await kiosk.until(() => seen.length === expected.length);
   t.strictSame(seen, expected, `seed ${seed}`);
@@ -104,7 +104,7 @@ t.test('unruly: a thermometer that is open and says nothing is timed out, opened
     scanners: [],
     thermometers: [{ kind: 'serial', model: 'gy-mcu90614', name: 'forehead', path: thermometer.path }],
   });
-  await kiosk.until(() => kiosk.status.includes('forehead absent (device.timeout)'));
+  await kiosk.untilAbsent('forehead', 'device.timeout');
   const sample = encodeSample({ objectRaw: 3_412 as CentiCelsius, ambientRaw: 2_210 as CentiCelsius });
   while (!kiosk.status.includes('forehead ready')) {
     await thermometer.send(sample);

@@ -234,7 +234,9 @@ def vectors(folder, page):
     topic = topic_of(kiosk, "notice")
     check("notice", "external-aad", lambda: notice_aad(deployment, topic), b(doc["externalAad"]))
     for v in doc["documents"] + [doc["passable"]]:
-        check("notice", v["name"], lambda: plain(read_notice(b(v), receipt_key, deployment, topic)), v["document"])
+        check("notice", v["name"], lambda: plain(read_notice(b(v), receipt_key, deployment, topic, is_desk=True)), v["document"])
+        without = {name: value for name, value in v["document"].items() if name != "stickers"}
+        check("notice", v["name"] + ", at a door", lambda: plain(read_notice(b(v), receipt_key, deployment, topic)), without)
         if "payload" in v:
             check("notice", v["name"], lambda: (read_sign1(b(v))[0], sign1(receipt_private, notice_aad(deployment, topic), b(v["payload"]))), (b(v["payload"]), b(v)))
     some = read_notice(b(doc["documents"][0]), receipt_key, deployment, topic)
@@ -243,8 +245,20 @@ def vectors(folder, page):
         check("notice card", v["mark"], lambda: (notice_digest(card), mark_of(notice_digest(card), some["key"]), notice_end(some, card)), (b(v["digest"]), b(v["mark"]), v["endsAtMs"]))
     for v in doc["notNoticed"]:
         check("notice card", "none", lambda: notice_end(some, b(v)), None)
+    desk = read_notice(b(doc["documents"][2]), receipt_key, deployment, topic, is_desk=True)
+    for v in doc["stickers"]:
+        sticker, end = b(v["sticker"]), v["endsAtMs"]
+        check("notice sticker", v["mark"], lambda: (sticker_digest(sticker), mark_of(sticker_digest(sticker), desk["key"])), (b(v["digest"]), b(v["mark"])))
+        check("notice sticker", v["standing"], lambda: sticker_standing(desk, sticker, end - 1), v["standing"])
+        check("notice sticker", "past its end", lambda: sticker_standing(desk, sticker, end), "expired" if v["standing"] == "linked" else v["standing"])
+        check("notice sticker", "told nothing", lambda: sticker_standing(some, sticker, end), "free")
+    for v in doc["freeStickers"]:
+        check("notice sticker", "free", lambda: sticker_standing(desk, b(v), 0), "free")
     for v in doc["refused"]:
         refuses("notice", v, lambda: read_notice(b(v), receipt_key, deployment, topic))
+    for v in doc["refusedByDesks"]:
+        refuses("notice", v, lambda: read_notice(b(v), receipt_key, deployment, topic, is_desk=True))
+        check("notice", v["name"] + ", at a door", lambda: plain(read_notice(b(v), receipt_key, deployment, topic)), doc["documents"][0]["document"])
 
     doc = load("holder")
     core, challenge, key_code = b(doc["core"]), b(doc["challenge"]), b(doc["keyCode"])

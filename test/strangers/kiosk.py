@@ -778,7 +778,8 @@ def is_revoked(policy, card):
 # ---------------------------------------------------------------------------------------------- §23 notices
 
 QUARTER_MS = 900_000
-SHOWN_FOR_MS = 48 * 3_600_000
+HOUR_MS = 3_600_000
+SHOWN_FOR_MS = 48 * HOUR_MS
 SHOWN_A_MINUTE = 6
 
 
@@ -797,10 +798,25 @@ def _groups(value):
     _malformed(marks_in_all > 20000, "too many marks")
 
 
+def _stickers(value):
+    """Key 65, for a clinic's desk: which stickers are of no more use."""
+    done, void, linked = array(value, 3)
+    for marks in (done, void):
+        marks_of(0, 10000)(marks)
+    last, bytes_in_all = -1, len(done) + len(void)
+    for end, marks in (array(entry, 2) for entry in array(linked, 0, 1024)):
+        wall(end)
+        _malformed(end % HOUR_MS, "an end within an hour")
+        _malformed(end <= last, "ends that do not ascend")
+        marks_of(1, 10000)(marks)
+        last, bytes_in_all = end, bytes_in_all + len(marks)
+    _malformed(bytes_in_all > 10000 * 5, "too many stickers")
+
+
 NOTICE = {0: whole(1, 2**32 - 1), 1: wall, 2: wall, 3: octets(32), 4: _groups}
 
 
-def read_notice(data, receipt_key, deployment, topic):
+def read_notice(data, receipt_key, deployment, topic, is_desk=False):
     payload = decbor(open_sign1(receipt_key, notice_aad(deployment, topic), data, 196608))
     _malformed(type(payload) is not dict, "no notices")
     if any(key < 64 and key not in NOTICE for key in payload):
@@ -809,8 +825,32 @@ def read_notice(data, receipt_key, deployment, topic):
     for key, check in NOTICE.items():
         check(payload[key])
     _malformed(payload[2] <= payload[1], "over before it begins")
-    return {"version": payload[0], "issuedAtMs": payload[1], "expiresAtMs": payload[2], "key": payload[3],
-            "groups": [{"endsAtMs": end, "marks": marks} for end, marks in payload[4]]}
+    document = {"version": payload[0], "issuedAtMs": payload[1], "expiresAtMs": payload[2], "key": payload[3],
+                "groups": [{"endsAtMs": end, "marks": marks} for end, marks in payload[4]]}
+    # Passed over but at a clinic's desk.
+    if is_desk and 65 in payload:
+        _stickers(payload[65])
+        done, void, linked = payload[65]
+        document["stickers"] = {"done": done, "voided": void, "linked": [{"endsAtMs": end, "marks": marks} for end, marks in linked]}
+    return document
+
+
+def sticker_digest(sticker):
+    return sha256(b"vestibule-sticker-1\0", sticker)[:16]
+
+
+def sticker_standing(document, sticker, now_ms):
+    """What a desk is told of a sticker: the worst of what it is marked as, or free."""
+    told = document.get("stickers")
+    if told is None:
+        return "free"
+    mark = mark_of(sticker_digest(sticker), document["key"])
+    if is_among(mark, told["voided"]):
+        return "void"
+    if is_among(mark, told["done"]):
+        return "done"
+    ends = [group["endsAtMs"] for group in told["linked"] if is_among(mark, group["marks"])]
+    return "free" if not ends else "expired" if now_ms >= min(ends) else "linked"
 
 
 def notice_digest(card):

@@ -172,12 +172,13 @@ export class Page {
     return (result as { value: T }).value;
   }
 
-  /** Waits until it holds, a promise of it included; tap's time limit is the end of it. */
+  /** Waits until it holds, a promise of it included. @throws what was waited for, after a minute and a half: no page takes so long. */
   async until(condition: string): Promise<void> {
-    for (;;) {
+    for (const lastMs = Date.now() + 90_000; ; ) {
       // Between documents there is nothing to ask.
       const isSo = await this.value<boolean>(`Promise.resolve(${condition}).then(Boolean)`).catch(() => false);
       if (isSo) return;
+      if (Date.now() > lastMs) throw new Error(`the page never came to ${condition}`);
       await this.value('new Promise((resolve) => requestAnimationFrame(resolve))').catch(() => undefined);
     }
   }

@@ -134,9 +134,10 @@ export async function startBusyGateway(t: Teardown, many = 6): Promise<BusyGatew
     report({
       state: 'degraded',
       devices: [
-        { name: 'scanner', isUp: false, why: 'device.gone' },
-        { name: 'thermometer', isUp: true },
+        { name: 'scanner', isUp: false, why: 'device.gone', path: '/dev/serial/by-id/usb-Honeywell_Scanner_S_*-if00', downForMs: 720_000 },
+        { name: 'thermometer', isUp: true, path: '/dev/i2c-1' },
       ],
+      settings: { direction: 'in', language: 'de', sound: 'quiet', isOutOfOrder: false },
     }),
   );
   await say(client(kiosks.unset), kiosks.unset, report({ clock: 'unsynced', queued: 212, oldestQueuedMs: 2_400_000 }));
@@ -157,6 +158,7 @@ export async function startBusyGateway(t: Teardown, many = 6): Promise<BusyGatew
   whole[whole.length - 1]! ^= 1;
   await publishOrClose(client(kiosks.damaged), kiosks.damaged.batchTopic, whole);
 
+  registry.rename(kiosks.unplugged.kiosk, 'Counter, left');
   registry.revoke(kiosks.revoked.kiosk, clock.wall());
   await until(() => gateway.log.of('kiosk.disconnected').length > 0);
   await clock.advance(2_000);

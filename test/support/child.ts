@@ -24,12 +24,24 @@ export class VestibuleProcess {
   readonly #lines: string[] = [];
   readonly #waiting = new Set<() => void>();
 
-  /** @param onLine told of each line on standard output as it comes. */
-  constructor(args: readonly string[], options: { readonly onLine?: (line: string) => void; readonly env?: NodeJS.ProcessEnv } = {}) {
-    this.#child = spawn('bash', ['-c', WITHOUT_OUR_DESCRIPTORS, 'vestibule', node, join(root, 'cli/main.ts'), ...args], {
-      env: { ...process.env, ...QUICK_START, ...options.env },
+  /** @param onLine told of each line on standard output as it comes. @param laterMs how far its clock is ahead. @param tree of another release. */
+  constructor(
+    args: readonly string[],
+    options: {
+      readonly onLine?: (line: string) => void;
+      readonly env?: NodeJS.ProcessEnv;
+      readonly laterMs?: number;
+      readonly tree?: string;
+    } = {},
+  ) {
+    const { laterMs = 0, tree = root } = options;
+    const main = laterMs === 0 ? 'cli/main.ts' : 'test/support/later-main.ts';
+    this.#child = spawn('bash', ['-c', WITHOUT_OUR_DESCRIPTORS, 'vestibule', node, join(tree, main), ...args], {
+      env: { ...process.env, ...QUICK_START, LATER_MS: `${laterMs}`, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
+    // Whoever types into one that has died finds out by its end.
+    this.#child.stdin?.on('error', () => {});
     const hear = (stream: NodeJS.ReadableStream | null, onLine: (line: string) => void): void => {
       if (stream === null) return;
       createInterface({ input: stream }).on('line', (line) => {
@@ -102,8 +114,8 @@ export class VestibuleProcess {
   }
 
   /** Runs a command to its end. @returns what it wrote on standard output. @throws when it fails. */
-  static async run(args: readonly string[], input = '', env: NodeJS.ProcessEnv = {}): Promise<string> {
-    const run = new VestibuleProcess(args, { env });
+  static async run(args: readonly string[], input = '', env: NodeJS.ProcessEnv = {}, tree = root): Promise<string> {
+    const run = new VestibuleProcess(args, { env, tree });
     run.#child.stdin?.end(input);
     await once(run.#child, 'close');
     if (run.#child.exitCode !== 0) throw new Error(`vestibule ${args[0]} failed (${run.#child.exitCode}): ${run.written}`);

@@ -4,10 +4,11 @@ import type { Feedback, FeedbackKind } from '../../kiosk/feedback.ts';
 import type { FrontCommand } from '../../kiosk/front.ts';
 import type { HealthSnapshot } from '../../kiosk/health.ts';
 import { Page, type PageOptions } from '../../kiosk/page.ts';
-import { LANGUAGES, type Language } from '../../kiosk/screen/languages.ts';
+import { LANGUAGES, type Language, WORDS } from '../../kiosk/screen/languages.ts';
 import type { StaffSettings } from '../../kiosk/staff/settings.ts';
 import type { MenuView, StaffDoor } from '../../kiosk/staff/staff-door.ts';
 import type { EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
+import type { Browser, Page as Tab } from './browser.ts';
 
 export const WELL: HealthSnapshot = {
   ...{ state: 'up', isOnline: true, linkWhy: undefined, storeWhy: undefined, clock: 'synced', devices: [], queued: 0 },
@@ -26,6 +27,9 @@ export const SIZES = [
   [1_920, 1_080],
   [1_080, 1_920],
 ] as const;
+
+/** When the last of the last answers was given. */
+const LAST_MS = Date.UTC(2026, 10, 22, 10, 42);
 
 export const answered = (kind: FeedbackKind, more: Partial<Feedback> = {}): Feedback => ({
   ...{ kind, isStoredOffline: false, seq: undefined, keyId: undefined },
@@ -48,7 +52,10 @@ export async function openScreen(t: Pick<Test, 'teardown'>, more: Partial<PageOp
     },
     get view(): MenuView {
       if (!now.isMenuOpen) return { isOpen: false };
-      const last = (['please-see-staff', 'not-a-card', 'welcome'] as const).map((kind) => ({ kind, atMs: 0 as EpochMillis }));
+      const last = (['please-see-staff', 'not-a-card', 'welcome'] as const).map((kind, ago) => ({
+        kind,
+        atMs: (LAST_MS - ago * 40_000) as EpochMillis,
+      }));
       return { isOpen: true, direction: 'both', settings: now.settings, last, ...(now.paper && { paper: now.paper }) };
     },
     stay: () => {},
@@ -125,3 +132,17 @@ export const CLIPPED = `() => {
   if (document.documentElement.scrollWidth > innerWidth) faults.push('the page is wider than the window');
   return faults;
 }`;
+
+export const untilText = (page: Tab, said: string): Promise<void> =>
+  page.until(`document.querySelector('#text')?.textContent === ${JSON.stringify(said)}`);
+export const draw = (page: Tab): Promise<unknown> =>
+  page.value('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))');
+
+/** The rig, and a browser that shows it at rest. */
+export async function openShown(t: Test, browser: Browser) {
+  const rig = await openScreen(t);
+  const page = await browser.page();
+  await page.open(rig.url);
+  await untilText(page, WORDS.en.rests.ready[0]);
+  return { ...rig, screen: page };
+}

@@ -1,5 +1,5 @@
 /** A kiosk made of the wire's own parts, with control over every byte it sends: key, certificate, content key, rows, batches. */
-import { randomBytes } from 'node:crypto';
+import { type KeyObject, randomBytes } from 'node:crypto';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { sealBatch } from '../../protocol/batch.ts';
 import { makeCertificate } from '../../protocol/certificate.ts';
@@ -54,14 +54,15 @@ export interface KioskStart {
 
 export class TestKiosk {
   readonly kiosk: KioskId;
-  readonly signingKey = generateSigningKey();
+  readonly signingKey: KeyObject;
   readonly bootId = random(16) as BootId;
   epoch = random(8) as Epoch;
   #nextSeq = 1;
   readonly #trust: TrustDocument;
   readonly #clock: Clock;
 
-  constructor(trust: TrustDocument, clock: Clock, kiosk: KioskId = newPlaceId<KioskId>()) {
+  constructor(trust: TrustDocument, clock: Clock, kiosk: KioskId = newPlaceId<KioskId>(), signingKey = generateSigningKey()) {
+    this.signingKey = signingKey;
     this.kiosk = kiosk;
     this.#trust = trust;
     this.#clock = clock;

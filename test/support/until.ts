@@ -1,8 +1,10 @@
-/** Waits for something that the network or a thread will bring, without a timer of its own: tap's time limit is the end of it. */
+/** Waits for something that the network or a thread will bring, without a timer of its own. */
 import { performance } from 'node:perf_hooks';
 
 /** Longer than any of these waits takes on a machine that runs twenty of them at once. */
 const LONG_MS = 30_000;
+/** What has not come by then does not come: the wait fails and says what it was for, and the other tests of the file have their turn. */
+const LONGEST_MS = 300_000;
 
 /** @returns once `isSo()` is true, looked at after each turn of the event loop. */
 export async function until(isSo: () => boolean): Promise<void> {
@@ -23,14 +25,18 @@ export async function untilSome<T>(find: () => T | undefined): Promise<T> {
   return found;
 }
 
-/** @returns to be called at each look: says once, among the test's output, that a wait has become a long one, and which. */
+/** @returns to be called at each look: says once, among the test's output, that a wait has become a long one, and which. @throws at its end. */
 export function telling(waitsFor: { toString(): string }): () => void {
   const sinceMs = performance.now();
   let isTold = false;
   return () => {
-    if (isTold || performance.now() - sinceMs < LONG_MS) return;
+    const tookMs = performance.now() - sinceMs;
+    if (tookMs < LONG_MS) return;
+    const what = String(waitsFor).replaceAll(/\s+/g, ' ');
+    if (tookMs > LONGEST_MS) throw new Error(`waited ${LONGEST_MS} ms for nothing: ${what}`);
+    if (isTold) return;
     isTold = true;
-    console.error(`# waiting for more than ${LONG_MS} ms: ${String(waitsFor).replaceAll(/\s+/g, ' ')}`);
+    console.error(`# waiting for more than ${LONG_MS} ms: ${what}`);
   };
 }
 

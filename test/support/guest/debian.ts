@@ -16,11 +16,18 @@ const PACKAGE_OF = {
   busybox: 'busybox-static',
   depmod: 'kmod',
   setpriv: 'util-linux',
+  flock: 'util-linux',
+  'fsck.vfat': 'dosfstools',
   'mkfs.ext4': 'e2fsprogs',
   'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
   make: 'make',
   python3: 'python3',
   tar: 'tar',
+  sfdisk: 'fdisk',
+  sqfstar: 'squashfs-tools',
+  unsquashfs: 'squashfs-tools',
+  mcopy: 'mtools',
+  xz: 'xz-utils',
 } as const;
 
 export type Program = keyof typeof PACKAGE_OF;

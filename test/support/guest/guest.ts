@@ -33,6 +33,15 @@ export interface GuestOptions {
   readonly longestMs: number;
 }
 
+export interface Launch {
+  readonly args: readonly string[];
+  /** Lines that the arguments name, besides `console` and `qmp`. */
+  readonly names: readonly string[];
+  readonly directory: string;
+  /** It is killed after this, and `ended` says so. */
+  readonly longestMs: number;
+}
+
 export type Ending =
   | { readonly how: 'ended'; readonly status: number }
   | { readonly how: 'killed' | 'too-old' | 'crashed'; readonly status: undefined };
@@ -93,7 +102,7 @@ export class Guest {
   readonly #directory: string;
   #why: 'killed' | 'too-old' | undefined;
 
-  private constructor(child: ChildProcess, sockets: ReadonlyMap<string, Socket>, qmp: Qmp, options: GuestOptions) {
+  private constructor(child: ChildProcess, sockets: ReadonlyMap<string, Socket>, qmp: Qmp, options: Launch) {
     this.#child = child;
     this.#sockets = sockets;
     this.#directory = options.directory;
@@ -114,10 +123,17 @@ export class Guest {
     writeFileSync(join(share, 'run.sh'), options.script);
     const initrd = join(directory, 'initrd');
     writeFileSync(initrd, makeInitrd(machine.kernel, machine.busybox, options.modules ?? []));
-    const names = ['console', 'qmp', ...(options.ports ?? []), ...(options.wires ?? [])];
+    const names = [...(options.ports ?? []), ...(options.wires ?? [])];
+    return await Guest.launch(machine, { names, directory, longestMs: options.longestMs, args: argumentsOf(machine, options, initrd) });
+  }
+
+  /** Starts QEMU with arguments of its own; to them belong `console` and `qmp`, as `socketOf` names their sockets, and a socket for each name. */
+  static async launch({ setpriv, qemu }: Pick<Machine, 'setpriv' | 'qemu'>, options: Launch): Promise<Guest> {
+    const { directory, args } = options;
+    const names = ['console', 'qmp', ...options.names];
     const listening = await Promise.all(names.map((name) => listen(socketOf(directory, name))));
     // The kernel ends the guest when this process does, however it does.
-    const child = spawn(machine.setpriv, ['--pdeathsig', 'KILL', machine.qemu, ...argumentsOf(machine, options, initrd)], {
+    const child = spawn(setpriv, ['--pdeathsig', 'KILL', qemu, ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let complaints = '';
@@ -189,6 +205,12 @@ export const shareOf = (directory: string): string => join(directory, 'share');
 
 const socketOf = (directory: string, name: string): string => join(directory, `${name}.sock`);
 
+/** QEMU's arguments for one of its lines. */
+export const socketArguments = (directory: string, name: string): string[] => [
+  '-chardev',
+  `socket,id=${name},path=${socketOf(directory, name)}`,
+];
+
 /** QEMU dials us, so that nothing waits for a socket to appear. */
 async function listen(path: string): Promise<{ readonly connection: Promise<Socket> }> {
   rmSync(path, { force: true });
@@ -208,7 +230,7 @@ async function listen(path: string): Promise<{ readonly connection: Promise<Sock
  * A guest's time is what it has executed: a thousand instructions are a microsecond, on a machine that is busy as on one that is not; so no
  * time limit of kernel or kiosk is passed because this machine has other work. While the guest waits, its time passes as ours does.
  */
-const TIME = ['-icount', 'shift=0,sleep=on'];
+export const TIME = ['-icount', 'shift=0,sleep=on'];
 
 /**
  * One processor, and none that has AVX: with two of them, about one Node in five that started a thread ended at a check of V8's, or with a
@@ -228,7 +250,7 @@ function argumentsOf({ kernel, root, board, console }: Machine, options: GuestOp
     'tsc=reliable',
     `bench.exports=${exported.map(([name]) => name).join(',')}`,
   ];
-  const socket = (name: string): string[] => ['-chardev', `socket,id=${name},path=${socketOf(directory, name)}`];
+  const socket = (name: string): string[] => socketArguments(directory, name);
   return [
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
     ...[...board, '-m', String(options.memoryMb ?? 1_024)],

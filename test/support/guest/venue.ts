@@ -42,13 +42,16 @@ export class Venue {
   /** `gateway` and `core` are in here. */
   readonly data: string;
   readonly kiosk: KioskId;
+  /** As the gateway's registry has it. */
+  readonly venue: VenueId;
   readonly log: LogRecorder;
   readonly #parts: Parts;
   #cards = 0;
 
-  private constructor(data: string, parts: Pick<Venue, 'kiosk' | 'log'> & Parts) {
+  private constructor(data: string, parts: Pick<Venue, 'kiosk' | 'venue' | 'log'> & Parts) {
     this.data = data;
     this.kiosk = parts.kiosk;
+    this.venue = parts.venue;
     this.log = parts.log;
     this.#parts = parts;
   }
@@ -80,7 +83,7 @@ export class Venue {
     };
     const { done } = await runGatewayAndCore(paths, settings, { clock: systemClock, log }, stopping.signal);
     copyFileSync(gatewayPaths(paths.gateway).trust, join(kioskData, 'trust.json'));
-    return new Venue(data, { kiosk, log, deployment, issuerKey, stopping, done });
+    return new Venue(data, { kiosk, venue, log, deployment, issuerKey, stopping, done });
   }
 
   /** A card that nobody has scanned yet. @param isShort without an issuer's signature: what a scanner that types is quickest with. */
