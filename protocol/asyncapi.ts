@@ -5,9 +5,22 @@
  */
 import { z } from 'zod';
 import { LONGEST_BATCH_BYTES } from './batch.ts';
+import { entryEvent } from './entry-event.ts';
+import { erasureEvent } from './erasure.ts';
 import { kioskStateReport, LONGEST_KIOSK_STATE_BYTES } from './kiosk-state.ts';
 import { OPERATOR_EVENT_DATA, type OperatorEventType, operatorEvent } from './operator-event.ts';
-import { DELIVERY, eventsAddress, GATEWAY_STATE_TOPIC, type KioskLeaf, kioskAddress } from './topics.ts';
+import {
+  DELIVERY,
+  type Delivery,
+  eventsAddress,
+  GATEWAY_STATE_TOPIC,
+  type KioskLeaf,
+  kioskAddress,
+  SINK_DELIVERY,
+  SINK_LEAVES,
+  type SinkLeaf,
+  sinkTopic,
+} from './topics.ts';
 
 const PLACE = { description: '16 characters of 0-9 and a-z without i, l, o, u' };
 
@@ -19,6 +32,13 @@ const BINARY: Readonly<Record<Exclude<KioskLeaf, 'state'>, string>> = {
   command: 'To send again what a gateway that was brought back from a backup lacks: COSE_Sign1 by the gateway, versioned. See "Commands".',
   release: 'Which revisions of the wire the gateway speaks, and which release to take, if any: COSE_Sign1 by the gateway. See "Releases".',
 };
+const SINK: Readonly<Record<SinkLeaf, string>> = {
+  batch: 'Rows of a kiosk as they came, still sealed. See docs/ledger-entries.md, "Data".',
+  flag: 'A high temperature. See docs/ledger-entries.md, "Data".',
+  doubt: 'Rows to count for less. See docs/ledger-entries.md, "Data".',
+  erasure:
+    'Which rows have to go, because holders took their cards back. They count as gone at PUBACK: a reader holds a session that outlives it. See docs/ledger-entries.md, "Rows that must go".',
+};
 const UP: readonly KioskLeaf[] = ['batch', 'state'];
 
 /** @param version of the product. @returns the document as a value. */
@@ -28,7 +48,9 @@ export function asyncApi(version: string): object {
   const channels = {
     ...Object.fromEntries(leaves.map((leaf) => [leaf, kioskChannel(leaf)])),
     ...Object.fromEntries(types.map((type) => [`event-${type}`, eventChannel(type)])),
+    ...Object.fromEntries(SINK_LEAVES.map((leaf) => [sinkName(leaf), sinkChannel(leaf)])),
     'gateway-state': {
+      servers: on('operators'),
       address: GATEWAY_STATE_TOPIC,
       description: 'How the gateway stands: kiosks with problems, sinks, what was held off. Retained.',
       messages: { 'gateway-state': { contentType: 'application/json', payload: { type: 'object' } } },
@@ -59,6 +81,12 @@ export function asyncApi(version: string): object {
         description: 'On the same machine only. May subscribe to events, kiosk states and the gateway state.',
         security: [{ type: 'userPassword' }],
       },
+      sink: {
+        host: 'broker.example:8883',
+        protocol: 'secure-mqtt',
+        protocolVersion: '3.1.1',
+        description: "Another's broker, where one is a sink: the gateway is its client, and publishes under the configured prefix.",
+      },
     },
     channels,
     operations: Object.fromEntries(
@@ -79,21 +107,48 @@ function kioskChannel(leaf: KioskLeaf): object {
           payload: jsonOf(kioskStateReport),
         }
       : { contentType: 'application/cose', description: BINARY[leaf], payload: { type: 'string', format: 'binary' } };
-  return { address: kioskAddress(leaf), parameters: { kiosk: PLACE }, messages: { [leaf]: message } };
+  const servers = leaf === 'state' ? on('kiosks', 'operators') : on('kiosks');
+  return { servers, address: kioskAddress(leaf), parameters: { kiosk: PLACE }, messages: { [leaf]: message } };
 }
 
 const eventChannel = (type: OperatorEventType): object => ({
+  servers: on('operators'),
   address: eventsAddress(type),
   parameters: { venue: PLACE },
   messages: { [type]: { contentType: 'application/cloudevents+json', payload: jsonOf(operatorEvent(type)) } },
 });
 
+const sinkName = (leaf: SinkLeaf): string => `sink-${leaf}`;
+
+const sinkChannel = (leaf: SinkLeaf): object => ({
+  servers: on('sink'),
+  address: sinkTopic('{prefix}', leaf),
+  description: SINK[leaf],
+  parameters: { prefix: { description: 'As the sink is configured: 1 to 128 characters of a topic.' } },
+  messages: {
+    [leaf]: {
+      contentType: 'application/cloudevents+json',
+      payload: readOf(leaf === 'erasure' ? erasureEvent : entryEvent.extend({ type: z.literal(`vestibule.ledger.${leaf}`) })),
+    },
+  },
+});
+
+/** A channel that names no server is on all of them. */
+const on = (...servers: readonly string[]): object[] => servers.map((name) => ({ $ref: `#/servers/${name}` }));
+
 const bindingsOf = (name: string): object => {
-  const delivery = DELIVERY[name as KioskLeaf] ?? { qos: 0, retain: name === 'gateway-state' };
+  const sinks: Readonly<Record<string, Delivery>> = Object.fromEntries(SINK_LEAVES.map((leaf) => [sinkName(leaf), SINK_DELIVERY]));
+  const delivery = DELIVERY[name as KioskLeaf] ?? sinks[name] ?? { qos: 0, retain: name === 'gateway-state' };
   return { bindings: { mqtt: { qos: delivery.qos, retain: delivery.retain, bindingVersion: '0.2.0' } } };
 };
 
 const jsonOf = (schema: z.ZodType): object => {
   const { $schema: _, ...json } = z.toJSONSchema(schema);
+  return json;
+};
+
+/** As a reader goes by it: attributes besides, as every CloudEvent may have, are allowed. */
+const readOf = (schema: z.ZodType): object => {
+  const { $schema: _, ...json } = z.toJSONSchema(schema, { io: 'input' });
   return json;
 };

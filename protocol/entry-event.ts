@@ -30,7 +30,7 @@ const ID_FORM = /^([1-9]\d{0,15})-([0-9a-f]{16})$/;
 const LONGEST_BASE64 = Math.ceil(LONGEST_ENTRY_BYTES / 3) * 4;
 
 /** Other attributes may be there, and are not looked at. */
-const envelope = z.object({
+export const entryEvent = z.object({
   specversion: z.literal('1.0'),
   id: z.string().max(64),
   source: z.string().max(128),
@@ -90,7 +90,7 @@ export function decodeEvents(bytes: Uint8Array): ReadEvents {
   const entries: LedgerEntry[] = [];
   let deployment: DeploymentId | undefined;
   for (const [index, value] of list.entries()) {
-    const event = envelope.safeParse(value);
+    const event = entryEvent.safeParse(value);
     const position = positionIn(value);
     if (!event.success) return { deployment, entries, bad: { index, position, code: 'decode.malformed' } };
     const from = deploymentOf(event.data.source);
@@ -115,7 +115,7 @@ export function decodeEvents(bytes: Uint8Array): ReadEvents {
  */
 export function decodeEvent(bytes: Uint8Array): { readonly deployment: DeploymentId; readonly entry: LedgerEntry } {
   if (bytes.length > LONGEST_BASE64 + 1_024) throw new DecodeError('decode.overlong', `ledger event: ${bytes.length} bytes`);
-  const event = envelope.safeParse(parse(bytes));
+  const event = entryEvent.safeParse(parse(bytes));
   const deployment = event.success ? deploymentOf(event.data.source) : undefined;
   if (!event.success || deployment === undefined) throw new DecodeError('decode.malformed', 'ledger event: no CloudEvent of a gateway');
   return { deployment, entry: readEvent(event.data) };
@@ -134,7 +134,7 @@ export function idempotencyKeyOf(deployment: DeploymentId, entries: readonly Led
 }
 
 /** @throws DecodeError. */
-function readEvent({ id, type, data_base64 }: z.infer<typeof envelope>): LedgerEntry {
+function readEvent({ id, type, data_base64 }: z.infer<typeof entryEvent>): LedgerEntry {
   const kind = TYPE_FORM.exec(type)?.[1];
   if (kind === undefined) throw new DecodeError('decode.unsupported', 'ledger event: of a type that is not known here');
   const [, position, digest] = ID_FORM.exec(id) ?? [];

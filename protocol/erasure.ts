@@ -21,7 +21,8 @@ export const MOST_ERASED = 1_000;
 const LONGEST_BYTES = 65_536;
 const LONGEST_EVENT_BYTES = 98_304;
 
-const envelope = z.object({
+/** Other attributes may be there, and are not looked at. */
+export const erasureEvent = z.object({
   specversion: z.literal('1.0'),
   id: z.string().max(64),
   source: z.string().max(128),
@@ -51,7 +52,7 @@ export function encodeErasure(deployment: DeploymentId, rows: readonly RowIdenti
 export function decodeErasure(bytes: Uint8Array): { readonly deployment: DeploymentId; readonly rows: readonly RowIdentity[] } {
   if (bytes.length > LONGEST_EVENT_BYTES)
     throw new DecodeError('decode.overlong', `erasure: ${bytes.length} of at most ${LONGEST_EVENT_BYTES} bytes`);
-  const event = envelope.safeParse(parsed(bytes));
+  const event = erasureEvent.safeParse(parsed(bytes));
   const deployment = event.success ? deploymentOf(event.data.source) : undefined;
   if (!event.success || deployment === undefined) throw new DecodeError('decode.malformed', 'erasure: no CloudEvent of a gateway');
   const value = decodeCbor(new Uint8Array(Buffer.from(event.data.data_base64, 'base64')), 'erasure', LONGEST_BYTES);

@@ -40,6 +40,15 @@ export const eventsAddress = (type: string): string => `${ROOT}/events/{venue}/$
 /** @param type an event's type, of a-z, 0-9 and `-`. @returns `vestibule/1/events/<venue>/<type>`. */
 export const eventTopic = (venue: VenueId, type: string): string => `${ROOT}/events/${venue}/${type}`;
 
+/** What a broker elsewhere is given, each under the configured prefix. */
+export const SINK_LEAVES = ['batch', 'flag', 'doubt', 'erasure'] as const;
+export type SinkLeaf = (typeof SINK_LEAVES)[number];
+/** Durable at the broker's PUBACK, and a queue: what is retained would hide all but the last. */
+export const SINK_DELIVERY: Delivery = { qos: 1, retain: false };
+
+/** @returns `<prefix>/<leaf>`. */
+export const sinkTopic = (prefix: string, leaf: SinkLeaf): string => `${prefix}/${leaf}`;
+
 /** @returns the kiosk and leaf of a kiosk's topic; `undefined` for every other text, and for filters. */
 export function parseTopic(text: string): { kiosk: KioskId; leaf: KioskLeaf } | undefined {
   const [root, version, tree, kiosk, last, ...rest] = text.split('/');

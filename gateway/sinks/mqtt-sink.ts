@@ -10,6 +10,7 @@ import { encodeErasure } from '../../protocol/erasure.ts';
 import { ConfigError, codeOf, SinkError } from '../../protocol/errors.ts';
 import type { DeploymentId } from '../../protocol/ids.ts';
 import type { Clock } from '../../protocol/time.ts';
+import { sinkTopic } from '../../protocol/topics.ts';
 import { readSecret } from '../key-files.ts';
 import { type Dial, dialOf, sinkErrorOf } from './dial.ts';
 import type { MqttSinkConfig } from './sink-config.ts';
@@ -90,13 +91,13 @@ export class MqttSink implements Intake {
   /** One message; the broker has it at its PUBACK, and its readers are to do it. */
   async erase(rows: readonly RowIdentity[]): Promise<void> {
     const payload = encodeErasure(this.#deployment, rows, this.#clock.wall());
-    await this.#send(await this.#connected(), [{ topic: `${this.#config.prefix}/erasure`, payload, onTaken: () => {} }]);
+    await this.#send(await this.#connected(), [{ topic: sinkTopic(this.#config.prefix, 'erasure'), payload, onTaken: () => {} }]);
   }
 
   /** @throws SinkError. */
   async #publish(connection: Connection, entries: readonly LedgerEntry[], isReplay: boolean): Promise<void> {
     const messages = entries.map((entry) => ({
-      topic: `${this.#config.prefix}/${entry.kind}`,
+      topic: sinkTopic(this.#config.prefix, entry.kind),
       payload: encodeEvent(this.#deployment, entry),
       onTaken: () => {
         if (!isReplay) this.#acknowledged.add(entry.position);
