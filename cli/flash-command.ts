@@ -8,7 +8,7 @@ import { openCard } from '../workshop/flash/card.ts';
 import { type Disk, diskLine, refusalOf, sizeText, type Wanted } from '../workshop/flash/disks.ts';
 import { examine, type Plan } from '../workshop/flash/examine.ts';
 import { type ImageFile, imageFile } from '../workshop/flash/image.ts';
-import { listDisks } from '../workshop/flash/list-disks.ts';
+import { listDisks, type Slot, slotOf } from '../workshop/flash/list-disks.ts';
 import { type BatchFace, flashMany } from '../workshop/flash/many-cards.ts';
 import { verifyCard } from '../workshop/flash/write-card.ts';
 import { flashBoardCommand } from './flash-board-command.ts';
@@ -105,6 +105,8 @@ async function flashCards(path: string, options: CardOptions): Promise<void> {
   try {
     const image = imageFile(path);
     const disks = await disksFor(image.packing === 'raw' ? image.fileBytes : 0, options);
+    // What is agreed to is what is there now: by the time that the image is read another disk may have the name.
+    const agreed = disks.map(slotAt);
     if (!options.yes && !(await mayWrite(disks, count, signal))) return say('Nothing was written.');
     const plan = await planOf(image, settings, lines, signal);
     if (plan === undefined) return stopped();
@@ -132,7 +134,7 @@ async function flashCards(path: string, options: CardOptions): Promise<void> {
         lines.tell(`Card ${number} of ${count}, ${disk.path}: NOT done, boots nothing. ${why.message} [${why.code}]`);
       },
     };
-    const { done, failed } = await flashMany({ plan, count, disks, mayLoop: options.loopDevices === true }, face, systemClock, signal);
+    const { done, failed } = await flashMany({ plan, count, agreed, mayLoop: options.loopDevices === true }, face, systemClock, signal);
     if (count > 1 || failed > 0) lines.tell(`${done} of ${count} done, ${failed} failed.`);
     if (labels !== undefined && done > 0)
       say(
@@ -229,6 +231,12 @@ function realPath(name: string): string {
   } catch {
     return name;
   }
+}
+
+function slotAt({ path }: Disk): Slot {
+  const slot = slotOf(path);
+  if (slot === undefined) throw new FlashError('flash.disk_gone', `${path}: was taken out`);
+  return slot;
 }
 
 async function mayWrite(disks: readonly Disk[], count: number, signal: AbortSignal): Promise<boolean> {

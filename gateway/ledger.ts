@@ -11,6 +11,7 @@ import type { Clock } from '../protocol/time.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { type Db, openDatabase, translating } from './database.ts';
 import { LEDGER_STEPS } from './ledger-schema.ts';
+import { LedgerTail } from './ledger-tail.ts';
 import { carryOver } from './ledger-upgrade.ts';
 import { SeenRows } from './seen.ts';
 import type { KeptBatch, Segment } from './segment.ts';
@@ -61,6 +62,9 @@ export class Ledger {
   #depth = 0;
   /** Appended to in this transaction. */
   #segment: Segment | undefined;
+  /** In this transaction. */
+  #appended: LedgerEntry[] = [];
+  readonly #tail = new LedgerTail();
   #lastPosition = 0;
   /** The entries of a transaction were kept, and the index behind them was not. */
   #isIndexBehind = false;
@@ -146,6 +150,9 @@ export class Ledger {
       rows.map(({ row }) => row),
       readings,
     );
+    const { kiosk, kioskPublicKey, placement, topic, keyRecord, sign1, receivedAtMs } = batch;
+    const kept = { kiosk, kioskPublicKey, placement, topic, keyRecord, sign1, rows: rows.map(({ row }) => row), receivedAtMs };
+    this.#appended.push({ kind: 'batch', position, ...kept });
     this.#lastPosition = position;
     return position;
   }
@@ -154,18 +161,20 @@ export class Ledger {
   appendFlag(flag: Omit<FlagEntry, 'kind' | 'position'>, nowMs: EpochMillis): number {
     // Made again of readings, it is in the entries already.
     if (this.#segment === undefined && this.#isReplaying) return this.#lastPosition;
-    const segment = this.#appendTo();
-    segment.appendFlag(this.#lastPosition + 1, flag, nowMs);
-    this.#lastPosition += 1;
-    return this.#lastPosition;
+    const position = this.#lastPosition + 1;
+    this.#appendTo().appendFlag(position, flag, nowMs);
+    this.#appended.push({ ...flag, kind: 'flag', position });
+    this.#lastPosition = position;
+    return position;
   }
 
   /** Appends what triage doubts, behind the row it doubts. @returns the entry's position. */
   appendDoubt(doubt: Omit<DoubtEntry, 'kind' | 'position'>): number {
-    const segment = this.#appendTo();
-    segment.appendDoubt(this.#lastPosition + 1, doubt);
-    this.#lastPosition += 1;
-    return this.#lastPosition;
+    const position = this.#lastPosition + 1;
+    this.#appendTo().appendDoubt(position, doubt);
+    this.#appended.push({ ...doubt, kind: 'doubt', position });
+    this.#lastPosition = position;
+    return position;
   }
 
   /**
@@ -173,12 +182,27 @@ export class Ledger {
    * @param mostEntries at least 1. @param mostBytes of rows; one entry is given even when it alone is longer.
    */
   entriesAfter(position: number, mostEntries: number, mostBytes: number): LedgerEntry[] {
-    return translating('ledger', () => this.segments.entriesAfter(position, mostEntries, mostBytes).map(({ entry }) => entry));
+    return (
+      this.#tail.after(position, mostEntries, mostBytes) ??
+      translating('ledger', () => this.segments.entriesAfter(position, mostEntries, mostBytes).map(({ entry }) => entry))
+    );
   }
 
   /** As `entriesAfter`, with what the index was made of. @throws StoreError. */
   keptAfter(position: number, mostEntries: number, mostBytes: number): KeptBatch[] {
     return translating('ledger', () => this.segments.entriesAfter(position, mostEntries, mostBytes));
+  }
+
+  /** Puts fewer rows in the place of a batch's. @throws StoreError. */
+  replaceRows(position: number, rows: readonly Uint8Array[], readings: readonly NotedReading[]): void {
+    this.#tail.clear();
+    translating('ledger', () => this.segments.replaceRows(position, rows, readings));
+  }
+
+  /** Takes files from the disk that the index does not name any more. Not inside a transaction. */
+  sweep(nos: readonly number[]): void {
+    this.#tail.clear();
+    this.segments.sweep(nos);
   }
 
   /** The position of the newest entry; 0 before the first. */
@@ -254,6 +278,7 @@ export class Ledger {
     const before = this.#lastPosition;
     let areEntriesKept = false;
     this.#segment = segment;
+    this.#appended = [];
     this.#depth = 1;
     if (isInEntries !== undefined) this.#db.setSyncing(false);
     try {
@@ -265,6 +290,7 @@ export class Ledger {
         return worked;
       });
       areEntriesKept = true;
+      this.#tail.add(this.#appended);
       this.#isIndexBehind = true;
       this.#db.commit();
       this.#isIndexBehind = false;
@@ -299,6 +325,7 @@ export class Ledger {
     } catch (error) {
       this.#segment?.forget();
       this.#seen.forget();
+      this.#appended = this.#appended.filter(({ position }) => position <= before);
       this.#lastPosition = before;
       throw error;
     }

@@ -53,7 +53,7 @@ export function pruneSome(db: Db, ledger: Ledger, retentionDays: number, nowMs: 
     return { entries, quarantined, forgotten, untaken };
   });
   ledger.forgetSeen();
-  if (past !== undefined) ledger.segments.sweep(past.nos);
+  if (past !== undefined) ledger.sweep(past.nos);
   return pruned;
 }
 

@@ -1,7 +1,7 @@
 /** The registry's layout. A step is never changed once it was released: the next one follows it. */
 import { FLAG_RULE_STEP } from './policy/venue-book.ts';
 import { ERASED_CARDS_STEP, ERASED_SINKS_STEP, ERASED_TOLD_STEP } from './revoke/erased-cards.ts';
-import { ROLLOUTS_STEP } from './rollout/rollout-book.ts';
+import { ROLLOUT_MAY_FAIL_STEP, ROLLOUTS_STEP } from './rollout/rollout-book.ts';
 import { PINS_STEP } from './rotate/pin-book.ts';
 
 export const REGISTRY_STEPS = [
@@ -89,4 +89,5 @@ export const REGISTRY_STEPS = [
   "ALTER TABLE kiosks ADD COLUMN name TEXT NOT NULL DEFAULT '';",
   ERASED_SINKS_STEP,
   ROLLOUTS_STEP,
+  ROLLOUT_MAY_FAIL_STEP,
 ];

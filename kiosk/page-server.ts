@@ -64,15 +64,20 @@ async function answer(request: IncomingMessage, response: ServerResponse, routes
   send(response, status, said);
 }
 
-/** @returns `undefined` for one that is longer; what is left of it is not read. */
+/** @returns `undefined` for one that is longer; what is left of it is not read. `undefined` also where whoever sent it left before its end. */
 async function bodyOf(request: IncomingMessage, longest: number): Promise<string | undefined> {
   if (Number(request.headers['content-length'] ?? 0) > longest) return undefined;
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > longest) return undefined;
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > longest) return undefined;
+      chunks.push(chunk);
+    }
+  } catch {
+    // A tab that was closed, or what is no HTTP: no bug of the route, and nobody is there to be answered.
+    return undefined;
   }
   return Buffer.concat(chunks).toString();
 }

@@ -164,6 +164,10 @@ export function decodeCode(text: string): Code {
   return code;
 }
 
+/** Whether a text says of itself that it is of that kind, a poster's URL aside: so much is told by two letters, and nothing of it is checked. */
+export const claimsKind = (text: string, kind: Code['kind']): boolean =>
+  text.charAt(0).toUpperCase() === VERSION_LETTER && KIND_OF.get(text.charAt(1).toUpperCase()) === kind;
+
 function decodeBare(text: string): Code {
   const bytes = decodeLetters(text);
   if (text === '' || (bytes === undefined && !isLetters(text)))

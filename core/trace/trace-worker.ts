@@ -63,12 +63,13 @@ function nextPart() {
 
 async function answerTo(request: TraceRequest, signal: AbortSignal): Promise<TraceAnswer | undefined> {
   if (request.kind === 'more') return { kind: 'found', venues: [], ...nextPart() };
-  left = [];
   if (request.kind === 'forget') {
+    // What was found and is not handed over stays: without it the case would seem to have exposed nobody more.
     reader?.close();
     reader = undefined;
     return undefined;
   }
+  left = [];
   reader ??= new Reader();
   const turns = new Turns(systemClock, signal);
   if (request.kind === 'backward') {

@@ -9,6 +9,8 @@ const MOST_WINDOWS = 16;
 export class Tally {
   readonly #windowMs: number;
   readonly #counts = new Map<number, number>();
+  /** The window used last. */
+  #last: number | undefined;
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
@@ -19,7 +21,8 @@ export class Tally {
     const window = Math.floor(atMs / this.#windowMs);
     const counted = (this.#counts.get(window) ?? 0) + by;
     // The window used last is the last in the map; the first is the one that has been idle longest.
-    this.#counts.delete(window);
+    if (window !== this.#last) this.#counts.delete(window);
+    this.#last = window;
     this.#counts.set(window, counted);
     if (this.#counts.size > MOST_WINDOWS) this.#counts.delete(this.#counts.keys().next().value ?? window);
     return counted;

@@ -112,7 +112,7 @@ export class LedgerEraser {
     const gone = new Set(sought.map(({ row }) => row));
     const seqs = new Set(sought.map(({ seq }) => seq));
     const left = readings.filter(({ seq }) => !seqs.has(seq));
-    ledger.segments.replaceRows(
+    ledger.replaceRows(
       entry.position,
       entry.rows.filter((row) => !gone.has(row)),
       left,

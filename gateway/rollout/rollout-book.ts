@@ -33,6 +33,11 @@ export const ROLLOUTS_STEP = `CREATE TABLE rollouts (
      PRIMARY KEY (number, kiosk)
    ) STRICT, WITHOUT ROWID;`;
 
+/** How many more may fail each time that it goes on: as many as at its start. */
+export const ROLLOUT_MAY_FAIL_STEP = `
+  ALTER TABLE rollouts ADD COLUMN may_fail INTEGER NOT NULL DEFAULT 0 CHECK (may_fail >= 0);
+  UPDATE rollouts SET may_fail = most_failed;`;
+
 export interface RolloutOrder {
   /** SHA-256 of the bundle's head, in hexadecimal. */
   readonly digest: string;
@@ -115,12 +120,12 @@ export class RolloutBook {
     const before = this.newest();
     if (before !== undefined && before.state !== 'stopped')
       throw new ConfigError('config.invalid', `rollout ${before.number} of ${before.version} is ${before.state}: stop it first`);
-    const insert = `INSERT INTO rollouts (digest, version, board, length_bytes, state, percent, kiosks, venues, most_failed, at_once, started_at_ms)
-      VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?)`;
+    const insert = `INSERT INTO rollouts (digest, version, board, length_bytes, state, percent, kiosks, venues, most_failed, may_fail, at_once, started_at_ms)
+      VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)`;
     const who = [JSON.stringify(kiosks), JSON.stringify(venues)];
     translating('registry', () =>
       this.#db.transact(() =>
-        this.#db.prepare(insert).run(digest, version, board, lengthBytes, percent, ...who, mostFailed, atOnce, nowMs),
+        this.#db.prepare(insert).run(digest, version, board, lengthBytes, percent, ...who, mostFailed, mostFailed, atOnce, nowMs),
       ),
     );
     this.#onChange();
@@ -139,7 +144,7 @@ export class RolloutBook {
       this.#db
         .prepare(
           `UPDATE rollouts SET state = 'running', why = NULL, percent = coalesce(?, percent),
-             most_failed = CASE WHEN why IS NULL THEN most_failed ELSE most_failed + ? END WHERE number = ?`,
+             most_failed = CASE WHEN why IS NULL THEN most_failed ELSE may_fail + ? END WHERE number = ?`,
         )
         .run(percent ?? null, failed, number),
     );

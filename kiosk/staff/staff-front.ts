@@ -4,7 +4,7 @@
  * issuer that the kiosk trusts has signed it, and one that was lost is among the lost cards.
  */
 import { checkStaffCard, type ReadCard, readCard } from '../../protocol/card.ts';
-import { type Code, decodeCode, type StaffCardCode } from '../../protocol/code.ts';
+import { type Code, claimsKind, decodeCode, type StaffCardCode } from '../../protocol/code.ts';
 import { CodeError, StoreError } from '../../protocol/errors.ts';
 import type { Happening, RowRef } from '../../protocol/event.ts';
 import type { VisitorUuid } from '../../protocol/ids.ts';
@@ -82,6 +82,12 @@ export class StaffFront implements Front {
   }
 
   scan(text: string, at: Moment): void {
+    const isAtDoor = this.#paper === undefined && !this.#options.settings.now.isOutOfOrder;
+    // Nearly always: whoever it is for decodes it, and nobody else before.
+    if (isAtDoor && !claimsKind(text, 'staff-card')) {
+      this.#inner.scan(text, at);
+      return;
+    }
     const code = codeIn(text);
     if (code?.kind === 'staff-card') this.#obey(code, at);
     else if (code?.kind === 'staff') this.#inner.scan(text, at);

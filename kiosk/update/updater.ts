@@ -73,6 +73,8 @@ const LOOK_EVERY_MS = 5_000;
 const AGAIN_MS = 60_000;
 /** A road that delivers nothing all the time may be what the release mends. */
 const LONGEST_WAIT_MS = 60_000;
+/** A machine that was asked to start anew and still runs was not heard. */
+const START_WITHIN_MS = 5 * 60_000;
 /** Off line, so long a trial has to run and keep what is appended. */
 const OFFLINE_TRIAL_MS = 60_000;
 /** A medium gives faster than a card can be written while scans are kept. */
@@ -92,6 +94,8 @@ export class Updater {
   #servedSeen = -1;
   #quietSinceMs: number;
   #notBeforeMs = 0;
+  #startedAtMs = 0;
+  #isLeaving = false;
 
   constructor(doors: UpdaterDoors) {
     this.#doors = doors;
@@ -172,6 +176,8 @@ export class Updater {
         this.#failed(trial, 'release.not_healthy');
         log.debug('update.failure_noted', () => ({}));
         this.#say();
+        this.#isLeaving = true;
+        this.#notBeforeMs = clock.monotonic() + AGAIN_MS;
         await slots.leave();
         return;
       }
@@ -180,14 +186,24 @@ export class Updater {
   }
 
   async #step(signal: AbortSignal): Promise<void> {
+    const { clock, slots } = this.#doors;
     const { work } = this.#memory.now;
-    // The machine is about to be started anew.
-    if (work?.phase === 'trial') return;
+    if (work?.phase === 'trial') {
+      // The machine is about to be started anew.
+      if (clock.monotonic() - this.#startedAtMs >= START_WITHIN_MS) await this.#settle(signal);
+      return;
+    }
+    // The other slot is the one that the machine goes back to: nothing is written there.
+    if (slots.running() !== slots.lasting()) {
+      if (!this.#isLeaving || clock.monotonic() < this.#notBeforeMs) return;
+      this.#notBeforeMs = clock.monotonic() + AGAIN_MS;
+      await slots.leave();
+      return;
+    }
     if (work?.phase === 'ready' && this.#isWanted(work)) {
       if (this.#isQuiet) await this.#start(work);
       return;
     }
-    const { clock } = this.#doors;
     if (clock.monotonic() < this.#notBeforeMs) return;
     for (const candidate of await this.#candidates()) {
       if (this.#refused.has(candidate.mark)) continue;
@@ -203,13 +219,21 @@ export class Updater {
   }
 
   async #start(work: Extract<Work, { phase: 'ready' }>): Promise<void> {
-    const { slots, isOnline, log } = this.#doors;
+    const { slots, isOnline, clock, log } = this.#doors;
     const { digest, version, from, to, tries } = work;
     log.warn('update.starting', { version });
+    this.#startedAtMs = clock.monotonic();
     this.#memory.set({ work: { phase: 'trial', digest, version, from, to, tries: tries + 1, wasOnline: isOnline() } });
     log.debug('update.trial_noted', () => ({}));
     this.#say();
-    await slots.tryOther();
+    try {
+      await slots.tryOther();
+    } catch (error) {
+      // Nothing was tried: it lies ready as before.
+      this.#memory.set({ work });
+      this.#say();
+      throw error;
+    }
     log.debug('update.other_chosen', () => ({}));
   }
 

@@ -6,6 +6,7 @@ import { Browser, type Page } from '../support/browser.ts';
 import { addPerson, type BusyGateway, PASSWORD, report, say, startBusyGateway } from '../support/busy-gateway.ts';
 import { suiteSize } from '../support/suite-size.ts';
 import type { TestKiosk } from '../support/test-kiosk.ts';
+import { until } from '../support/until.ts';
 
 const browser = Browser.open();
 t.teardown(() => browser.close());
@@ -109,7 +110,8 @@ t.test('rollout: shows what each kiosk runs and how far it is, on any screen, an
   await page.until("document.querySelector('dialog[open]')");
   await tabTo(page, '#sure');
   await page.press('Enter');
-  await page.until("document.querySelector('dialog:not([open])')");
+  // The gateway looks once a second at what there is to tell: not before it has heard of it.
+  await until(() => busy.gateway.registry.rolloutBook.newest()?.state === 'paused');
   await busy.gateway.clock.advance(2_000);
   await page.untilText('Release 1.4.0, paused');
   await tabTo(page, 'To more kiosks …');
@@ -118,7 +120,7 @@ t.test('rollout: shows what each kiosk runs and how far it is, on any screen, an
   await page.value("document.querySelector('#f-percent').select()");
   await page.type('80');
   await page.press('Enter');
-  await page.until("document.querySelector('dialog:not([open])')");
+  await until(() => busy.gateway.registry.rolloutBook.newest()?.state === 'running');
   await busy.gateway.clock.advance(2_000);
   await page.untilText('Release 1.4.0, under way');
   t.match(busy.gateway.registry.rolloutBook.newest(), { state: 'running', percent: 80 });

@@ -183,6 +183,25 @@ t.test('flash: three cards in a row, each with a label of its own that makes one
   t.equal((await VestibuleProcess.run(['enrol', 'list', '--data', data])).match(/open until/g)?.length, 3);
 });
 
+t.test('flash: a disk larger than any card that is put where a card was is nobody’s wish, also where that card was named', async (t) => {
+  const dir = t.testdir();
+  const cards = [1, 2].map((number) => makeCard(dir, `card${number}`));
+  const backups = makeCard(dir, 'backups', 300 * 1_024 * MIB);
+  const slot = new LoopSlot(t, cards[0] ?? '');
+  const batch = new VestibuleProcess(['flash', image, '--disk', slot.path, '--loop-devices', '--yes', '--count', '2']);
+  for (const [put, line] of [
+    [backups, /^Card 2 of 2: .* is more than any kiosk's card/],
+    [cards[1], /^Card 2 of 2: written and read back/],
+  ] as const) {
+    await batch.line((said) => said === 'Card 2 of 2: put it in.');
+    slot.takeOut();
+    slot.putIn(put ?? '');
+    await batch.line((said) => line.test(said));
+  }
+  t.equal(await batch.ended(), 0);
+  t.equal(bytesAt(backups, 0, 1)[0], 0xee, 'not touched');
+});
+
 t.test('flash: Wi-Fi and region of a batch are on its cards and nowhere else', async (t) => {
   const { card, onto } = setUp(t);
   const before = createHash('sha256').update(readFileSync(image)).digest('hex');

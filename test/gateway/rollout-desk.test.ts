@@ -109,6 +109,23 @@ t.test('rollout desk: of some at once the next has its turn as soon as one is do
   t.match(desk.step(first), { phase: 'kept' });
 });
 
+t.test('rollout desk: each time that it goes on as many may fail as at its start, and not more each time', async (t) => {
+  const { registry, kiosks, say, start, look, desk } = open(t, 8);
+  start({ atOnce: 8, mostFailed: 1 });
+  await look();
+  let pausedAt: number[] = [];
+  for (const [index, kiosk] of kiosks.entries()) {
+    say(kiosk, 'failed');
+    await look();
+    await look();
+    if (desk.summary()?.state !== 'paused') continue;
+    pausedAt = [...pausedAt, index + 1];
+    registry.rolloutBook.goOn(undefined);
+    await look();
+  }
+  t.strictSame(pausedAt, [2, 4, 6, 8]);
+});
+
 t.test('rollout desk: paused, by itself or by somebody, the offer is taken back; gone on with, it is made again', async (t) => {
   const { registry, kiosks, offered, say, start, look, desk } = open(t, 3);
   start({ atOnce: 3 });

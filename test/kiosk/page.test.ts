@@ -35,6 +35,7 @@ interface Asked {
 }
 
 async function opened(isDesk = false) {
+  const bugs: unknown[] = [];
   const scans: string[] = [];
   const commands: FrontCommand[] = [];
   const present = { health: WELL };
@@ -45,6 +46,7 @@ async function opened(isDesk = false) {
     health: () => present.health,
     direction: () => (isDesk ? undefined : 'in'),
     isDesk,
+    onBug: (error) => bugs.push(error),
   });
   const url = new URL(await page.open());
   /** By hand, because fetch does not let a test lie about Host. */
@@ -63,7 +65,7 @@ async function opened(isDesk = false) {
     });
   const post = (path: string, json: unknown, headers: Record<string, string> = {}) =>
     ask('POST', path, { 'content-type': 'application/json', ...headers }, JSON.stringify(json));
-  return { page, url, ask, post, scans, commands, present };
+  return { page, url, ask, post, bugs, scans, commands, present };
 }
 
 const feedback = (kind: FeedbackKind): Feedback => ({
@@ -176,6 +178,21 @@ t.test('Page: what is too long, empty or unknown is refused', async (t) => {
   }
   t.equal((await post('/staff', { command: 'open-sesame' })).status, 400);
   t.strictSame([scans, commands], [[], []]);
+  await page.close();
+});
+
+t.test('Page: a request that ends in its middle is no bug of the kiosk, which would end it', async (t) => {
+  const { page, url, bugs, scans, post } = await opened();
+  const head = `POST /scan HTTP/1.1\r\nhost: ${url.host}\r\ncontent-type: application/json\r\n`;
+  for (const rest of ['content-length: 100\r\n\r\n{"te', 'transfer-encoding: chunked\r\n\r\n3\r\n{"t\r\nno length\r\n']) {
+    const socket = connect(Number(url.port), '127.0.0.1');
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    socket.end(head + rest).resume();
+    await closed;
+  }
+  t.equal((await post('/scan', { text: 'VC-something' })).status, 204);
+  t.strictSame(bugs, []);
+  t.strictSame(scans, ['VC-something']);
   await page.close();
 });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { decodeCode, encodeCode, encodePosterUrl, LONGEST_CODE_LETTERS } from '../../protocol/code.ts';
+import { claimsKind, decodeCode, encodeCode, encodePosterUrl, LONGEST_CODE_LETTERS } from '../../protocol/code.ts';
 import { CodeError, codeOf } from '../../protocol/errors.ts';
 import { LETTERS } from '../../protocol/letters.ts';
 import { anyCode, codeOfJson, damaged, PRINTABLE, readVectors, venues } from '../support/codes.ts';
@@ -52,6 +52,17 @@ for (const { name, text, error } of vectors.refused) {
     t.end();
   });
 }
+
+t.test('code: what a text claims to be is what it is read as, where it is read at all', (t) => {
+  fc.assert(
+    fc.property(anyCode, anyCode, fc.boolean(), (code, other, isLower) => {
+      const text = isLower ? encodeCode(code).toLowerCase() : encodeCode(code);
+      return claimsKind(text, code.kind) && claimsKind(text, other.kind) === (other.kind === code.kind);
+    }),
+  );
+  for (const text of ['', 'V', 'https://example.org/P/', '4006381333931']) t.notOk(claimsKind(text, 'staff-card'), text);
+  t.end();
+});
 
 t.test('code: a signed visitor card holds 174 letters and a group card 176, which QR version 7-M holds', (t) => {
   t.equal(card.length, 174);

@@ -7,7 +7,7 @@ import type { Clock } from '../../protocol/time.ts';
 import { openCard } from './card.ts';
 import { type Disk, refusalOf, type Wanted } from './disks.ts';
 import type { Plan } from './examine.ts';
-import { listDisks, slotOf } from './list-disks.ts';
+import { listDisks, type Slot, slotOf } from './list-disks.ts';
 import { type OnProgress, writeCard } from './write-card.ts';
 
 /** What is told while a batch runs. */
@@ -24,8 +24,8 @@ export interface BatchFace {
 export interface Batch {
   readonly plan: Plan;
   readonly count: number;
-  /** The disks that a person agreed to: what is put into their places later is written, too. */
-  readonly disks: readonly Disk[];
+  /** Of the disks that a person agreed to, as they were then: what is put into their places later is written, too. */
+  readonly agreed: readonly Slot[];
   readonly mayLoop: boolean;
 }
 
@@ -40,24 +40,16 @@ const ENDS_ALL = new Set<string>(['flash.bad_image', 'flash.not_allowed', 'flash
 
 /** @returns when `count` cards are done, or when aborted. @throws FlashError of those that end all; whatever `onDone` throws. */
 export async function flashMany(
-  { plan, count, disks, mayLoop }: Batch,
+  { plan, count, agreed, mayLoop }: Batch,
   face: BatchFace,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<BatchOutcome> {
-  const places = new Set(disks.map(({ path }) => slotOf(path)?.place));
   const over = new Set<string | undefined>();
   let [done, failed] = [0, 0];
   while (done < count && !signal.aborted) {
     const number = done + 1;
-    const disk = await nextCard(
-      { needsBytes: plan.sizeBytes, mayLoop, isNamed: true },
-      places,
-      over,
-      (why) => face.onWaiting(number, why),
-      clock,
-      signal,
-    );
+    const disk = await nextCard({ needsBytes: plan.sizeBytes, mayLoop }, agreed, over, (why) => face.onWaiting(number, why), clock, signal);
     if (disk === undefined) break;
     const { medium } = slotOf(disk.path) ?? {};
     face.onCard(number, disk);
@@ -89,8 +81,8 @@ async function flashOne(disk: Disk, plan: Plan, onProgress: OnProgress, signal: 
 }
 
 async function nextCard(
-  wanted: Wanted,
-  places: ReadonlySet<string | undefined>,
+  wanted: Omit<Wanted, 'isNamed'>,
+  agreed: readonly Slot[],
   over: ReadonlySet<string | undefined>,
   onWaiting: (why: FlashError | undefined) => void,
   clock: Clock,
@@ -101,8 +93,8 @@ async function nextCard(
     let why: FlashError | undefined;
     for (const disk of await listDisks()) {
       const slot = slotOf(disk.path);
-      if (slot === undefined || !places.has(slot.place) || over.has(slot.medium)) continue;
-      why = refusalOf(disk, wanted);
+      if (slot === undefined || !agreed.some(({ place }) => place === slot.place) || over.has(slot.medium)) continue;
+      why = refusalOf(disk, { ...wanted, isNamed: agreed.some(({ medium }) => medium === slot.medium) });
       if (why === undefined) return disk;
     }
     const key = why?.message ?? '';

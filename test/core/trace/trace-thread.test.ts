@@ -4,7 +4,7 @@ import type { Core, CoreOptions } from '../../../core/core.ts';
 import { CardNames } from '../../../core/pseudonym.ts';
 import { decodeRows, encodeRows } from '../../../core/trace/exposure-rows.ts';
 import { DEFAULT_TRACE_POLICY, type Exposure } from '../../../core/trace/trace.ts';
-import { TraceThread } from '../../../core/trace/trace-thread.ts';
+import { ROWS_AT_A_TIME, TraceThread } from '../../../core/trace/trace-thread.ts';
 import { trace } from '../../../core/trace/tracer.ts';
 import { Turns } from '../../../core/trace/turns.ts';
 import type { VenueId, VisitorUuid } from '../../../protocol/ids.ts';
@@ -180,4 +180,29 @@ t.test('trace thread: a day that is dropped between two traces is in none after 
   await clock.advance(62_000);
   await until(() => core.notices.isAtRest && core.notices.counts().toTrace === 0);
   t.equal(of(), 0);
+});
+
+t.test('trace thread: what was found is handed over whole, also when a card or a day is forgotten between two parts of it', async (t) => {
+  const { core, dir, keys, clock, log, sick } = await opened(t, undefined);
+  const kiosk = new KioskStub(keys, { dwellMs: 2 * HOUR });
+  const cards = Array.from({ length: 2 * ROWS_AT_A_TIME }, () => ({ happening: checkIn(newCard()), atMs: NOW - 2 * HOUR }));
+  await core.accept([await kiosk.batch([{ happening: checkIn(sick), atMs: NOW - 2 * HOUR }], NOW), await kiosk.batch(cards, NOW)]);
+  const firstDay = () => '2026-11-01' as never;
+  const thread = new TraceThread({ dir: `${dir}/core`, storeKey: keys.storeKey, hold: async () => () => {}, firstDay, clock, log });
+  t.teardown(() => thread.close());
+  const asked = {
+    card: new CardNames(keys.pseudonymKey).of(sick),
+    anchorMs: NOW,
+    nowMs: NOW,
+    policy: DEFAULT_TRACE_POLICY,
+    hasVenues: false,
+  };
+  let [found, parts] = [0, 0];
+  await thread.trace(asked, (rows) => {
+    found += [...decodeRows(rows)].length;
+    parts += 1;
+    thread.forget();
+  });
+  t.equal(found, cards.length);
+  t.equal(parts, 2);
 });

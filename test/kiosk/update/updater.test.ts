@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } 
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
+import type { Delivery } from '../../../kiosk/test-event.ts';
 import { askFor } from '../../../kiosk/update/media.ts';
 import { otherSlot, type Slots } from '../../../kiosk/update/slots.ts';
 import type { UpdateStanding } from '../../../kiosk/update/standing.ts';
@@ -11,12 +12,13 @@ import type { Trial } from '../../../kiosk/update/update-state.ts';
 import { Updater } from '../../../kiosk/update/updater.ts';
 import { WordKeeper } from '../../../kiosk/update/word-keeper.ts';
 import { generateSigningKey, rawPublicKey } from '../../../protocol/ed25519.ts';
-import { LinkError } from '../../../protocol/errors.ts';
+import { LinkError, StoreError } from '../../../protocol/errors.ts';
 import type { DeploymentId, KioskId } from '../../../protocol/ids.ts';
 import { silentLog } from '../../../protocol/log.ts';
-import { systemClock } from '../../../protocol/time.ts';
+import { type Clock, systemClock } from '../../../protocol/time.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { BOARD, bundleOf, releaseKey } from '../../support/slot-machine.ts';
-import { untilSome } from '../../support/until.ts';
+import { until, untilSome } from '../../support/until.ts';
 
 /** Slots that remember what was asked of them. */
 function slotsOf(asked: string[], held = new Map<string, Uint8Array>()): Slots {
@@ -38,8 +40,19 @@ function slotsOf(asked: string[], held = new Map<string, Uint8Array>()): Slots {
   };
 }
 
+interface Changed {
+  readonly clock?: Clock;
+  readonly deliver?: () => Promise<Delivery>;
+}
+
 /** @returns the first that is said of a release whose fate is known, and what was asked of the slots. */
-async function standingOf(t: Test, dir: string, slots: Slots, isIt: (standing: UpdateStanding) => boolean): Promise<UpdateStanding> {
+async function standingOf(
+  t: Test,
+  dir: string,
+  slots: Slots,
+  isIt: (standing: UpdateStanding) => boolean,
+  { clock = systemClock, deliver = () => Promise.resolve({ outcome: 'delivered', tookMs: 1 }) }: Changed = {},
+): Promise<UpdateStanding> {
   let said: UpdateStanding | undefined;
   const stopping = new AbortController();
   const updater = new Updater({
@@ -62,8 +75,8 @@ async function standingOf(t: Test, dir: string, slots: Slots, isIt: (standing: U
     isOnline: () => false,
     queued: () => 0,
     served: () => 0,
-    deliver: () => Promise.resolve({ outcome: 'delivered', tookMs: 1 }),
-    clock: systemClock,
+    deliver,
+    clock,
     log: silentLog,
     onStanding: (standing) => {
       said = standing;
@@ -149,6 +162,63 @@ t.test('updater: one from a stick is taken, sealed and tried', async (t) => {
   await untilSome(() => (asked.includes('tryOther') ? true : undefined));
   t.strictSame([...new Set(asked)], ['begin', 'write', 'sync', 'seal', 'tryOther']);
 });
+
+/** Moves time on, 5 s at a look, until it is so; what the disk does meanwhile takes its own time. */
+async function passing(clock: ManualClock, isSo: () => boolean): Promise<void> {
+  let isThere = false;
+  const moving = (async () => {
+    while (!isThere) await clock.advance(5_000);
+  })();
+  try {
+    await until(isSo);
+  } finally {
+    isThere = true;
+    await moving;
+  }
+}
+
+t.test('updater: a machine that could not be asked to start from the other slot, or did not hear it, is asked again', async (t) => {
+  const dir = t.testdir({ media: {} });
+  await bundleOf(join(dir, 'media', 'next.vrelease'), { version: '1.5.0' });
+  const asked: string[] = [];
+  const clock = new ManualClock();
+  const slots: Slots = {
+    ...slotsOf(asked),
+    tryOther: async () => {
+      asked.push('tryOther');
+      if (asked.filter((what) => what === 'tryOther').length < 3) throw new StoreError('store.disk_full', 'slots once: ENOSPC');
+    },
+  };
+  const failing = standingOf(t, dir, slots, ({ phase }) => phase === 'failed', { clock });
+  await passing(clock, () => asked.filter((what) => what === 'tryOther').length === 4);
+  await passing(clock, () => readFileSync(join(dir, 'update.json'), 'utf8').includes('release.not_started'));
+  t.match(await failing, { version: '1.5.0', why: 'release.not_started' }, 'twice unheard; what could not be asked is not counted');
+  t.equal(asked.filter((what) => what === 'tryOther').length, 4);
+});
+
+t.test(
+  'updater: from a trial that did not hold the machine is asked back until it goes, and nothing is written to where it goes',
+  async (t) => {
+    const dir = t.testdir({ media: {} });
+    await bundleOf(join(dir, 'media', 'later.vrelease'), { version: '1.6.0' });
+    writeFileSync(join(dir, 'update.json'), JSON.stringify({ work: { ...trial, from: 'medium' }, failed: [] }));
+    const asked: string[] = [];
+    const clock = new ManualClock();
+    const slots: Slots = {
+      ...slotsOf(asked),
+      running: () => 'b',
+      leave: async () => {
+        asked.push('leave');
+        if (asked.length === 1) throw new StoreError('store.disk_full', 'slot-wish: ENOSPC');
+      },
+    };
+    const deliver = async (): Promise<Delivery> => ({ outcome: 'refused', why: 'store.disk_full' });
+    const failing = standingOf(t, dir, slots, ({ phase }) => phase === 'failed', { clock, deliver });
+    await passing(clock, () => asked.length >= 3);
+    t.match(await failing, { version: '1.5.0', why: 'release.not_healthy' });
+    t.strictSame([...new Set(asked)], ['leave']);
+  },
+);
 
 const trial: Trial = { phase: 'trial', digest: '0'.repeat(64), version: '1.5.0', from: 'gateway', to: 'b', tries: 1, wasOnline: true };
 const heard = { boot: 'b007', atMs: 5_000 };
