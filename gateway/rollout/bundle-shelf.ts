@@ -2,8 +2,9 @@
 import { closeSync, copyFileSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { onDisk, systemCodeOf } from '../../disk/faults.ts';
+import { diskCodeOf, onDisk, systemCodeOf } from '../../disk/faults.ts';
 import { DRAFT, syncDirectory } from '../../disk/files.ts';
+import { StoreError } from '../../protocol/errors.ts';
 
 const ENDING = '.vrelease';
 
@@ -40,7 +41,7 @@ export class BundleShelf {
 
   /**
    * @param first, last both included; it ends where the bundle does.
-   * @returns `undefined` where no such bundle is here; no bytes behind its end. @throws what the system says.
+   * @returns `undefined` where no such bundle is here; no bytes behind its end. @throws StoreError.
    */
   async piece(digest: string, first: number, last: number): Promise<BundlePiece | undefined> {
     const path = this.#pathOf(digest);
@@ -60,8 +61,11 @@ export class BundleShelf {
         await file.close();
       }
     } catch (error) {
-      if (systemCodeOf(error) === 'ENOENT') return undefined;
-      throw error;
+      const system = systemCodeOf(error);
+      if (system === 'ENOENT') return undefined;
+      const code = diskCodeOf(error);
+      if (code === undefined) throw error;
+      throw new StoreError(code, `releases: ${system}`, { cause: error });
     }
   }
 

@@ -10,6 +10,7 @@ import type { OfferedRelease } from '../../protocol/release-word.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { Delivery } from '../test-event.ts';
 import { type BundleSource, openFileSource } from './bundle-source.ts';
+import type { Candidate } from './candidate.ts';
 import { type FetchPiece, GatewaySource } from './gateway-source.ts';
 import { findBundles, forgetAsked } from './media.ts';
 import { type OpenBundle, openBundle } from './open-bundle.ts';
@@ -54,18 +55,6 @@ export interface UpdaterDoors {
   readonly clock: Clock;
   readonly log: Log;
   readonly onStanding: (standing: UpdateStanding | undefined) => void;
-}
-
-interface Candidate {
-  readonly from: Work['from'];
-  /** Another one when it is another bundle. */
-  readonly mark: string;
-  readonly isAsked: boolean;
-  readonly open: () => Promise<BundleSource>;
-  /** Aborts when it is not to be taken any more. */
-  readonly signal: AbortSignal;
-  /** To be called when it is done with. */
-  readonly done: () => Promise<void>;
 }
 
 const LOOK_EVERY_MS = 5_000;
@@ -220,10 +209,9 @@ export class Updater {
 
   async #start(work: Extract<Work, { phase: 'ready' }>): Promise<void> {
     const { slots, isOnline, clock, log } = this.#doors;
-    const { digest, version, from, to, tries } = work;
-    log.warn('update.starting', { version });
+    log.warn('update.starting', { version: work.version });
     this.#startedAtMs = clock.monotonic();
-    this.#memory.set({ work: { phase: 'trial', digest, version, from, to, tries: tries + 1, wasOnline: isOnline() } });
+    this.#memory.set({ work: { ...work, phase: 'trial', tries: work.tries + 1, wasOnline: isOnline() } });
     log.debug('update.trial_noted', () => ({}));
     this.#say();
     try {
@@ -252,7 +240,7 @@ export class Updater {
     );
     // One that runs here already is no news, and none that is refused.
     if (offered === undefined || compareVersions(offered.version, version) <= 0) return media;
-    if (this.#hasFailedBefore(offered)) return media;
+    if (this.#isDone(offered)) return media;
     const ofGateway: Candidate = {
       from: 'gateway',
       mark: hex(offered.digest),
@@ -264,8 +252,9 @@ export class Updater {
     return [...media, ofGateway];
   }
 
-  /** The gateway is told once more why. */
-  #hasFailedBefore({ digest }: OfferedRelease): boolean {
+  /** Whether it was kept here, whatever version its software says; or did not hold: then the gateway is told once more why. */
+  #isDone({ digest }: OfferedRelease): boolean {
+    if (this.#isKept(hex(digest))) return true;
     const before = this.#memory.now.failed.find((failed) => failed.digest === hex(digest));
     if (before === undefined) return false;
     if (this.#memory.now.last?.digest !== before.digest) {
@@ -283,7 +272,7 @@ export class Updater {
     try {
       source = await candidate.open();
       bundle = await openBundle(source, { keys, board, version, peer: word.peer }, signal);
-      this.#refuseFailed(bundle);
+      this.#refuseDone(bundle);
       if (from === 'gateway' && bundle.digest !== mark) throw new ReleaseError('release.altered', 'release: not the one that was offered');
       this.#total = bundle.chunks.length;
       log.info('update.taking', { version: versionText(bundle.manifest.version) });
@@ -313,7 +302,10 @@ export class Updater {
     }
   }
 
-  #refuseFailed({ digest }: OpenBundle): void {
+  #isKept = (digest: string): boolean => this.#memory.now.last?.outcome === 'kept' && this.#memory.now.last.digest === digest;
+
+  #refuseDone({ digest }: OpenBundle): void {
+    if (this.#isKept(digest)) throw new ReleaseError('release.older', 'release: runs here already');
     if (this.#memory.now.failed.some((failed) => failed.digest === digest))
       throw new ReleaseError('release.failed_before', 'release: was tried here, and did not hold');
   }

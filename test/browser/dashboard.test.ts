@@ -1,33 +1,13 @@
 /** The dashboard in a real browser, as people use it: by keyboard, on a phone, in the dark, with a reader, while things happen. */
 import t from 'tap';
 import { axeFaultsOf, faultsOf } from '../support/accessible.ts';
-import { Browser, type Page } from '../support/browser.ts';
+import { Browser } from '../support/browser.ts';
 import { addPerson, type BusyGateway, PASSWORD, report, say, startBusyGateway } from '../support/busy-gateway.ts';
+import { focused, logIn, tabTo } from '../support/dashboard.ts';
 import { startTestGateway } from '../support/test-gateway.ts';
 
 const browser = Browser.open();
 t.teardown(() => browser.close());
-
-async function logIn(page: Page, url: string, account = 'ann'): Promise<void> {
-  await page.open(url);
-  await page.fill('#account', account);
-  await page.fill('#password', PASSWORD);
-  await page.press('Enter');
-  await page.until("document.querySelector('.pulse[data-live=on]')");
-}
-
-/** The words of the control that has the focus. */
-const focused = (page: Page): Promise<string> =>
-  page.value("(({ activeElement: at }) => (at.matches('a, button, input, select') ? at.textContent.trim() + ' #' + at.id : ''))(document)");
-
-/** Presses Tab until something with these words has the focus. */
-async function tabTo(page: Page, words: string): Promise<void> {
-  for (let presses = 0; presses < 80; presses++) {
-    if ((await focused(page)).includes(words)) return;
-    await page.press('Tab');
-  }
-  throw new Error(`nothing that says ${words} is reached by Tab`);
-}
 
 const pagesOf = ({ kiosks }: BusyGateway): readonly (readonly [string, string])[] => [
   ['', 'What needs somebody'],

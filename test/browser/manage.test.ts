@@ -5,20 +5,13 @@ import { setSecondPlace } from '../../gateway/backup/revocation-file.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import { axeFaultsOf, faultsOf } from '../support/accessible.ts';
 import { Browser, type Page } from '../support/browser.ts';
-import { addPerson, PASSWORD, startBusyGateway } from '../support/busy-gateway.ts';
+import { addPerson, startBusyGateway } from '../support/busy-gateway.ts';
+import { logIn } from '../support/dashboard.ts';
 import { until } from '../support/until.ts';
 
 const browser = Browser.open();
 t.teardown(() => browser.close());
 const pictures = process.env.VESTIBULE_PICTURES;
-
-async function logIn(page: Page, url: string): Promise<void> {
-  await page.open(url);
-  await page.fill('#account', 'ann');
-  await page.fill('#password', PASSWORD);
-  await page.press('Enter');
-  await page.until("document.querySelector('.pulse[data-live=on]')");
-}
 
 /** @param name of the picture, where VESTIBULE_PICTURES names a directory for them. */
 async function check(t: Test, page: Page, name: string, isWhole = true): Promise<void> {

@@ -1,20 +1,13 @@
 /** The dashboard in each of its states, as docs/operator.md shows it. `-- --full` writes the pictures into docs/dashboard. */
 import { join, resolve } from 'node:path';
 import t from 'tap';
-import { Browser, type Look, type Page } from '../support/browser.ts';
-import { addPerson, type BusyGateway, PASSWORD, startBusyGateway } from '../support/busy-gateway.ts';
+import { Browser, type Look } from '../support/browser.ts';
+import { addPerson, startBusyGateway } from '../support/busy-gateway.ts';
+import { logIn } from '../support/dashboard.ts';
 import { suiteSize } from '../support/suite-size.ts';
 
 const directory =
   process.env.VESTIBULE_PICTURES ?? (suiteSize().isFull ? resolve(import.meta.dirname, '../../docs/dashboard') : t.testdir());
-
-async function logIn(page: Page, { url }: Pick<BusyGateway, 'url'>): Promise<void> {
-  await page.open(url);
-  await page.fill('#account', 'ann');
-  await page.fill('#password', PASSWORD);
-  await page.press('Enter');
-  await page.until("document.querySelector('.pulse[data-live=on]')");
-}
 
 t.test('pictures: every state of the dashboard is drawn without a complaint of the browser', async (t) => {
   const busy = await startBusyGateway(t);
@@ -30,7 +23,7 @@ t.test('pictures: every state of the dashboard is drawn without a complaint of t
   await page.open(busy.url);
   await page.until("document.querySelector('#account')");
   await take('login', { width: 900, height: 640 }, false);
-  await logIn(page, busy);
+  await logIn(page, busy.url);
   await page.untilText('What needs somebody');
   await take('overview');
   await take('overview-dark', { scheme: 'dark' });

@@ -2,8 +2,9 @@
 import { join, resolve } from 'node:path';
 import t, { type Test } from 'tap';
 import { axeFaultsOf, faultsOf } from '../support/accessible.ts';
-import { Browser, type Page } from '../support/browser.ts';
-import { addPerson, type BusyGateway, PASSWORD, report, say, startBusyGateway } from '../support/busy-gateway.ts';
+import { Browser } from '../support/browser.ts';
+import { addPerson, type BusyGateway, report, say, startBusyGateway } from '../support/busy-gateway.ts';
+import { logIn, tabTo } from '../support/dashboard.ts';
 import { suiteSize } from '../support/suite-size.ts';
 import type { TestKiosk } from '../support/test-kiosk.ts';
 import { until } from '../support/until.ts';
@@ -12,25 +13,6 @@ const browser = Browser.open();
 t.teardown(() => browser.close());
 const BOARD = 'rpi-arm64';
 const DIGEST = 'ef'.repeat(32);
-
-async function logIn(page: Page, url: string, account: string): Promise<void> {
-  await page.open(url);
-  await page.fill('#account', account);
-  await page.fill('#password', PASSWORD);
-  await page.press('Enter');
-  await page.until("document.querySelector('.pulse[data-live=on]')");
-}
-
-const focused = (page: Page): Promise<string> =>
-  page.value("(({ activeElement: at }) => (at.matches('a, button, input, select') ? at.textContent.trim() + ' #' + at.id : ''))(document)");
-
-async function tabTo(page: Page, words: string): Promise<void> {
-  for (let presses = 0; presses < 80; presses++) {
-    if ((await focused(page)).includes(words)) return;
-    await page.press('Tab');
-  }
-  throw new Error(`nothing that says ${words} is reached by Tab`);
-}
 
 const phase = (busy: BusyGateway, kiosk: TestKiosk, told: 'taking' | 'kept' | 'failed', version = '0.1.0'): Promise<void> =>
   say(

@@ -10,7 +10,7 @@ import { HONEYWELL_FORMAT, posDescriptor } from '../support/pos-format.ts';
 import type { Heard, Order } from './orders.ts';
 import { SCANNERS, type ScannerKind, SETTINGS } from './settings.ts';
 import { KEYBOARD_DESCRIPTOR } from './uhid.ts';
-import { typeAtOnce, typeOn } from './usb-keyboard.ts';
+import { REPORT_MS, typeAtOnce, typeOn } from './usb-keyboard.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -147,7 +147,7 @@ exit $(cat /tmp/status)
       if (SCANNERS[kind] === 'agent') {
         scanned.sentAtMs = (await this.order({ order: 'scan', device: kind, code })).sentAt;
       } else if (kind === 'keyboard-usb') {
-        scanned.sentAtMs = await typeOn(this.guest.qmp, `${code}\r`, (ms) => this.order({ order: 'pause', ms }));
+        scanned.sentAtMs = await typeOn(this.guest.qmp, `${code}\r`, (events) => this.order({ order: 'pause', ms: events * REPORT_MS }));
       } else {
         scanned.sentAtMs = performance.now();
         this.guest.write('ftdi', `${code}\r`);

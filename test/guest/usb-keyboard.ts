@@ -25,7 +25,7 @@ const SHIFTED: Readonly<Record<string, string>> = {
 /** Of the 16 that it holds: while this machine stands still a guest's pause may end with nothing taken, and so may the next two. */
 const EVENTS_AT_ONCE = 4;
 /** A report each 8 ms, of the guest's time. */
-const REPORT_MS = 16;
+export const REPORT_MS = 16;
 
 interface KeyEvent {
   readonly type: 'key';
@@ -64,13 +64,16 @@ function batches(events: readonly KeyEvent[]): KeyEvent[][] {
   return cut;
 }
 
-/** @param pause for that long of the guest's time. @returns when the last keys were handed over. */
-export async function typeOn(qmp: Qmp, text: string, pause: (ms: number) => Promise<unknown>): Promise<number> {
+/**
+ * @param take resolves when so many more events have surely reached the guest, a press or a release each.
+ * @returns when the last keys were handed over.
+ */
+export async function typeOn(qmp: Qmp, text: string, take: (events: number) => Promise<unknown>): Promise<number> {
   let sentAtMs = 0;
   for (const some of batches(eventsOf(text))) {
     sentAtMs = performance.now();
     await qmp.execute('input-send-event', { events: some });
-    await pause(some.length * REPORT_MS);
+    await take(some.length);
   }
   return sentAtMs;
 }

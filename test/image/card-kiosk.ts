@@ -4,7 +4,6 @@
  */
 import { closeSync, existsSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { openCodeDesk } from '../../gateway/enrol/give-codes.ts';
 import type { KioskId } from '../../protocol/ids.ts';
 import { partitionNamed } from '../../workshop/image/layout.ts';
 import { typeOn } from '../guest/usb-keyboard.ts';
@@ -17,6 +16,7 @@ import { type Ending, Guest, guestDirectory, socketArguments, TIME } from '../su
 import { runCommand } from '../support/guest/run-command.ts';
 import { NETWORK, Venue } from '../support/guest/venue.ts';
 import { type Cut, VolatileDisk } from '../support/guest/volatile-disk.ts';
+import { CONSOLE_BYTES, commandLineWith, KeysTaken, PORTS } from './told-by-guest.ts';
 
 export interface Promised {
   readonly name: string;
@@ -35,35 +35,8 @@ interface Said {
 const LONGEST_LIFE_MS = 3_600_000;
 /** Cards that are scanned and not answered for. */
 const MOST_UNANSWERED = 2;
-/** The keyboard holds 16 events, and loses what is typed while its machine stands still: the next try is at half the pace. */
-const SLOWER = 3;
-const TRIES = 5;
-const ANSWER_MS = 60_000;
-
-/**
- * What a test adds to the command line of the card: where the kernel speaks, and where the kiosk does, since a program is to read it; both by
- * systemd's own means (systemd.system-credentials(7), `systemd.unit-dropin.*`). The image knows nothing of it.
- */
-const answersOf = (settings: object | undefined): string => `[Unit]
-Requires=dev-virtio\\x2dports-answers.device
-After=dev-virtio\\x2dports-answers.device
-[Service]
-ExecStart=
-ExecStart=/opt/vestibule/cli/vestibule.js kiosk run --data /var/lib/vestibule --output json --log info${settings === undefined ? '' : ' --config %d/kiosk.json\nImportCredential=kiosk.json'}
-StandardOutput=file:/dev/virtio-ports/answers
-StandardError=journal+console
-DeviceAllow=char-virtio-portsdev rw
-`;
-const addedWith = (settings: object | undefined): string =>
-  [
-    'console=ttyAMA0',
-    'systemd.journald.forward_to_console=1',
-    'systemd.journald.max_level_console=info',
-    `systemd.set_credential_binary=systemd.unit-dropin.vestibule-kiosk.service~zz:${Buffer.from(answersOf(settings)).toString('base64')}`,
-    ...(settings === undefined
-      ? []
-      : [`systemd.set_credential_binary=kiosk.json:${Buffer.from(JSON.stringify(settings)).toString('base64')}`]),
-  ].join(' ');
+/** What is said of a label that is taken. */
+const STEPS: readonly string[] = ['enrolling', 'enrolled'];
 
 export class CardKiosk {
   readonly promised: Promised[] = [];
@@ -80,11 +53,15 @@ export class CardKiosk {
   #disk: VolatileDisk | undefined;
   #kiosk = '';
   #isReady = false;
+  #isHeld = false;
   #unanswered: string[] = [];
   #wake: () => void = () => {};
   #settings: object | undefined;
   #bootPartition = 0;
   #saidBefore = 0;
+  #keys = new KeysTaken();
+  /** What the console showed, again and again. */
+  #shown = Buffer.alloc(0);
 
   private constructor(directory: string, card: string, venue: Venue, random: () => number, hasScreen: boolean) {
     this.#hasScreen = hasScreen;
@@ -136,6 +113,7 @@ export class CardKiosk {
     await this.#guest?.ended;
     this.#disk?.cut('all-lost', this.#random);
     this.#disk?.close();
+    this.#disk = undefined;
     this.#guest = undefined;
     return /with argument '0 tryboot'/.test(this.#said());
   }
@@ -145,8 +123,11 @@ export class CardKiosk {
     return existsSync(path) ? readFileSync(path, 'utf8').slice(this.#saidBefore) : '';
   }
 
-  /** Plugs it in. @param isTryboot as after `reboot '0 tryboot'`. */
-  async start(isTryboot = false): Promise<void> {
+  /**
+   * Plugs it in.
+   * @param isTryboot as after `reboot '0 tryboot'`. @param isHeld whether its kiosk does not start before `letGo`.
+   */
+  async start({ isTryboot = false, isHeld = false } = {}): Promise<void> {
     const { setpriv, 'qemu-system-aarch64': qemu } = await needPrograms(['setpriv', 'qemu-system-aarch64', 'mcopy']);
     const started = await powerOn(this.card, { directory: this.#directory, isTryboot, deviceTree: 'bcm2837-rpi-3-b.dtb' });
     this.#bootPartition = started.bootPartition;
@@ -155,27 +136,25 @@ export class CardKiosk {
     this.#disk = await VolatileDisk.open(this.card, socket);
     this.#unanswered = [];
     this.#isReady = false;
+    this.#isHeld = false;
+    this.#keys = new KeysTaken();
+    const commandLine = commandLineWith(started.commandLine, { settings: this.#settings, isHeld });
     const line = (name: string): string[] => socketArguments(this.#directory, name);
     this.#guest = await Guest.launch(
       { setpriv, qemu },
       {
         directory: this.#directory,
-        names: ['answers', 'scanner'],
+        names: [...PORTS, 'scanner'],
         longestMs: LONGEST_LIFE_MS,
         args: [
           ...['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
           ...['-M', 'virt', '-accel', 'tcg', '-cpu', 'cortex-a53', '-smp', '1', '-m', this.#hasScreen ? '2048' : '1024', ...TIME],
           ...(this.#hasScreen ? ['-device', 'virtio-gpu-pci,xres=1280,yres=800'] : []),
-          ...['-kernel', started.kernel, '-initrd', started.initrd, '-append', `${started.commandLine} ${addedWith(this.#settings)}`],
+          ...['-kernel', started.kernel, '-initrd', started.initrd, '-append', commandLine],
           ...[...line('console'), '-serial', 'chardev:console', ...line('qmp'), '-mon', 'chardev=qmp,mode=control'],
           ...['-blockdev', `driver=nbd,node-name=disk,server.type=unix,server.path=${socket}`, '-device', 'virtio-blk-pci,drive=disk'],
-          ...[
-            '-device',
-            'virtio-serial-pci,id=ports',
-            ...line('answers'),
-            '-device',
-            'virtserialport,bus=ports.0,chardev=answers,name=answers',
-          ],
+          ...['-device', 'virtio-serial-pci,id=ports'],
+          ...PORTS.flatMap((name) => [...line(name), '-device', `virtserialport,bus=ports.0,chardev=${name},name=${name}`]),
           ...['-device', 'virtio-rng-pci', '-device', 'qemu-xhci', '-device', 'usb-kbd'],
           ...[...line('scanner'), '-device', 'usb-serial,chardev=scanner,always-plugged=on'],
           ...NETWORK,
@@ -183,6 +162,14 @@ export class CardKiosk {
       },
     );
     this.#guest.onLine('answers', (text) => this.#hear(JSON.parse(text) as Said));
+    this.#guest.onBytes('keys', (bytes) => {
+      this.#keys.hear(bytes);
+      this.#wake();
+    });
+    this.#guest.onBytes('screen', (bytes) => {
+      this.#shown = Buffer.concat([this.#shown, bytes]);
+      this.#wake();
+    });
   }
 
   /** Resolves when the kiosk runs: it serves, or waits for its label. */
@@ -190,41 +177,50 @@ export class CardKiosk {
     await this.#until(() => this.#isReady);
   }
 
-  /** Types a label's code on the keyboard, or scans it, until the gateway has made a kiosk of it. Keys that were lost are typed again, as by a person. */
+  /** Types a label's code on the keyboard, or scans it. @returns when it is a kiosk, and serves. */
   async enrol(by: 'keyboard' | 'scanner' = 'keyboard'): Promise<void> {
-    const gateway = join(this.venue.data, 'gateway');
-    const { text, number } = await giveCode(gateway, { venue: this.venue.venue, direction: 'in' }, Date.now());
-    const desk = await openCodeDesk(gateway);
-    try {
-      const isUsed = () => desk.book.codes().some((code) => code.number === number && code.bound?.isDone === true);
-      for (let tries = 0; tries < TRIES && !isUsed(); tries++) {
-        const refused = this.refusals.length;
-        if (by === 'scanner') this.#guest?.write('scanner', `${text}\r`);
-        else await this.#type(text, tries);
-        for (let waits = 0; waits < ANSWER_MS / 1_000 && !isUsed() && this.refusals.length === refused; waits++) await pause(1_000);
-      }
-      if (!isUsed()) throw new Error(`the code on the label was not used: ${this.refusals.join(', ')} ${this.console}`);
-    } finally {
-      desk.close();
+    const { text } = await giveCode(join(this.venue.data, 'gateway'), { venue: this.venue.venue, direction: 'in' }, Date.now());
+    const refused = this.refusals.length;
+    if (by === 'keyboard') await this.#type(text);
+    else {
+      await this.says(/kiosk\.not_enrolled.*device\.up/s);
+      this.#guest?.write('scanner', `${text}\r`);
     }
+    await this.#until(() => this.#kiosk !== '' || this.refusals.length > refused);
+    if (this.#kiosk === '') throw new Error(`the code on the label was not taken: ${this.refusals.join(', ')} ${this.console}`);
   }
 
-  /** Types a card's code, as a scanner does that types, until it is promised: a card that is not taken is held before the scanner again. */
+  /** Types a card's code, as a scanner does that types, and waits until it is promised. */
   async typeCard(): Promise<void> {
     const { code, uuid } = this.venue.nextCard(true);
     const promised = this.promised.length;
-    for (let tries = 0; tries < TRIES && this.promised.length === promised; tries++) {
-      const refused = this.refusals.length;
-      this.#unanswered = [uuid];
-      await this.#type(code, tries);
-      await Promise.race([this.#until(() => this.promised.length > promised || this.refusals.length > refused), pause(ANSWER_MS)]);
-    }
+    const refused = this.refusals.length;
+    this.#unanswered = [uuid];
+    await this.#type(code);
+    await this.#until(() => this.promised.length > promised || this.refusals.length > refused);
     if (this.promised.length === promised) throw new Error(`the card was not promised: ${this.refusals.join(', ')} ${this.console}`);
   }
 
-  /** Scans by a serial scanner until so many more are promised; the next are on their way then. */
+  /** Types a line while the kiosk is held. @returns what the console shows then. */
+  async showsOfTyped(text: string): Promise<string> {
+    await this.#until(() => this.#isHeld);
+    await this.#type(text);
+    // The second of those that begin now is whole, and what was typed is in it.
+    const from = this.#shown.length;
+    await this.#until(() => this.#shown.length >= from + 3 * CONSOLE_BYTES);
+    return this.#shown.toString('latin1', from);
+  }
+
+  /** Lets the kiosk start that was held. @returns when it has read what was typed meanwhile. */
+  async letGo(): Promise<void> {
+    this.#guest?.write('go', '\n');
+    await this.#until(() => this.refusals.length > 0);
+  }
+
+  /** Scans by a serial scanner until so many more are promised; the next are on their way then. What comes before its port is open is lost. */
   async scan(count: number): Promise<void> {
     const enough = this.promised.length + count;
+    await this.says(/kiosk\.ready.*device\.up/s);
     this.#scanOn();
     await this.#until(() => {
       if (this.promised.length < enough) this.#scanOn();
@@ -237,6 +233,7 @@ export class CardKiosk {
     await this.#guest?.kill();
     const left = this.#disk?.cut(how, this.#random) ?? { cached: 0, lost: 0 };
     this.#disk?.close();
+    this.#disk = undefined;
     this.#guest = undefined;
     return left;
   }
@@ -298,15 +295,21 @@ export class CardKiosk {
 
   async destroy(): Promise<void> {
     await this.#guest?.kill();
+    this.#disk?.close();
     await this.venue.close();
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  /** A line; after a try, the rest of that one is ended first. */
-  async #type(text: string, tries: number): Promise<void> {
+  /** A line, no faster than the guest's kernel takes it: QEMU's keyboard holds 16 events and loses the rest. */
+  async #type(text: string): Promise<void> {
     const guest = this.#guest;
     if (guest === undefined) throw new Error('no machine runs');
-    await typeOn(guest.qmp, `${tries > 0 ? '\r' : ''}${text}\r`, (ms) => pause(ms * SLOWER * 2 ** tries));
+    await this.#until(() => this.#keys.isListening);
+    let sent = this.#keys.count;
+    await typeOn(guest.qmp, `${text}\r`, async (events) => {
+      sent += events;
+      await this.#until(() => this.#keys.count >= sent);
+    });
   }
 
   #scanOn(): void {
@@ -323,10 +326,12 @@ export class CardKiosk {
       this.#isReady = true;
     } else if (said.kind === 'not-enrolled') {
       this.#isReady = true;
+    } else if (said.kind === undefined) {
+      this.#isHeld = true;
     } else if (said.keyId !== undefined && said.seq !== undefined && said.kind === 'welcome') {
       this.promised.push({ name: rowName(this.#kiosk, said.keyId, said.seq), card: this.#unanswered.shift() ?? '' });
-    } else {
-      this.refusals.push(said.kind ?? 'nothing');
+    } else if (!STEPS.includes(said.kind)) {
+      this.refusals.push(said.kind);
       this.#unanswered.shift();
     }
     this.#wake();

@@ -3,12 +3,16 @@ import { readFileSync, rmSync } from 'node:fs';
 import t from 'tap';
 import { guestDirectory } from '../support/guest/guest.ts';
 import { runCommand } from '../support/guest/run-command.ts';
+import { suiteSize } from '../support/suite-size.ts';
 import { needBench, sharedImage, usableLock } from './built.ts';
 import { buildElsewhere } from './elsewhere.ts';
 
 t.setTimeout(1_800_000);
 
-t.test('image: built at another place, by another user, in another language and time zone, it has the same bytes', async (t) => {
+// A second build takes as long as all the rest.
+const skip = suiteSize().isFull ? false : 'of the full size: npm run test:image -- --full';
+
+t.test('image: built at another place, by another user, in another language and time zone, it has the same bytes', { skip }, async (t) => {
   await needBench();
   const lock = await usableLock((words) => t.comment(words));
   const directory = guestDirectory();

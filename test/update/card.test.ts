@@ -44,7 +44,7 @@ async function goesBack(t: Test, kiosk: CardKiosk, stick: string): Promise<void>
   await kiosk.plugStick(stick);
   for (const which of ['first', 'second']) {
     t.ok(await kiosk.restarts(), `the ${which} try of one that is no good`);
-    await t.rejects(kiosk.start(true), /firmware/, 'where a Pi would stand still');
+    await t.rejects(kiosk.start({ isTryboot: true }), /firmware/, 'where a Pi would stand still');
     lap(t, `the ${which} try did not start`);
     await kiosk.start();
     t.equal(kiosk.bootPartition, BOOT_OF.b, 'the next start is of the slot from before');
@@ -109,7 +109,7 @@ t.test(`image: takes a release from a stick through a power cut, starts it by it
   await kiosk.plugStick(good);
   t.ok(await kiosk.restarts(), 'it asks for the other slot, once');
   lap(t, 'starts the release');
-  await kiosk.start(true);
+  await kiosk.start({ isTryboot: true });
   t.equal(kiosk.bootPartition, BOOT_OF.b);
   await kiosk.says(/update\.kept/);
   await kiosk.scan(1);

@@ -53,6 +53,11 @@ const WANTS: Readonly<Record<string, readonly string[]>> = {
   'sys-subsystem-net-devices-wlan0.device': ['vestibule-wifi.service'],
 };
 
+const MORE_WANTS: Readonly<Record<Screen, Readonly<Record<string, readonly string[]>>>> = {
+  none: { 'sysinit.target': ['vestibule-console.service'] },
+  chromium: { 'multi-user.target': ['seatd.service', 'vestibule-screen.service'] },
+};
+
 /** They would prepare what is prepared, or let people in. */
 const MASKED = [
   ...['systemd-sysusers.service', 'systemd-firstboot.service', 'systemd-machine-id-commit.service', 'systemd-hwdb-update.service'],
@@ -106,14 +111,11 @@ export function furnish(root: Tree, { screen, version, source }: RootOrder): voi
   root.addLink(`${UNITS}/default.target`, '/usr/lib/systemd/system/multi-user.target');
   for (const generator of GENERATORS) root.addLink(`etc/systemd/system-generators/systemd-${generator}-generator`, '/dev/null');
   for (const unit of MASKED) root.addLink(`${UNITS}/${unit}`, '/dev/null');
-  const wants =
-    screen === 'none'
-      ? WANTS
-      : {
-          ...WANTS,
-          'graphical.target': [],
-          'multi-user.target': [...(WANTS['multi-user.target'] ?? []), 'seatd.service', 'vestibule-screen.service'],
-        };
+  const more = MORE_WANTS[screen];
+  const wants = {
+    ...WANTS,
+    ...Object.fromEntries(Object.entries(more).map(([target, units]) => [target, [...(WANTS[target] ?? []), ...units]])),
+  };
   for (const [target, units] of Object.entries(wants)) {
     for (const unit of units) {
       const own = `${UNITS}/${unit}`;

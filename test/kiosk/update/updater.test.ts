@@ -143,6 +143,19 @@ t.test('updater: a bundle whose chunk was altered is refused at that chunk', asy
   t.notOk(asked.includes('seal'));
 });
 
+t.test('updater: one that was kept here is not taken again, also where its software says an earlier version than the bundle', async (t) => {
+  const dir = t.testdir({ media: {} });
+  const path = join(dir, 'asked.vrelease');
+  const { digest } = await bundleOf(path, { version: '1.5.0' });
+  const last = { digest: Buffer.from(digest).toString('hex'), version: '1.5.0', outcome: 'kept' };
+  writeFileSync(join(dir, 'update.json'), JSON.stringify({ last, failed: [] }));
+  askFor(dir, path);
+  const asked: string[] = [];
+  const standing = await standingOf(t, dir, slotsOf(asked), ({ phase }) => phase !== 'kept');
+  t.match(standing, { phase: 'refused', why: 'release.older' });
+  t.strictSame(asked, []);
+});
+
 t.test('updater: a card that keeps something else than it was given is found before the slot is sealed', async (t) => {
   const dir = t.testdir({ media: {} });
   await bundleOf(join(dir, 'media', 'next.vrelease'), { version: '1.5.0' });
