@@ -19,5 +19,5 @@ const files = positionals.flatMap((suite) =>
 const env = { ...process.env, VESTIBULE_SUITE_FULL: values.full ? '1' : '', VESTIBULE_SUITE_SEED: values.seed ?? '' };
 // tap writes its configured plugins into node_modules once; a fresh clone that has not run `npm test` yet has its defaults.
 spawnSync('tap', ['build'], { stdio: 'ignore' });
-const ran = spawnSync('tap', [`--jobs=${values.jobs}`, `--timeout=${values.full ? 7200 : 1800}`, ...files], { stdio: 'inherit', env });
+const ran = spawnSync('tap', [`--jobs=${values.jobs}`, `--timeout=${values.full ? 7200 : 1200}`, ...files], { stdio: 'inherit', env });
 process.exitCode = ran.status ?? 1;
