@@ -192,8 +192,9 @@ export class House {
     await this.until(() => this.isOnline && this.kioskState?.isUp === true);
     for (;;) {
       await this.pass(1_000);
-      const { queued } = (await this.health()).body;
-      if (queued === 0 && this.gatewayState?.sinks.core?.behindEntries === 0) return;
+      const { queued, storeWhy } = (await this.health()).body;
+      // A damaged outbox is let go of, and nothing waits in none: what is saved of it waits in the next.
+      if (queued === 0 && storeWhy !== 'store.corrupt' && this.gatewayState?.sinks.core?.behindEntries === 0) return;
     }
   }
 
