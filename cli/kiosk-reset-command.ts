@@ -3,12 +3,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
-import { askKiosk } from '../kiosk/ask-kiosk.ts';
 import { type KioskConfig, parseConfig } from '../kiosk/config.ts';
 import { lockDataDir } from '../kiosk/data-lock.ts';
+import { deliverRest } from '../kiosk/reset/deliver-rest.ts';
 import { type AtStake, atStake, type ResetDone, reset } from '../kiosk/reset/reset.ts';
-import { runKiosk } from '../kiosk/run-kiosk.ts';
-import { ConfigError, ExpectedError } from '../protocol/errors.ts';
+import { ConfigError } from '../protocol/errors.ts';
 import { silentLog } from '../protocol/log.ts';
 import { systemClock } from '../protocol/time.ts';
 import { dataPaths } from './data-paths.ts';
@@ -29,9 +28,7 @@ reached. Then keys, outbox, settings, policy and notices are overwritten and tak
 the next start of the kiosk, or this command, finishes it. An SD card may keep old copies that no program can reach: docs/technician.md.`;
 
 const say = (line = ''): void => void process.stdout.write(`${line}\n`);
-/** A drain of a week takes longer; it is shown then, and asked about. */
-const DELIVER_MS = 30_000;
-const LOOK_EVERY_MS = 250;
+const HOUR_MS = 3_600_000;
 
 export function kioskResetCommand(): Command {
   return new Command('reset')
@@ -55,7 +52,10 @@ export function kioskResetCommand(): Command {
       });
       if (!existsSync(config.dataDir))
         throw new ConfigError('config.invalid', `${config.dataDir}: is not there (--data names the data directory)`);
-      if (options.delivery && unlockedStake(config).unsent !== 0) await deliverRest(config, signal);
+      if (options.delivery && unlockedStake(config).unsent !== 0) {
+        say('Delivering what waits, for half a minute at most …');
+        await deliverRest(config, systemClock, VERSION, signal);
+      }
       const unlock = lockDataDir(config.dataDir);
       try {
         const stake = atStake(config, systemClock);
@@ -78,42 +78,17 @@ function unlockedStake(config: KioskConfig): AtStake {
   }
 }
 
-/** The kiosk itself, without devices and page, until nothing waits any more, or for half a minute. */
-async function deliverRest(config: KioskConfig, signal: AbortSignal): Promise<void> {
-  const stopping = new AbortController();
-  const cancel = systemClock.after(DELIVER_MS, () => stopping.abort());
-  const ending = AbortSignal.any([signal, stopping.signal]);
-  const { promise: ready, resolve: onReady } = Promise.withResolvers<void>();
-  say('Delivering what waits, for half a minute at most …');
-  const running = runKiosk(config, { clock: systemClock, log: silentLog, version: VERSION, onReady: () => onReady() }, ending);
-  try {
-    await Promise.race([ready, running]);
-    while (!ending.aborted) {
-      for await (const answer of askKiosk(config.dataDir, 'state', ending)) {
-        if ('state' in answer && (answer.state.queued === 0 || answer.state.linkWhy !== undefined)) stopping.abort();
-      }
-      await systemClock.sleep(LOOK_EVERY_MS, ending);
-    }
-  } catch (error) {
-    // What can not be delivered is shown, and asked about.
-    if (!(error instanceof ExpectedError)) throw error;
-  } finally {
-    cancel();
-    stopping.abort();
-    await running.catch(() => {});
-  }
-}
-
 export function stakeLines({ kiosk, isEnrolled, unsent, oldestMs, setAside }: AtStake): string[] {
   if (kiosk === undefined && !isEnrolled && unsent === 0) return ['There is no kiosk here.'];
-  const hours = oldestMs === undefined ? '' : `, the oldest for ${(oldestMs / 3_600_000).toFixed(1)} h`;
+  const waited =
+    oldestMs === undefined ? '' : `, the oldest for ${oldestMs < HOUR_MS ? 'less than an hour' : `${(oldestMs / HOUR_MS).toFixed(1)} h`}`;
   return [
     kiosk === undefined ? 'A kiosk without its key.' : `Kiosk ${kiosk}${isEnrolled ? '' : ', not enrolled by a code'}`,
     unsent === undefined
       ? '!! Its outbox can not be read: what was not delivered is lost.'
       : unsent === 0
         ? 'All that it kept is delivered.'
-        : `!! ${unsent} ${unsent === 1 ? 'row is' : 'rows are'} NOT delivered${hours}. A reset destroys them: nobody else has them.`,
+        : `!! ${unsent} ${unsent === 1 ? 'row is' : 'rows are'} NOT delivered${waited}. A reset destroys what waits: nobody else has it.`,
     ...(setAside === 0 ? [] : [`!! ${setAside} damaged ${setAside === 1 ? 'outbox lies' : 'outboxes lie'} aside, and would go, too.`]),
   ];
 }

@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const OLDEST_MAJOR = 24;
+/** Some seconds are usual, on a slow card half a minute. A kiosk starts without it, too, and systemd waits for 90 s. */
+const LONGEST_WARM_MS = 60_000;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const main = join(root, 'cli', 'main.ts');
 /** Where the bench of the kiosk finds them, too. */
@@ -37,7 +39,9 @@ function warm(node, cache) {
   try {
     if (readFileSync(mark, 'utf8') === wanted) return;
   } catch {}
-  spawnSync(node, [...KIOSK_FLAGS, join(root, 'cli', 'kiosk-sources.ts'), 'kiosk', '--help'], { stdio: 'ignore' });
+  if (process.stderr.isTTY) process.stderr.write('The first start after an installation takes some seconds longer …\n');
+  const args = [...KIOSK_FLAGS, join(root, 'cli', 'kiosk-sources.ts'), 'kiosk', '--help'];
+  spawnSync(node, args, { stdio: 'ignore', timeout: LONGEST_WARM_MS, killSignal: 'SIGKILL' });
   try {
     writeFileSync(mark, wanted, { mode: 0o600 });
   } catch {}

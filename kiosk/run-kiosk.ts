@@ -222,7 +222,7 @@ class Kiosk {
       // Before the store, so that one that can not be opened is shown.
       const pageUrl = await page?.open();
       await this.#recorder.open();
-      this.#note({ type: 'kiosk-state', state: 'started', byMs: 0 });
+      if (!this.#options.isErrand) this.#note({ type: 'kiosk-state', state: 'started', byMs: 0 });
       this.#startTasks();
       detach = lendDoors(this.#turn, {
         scan: this.#scan,
@@ -235,7 +235,7 @@ class Kiosk {
       this.#options.onReady?.({ kiosk: this.#identity.kiosk, pageUrl });
       await aborted(signal, this.#tasks.signal);
       if (notifier !== undefined) this.#tasks.add(notifier.stopping());
-      this.#note({ type: 'kiosk-state', state: 'stopping', byMs: 0 });
+      if (!this.#options.isErrand) this.#note({ type: 'kiosk-state', state: 'stopping', byMs: 0 });
       this.#audience.say(encodeKioskState(downState(this.#version)));
     } finally {
       detach();

@@ -40,6 +40,8 @@ export interface RunKioskOptions {
   readonly restartMachine?: () => void;
   /** A step of set-up that is to be done anew. */
   readonly setupStep?: 'name' | 'devices' | 'delivery';
+  /** It runs to deliver what waits, and ends: its own start and end are no events, of which the last would always wait. */
+  readonly isErrand?: true;
 }
 
 export interface KioskReady {

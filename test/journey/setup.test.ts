@@ -9,6 +9,7 @@ import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
 import { Registry } from '../../gateway/registry.ts';
 import { parseConfig } from '../../kiosk/config.ts';
+import { deliverRest } from '../../kiosk/reset/deliver-rest.ts';
 import { atStake, reset } from '../../kiosk/reset/reset.ts';
 import { type RunKioskOptions, runKiosk } from '../../kiosk/run-kiosk.ts';
 import type { SetupDesk } from '../../kiosk/setup/setup-desk.ts';
@@ -16,6 +17,7 @@ import { readMark, readSettings } from '../../kiosk/setup/setup-files.ts';
 import { runTerminalFace } from '../../kiosk/setup/terminal-face.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import { silentLog } from '../../protocol/log.ts';
+import { systemClock } from '../../protocol/time.ts';
 import { giveCode } from '../support/enrolling.ts';
 import { until } from '../support/until.ts';
 import { cardOf, Road } from './road.ts';
@@ -189,6 +191,21 @@ t.test(
     t.equal(await withRegistry(road, (registry) => [...registry.kiosks()].length), 2);
   },
 );
+
+t.test('reset: nothing waits any more when the gateway was reached before', async (t) => {
+  const road = await openRoad(t);
+  const dir = road.dirOf('kiosk');
+  const { setup, stop } = startSetup(road, dir);
+  const desk = await setup;
+  desk.scan(await codeFor(road));
+  await until(() => desk.state.step === 'name' && !desk.state.isBusy);
+  await stop();
+  const config = parseConfig({ dataDir: dir, scanners: [], page: { isOn: false } });
+  const waited = () => atStake(config, road.clock).unsent;
+  t.not(waited(), 0, 'its end was an event, which waits');
+  await deliverRest(config, systemClock, '1.2.3', new AbortController().signal);
+  t.equal(waited(), 0, 'the errand has left none of its own');
+});
 
 t.test('reset: a gateway that is away holds nothing up', async (t) => {
   const road = await openRoad(t);
