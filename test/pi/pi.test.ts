@@ -5,7 +5,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { typeOn } from '../guest/usb-keyboard.ts';
+import { REPORT_MS, typeOn } from '../guest/usb-keyboard.ts';
 import { auditRoad, rowName } from '../support/audit-road.ts';
 import { Guest, guestDirectory, needArmMachine, shareOf } from '../support/guest/guest.ts';
 import { NETWORK, TAKE_NETWORK, Venue } from '../support/guest/venue.ts';
@@ -106,7 +106,7 @@ t.test('pi: an arm64 kiosk loads its native modules, reads a USB keyboard, and d
   for (let at = 1; at <= CODES; at++) {
     const { code, uuid } = venue.nextCard(true);
     cards.push(uuid);
-    await typeOn(guest.qmp, `${code}\r`, pause);
+    await typeOn(guest.qmp, `${code}\r`, (events) => pause(events * REPORT_MS));
     await until(() => promised.length + refusals.length >= at);
   }
   lap(`${CODES} codes typed`);
