@@ -70,7 +70,10 @@ export class BareRoot {
   }
 
   remove(): void {
+    // What runs in it does not end with what began it.
+    const first = this.#first();
     this.#machine?.kill('SIGKILL');
+    if (first !== undefined) spawnSync('kill', ['-KILL', first]);
     spawnSync('umount', ['--lazy', '--recursive', this.path]);
     rmSync(this.path, { recursive: true, force: true });
   }
