@@ -61,10 +61,8 @@ export interface NoticeCounts {
 /** Between two times that the feed is made anew of core.db. */
 const REFRESH_EVERY_MS = 250;
 const DIGESTS_REMEMBERED = 100_000;
-/** Looked up in about a millisecond. */
-const KNOWN_AT_A_TIME = 2_048;
-/** A digest that has to be made takes as long as so many that are known. */
-const KNOWN_FOR_ONE_MADE = 8;
+/** Made in about a millisecond. */
+const DIGESTS_AT_A_TIME = 256;
 /** A core that goes on running is ready for a case; one that is opened for a moment has no need of it. */
 const PREPARE_AFTER_MS = 1_000;
 
@@ -268,35 +266,31 @@ export class Notices implements NoticeSource {
     if (this.#isStale) this.#refreshSoon();
   }
 
-  /** In steps of some milliseconds, between which others may have their turn. */
+  /** In steps of about a millisecond, between which others may have their turn. */
   *#refresh(): Generator<void, void> {
     const { names, clock } = this.#parts;
     const erasures = this.#erasures;
-    // What was read names a card that was erased since: the next round reads anew.
-    const isOver = () => !this.#isOpen || this.#erasures !== erasures;
     this.#isStale = false;
     this.#refreshedMs = clock.monotonic();
     const { cards, leftOut } = this.book.noticed(clock.wall());
     this.#leftOut = leftOut;
-    yield;
-    if (isOver()) return;
     if (this.#digests.size > DIGESTS_REMEMBERED) this.#digests.clear();
     const noticed: Noticed[] = [];
-    let done = 0;
+    let made = 0;
     for (const { card, endsAtMs } of cards) {
       const name = nameText(card);
-      const known = this.#digests.get(name);
-      const digest = known ?? noticeDigestOf(names.cardOf(card));
-      if (known === undefined) this.#digests.set(name, digest);
+      let digest = this.#digests.get(name);
+      if (digest === undefined) {
+        digest = noticeDigestOf(names.cardOf(card));
+        this.#digests.set(name, digest);
+        made += 1;
+        if (made % DIGESTS_AT_A_TIME === 0) yield;
+        // What was read names a card that was erased since: the next round reads anew.
+        if (!this.#isOpen || this.#erasures !== erasures) return;
+      }
       noticed.push({ digest, endsAtMs: endStep(endsAtMs) as EpochMillis });
-      done += known === undefined ? KNOWN_FOR_ONE_MADE : 1;
-      if (done < KNOWN_AT_A_TIME) continue;
-      done = 0;
-      yield;
-      if (isOver()) return;
     }
-    yield;
-    if (!isOver()) this.#feed.set(noticed);
+    this.#feed.set(noticed);
   }
 }
 

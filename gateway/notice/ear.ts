@@ -70,8 +70,6 @@ export class Ear<Item extends Told> {
     while (!signal.aborted) {
       try {
         const news = await ask(this.#version, NEWS_WAIT_MS, signal);
-        // A core in this process tells in the turn in which it found: others have theirs between.
-        await new Promise<void>((resolve) => setImmediate(resolve));
         if (signal.aborted) return;
         this.#code = undefined;
         this.#failedAtMs = undefined;

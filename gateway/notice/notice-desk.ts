@@ -174,7 +174,6 @@ export class NoticeDesk {
           const stickerNews = this.#stickerNews;
           if (news !== gathered) this.#gather();
           if (stickerNews !== gatheredStickers) this.#gatherStickers(sinceMs);
-          await new Promise<void>((resolve) => setImmediate(resolve));
           await this.#tellKiosks(signal);
           gathered = news;
           gatheredStickers = stickerNews;
