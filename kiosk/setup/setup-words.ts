@@ -19,6 +19,8 @@ export interface SetupWords {
   readonly notLabel: string;
   readonly unreached: string;
   readonly nameTaken: string;
+  /** Of a code, and of what is too long. */
+  readonly notName: string;
   /** `{venue}` and `{entrance}` stand for their names. */
   readonly hangs: string;
   readonly nameLater: string;

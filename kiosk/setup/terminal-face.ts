@@ -38,7 +38,7 @@ export async function runTerminalFace(
   const stop = desk.listen(show);
   show(desk.state);
   try {
-    const hearing = hear(desk, lines, write, over.signal);
+    const hearing = hear(desk, lines, (step) => write(`  ${step === 'name' ? words.notName : '?'}\n${shown}\n`), over.signal);
     await Promise.race([hearing, once(signal), once(over.signal)]);
   } finally {
     stop();
@@ -46,10 +46,15 @@ export async function runTerminalFace(
   return desk.state.step === 'done';
 }
 
-async function hear(desk: SetupDesk, lines: AsyncIterable<string>, write: (text: string) => void, over: AbortSignal): Promise<void> {
+async function hear(
+  desk: SetupDesk,
+  lines: AsyncIterable<string>,
+  refuse: (step: SetupState['step']) => void,
+  over: AbortSignal,
+): Promise<void> {
   for await (const line of lines) {
     if (over.aborted) return;
-    if (!take(desk, line.trim())) write('  ?\n');
+    if (!take(desk, line.trim())) refuse(desk.state.step);
   }
 }
 
@@ -125,16 +130,22 @@ function hint(words: SetupWords, { step, isBusy, devices }: SetupState): string[
     case 'devices':
       return [
         `Enter: ${words.next}`,
-        ...(devices.length === 0 ? [] : PORT_USES).map(
-          (use) => `1 ${Object.keys(LETTERS).find((letter) => LETTERS[letter] === use) ?? ''}: ${words.uses[use]}`,
+        ...devices.flatMap(({ name }, index) => (isOnPort(name) ? portHints(words, index + 1) : [])),
+        ...devices.flatMap(({ kind, isUp, isTried }, index) =>
+          kind === 'board' && isUp && !isTried ? [`${index + 1}: ${words.seen}`] : [],
         ),
-        ...(devices.some(({ kind }) => kind === 'board') ? [`1: ${words.seen}`] : []),
         devices.some(({ kind }) => kind === 'sniffer') ? `o: ✗ ${words.kinds.sniffer}` : `n: ${words.sniffer}`,
       ];
     case 'delivery':
       return isBusy ? [] : [`Enter: ${words.again}`];
   }
 }
+
+/** What can be used as something else: a USB serial port, by its own name or by what set-up has made of it. */
+const isOnPort = (name: string): boolean => name.startsWith('serial-') || name === 'thermometer' || name === 'board';
+
+const portHints = (words: SetupWords, number: number): string[] =>
+  PORT_USES.map((use) => `${number} ${Object.keys(LETTERS).find((letter) => LETTERS[letter] === use) ?? ''}: ${words.uses[use]}`);
 
 const once = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

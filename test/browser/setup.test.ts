@@ -7,7 +7,7 @@ import { gatewayPaths } from '../../gateway/paths.ts';
 import { Registry } from '../../gateway/registry.ts';
 import { LANGUAGES } from '../../kiosk/screen/languages.ts';
 import { SETUP_WORDS } from '../../kiosk/setup/setup-words.ts';
-import { Road } from '../journey/road.ts';
+import { cardOf, Road } from '../journey/road.ts';
 import { startWaitingKiosk } from '../kiosk/waiting-kiosk.ts';
 import { axeFaultsOf } from '../support/accessible.ts';
 import { Browser } from '../support/browser.ts';
@@ -39,7 +39,7 @@ t.test('set-up page: label, entrance, devices, delivery', async (t) => {
   const kiosk = startWaitingKiosk(road.dirOf('kiosk'), { clock: road.clock }, { page: { port }, scanners: [] });
   t.teardown(() => kiosk.stop());
   const page = await browser.page();
-  const { asks, next, saveName, reset } = SETUP_WORDS.en;
+  const { asks, next, saveName, reset, notName, tried } = SETUP_WORDS.en;
   const take = async (name: string) => {
     await page.look({ width: 800, height: 480 });
     await page.picture(join(pictures, `${name}.png`));
@@ -58,16 +58,26 @@ t.test('set-up page: label, entrance, devices, delivery', async (t) => {
   await page.press('Enter');
   await page.until(asked(asks.name));
   t.strictSame(await axeFaultsOf(page), []);
+  await page.fill('input', code);
+  await page.press('Enter');
+  await page.untilText(notName);
+  t.equal(await page.value('document.querySelector("#work input").value'), '', 'a code does not stay for all to read');
+  t.ok(await page.value('document.documentElement.scrollWidth <= window.innerWidth'));
   await page.fill('input', 'Garden gate');
   await page.until(`[...document.querySelectorAll('button')].some((one) => one.textContent === ${JSON.stringify(saveName)})`);
-  await page.press('Enter');
+  const click = (text: string) =>
+    page.value(`[...document.querySelectorAll('button')].find((one) => one.textContent === ${JSON.stringify(text)}).click()`);
+  // As good as the other button: what was typed is not lost.
+  await click(next);
   await page.until(asked(asks.devices));
   await page.untilText('Garden gate');
   await take('set-up-devices');
   t.strictSame(await axeFaultsOf(page), []);
   t.ok(await page.value('document.documentElement.scrollWidth <= window.innerWidth'), 'nothing hangs over the edge of the smallest screen');
-  const click = (text: string) =>
-    page.value(`[...document.querySelectorAll('button')].find((one) => one.textContent === ${JSON.stringify(text)}).click()`);
+  t.notOk(await page.value('document.activeElement.matches("input")'), 'nothing is under the keys of a scanner');
+  for (const key of road.textOf(cardOf(1))) await page.press(key);
+  await page.press('Enter');
+  await page.untilText(tried);
   await click(next);
   await page.until(asked(asks.done));
   t.notOk(

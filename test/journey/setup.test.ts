@@ -73,17 +73,22 @@ t.test('set-up: at a terminal, from the label to an event that arrived, in one g
     yield 'not a code';
     yield await codeFor(road);
     await until(() => desk.state.step === 'name' && !desk.state.isBusy);
+    yield 'x'.repeat(65);
     yield 'Garden gate';
     await until(() => desk.state.step === 'devices');
     // A card typed while devices are tried is a trial, and checks nobody in.
     yield road.textOf(cardOf(1));
     await until(() => desk.state.devices.some(({ isTried }) => isTried));
+    t.notMatch(shown.at(-1), /1 t:/, 'what is typed here is no port that could be something else');
+    desk.put({ kind: 'device', device: 'serial-0a1b2c3d', as: 'scanner', isUp: true, why: undefined });
+    t.match(shown.at(-1), /\[2 t: Thermometer/, 'a port is, by its own number');
     yield '';
     await until(() => desk.state.step === 'done');
   }
   t.ok(await runTerminalFace(desk, { write: (text) => shown.push(text), lines: lines() }, 'en', new AbortController().signal));
   t.match(shown.join(''), /Scan the code on this kiosk’s label/);
   t.match(shown.join(''), /At Town library, Garden gate\./);
+  t.match(shown.join(''), /That is no name\. .*\n[\s\S]*What is this entrance called/, 'a refusal says what to do');
   t.match(shown.at(-1), /✓ Delivery[\s\S]*Delivered in \d/);
   t.strictSame(await entrancesOf(road), ['Garden gate'], 'operators find it by that name');
   t.notMatch(shown.join(''), new RegExp((await codeFor(road)).slice(0, 12)), 'no code is shown');

@@ -1,4 +1,5 @@
 // Set-up, as its machine in the kiosk says: asks it twice a second what there is to do, and tells it what a person says.
+import { typing } from './typed.js';
 
 const EVERY_MS = 500;
 const of = (id) => document.getElementById(id);
@@ -16,6 +17,12 @@ const button = (text, onclick, className = '') => element('button', { type: 'but
 let drawn = '';
 
 let isResetting = false;
+
+/** While devices are tried there is no field to type into, and a scanner that types is one of them. */
+let isTrying = false;
+const scan = (text) => post('/setup/scan', { text }).then(look);
+const typed = typing(scan);
+addEventListener('keydown', (event) => isTrying && typed(event), true);
 
 function draw({ state, words, outcome, language, mayChange, portUses, unsent }) {
   const key = JSON.stringify([state, outcome, language, mayChange, isResetting && unsent, isResetting]);
@@ -35,6 +42,7 @@ function draw({ state, words, outcome, language, mayChange, portUses, unsent }) 
       return item;
     }),
   );
+  isTrying = state.step === 'devices';
   of('ask').textContent = words.asks[state.step];
   of('outcome').textContent = outcome;
   // What somebody is typing in stays under their hands.
@@ -43,7 +51,8 @@ function draw({ state, words, outcome, language, mayChange, portUses, unsent }) 
     ...buttonsOf(state, words, mayChange),
     ...(mayChange && unsent !== undefined ? resetButtons(words, unsent) : []),
   );
-  if (isOther) of('work').querySelector('input')?.focus();
+  // Not a box: what a scanner types is not to change it.
+  if (isOther) of('work').querySelector('form input')?.focus();
 }
 
 const field = (label, isSecret, onText) => {
@@ -59,15 +68,31 @@ const field = (label, isSecret, onText) => {
     event.preventDefault();
     const text = input.value.trim();
     if (isSecret) input.value = '';
-    if (text !== '') onText(text);
+    if (text !== '') onText(text, input);
   };
   return form;
 };
 
+/** What is refused may be a code that a scanner typed: it does not stay for all to read. */
+async function useName(name, input, words) {
+  const { ok } = await post('/setup/command', { kind: 'name', name });
+  await look();
+  if (ok) return;
+  input.value = '';
+  of('outcome').textContent = words.notName;
+}
+
+/** Goes on, with the name that stands in the field: who typed one means it, whichever button is pressed. */
+function goOn() {
+  const form = of('work').querySelector('form');
+  if (form === null || form.querySelector('input').value.trim() === '') return command({ kind: 'next' });
+  return form.requestSubmit();
+}
+
 const WORK = {
-  enrol: (_state, words) => [field(words.typeCode, true, (text) => post('/setup/scan', { text }).then(look))],
+  enrol: (_state, words) => [field(words.typeCode, true, scan)],
   name: (_state, words) => {
-    const form = field(words.steps.name, false, (name) => command({ kind: 'name', name }));
+    const form = field(words.steps.name, false, (name, input) => useName(name, input, words));
     form.append(element('button', { textContent: words.saveName }));
     return [form];
   },
@@ -111,7 +136,7 @@ function snifferBox(devices) {
 function buttonsOf({ step, isBusy }, words, mayChange) {
   const door = button(step === 'done' ? words.back : words.later, () => post('/setup/later').then(() => location.replace('/')));
   if (step === 'enrol') return [];
-  if (step === 'name' || step === 'devices') return [button(words.next, () => command({ kind: 'next' })), door];
+  if (step === 'name' || step === 'devices') return [button(words.next, goOn), door];
   if (step === 'delivery') return [...(isBusy ? [] : [button(words.again, () => command({ kind: 'again' }))]), door];
   return mayChange
     ? [door, ...['name', 'devices', 'delivery'].map((one) => button(words.steps[one], () => command({ kind: 'step', step: one })))]

@@ -15,6 +15,7 @@ export const de: SetupWords = {
   notLabel: 'Das war ein anderer Code. Scannen Sie den auf dem Etikett dieses Geräts.',
   unreached: 'Das Gateway ist nicht erreichbar ({code}). Der nächste Versuch folgt: Prüfen Sie das Netz.',
   nameTaken: 'Ein anderer Eingang heißt so. Bitte wählen Sie einen anderen Namen.',
+  notName: 'Das ist kein Name. Tippen Sie ein, wie dieser Eingang heißt.',
   hangs: 'In {venue}, {entrance}.',
   nameLater: 'Der Name „{entrance}“ wird dem Gateway später mitgeteilt.',
   noDevices: 'Noch nichts angeschlossen. Stecken Sie den Scanner ein.',

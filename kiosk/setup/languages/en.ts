@@ -15,6 +15,7 @@ export const en: SetupWords = {
   notLabel: 'That was another code. Scan the one on this kiosk’s label.',
   unreached: 'The gateway cannot be reached ({code}). Trying again: check the network.',
   nameTaken: 'Another entrance has that name. Please choose another.',
+  notName: 'That is no name. Type what this entrance is called.',
   hangs: 'At {venue}, {entrance}.',
   nameLater: 'The gateway will be told “{entrance}” later.',
   noDevices: 'No device found yet. Plug in the scanner.',

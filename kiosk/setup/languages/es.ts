@@ -15,6 +15,7 @@ export const es: SetupWords = {
   notLabel: 'Ese era otro código. Lea el de la etiqueta de este terminal.',
   unreached: 'La pasarela no responde ({code}). Se intenta de nuevo: revise la red.',
   nameTaken: 'Otra entrada tiene ese nombre. Elija otro.',
+  notName: 'Eso no es un nombre. Escriba cómo se llama esta entrada.',
   hangs: 'En {venue}, {entrance}.',
   nameLater: '«{entrance}» se comunicará más tarde a la pasarela.',
   noDevices: 'Aún no se ve ningún dispositivo. Conecte el lector.',

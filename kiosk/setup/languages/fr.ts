@@ -15,6 +15,7 @@ export const fr: SetupWords = {
   notLabel: 'C’était un autre code. Scannez celui de l’étiquette de cette borne.',
   unreached: 'La passerelle ne répond pas ({code}). Nouvel essai en cours : vérifiez le réseau.',
   nameTaken: 'Une autre entrée porte ce nom. Choisissez-en un autre.',
+  notName: 'Ce n’est pas un nom. Saisissez celui de cette entrée.',
   hangs: 'À {venue}, {entrance}.',
   nameLater: '« {entrance} » sera transmis plus tard à la passerelle.',
   noDevices: 'Aucun appareil pour l’instant. Branchez le lecteur.',
