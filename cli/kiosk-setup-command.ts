@@ -27,6 +27,12 @@ stopped first: sudo systemctl stop vestibule-kiosk. --step does one step again, 
 
 const say = (text: string): void => void process.stdout.write(text);
 
+/** What set-up was told on the command line, and keeps nowhere. */
+const alike = ({ config, trust, pagePort }: Options): string =>
+  Object.entries({ config, trust, 'page-port': pagePort })
+    .map(([name, value]) => (value === undefined ? '' : ` --${name} '${value}'`))
+    .join('');
+
 export function kioskSetupCommand(): Command {
   return new Command('setup')
     .description('set this kiosk up: scan its label, name its entrance, try its devices, see a test event delivered')
@@ -54,24 +60,29 @@ export function kioskSetupCommand(): Command {
         });
       };
       const onReady = () => undefined;
-      await runKiosk(
-        readConfig(),
-        {
-          clock: systemClock,
-          log: openLog('silent'),
-          version: VERSION,
-          readConfig,
-          onSetup,
-          onReady,
-          ...(options.step && { setupStep: options.step }),
-        },
-        signal,
-      );
-      await face;
+      try {
+        await runKiosk(
+          readConfig(),
+          {
+            clock: systemClock,
+            log: openLog('silent'),
+            version: VERSION,
+            readConfig,
+            onSetup,
+            onReady,
+            ...(options.step && { setupStep: options.step }),
+          },
+          signal,
+        );
+      } finally {
+        // Where the kiosk can not run, too: a terminal that is still read from keeps the process.
+        over.abort();
+        await face;
+      }
       if (!isDone) process.exitCode = 1;
       say(
         isDone
-          ? `\nNow start it: sudo systemctl enable --now vestibule-kiosk, or npx vestibule kiosk run --data '${options.data}'\n`
+          ? `\nNow start it: sudo systemctl enable --now vestibule-kiosk, or npx vestibule kiosk run --data '${options.data}'${alike(options)}\n`
           : '\nStopped. The next start goes on here.\n',
       );
     });
