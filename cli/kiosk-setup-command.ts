@@ -28,7 +28,7 @@ stopped first: sudo systemctl stop vestibule-kiosk. --step does one step again, 
 const say = (text: string): void => void process.stdout.write(text);
 
 /** What set-up was told on the command line, and keeps nowhere. */
-const alike = ({ config, trust, pagePort }: Options): string =>
+const sameOptions = ({ config, trust, pagePort }: Options): string =>
   Object.entries({ config, trust, 'page-port': pagePort })
     .map(([name, value]) => (value === undefined ? '' : ` --${name} '${value}'`))
     .join('');
@@ -82,7 +82,7 @@ export function kioskSetupCommand(): Command {
       if (!isDone) process.exitCode = 1;
       say(
         isDone
-          ? `\nNow start it: sudo systemctl enable --now vestibule-kiosk, or npx vestibule kiosk run --data '${options.data}'${alike(options)}\n`
+          ? `\nNow start it: sudo systemctl enable --now vestibule-kiosk, or npx vestibule kiosk run --data '${options.data}'${sameOptions(options)}\n`
           : '\nStopped. The next start goes on here.\n',
       );
     });
