@@ -197,7 +197,8 @@ t.test(
   },
 );
 
-t.test('reset: nothing waits any more when the gateway was reached before', async (t) => {
+/** Stopped once it had its papers. */
+async function enrolledKiosk(t: Test) {
   const road = await openRoad(t);
   const dir = road.dirOf('kiosk');
   const { setup, stop } = startSetup(road, dir);
@@ -205,6 +206,11 @@ t.test('reset: nothing waits any more when the gateway was reached before', asyn
   desk.scan(await codeFor(road));
   await until(() => desk.state.step === 'name' && !desk.state.isBusy);
   await stop();
+  return { road, dir };
+}
+
+t.test('reset: nothing waits any more when the gateway was reached before', async (t) => {
+  const { road, dir } = await enrolledKiosk(t);
   const config = parseConfig({ dataDir: dir, scanners: [], page: { isOn: false } });
   const waited = () => atStake(config, road.clock).unsent;
   t.not(waited(), 0, 'its end was an event, which waits');
@@ -213,13 +219,7 @@ t.test('reset: nothing waits any more when the gateway was reached before', asyn
 });
 
 t.test('reset: a gateway that is away holds nothing up', async (t) => {
-  const road = await openRoad(t);
-  const dir = road.dirOf('kiosk');
-  const { setup, stop } = startSetup(road, dir);
-  const desk = await setup;
-  desk.scan(await codeFor(road));
-  await until(() => desk.state.step === 'name' && !desk.state.isBusy);
-  await stop();
+  const { road, dir } = await enrolledKiosk(t);
   await road.stopGateway();
   const done = await reset(parseConfig({ dataDir: dir }), { clock: road.clock, log: silentLog }, new AbortController().signal);
   t.match(done.farewell, { outcome: 'not-told', why: 'link.refused' });
