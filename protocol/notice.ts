@@ -10,7 +10,7 @@ import { readArray, readBytes, readInteger, readMap } from './cbor-read.ts';
 import { signSign1, verifySign1 } from './cose.ts';
 import { DecodeError } from './errors.ts';
 import type { DeploymentId, KioskId, VisitorUuid } from './ids.ts';
-import { DIGEST_BYTES, digestFor, FILTER_KEY_BYTES, MARK_BYTES, markNumbers, marksOf, readMarks } from './marks.ts';
+import { DIGEST_BYTES, digestFor, FILTER_KEY_BYTES, MARK_BYTES, markNumbers, markRun, marksOf, readMarks } from './marks.ts';
 import { type StickerMarks, stickersOfCbor, stickersToCbor } from './sticker-mark.ts';
 import { topicOf } from './topics.ts';
 import type { EpochMillis } from './units.ts';
@@ -70,21 +70,18 @@ export const noticeDigestOf = (card: VisitorUuid): Uint8Array => digestFor('vest
 /** @returns the last whole quarter of an hour up to `atMs`: a notice may end a little early, and never late. */
 export const endStep = (atMs: number): EpochMillis => (Math.floor(atMs / END_STEP_MS) * END_STEP_MS) as EpochMillis;
 
-/** @param noticed each card once, at most MOST_NOTICES, in any order. @param key 32 random bytes. @returns the same groups for the same cards and key. */
-export function groupNotices(noticed: readonly Noticed[], key: Uint8Array): NoticeGroup[] {
-  const numbers = markNumbers(
-    noticed.map(({ digest }) => digest),
-    key,
-  );
-  const byEnd = new Map<EpochMillis, number[]>();
-  for (const [index, { endsAtMs }] of noticed.entries()) {
-    const group = byEnd.get(endsAtMs);
-    const mark = numbers[index] ?? 0;
-    if (group === undefined) byEnd.set(endsAtMs, [mark]);
-    else group.push(mark);
-  }
-  return [...byEnd].sort(([a], [b]) => a - b).map(([endsAtMs, marks]) => ({ endsAtMs, marks: marksOf(Float64Array.from(marks)) }));
+/** Noticed cards, laid out once for the documents of many kiosks: the digests of those whose notices end together, one behind the other. */
+export type NoticeRuns = readonly { readonly endsAtMs: EpochMillis; readonly digests: Uint8Array }[];
+
+/** @param noticed each card once, at most MOST_NOTICES, in any order. @returns by their end, ascending. */
+export function layOutNotices(noticed: readonly Noticed[]): NoticeRuns {
+  const byEnd = [...Map.groupBy(noticed, ({ endsAtMs }) => endsAtMs)].sort(([a], [b]) => a - b);
+  return byEnd.map(([endsAtMs, some]) => ({ endsAtMs, digests: new Uint8Array(Buffer.concat(some.map(({ digest }) => digest))) }));
 }
+
+/** @param key 32 random bytes. @returns the same groups for the same cards and key. */
+export const groupNotices = (runs: NoticeRuns, key: Uint8Array): NoticeGroup[] =>
+  runs.map(({ endsAtMs, digests }) => ({ endsAtMs, marks: marksOf(markRun(digests, key)) }));
 
 /** Looks cards up in one document. */
 export class NoticeFilter {

@@ -9,7 +9,16 @@ import type { DeploymentId, KioskId } from '../../protocol/ids.ts';
 import type { KioskStateReport } from '../../protocol/kiosk-state.ts';
 import type { Log } from '../../protocol/log.ts';
 import { FILTER_KEY_BYTES } from '../../protocol/marks.ts';
-import { encodeNotice, endStep, GREATEST_NOTICE_VERSION, groupNotices, MOST_NOTICES, type Noticed } from '../../protocol/notice.ts';
+import {
+  encodeNotice,
+  endStep,
+  GREATEST_NOTICE_VERSION,
+  groupNotices,
+  layOutNotices,
+  MOST_NOTICES,
+  type Noticed,
+  type NoticeRuns,
+} from '../../protocol/notice.ts';
 import { MOST_STICKERS, markStickers, TOLD_STANDINGS, type ToldSticker } from '../../protocol/sticker-mark.ts';
 import type { Clock } from '../../protocol/time.ts';
 import { DELIVERY, topicOf } from '../../protocol/topics.ts';
@@ -55,9 +64,11 @@ const LOOK_EVERY_MS = 1_000;
 const PAUSE_MS = 250;
 /** Of each time that is spent on documents, so many times as long on none. */
 const REST = 19;
-/** Between two slices kiosks are served: about 10 ms each, whether of 32 documents or of so many marks. */
-const MOST_IN_SLICE = 32;
-const MARKS_IN_SLICE = 10_000;
+/** Between two slices kiosks are served: a millisecond or two each, whether of so many documents or of so many marks. */
+const MOST_IN_SLICE = 4;
+const MARKS_IN_SLICE = 4_000;
+/** A PUBACK takes several turns of the event loop: with no more than a turn between slices it would wait for as many of them. */
+const SLICE_REST_MS = 5;
 /** A test more or less is told to clinics' desks so often at most: each time is a whole document for each. */
 const STICKERS_EVERY_MS = 2_000;
 /** So long after the start kiosks keep what they hold, rather than be told half of it, while a core can not be heard. */
@@ -90,7 +101,8 @@ export class NoticeDesk {
   #stickersToldMs = Number.NEGATIVE_INFINITY;
   #registryRevision: number | undefined;
   #usedStickers: readonly ToldSticker[] = [];
-  #noticed: readonly Noticed[] = [];
+  #noticed: NoticeRuns = [];
+  #cards = 0;
   #leftOut = 0;
   #kiosks = 0;
   #wake = () => {};
@@ -151,7 +163,7 @@ export class NoticeDesk {
     return {
       unheard: Object.fromEntries(unheard),
       unheardSinceMs: Object.fromEntries(since),
-      cards: this.#noticed.length,
+      cards: this.#cards,
       leftOut: this.#leftOut,
       kiosks: this.#kiosks,
       told,
@@ -165,6 +177,7 @@ export class NoticeDesk {
     let gatheredStickers: number | undefined;
     while (!signal.aborted) {
       const sinceMs = clock.monotonic();
+      let restedMs = 0;
       try {
         const registryRevision = registry.revision();
         const areStickersDue = this.#stickerNews !== gatheredStickers && sinceMs - this.#stickersToldMs >= STICKERS_EVERY_MS;
@@ -174,7 +187,7 @@ export class NoticeDesk {
           const stickerNews = this.#stickerNews;
           if (news !== gathered) this.#gather();
           if (stickerNews !== gatheredStickers) this.#gatherStickers(sinceMs);
-          await this.#tellKiosks(signal);
+          restedMs = await this.#tellKiosks(signal);
           gathered = news;
           gatheredStickers = stickerNews;
           this.#registryRevision = registryRevision;
@@ -185,8 +198,8 @@ export class NoticeDesk {
         if (code === undefined) throw error;
         trouble.failed({ code });
       }
-      const tookMs = clock.monotonic() - sinceMs;
-      await clock.sleep(Math.max(PAUSE_MS, tookMs * REST), signal);
+      const workedMs = clock.monotonic() - sinceMs - restedMs;
+      await clock.sleep(Math.max(PAUSE_MS, workedMs * REST - restedMs), signal);
       if (this.#news === gathered) await this.#untilNews(signal);
     }
   }
@@ -210,7 +223,9 @@ export class NoticeDesk {
       for (const [name, one] of held) if (one.endsAtMs > Math.max(nowMs, ends.get(name)?.endsAtMs ?? 0)) ends.set(name, one);
     const all = [...ends.values()];
     this.#leftOut = Math.max(0, all.length - MOST_NOTICES);
-    this.#noticed = this.#leftOut === 0 ? all : all.sort((a, b) => b.endsAtMs - a.endsAtMs).slice(0, MOST_NOTICES);
+    const noticed = this.#leftOut === 0 ? all : all.sort((a, b) => b.endsAtMs - a.endsAtMs).slice(0, MOST_NOTICES);
+    this.#noticed = layOutNotices(noticed);
+    this.#cards = noticed.length;
     // A core that begins anew mostly says what it said before.
     if (this.#revision === 0 || !areSame(ends, this.#ends)) this.#revision += 1;
     this.#ends = ends;
@@ -227,7 +242,8 @@ export class NoticeDesk {
     this.#stickersToldMs = nowMs;
   }
 
-  async #tellKiosks(signal: AbortSignal): Promise<void> {
+  /** @returns how long it rested between slices, ms. */
+  async #tellKiosks(signal: AbortSignal): Promise<number> {
     const { registry, clock, log } = this.#doors;
     const revision = this.#revision;
     const all = [...registry.kiosks()];
@@ -240,13 +256,16 @@ export class NoticeDesk {
       if (told === undefined || told.revision !== revision || this.#ahead.has(kiosk)) return true;
       return told.expiresAtMs - nowMs < RENEW_BEFORE_END_MS || (role === 'clinic' && told.stickerRevision !== this.#stickerRevision);
     });
-    const slice = Math.max(1, Math.min(MOST_IN_SLICE, Math.floor(MARKS_IN_SLICE / Math.max(1, this.#noticed.length))));
-    for (let from = 0; from < due.length; from += slice) {
-      if (signal.aborted) return;
+    const slice = Math.max(1, Math.min(MOST_IN_SLICE, Math.floor(MARKS_IN_SLICE / Math.max(1, this.#cards))));
+    let restedMs = 0;
+    for (let from = 0; from < due.length && !signal.aborted; from += slice) {
       for (const { kiosk, role } of due.slice(from, from + slice)) this.#tell(kiosk, role, revision, nowMs);
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      const restsAtMs = clock.monotonic();
+      if (from + slice < due.length) await clock.sleep(SLICE_REST_MS, signal);
+      restedMs += clock.monotonic() - restsAtMs;
     }
-    if (due.length > 0) log.info('notices.told', { kiosks: due.length, cards: this.#noticed.length, leftOut: this.#leftOut });
+    if (due.length > 0 && !signal.aborted) log.info('notices.told', { kiosks: due.length, cards: this.#cards, leftOut: this.#leftOut });
+    return restedMs;
   }
 
   #tell(kiosk: KioskId, role: Kiosk['role'], revision: number, nowMs: EpochMillis): void {

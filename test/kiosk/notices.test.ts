@@ -6,7 +6,7 @@ import { MOST_IN_WINDOW } from '../../kiosk/notice-teller.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
 import { type DeploymentId, type KioskId, newPlaceId, type VisitorUuid } from '../../protocol/ids.ts';
 import { silentLog } from '../../protocol/log.ts';
-import { encodeNotice, endStep, groupNotices, noticeDigestOf } from '../../protocol/notice.ts';
+import { encodeNotice, endStep, groupNotices, layOutNotices, noticeDigestOf } from '../../protocol/notice.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -35,7 +35,7 @@ function opened() {
     const filterKey = new Uint8Array(randomBytes(32));
     const noticed = cards.map(([card, endsAtMs]) => ({ digest: noticeDigestOf(card), endsAtMs: endStep(endsAtMs) }));
     const expiresAtMs = (issuedAtMs + 14 * DAY) as EpochMillis;
-    const groups = groupNotices(noticed, filterKey);
+    const groups = groupNotices(layOutNotices(noticed), filterKey);
     door.take(encodeNotice({ version: as, issuedAtMs, expiresAtMs, key: filterKey, groups }, to, key));
   };
   const setJudging = (may: boolean) => {

@@ -10,6 +10,7 @@ import {
   endStep,
   groupNotices,
   LONGEST_NOTICE_BYTES,
+  layOutNotices,
   MOST_ENDS,
   MOST_NOTICES,
   type NoticeDocument,
@@ -62,7 +63,7 @@ t.test('notices: cards are marked as the vector says, in whatever order they com
     all.map(({ digest }) => hexOf(digest)),
     noticed.map(({ digest }: { digest: string }) => digest),
   );
-  for (const order of [all, all.toReversed()]) t.strictSame(groupNotices(order, key), groups);
+  for (const order of [all, all.toReversed()]) t.strictSame(groupNotices(layOutNotices(order), key), groups);
   const filter = new NoticeFilter({ key, groups });
   for (const { card, endsAtMs } of noticed) t.equal(filter.endOf(card), endsAtMs);
   for (const card of notNoticed) t.equal(filter.endOf(card), undefined);
@@ -112,10 +113,7 @@ const anyDocument: fc.Arbitrary<NoticeDocument> = fc
     issuedAtMs: at(issuedAtMs),
     expiresAtMs: at(issuedAtMs + lastsMs),
     key,
-    groups: groupNotices(
-      noticed.map(({ card, endsAtMs }) => ({ digest: noticeDigestOf(card), endsAtMs })),
-      key,
-    ),
+    groups: groupNotices(layOutNotices(noticed.map(({ card, endsAtMs }) => ({ digest: noticeDigestOf(card), endsAtMs }))), key),
   }));
 
 t.test('notices: every document comes back, the longest too', (t) => {
@@ -140,10 +138,7 @@ t.test('notices: every noticed card is found with its end, and no other', (t) =>
   fc.assert(
     fc.property(anyNoticed, fc.uint8Array({ minLength: 16, maxLength: 16 }), (cards, stranger) => {
       const key = new Uint8Array(randomBytes(32));
-      const groups = groupNotices(
-        cards.map(({ card, endsAtMs }) => ({ digest: noticeDigestOf(card), endsAtMs })),
-        key,
-      );
+      const groups = groupNotices(layOutNotices(cards.map(({ card, endsAtMs }) => ({ digest: noticeDigestOf(card), endsAtMs }))), key);
       const filter = new NoticeFilter({ key, groups });
       for (const { card, endsAtMs } of cards) t.equal(filter.endOf(card), endsAtMs);
       if (!cards.some(({ card }) => Buffer.compare(card, stranger) === 0)) t.equal(filter.endOf(stranger as VisitorUuid), undefined);
@@ -160,7 +155,7 @@ t.test(
       digest: new Uint8Array(randomBytes(16)),
       endsAtMs: at((n % 1_500) * END_STEP_MS),
     }));
-    const filter = new NoticeFilter({ key, groups: groupNotices(many, key) });
+    const filter = new NoticeFilter({ key, groups: groupNotices(layOutNotices(many), key) });
     let taken = 0;
     for (let tried = 0; tried < 5_000; tried++) if (filter.endOf(newCard()) !== undefined) taken += 1;
     t.equal(taken, 0);
@@ -173,7 +168,7 @@ t.test(
 t.test('notices: two documents have nothing in common, and neither has anything of a card', (t) => {
   const many = Array.from({ length: 500 }, () => ({ digest: noticeDigestOf(newCard()), endsAtMs: at(0) }));
   const marksUnder = () => {
-    const [group] = groupNotices(many, new Uint8Array(randomBytes(32)));
+    const [group] = groupNotices(layOutNotices(many), new Uint8Array(randomBytes(32)));
     return new Set(many.map((_, n) => hexOf(group!.marks.subarray(n * MARK_BYTES, (n + 1) * MARK_BYTES))));
   };
   const [one, other] = [marksUnder(), marksUnder()];

@@ -149,6 +149,20 @@ t.test('notice desk: a kiosk that says a later version than it was sent is sent 
   await running;
 });
 
+t.test('notice desk: a few documents at a time, between which there is time for a PUBACK', async (t) => {
+  const clock = new ManualClock();
+  const { published, running, stop } = opened(clock, 20);
+  await clock.advance(0);
+  const first = published.length;
+  t.ok(first > 0 && first < 10, `${first} at once`);
+  for (let told = first; told < 20; told = published.length) {
+    await clock.advance(5);
+    t.equal(published.length - told, first);
+  }
+  stop();
+  await running;
+});
+
 t.test('notice desk: 50 kiosks are told of 10,000 cards while others have their turn', async (t) => {
   const { published, set, running, stop } = opened(systemClock, 50);
   set(Array.from({ length: 10_000 }, newCard));
