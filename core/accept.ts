@@ -2,17 +2,18 @@
  * Opens the entries of a gateway's ledger without trusting the gateway's reading of them: verifies the kiosk's signatures, opens the
  * content key that was sealed to this core, opens the rows and places them in time. Touches no store.
  */
-import { createHash, type KeyObject } from 'node:crypto';
+import { createHash, hash, type KeyObject } from 'node:crypto';
 import { type BatchList, matchRows, verifyBatch } from '../protocol/batch.ts';
 import { correct } from '../protocol/clock-correction.ts';
 import { DOUBT_REASONS } from '../protocol/doubt.ts';
 import { publicKeyFromRaw } from '../protocol/ed25519.ts';
 import { codeOf, DecodeError, type ErrorCode, IngestError, SealError } from '../protocol/errors.ts';
 import type { VestibuleEvent } from '../protocol/event.ts';
+import { decodeEvent } from '../protocol/event-codec.ts';
 import { type DeploymentId, isPlaceId, type KioskId, type Seq } from '../protocol/ids.ts';
 import { openContentKey, verifyKeyRecord } from '../protocol/key-record.ts';
 import { type Log, placeOf } from '../protocol/log.ts';
-import { openRow, type RowPlace } from '../protocol/row.ts';
+import { RowOpener, type RowPlace } from '../protocol/row.ts';
 import { parseTopic } from '../protocol/topics.ts';
 import type { ForeignVenue, NamedVenue } from './gateways.ts';
 import type { BatchEntry, DoubtEntry, FlagEntry, LedgerEntry, Placement, RowIdentity } from './intake.ts';
@@ -42,7 +43,7 @@ export interface Opened {
   readonly setAside: readonly SetAside[];
 }
 
-type ContentKey = Omit<RowPlace, 'seq'> & { readonly contentKey: Uint8Array };
+type ContentKey = Omit<RowPlace, 'seq'> & { readonly opener: RowOpener };
 
 /** The last instant that a day's name of ten characters can hold; a bound that every other number is far below, too. */
 const LATEST_MS = Date.UTC(10_000, 0) - 1;
@@ -57,7 +58,9 @@ export class EntryOpener {
   readonly #deployment: DeploymentId;
   readonly #keys: CoreKeys;
   readonly #log: Log;
-  readonly #contentKeys = new LruMap<string, ContentKey>(MOST_CONTENT_KEYS, ({ contentKey }) => contentKey.fill(0));
+  readonly #contentKeys = new LruMap<string, ContentKey>(MOST_CONTENT_KEYS);
+  /** By their bytes, as text: one that is made and thrown away for each batch is work for V8's collector, in pauses that PUBACKs wait for. */
+  readonly #kioskKeys = new LruMap<string, KeyObject>(MOST_CONTENT_KEYS);
 
   constructor(options: { readonly deployment: DeploymentId; readonly keys: CoreKeys; readonly log: Log }) {
     this.#deployment = options.deployment;
@@ -89,6 +92,7 @@ export class EntryOpener {
   /** Forgets the content keys. */
   close(): void {
     this.#contentKeys.clear();
+    this.#kioskKeys.clear();
   }
 
   async #openBatch(entry: BatchEntry): Promise<Opened> {
@@ -96,7 +100,7 @@ export class EntryOpener {
     const { kiosk, topic } = entry;
     if (parseTopic(topic)?.kiosk !== kiosk)
       throw new SealError('seal.kiosk', 'batch: its topic is not of the kiosk that it is said to be from');
-    const publicKey = publicKeyFromRaw(entry.kioskPublicKey);
+    const publicKey = this.#kioskKey(entry.kioskPublicKey);
     const list = verifyBatch(entry.sign1, { deployment: this.#deployment, topic, publicKey });
     const place = await this.#openKeyRecord(entry, publicKey);
     if (Buffer.compare(place.keyId, list.keyId) !== 0)
@@ -105,7 +109,7 @@ export class EntryOpener {
     const setAside: SetAside[] = [];
     for (const { seq, row, digest } of matchRows(list.listed, entry.rows)) {
       try {
-        events.push(placed(entry, list, { ...place, seq }, openRow(row, { ...place, seq }, place.contentKey)));
+        events.push(placed(entry, list, { ...place, seq }, decodeEvent(place.opener.open(row, seq))));
       } catch (error) {
         setAside.push(this.#setAside(entry, seq, hashOf(kiosk, Buffer.from(digest, 'binary')), error));
       }
@@ -113,17 +117,24 @@ export class EntryOpener {
     return { events, setAside };
   }
 
+  #kioskKey(raw: Uint8Array): KeyObject {
+    const name = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('latin1');
+    return this.#kioskKeys.getOrMake(name, () => publicKeyFromRaw(raw));
+  }
+
   async #openKeyRecord(entry: BatchEntry, publicKey: KeyObject): Promise<ContentKey> {
     const { kiosk, keyRecord } = entry;
     // Known only together with the key that it was verified under.
-    const known = createHash('sha256').update(kiosk).update(entry.kioskPublicKey).update(keyRecord).digest('base64');
+    const known = hash('sha256', Buffer.concat([Buffer.from(kiosk), entry.kioskPublicKey, keyRecord]), 'base64');
     const held = this.#contentKeys.get(known);
     if (held !== undefined) return held;
     const kioskPlace = { deployment: this.#deployment, kiosk };
     const record = verifyKeyRecord(keyRecord, { ...kioskPlace, publicKey });
     const holder = { id: this.#keys.recipient.id, privateKey: this.#keys.recipientPrivateKey };
     const contentKey = await openContentKey(record, kioskPlace, holder);
-    const opened = { ...kioskPlace, epoch: record.epoch, keyId: record.keyId, contentKey };
+    const rowPlace = { ...kioskPlace, epoch: record.epoch, keyId: record.keyId };
+    const opened = { ...rowPlace, opener: new RowOpener(rowPlace, contentKey) };
+    contentKey.fill(0);
     this.#contentKeys.set(known, opened);
     return opened;
   }
@@ -203,7 +214,7 @@ function fingerprintOf(entry: LedgerEntry): Uint8Array {
 
 /** @returns 16 bytes. */
 function hashOf(kiosk: KioskId, ...parts: readonly Uint8Array[]): Uint8Array {
-  const hash = createHash('sha256').update(kiosk);
-  for (const part of parts) hash.update(`/${part.length}/`).update(part);
-  return new Uint8Array(hash.digest().subarray(0, 16));
+  const whole = createHash('sha256').update(kiosk);
+  for (const part of parts) whole.update(`/${part.length}/`).update(part);
+  return new Uint8Array(whole.digest().subarray(0, 16));
 }

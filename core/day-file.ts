@@ -9,7 +9,7 @@ import { LruMap } from './lru-map.ts';
 import type { RowNumber } from './notes.ts';
 import { type CardPseudonym, nameText } from './pseudonym.ts';
 import { KINDS, readScans, type ScanColumns, type StoredScan, scansOfCard, writeScans } from './scan-columns.ts';
-import { type Db, emptyLog, inStore, openEncrypted, type Statement, widenCache } from './sqlite.ts';
+import { type Db, emptyLog, inStore, openEncrypted, prepared, type Statement, widenCache } from './sqlite.ts';
 
 export type { StoredScan } from './scan-columns.ts';
 
@@ -145,7 +145,7 @@ export class DayFile {
       this.db.transaction(() => {
         const kept = this.#places.add(rows);
         if (kept.length === 0) return;
-        this.db.prepare('INSERT INTO run (scans) VALUES (?)').run(writeScans(kept));
+        prepared(this.db, 'INSERT INTO run (scans) VALUES (?)').run(writeScans(kept));
         const counts = [0, 0, 0];
         for (const { kind } of kept) counts[KINDS.indexOf(kind)] = (counts[KINDS.indexOf(kind)] ?? 0) + 1;
         this.#count(counts);
@@ -352,7 +352,7 @@ export class DayFile {
   }
 
   #count(counts: readonly number[]): void {
-    const add = this.db.prepare('UPDATE total SET scans = scans + ? WHERE kind = ?');
+    const add = prepared(this.db, 'UPDATE total SET scans = scans + ? WHERE kind = ?');
     for (const [kind, count] of counts.entries()) if (count !== 0) add.run(count, kind);
   }
 

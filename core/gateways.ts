@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { ConfigError } from '../protocol/errors.ts';
 import { type DeploymentId, isPlaceId, type VenueId, venuesBeginWith } from '../protocol/ids.ts';
 import { LruMap } from './lru-map.ts';
-import { type Db, inStore, type Statement } from './sqlite.ts';
+import { type Db, inStore, prepared, type Statement } from './sqlite.ts';
 
 export interface Machine {
   readonly no: number;
@@ -247,7 +247,7 @@ export class Gateways {
   }
 
   setTaken(no: number, position: number): void {
-    inStore('core.db', () => this.#db.prepare('UPDATE machine SET taken = ? WHERE no = ?').run(position, no));
+    inStore('core.db', () => prepared(this.#db, 'UPDATE machine SET taken = ? WHERE no = ?').run(position, no));
   }
 
   /**
@@ -284,7 +284,7 @@ export class Gateways {
 
   /** @returns whether another process wrote since this was asked last: a gateway may have come or gone, or a venue been listed. What is remembered is looked up again then. */
   hasChanged(): boolean {
-    const version = this.#db.pragma('data_version', { simple: true });
+    const { data_version: version } = prepared(this.#db, 'PRAGMA data_version').get() as { data_version: number };
     const isOther = version !== this.#version;
     this.#version = version;
     if (isOther) this.lookUpAnew();

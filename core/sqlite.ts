@@ -94,17 +94,32 @@ export function emptyLog(db: Db, subject: string): void {
   if (result?.busy !== 0) throw new StoreError('store.busy', `${subject}: somebody reads its write-ahead log`);
 }
 
+const statements = new WeakMap<Db, Map<string, Statement>>();
+
+/**
+ * For what is asked with each entry: compiled once for each open file and kept. A statement that is thrown away is ended by V8's collector,
+ * thousands of them in one pause that every PUBACK waits for.
+ * @param sql a constant; used with one of `pluck`, `raw` and neither, as a statement stays what it was made. @throws what `prepare` does.
+ */
+export function prepared(db: Db, sql: string): Statement {
+  const held = statements.get(db) ?? new Map<string, Statement>();
+  statements.set(db, held);
+  const statement = held.get(sql) ?? db.prepare(sql);
+  held.set(sql, statement);
+  return statement;
+}
+
 /**
  * Runs a transaction that a power cut may take back, whole, without waiting for the disk: the next one of another kind brings it there, too.
  * @throws as inStore.
  */
 export function withoutSync(db: Db, subject: string, run: () => void): void {
   inStore(subject, () => {
-    db.pragma('synchronous = NORMAL');
+    db.exec('PRAGMA synchronous = NORMAL');
     try {
       db.transaction(run)();
     } finally {
-      db.pragma('synchronous = FULL');
+      db.exec('PRAGMA synchronous = FULL');
     }
   });
 }

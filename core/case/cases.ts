@@ -13,7 +13,7 @@ import type { Clock } from '../../protocol/time.ts';
 import type { PlacedEvent } from '../accept.ts';
 import type { Notes } from '../notes.ts';
 import type { CardNames, CardPseudonym } from '../pseudonym.ts';
-import { type Db, inStore } from '../sqlite.ts';
+import { type Db, inStore, prepared } from '../sqlite.ts';
 import type { Case, CaseState } from './case.ts';
 import { CaseBook, type CaseSaid } from './case-book.ts';
 import { StickerNames } from './sticker-name.ts';
@@ -127,7 +127,7 @@ export class Cases {
     type Row = { origin: string; card: Uint8Array; state: string; raised_at_ms: number };
     for (const { origin, card, state, raised_at_ms } of inStore(
       'core.db',
-      () => db.prepare(FLAGGED).all(Number(policy.areFlaggedSuspected)) as Row[],
+      () => prepared(db, FLAGGED).all(Number(policy.areFlaggedSuspected)) as Row[],
     )) {
       const name = `flag:${origin}`;
       if (state !== 'confirmed') this.#changed(this.#book.withdraw(name, clock.wall()));

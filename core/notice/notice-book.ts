@@ -8,7 +8,7 @@ import { type Day, dayOf, startOfDay } from '../day.ts';
 import type { FlagRule, HolderNotice } from '../intake.ts';
 import type { RowNumber } from '../notes.ts';
 import type { CardPseudonym } from '../pseudonym.ts';
-import { type Db, inStore } from '../sqlite.ts';
+import { type Db, inStore, prepared } from '../sqlite.ts';
 import { decodeRows, type ExposureRows, type LineageStep } from '../trace/exposure-rows.ts';
 
 /** After it was first shown at a kiosk; to a holder who asks, also after it was raised. */
@@ -121,7 +121,7 @@ export class NoticeBook {
   put(finding: Finding, rows: ExposureRows, { foundAtMs, nowMs, firstDay }: { foundAtMs: number; nowMs: number; firstDay: Day }): void {
     const { source, policyVersion, isRaised, endsAtMs, level, venueRuleVersion = 0 } = finding;
     inStore('core.db', () => {
-      const put = this.#db.prepare(PUT);
+      const put = prepared(this.#db, PUT);
       for (const row of decodeRows(rows)) {
         const day = dayOf(row.reachMs);
         if (day < firstDay || this.isErased(row.card)) continue;

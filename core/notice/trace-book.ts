@@ -1,6 +1,6 @@
 /** What is to be traced and what was, in core.db: durable, so that a trace that is cut off is done again. */
 import type { CardPseudonym } from '../pseudonym.ts';
-import { type Db, inStore } from '../sqlite.ts';
+import { type Db, inStore, prepared } from '../sqlite.ts';
 
 /** What is traced: a case, or a flag on a reading. */
 export interface Traceable {
@@ -53,7 +53,7 @@ export class TraceBook {
   /** Within the caller's transaction: rows of these times came. @returns whether any trace is to be done again. */
   rowsCame(fromMs: number, toMs: number): boolean {
     const sql = 'UPDATE trace SET wanted = wanted + 1 WHERE from_ms <= ? AND to_ms >= ? AND wanted = done';
-    return inStore('core.db', () => this.#db.prepare(sql).run(toMs, fromMs).changes > 0);
+    return inStore('core.db', () => prepared(this.#db, sql).run(toMs, fromMs).changes > 0);
   }
 
   /** What is to be traced: at once before what may wait, and of each the one that waits longest. */
