@@ -75,6 +75,55 @@ t.test('flash: one byte that flips on the card is found and named, and the card 
   }
 });
 
+t.test('flash: a card whose beginning reads back wrong boots nothing either', async (t) => {
+  const { card, slot } = setUp(t);
+  const plan = await planOf();
+  const door = await openCard(slot.path, 'write');
+  const keepingOther = {
+    ...door,
+    flush: async () => {
+      await door.flush();
+      if (!isBlank(card)) flipByte(card, 1_000);
+    },
+  };
+  const writing = writeCard(keepingOther, await diskAt(slot.path), plan, () => {}, never);
+  await t.rejects(writing, { code: 'flash.differs', message: /at byte 1000 / });
+  await door.close();
+  t.ok(isBlank(card));
+});
+
+t.test('flash: Ctrl-C leaves a card that is done, or one that is blank at its beginning, and is no fault of the image', async (t) => {
+  const { card, slot } = setUp(t);
+  const plan = await planOf();
+  const disk = await diskAt(slot.path);
+  const door = await openCard(slot.path, 'write');
+  const late = new AbortController();
+  const stopping = {
+    ...door,
+    write: async (from: Uint8Array, at: number) => {
+      await door.write(from, at);
+      if (!isBlank(card)) late.abort();
+    },
+  };
+  t.equal(await writeCard(stopping, disk, plan, () => {}, late.signal), true, 'all of it was there when it came');
+  t.ok(holds(card, image));
+
+  const early = new AbortController();
+  const unpacking = {
+    ...plan.image,
+    // As a program that unpacks ends: within a MiB.
+    open: async function* (signal: AbortSignal) {
+      for await (const chunk of plan.image.open(signal)) {
+        yield chunk.subarray(0, chunk.length / 2);
+        return early.abort();
+      }
+    },
+  };
+  t.equal(await writeCard(door, disk, { ...plan, image: unpacking }, () => {}, early.signal), false);
+  t.ok(isBlank(card));
+  await door.close();
+});
+
 t.test('flash: a card whose writer was killed half way boots nothing, and the next start does it from the beginning', async (t) => {
   const dir = t.testdir();
   const large = makeImage(dir, 360 * MIB);

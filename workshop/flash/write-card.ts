@@ -24,9 +24,25 @@ export async function writeCard(card: Card, disk: Disk, plan: Plan, onProgress: 
   if (first === undefined) return false;
   await card.flush();
   if (!(await verifyCard(card, disk, plan, { from: 1 }, onProgress, signal))) return false;
-  await card.write(first, 0);
-  await card.flush();
-  return await verifyCard(card, disk, plan, { to: 1 }, () => {}, signal);
+  try {
+    await card.write(first, 0);
+    await card.flush();
+    // A moment, and not to be cut off: it is done then, or boots nothing.
+    return await verifyCard(card, disk, plan, { to: 1 }, () => {}, new AbortController().signal);
+  } catch (error) {
+    await blankAgain(card, first.length);
+    throw error;
+  }
+}
+
+/** A card that does not take this either is told of by what went wrong before. */
+async function blankAgain(card: Card, lengthBytes: number): Promise<void> {
+  try {
+    await card.write(pages(lengthBytes), 0);
+    await card.flush();
+  } catch (error) {
+    if (!(error instanceof FlashError)) throw error;
+  }
 }
 
 /** Also the end, where a GPT keeps its second table. */
@@ -46,6 +62,8 @@ async function writeRest(card: Card, disk: Disk, plan: Plan, onProgress: OnProgr
   onProgress('writing', 0, plan.sizeBytes);
   try {
     for await (const block of blocksOf(plan.image.open(signal), plan.patch)) {
+      // Aborted, the image ends early, within a block.
+      if (signal.aborted) return undefined;
       if (plan.digests[block.index]?.equals(digestOf(block.bytes)) !== true) throw changed(plan);
       const bytes = onSectors(block, disk);
       count += 1;
