@@ -3,9 +3,10 @@
  * (make-lock.ts), is part of the repository, and an image is made of nothing that it does not name.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { replaceFile } from '../../disk/files.ts';
 import { ConfigError } from '../../protocol/errors.ts';
 
 const lockedPackage = z.strictObject({
@@ -65,7 +66,8 @@ export async function fetchPackages(
 
 async function fetchOne(wanted: LockedPackage, mirror: string, cache: string, signal: AbortSignal): Promise<string> {
   const file = join(cache, `${wanted.sha256}.deb`);
-  if (existsSync(file)) return file;
+  // What a power cut left, or somebody put there, is fetched anew.
+  if (existsSync(file) && digestOf(readFileSync(file)) === wanted.sha256) return file;
   const address = `${mirror}/${wanted.path}`;
   const answer = await fetch(address, { signal });
   if (!answer.ok)
@@ -74,9 +76,10 @@ async function fetchOne(wanted: LockedPackage, mirror: string, cache: string, si
       `${wanted.name} ${wanted.version}: ${answer.status} from ${address} (an archive keeps a version until the next: take another with --mirror, or make a new lock with "vestibule image lock")`,
     );
   const content = Buffer.from(await answer.arrayBuffer());
-  const digest = createHash('sha256').update(content).digest('hex');
-  if (digest !== wanted.sha256) throw new ConfigError('config.invalid', `${address}: not the package that the lock names`);
-  writeFileSync(`${file}.draft`, content);
-  renameSync(`${file}.draft`, file);
+  if (digestOf(content) !== wanted.sha256) throw new ConfigError('config.invalid', `${address}: not the package that the lock names`);
+  // Two builds may fetch beside each other.
+  replaceFile(file, content, 0o644);
   return file;
 }
+
+const digestOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');

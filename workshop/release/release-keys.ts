@@ -21,7 +21,9 @@ const OPEN_BITS = 0o077;
  */
 export function makeReleaseKey(dir: string): Uint8Array {
   const path = join(dir, PRIVATE_NAME);
-  if (existsSync(path)) throw new ConfigError('config.invalid', `${path}: is there already, and is not written over`);
+  // Also where the private half was taken elsewhere: the public one that stayed would be of another key.
+  for (const there of [path, join(dir, PUBLIC_NAME)])
+    if (existsSync(there)) throw new ConfigError('config.invalid', `${there}: is there already, and is not written over`);
   const key = generateSigningKey();
   const publicKey = rawPublicKey(key);
   onDisk(path, () => writeOnce(path, Buffer.from(key.export({ format: 'pem', type: 'pkcs8' })), 0o600));

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -61,6 +61,10 @@ t.test('lock: a package is fetched once, believed by its digest, and its absence
   t.strictSame([...fetched.values()], [join(cache, `${sha256}.deb`)]);
   await fetchPackages([locked], { mirror, cache, signal });
   t.strictSame(asked, ['/debian/pool/x.deb']);
+  // What a power cut left of a download, or anybody put there.
+  writeFileSync(join(cache, `${sha256}.deb`), '');
+  await fetchPackages([locked], { mirror, cache, signal });
+  t.equal(readFileSync(join(cache, `${sha256}.deb`), 'utf8'), 'a package');
   const other = { ...locked, sha256: '0'.repeat(64) };
   await t.rejects(fetchPackages([other], { mirror, cache, signal }), { code: 'config.invalid', message: /not the package/ });
   await t.rejects(fetchPackages([{ ...other, path: 'debian/pool/gone.deb' }], { mirror, cache, signal }), {

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { rawPublicKey } from '../../../protocol/ed25519.ts';
@@ -13,6 +13,11 @@ t.test("release key: is its owner's alone, is never written over, and opens", as
   t.strictSame(openPublicKey(join(dir, 'release.pub')), publicKey);
   t.strictSame(rawPublicKey(openReleaseKey(join(dir, 'release.key'))), publicKey);
   t.throws(() => makeReleaseKey(dir), { code: 'config.invalid' });
+  const images = join(dir, 'images');
+  mkdirSync(images);
+  copyFileSync(join(dir, 'release.pub'), join(images, 'release.pub'));
+  t.throws(() => makeReleaseKey(images), { code: 'config.invalid' }, 'whose private half lies elsewhere');
+  t.strictSame(readdirSync(images), ['release.pub']);
   t.throws(() => openPublicKey(join(dir, 'release.key')), { code: 'config.invalid' }, 'a private key has no business in an image');
   writeFileSync(join(dir, 'open.key'), readFileSync(join(dir, 'release.key')), { mode: 0o644 });
   t.throws(() => openReleaseKey(join(dir, 'open.key')), { code: 'config.invalid' });
