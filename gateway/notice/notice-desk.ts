@@ -187,13 +187,15 @@ export class NoticeDesk {
           const stickerNews = this.#stickerNews;
           if (news !== gathered) this.#gather();
           if (stickerNews !== gatheredStickers) this.#gatherStickers(sinceMs);
+          // Before: a kiosk that says meanwhile that it is ahead asks for another round by it.
+          this.#registryRevision = registryRevision;
           restedMs = await this.#tellKiosks(signal);
           gathered = news;
           gatheredStickers = stickerNews;
-          this.#registryRevision = registryRevision;
         }
         trouble.recovered();
       } catch (error) {
+        this.#registryRevision = undefined;
         const code = codeOf(error);
         if (code === undefined) throw error;
         trouble.failed({ code });

@@ -112,6 +112,22 @@ t.test('notice desk: each kiosk gets a document of its own when something has ch
   await running;
 });
 
+t.test('notice desk: a kiosk that says, while others are told, that it holds a later version is told a later one yet', async (t) => {
+  const clock = new ManualClock();
+  const { desk, kiosks, published, set, read, running, stop } = opened(clock, 40);
+  await clock.advance(2_000);
+  const [first] = kiosks;
+  set([newCard()]);
+  while (published.length < 44) await clock.advance(1);
+  t.ok(published.length < 80, 'others wait still');
+  const ahead = read(published.findLast(({ kiosk }) => kiosk === first!.kiosk)!).version + 1_000;
+  desk.heard(first!.kiosk, { isUp: true, notices: { version: ahead } } as KioskStateReport);
+  await clock.advance(10_000);
+  t.ok(read(published.findLast(({ kiosk }) => kiosk === first!.kiosk)!).version > ahead);
+  stop();
+  await running;
+});
+
 t.test(
   'notice desk: a core that can not be heard takes nothing away, and is a state; documents are renewed before their end',
   async (t) => {
