@@ -258,7 +258,7 @@ export class Updater {
     const before = this.#memory.now.failed.find((failed) => failed.digest === hex(digest));
     if (before === undefined) return false;
     if (this.#memory.now.last?.digest !== before.digest) {
-      this.#memory.set({ last: { ...before, outcome: 'failed' } });
+      this.#memory.set({ work: this.#workBeside(before.digest), last: { ...before, outcome: 'failed' } });
       this.#say();
     }
     return true;
@@ -320,8 +320,16 @@ export class Updater {
         : from === 'gateway' && offered !== undefined
           ? { digest: mark, version: versionText(offered.version) }
           : undefined;
-    this.#memory.set({ last: { digest: known?.digest ?? NO_DIGEST, version: known?.version ?? '0.0.0', outcome: 'refused', why } });
+    const { digest, version } = known ?? { digest: NO_DIGEST, version: '0.0.0' };
+    this.#memory.set({ work: this.#workBeside(digest), last: { digest, version, outcome: 'refused', why } });
     this.#say();
+  }
+
+  /** What is gone on with beside a release that is not taken: what is offered. Anything else would stand in the way of saying so. */
+  #workBeside(digest: string): Work | undefined {
+    const { work } = this.#memory.now;
+    const { offered } = this.#doors.word;
+    return work !== undefined && work.digest !== digest && offered !== undefined && hex(offered.digest) === work.digest ? work : undefined;
   }
 
   #kept(trial: Trial): void {

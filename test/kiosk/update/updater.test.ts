@@ -156,6 +156,20 @@ t.test('updater: one that was kept here is not taken again, also where its softw
   t.strictSame(asked, []);
 });
 
+t.test('updater: one that is refused is told also where another lies half taken, or ready, that nobody offers any more', async (t) => {
+  for (const phase of ['taking', 'ready']) {
+    const dir = t.testdir({ media: {} });
+    const path = join(dir, 'asked.vrelease');
+    await bundleOf(path, { version: '1.5.0' }, { key: generateSigningKey() });
+    const release = { digest: 'f'.repeat(64), version: '1.4.9', from: 'gateway', to: 'b' };
+    const work = { phase, ...release, ...(phase === 'taking' ? { chunks: 3 } : { tries: 0 }) };
+    writeFileSync(join(dir, 'update.json'), JSON.stringify({ work, failed: [] }));
+    askFor(dir, path);
+    const standing = await standingOf(t, dir, slotsOf([]), ({ version }) => version !== '1.4.9');
+    t.match(standing, { phase: 'refused', why: 'release.unknown_key' }, phase);
+  }
+});
+
 t.test('updater: a card that keeps something else than it was given is found before the slot is sealed', async (t) => {
   const dir = t.testdir({ media: {} });
   await bundleOf(join(dir, 'media', 'next.vrelease'), { version: '1.5.0' });
