@@ -1,12 +1,13 @@
 /** `vestibule release`: makes the key that signs releases, makes bundles, tells what is in one and whether it is whole. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { ConfigError } from '../protocol/errors.ts';
 import { BOARD_FORM, type ReleaseManifest } from '../protocol/release.ts';
 import { parseVersion, versionText } from '../protocol/release-version.ts';
 import { OUR_WIRE, type WireRevisions } from '../protocol/wire-revision.ts';
-import { IMAGE_BOARD, imageParts } from '../workshop/image/take-releases.ts';
+import { versionInSbom } from '../workshop/image/sbom.ts';
+import { IMAGE_BOARD, imageParts, imageSbom } from '../workshop/image/take-releases.ts';
 import { checkBundle } from '../workshop/release/check-bundle.ts';
 import { type BundleOrder, makeBundle } from '../workshop/release/make-bundle.ts';
 import { makeReleaseKey, openPublicKey, openReleaseKey, PRIVATE_NAME, PUBLIC_NAME } from '../workshop/release/release-keys.ts';
@@ -23,7 +24,7 @@ Examples:
 Keep release.key off line: who has it can give every kiosk another software. release.pub goes into images, and is no secret.`;
 
 interface MakeOptions {
-  readonly release: string;
+  readonly release?: string;
   readonly image?: string;
   readonly board?: string;
   readonly part?: readonly string[];
@@ -51,14 +52,14 @@ export function releaseCommand(): Command {
     .command('make')
     .argument('<file>', 'the bundle; its name ends in .vrelease, so that kiosks find it on a stick')
     .description('make a bundle of the images of its parts')
-    .option('--release <version>', 'three numbers', VERSION)
+    .option('--release <version>', "three numbers; the image's own, or this software's, when left out")
     .option('--image <file>', 'what "vestibule image" built: board and parts are its own')
     .option('--board <name>', 'what it runs on, where it is no such image')
     .option('--part <name=file>', 'such as root=root.img; may be given again', collect)
     .requiredOption('--key <file>', `the private key, ${PRIVATE_NAME}`)
     .addOption(new Option('--wire <least-greatest>', "revisions of the wire that it speaks; this software's when left out"))
     .action(async (file: string, options: MakeOptions) => {
-      const order = { version: versionOf(options.release), wire: wireOf(options.wire), ...contentOf(options) };
+      const order = { version: versionOf(releaseOf(options)), wire: wireOf(options.wire), ...contentOf(options) };
       const { digest, lengthBytes } = await makeBundle(order, openReleaseKey(options.key), resolve(file));
       say(`${file}: ${lengthBytes} bytes, release ${versionText(order.version)} for ${order.board}`);
       say(Buffer.from(digest).toString('hex'));
@@ -80,6 +81,18 @@ export function releaseCommand(): Command {
       });
 
   return release;
+}
+
+/** A kiosk that tries a release asks it what it is: one that says anything else is gone back from. @throws ConfigError `config.invalid`. */
+function releaseOf({ release, image }: MakeOptions): string {
+  const sbom = image === undefined ? undefined : imageSbom(image);
+  const own = sbom !== undefined && existsSync(sbom) ? versionInSbom(readFileSync(sbom, 'utf8')) : undefined;
+  if (release !== undefined && own !== undefined && release !== own)
+    throw new ConfigError(
+      'config.invalid',
+      `--release: the image is ${own}, and a kiosk would go back from a release that is not what it says`,
+    );
+  return release ?? own ?? VERSION;
 }
 
 /** What is in it, and for what board. @throws ConfigError `config.invalid`. */

@@ -58,6 +58,7 @@ export function openUplink({ outbox, credentials, version, bootId, limits, recor
       health.link(report.isUp, report.isUp ? undefined : report.why.code);
       log.debug('link.report', () => ({ isUp: report.isUp }));
       if (report.isUp) onUp();
+      else word.releases.cutOff();
     },
     onStoreFailed: (error) => {
       if (recorder.outbox === outbox) recorder.failed(error);

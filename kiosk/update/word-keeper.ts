@@ -24,6 +24,7 @@ export class WordKeeper {
   readonly #options: WordKeeperOptions;
   readonly #signer: Parameters<typeof openReleaseWord>[1];
   #held: ReleaseWord | undefined;
+  #isAnew = true;
 
   constructor(options: WordKeeperOptions) {
     const { deployment, kiosk, receiptKey } = options;
@@ -41,15 +42,21 @@ export class WordKeeper {
     return this.#held?.wire ?? FIRST_WIRE;
   }
 
+  /** The connection ended. What comes first with the next one is what the gateway says now: one whose clock went back meanwhile begins with a lower number. */
+  cutOff(): void {
+    this.#isAnew = true;
+  }
+
   /** Hears a word as it came from the gateway, or refuses it by a code. */
   take(bytes: Uint8Array): void {
     // What is taken off the broker comes as an empty message.
     if (bytes.length === 0) return;
     try {
       const word = openReleaseWord(bytes, this.#signer);
-      if (word.number <= (this.#held?.number ?? 0)) return;
+      if (word.number <= (this.#held?.number ?? 0) && !this.#isAnew) return;
       if (this.#isOver(word)) throw new PolicyError('policy.expired', `release word: number ${word.number} has expired`);
       this.#held = word;
+      this.#isAnew = false;
       this.onWord();
     } catch (error) {
       const code = codeOf(error);

@@ -13,7 +13,7 @@ import { addProduct } from './product.ts';
 import { type Programs, runProgram } from './program.ts';
 import { furnish, isWantedFirmware, isWantedInRoot } from './root-tree.ts';
 import { makeSbom } from './sbom.ts';
-import { imageParts, takeReleases } from './take-releases.ts';
+import { imageParts, imageSbom, takeReleases } from './take-releases.ts';
 import { readTar, type TarEntry } from './tar.ts';
 import { Tree } from './tree.ts';
 
@@ -116,6 +116,6 @@ export async function buildImage(order: ImageOrder, { programs, say }: ImageDoor
   fillPartition(draft, partitionNamed('data'), data);
   for (const file of [config, data]) rmSync(file);
   renameSync(draft, out);
-  writeFileSync(`${out}.cdx.json`, sbom);
-  return { card: out, parts, sbom: `${out}.cdx.json` };
+  writeFileSync(imageSbom(out), sbom);
+  return { card: out, parts, sbom: imageSbom(out) };
 }

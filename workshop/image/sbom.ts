@@ -88,3 +88,14 @@ export function makeSbom({ version, suite, epochS, debian, npmLock: lock, isTher
   };
   return `${JSON.stringify(document, undefined, 1)}\n`;
 }
+
+const firmware = z.object({ metadata: z.object({ component: z.object({ type: z.literal('firmware'), version: z.string() }) }) });
+
+/** @param text of a bill of materials. @returns which version of the software the image is; `undefined` for what `makeSbom` did not make. */
+export function versionInSbom(text: string): string | undefined {
+  try {
+    return firmware.parse(JSON.parse(text)).metadata.component.version;
+  } catch {
+    return undefined;
+  }
+}

@@ -13,6 +13,9 @@ export const imageParts = (image: string): { readonly boot: string; readonly roo
   root: join(`${image}.parts`, 'root.squashfs'),
 });
 
+/** @returns the bill of materials of an image, beside which it lies. */
+export const imageSbom = (image: string): string => `${image}.cdx.json`;
+
 const HOME = 'usr/lib/vestibule';
 const UNITS = 'etc/systemd/system';
 /** Links that the first program makes (initrd/init). */
