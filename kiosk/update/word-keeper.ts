@@ -19,7 +19,7 @@ export interface WordKeeperOptions {
 }
 
 export class WordKeeper {
-  /** Told of each word that is gone by from now on. */
+  /** Told of each word by which something else is offered than before, or nothing: what is being taken is broken off. */
   onWord: () => void = () => {};
   readonly #options: WordKeeperOptions;
   readonly #signer: Parameters<typeof openReleaseWord>[1];
@@ -55,9 +55,10 @@ export class WordKeeper {
       const word = openReleaseWord(bytes, this.#signer);
       if (word.number <= (this.#held?.number ?? 0) && !this.#isAnew) return;
       if (this.#isOver(word)) throw new PolicyError('policy.expired', `release word: number ${word.number} has expired`);
+      const before = this.offered;
       this.#held = word;
       this.#isAnew = false;
-      this.onWord();
+      if (!isSame(before, this.offered)) this.onWord();
     } catch (error) {
       const code = codeOf(error);
       if (code === undefined) throw error;
@@ -68,3 +69,6 @@ export class WordKeeper {
   /** A kiosk boots without knowing the time: then it can not say. */
   #isOver = ({ expiresAtMs }: ReleaseWord): boolean => this.#options.mayJudgeTime() && this.#options.clock.wall() >= expiresAtMs;
 }
+
+const isSame = (one: OfferedRelease | undefined, other: OfferedRelease | undefined): boolean =>
+  one === undefined || other === undefined ? one === other : Buffer.compare(one.digest, other.digest) === 0;

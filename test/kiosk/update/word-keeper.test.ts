@@ -62,3 +62,19 @@ t.test('release word: one that is refused is not the first of a connection', asy
   say(50, 4);
   t.equal(offered(), 4);
 });
+
+t.test('release word: one that offers what is offered already breaks off nothing, as each connection begins with it', async (t) => {
+  const { keeper, say } = opened();
+  let told = 0;
+  keeper.onWord = () => {
+    told += 1;
+  };
+  say(5, 1);
+  t.equal(told, 1);
+  keeper.cutOff();
+  say(5, 1);
+  say(6, 1);
+  t.equal(told, 1);
+  say(7, 2);
+  t.equal(told, 2);
+});
