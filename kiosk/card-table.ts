@@ -48,20 +48,19 @@ export class CardTable {
     return changed.size > most ? changed.#withoutOldest() : changed;
   }
 
-  /** @returns a table of those that `isKept` keeps; this one when that is all. */
+  /** @returns a table of those that `isKept` keeps, and of nothing else; this one when that is all. */
   filter(isKept: (seen: Seen) => boolean): CardTable {
     const buckets = this.#buckets.map((bucket) => {
       const kept = [...bucket].filter(([, seen]) => isKept(seen));
       return kept.length === bucket.size ? bucket : new Map(kept);
     });
     const size = buckets.reduce((sum, bucket) => sum + (bucket?.size ?? 0), 0);
-    return size === this.size ? this : new CardTable(buckets, size, this.#order, this.#first).#tidy();
+    return (size === this.size ? this : new CardTable(buckets, size, this.#order, this.#first)).#tidy();
   }
 
-  /** @returns a table without the cards that `isGone` names; this one when there are none. */
+  /** @returns a table without the cards that `isGone` names, whether or not it holds them; this one when it is the same. */
   without(isGone: (key: string) => boolean): CardTable {
     const gone = this.#buckets.flatMap((bucket) => [...bucket.keys()].filter(isGone));
-    if (gone.length === 0) return this;
     return gone.reduce<CardTable>((table, key) => table.with(key, undefined, Number.POSITIVE_INFINITY), this).#tidy();
   }
 
@@ -83,6 +82,7 @@ export class CardTable {
 
   /** Nothing is left of cards that it does not hold. */
   #tidy(): CardTable {
+    if (this.#order.length === this.size) return this;
     const order = this.#order.slice(this.#first).filter((put) => this.#counts(put));
     return new CardTable(this.#buckets, this.size, order);
   }

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { getHeapSnapshot } from 'node:v8';
 import fc from 'fast-check';
 import t from 'tap';
 import { CardTable } from '../../kiosk/card-table.ts';
@@ -29,4 +31,33 @@ t.test('CardTable: does as a plain map of bounded size does, and leaves every ea
     }),
     { numRuns: 300 },
   );
+});
+
+/** @returns which of those words stand anywhere in this process's memory; given backwards, so that they do not stand here. */
+async function inMemory(backwards: readonly string[]): Promise<string[]> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of getHeapSnapshot()) chunks.push(Buffer.from(chunk));
+  const memory = Buffer.concat(chunks);
+  return backwards.filter((word) => memory.includes(Buffer.from(word).reverse()));
+}
+
+const backwardsOf = (word: string): string => [...word].reverse().join('');
+const newKey = (): string => randomBytes(16).toString('hex');
+
+/** Two cards came, and one was taken back by its visitor at once. @returns the table after a look, and the cards backwards. */
+function looked(look: (table: CardTable) => CardTable): { table: CardTable; stayed: string; undone: string } {
+  const [stays, leaves] = [newKey(), newKey()];
+  const both = new CardTable().with(stays, { isIn: true, atMs: mono(1) }, 10).with(leaves, { isIn: true, atMs: mono(2) }, 10);
+  return { table: look(both.with(leaves, undefined, 10)), stayed: backwardsOf(stays), undone: backwardsOf(leaves) };
+}
+
+t.test('CardTable: nothing of a card that it does not hold is in memory after the next look at the time, or a card that is forgotten', async (t) => {
+  for (const [name, look] of [
+    ['filter', (table: CardTable) => table.filter(() => true)],
+    ['without', (table: CardTable) => table.without(() => false)],
+  ] as const) {
+    const { table, stayed, undone } = looked(look);
+    t.strictSame(await inMemory([stayed, undone]), [stayed], name);
+    t.equal(table.size, 1);
+  }
 });
