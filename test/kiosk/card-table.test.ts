@@ -51,7 +51,7 @@ function looked(look: (table: CardTable) => CardTable): { table: CardTable; stay
   return { table: look(both.with(leaves, undefined, 10)), stayed: backwardsOf(stays), undone: backwardsOf(leaves) };
 }
 
-t.test('CardTable: nothing of a card that it does not hold is in memory after the next look at the time, or a card that is forgotten', async (t) => {
+t.test('CardTable: nothing of a card that it does not hold is in memory after the next look', async (t) => {
   for (const [name, look] of [
     ['filter', (table: CardTable) => table.filter(() => true)],
     ['without', (table: CardTable) => table.without(() => false)],
