@@ -195,7 +195,7 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
       };
       if (parseTopic(packet.topic)?.leaf === 'state') {
         const report = readState(message);
-        packet.payload = report === undefined ? NOTHING : Buffer.from(encodeKioskState(report));
+        packet.payload = report === undefined ? NOTHING : ownBytes(encodeKioskState(report));
         // Kept on the broker only when it can be read.
         if (report === undefined) packet.retain = false;
         else doors.onState(admitted.kiosk, report);
@@ -273,7 +273,9 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
     },
     publish: (topic, payload, { qos, retain }) =>
       new Promise((resolve) => {
-        broker.publish({ cmd: 'publish', topic, payload: Buffer.from(payload), qos, retain, dup: false }, () => resolve());
+        broker.publish({ cmd: 'publish', topic, payload: retain ? ownBytes(payload) : Buffer.from(payload), qos, retain, dup: false }, () =>
+          resolve(),
+        );
       }),
     hasListeners: () => listening.size > 0,
     cutOff(kiosk) {
@@ -284,6 +286,13 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
     },
     close: () => new Promise((resolve) => broker.close(() => resolve())),
   };
+}
+
+/** What is retained is held for weeks: a piece of Node's pool would hold all that it was cut from. */
+function ownBytes(payload: Uint8Array): Buffer {
+  const own = Buffer.allocUnsafeSlow(payload.length);
+  own.set(payload);
+  return own;
 }
 
 /** What is to be tried again later is said so: a kiosk then backs off, and asks for no technician. */

@@ -1,6 +1,7 @@
 /**
  * One gateway, wired: keys, stores, listeners, broker, ingest, triage, forwarding, and what operators see of it. Reads no process.
  */
+import '../protocol/buffer-pool.ts';
 import type { HolderDoor, Intake, NoticeSource, RevocationSource } from '../core/intake.ts';
 import { replaceFile } from '../disk/files.ts';
 import { isSignedBySoon, rawPublicKey } from '../protocol/ed25519.ts';

@@ -168,11 +168,12 @@ const nameOf = (kiosk: KioskId, id: Uint8Array): string => `${kiosk} ${Buffer.fr
 
 /**
  * What came of one content key in one window, as it lies in the table: for each row its offset, a byte, and the beginning of its digest.
- * Bytes, because a gateway holds thousands of windows, and an object for each row of them keeps the collector busy.
+ * Bytes, because a gateway holds thousands of windows, and an object for each row of them keeps the collector busy; of their own, because what
+ * is held long would keep all of Node's pool that it was cut from, 64 KiB each.
  */
 class Entries {
   /** Behind the entries, for each offset the place of its entry, from 1 on. */
-  readonly #bytes = Buffer.allocUnsafe(PLACES_AT + WINDOW_SIZE).fill(0, PLACES_AT);
+  readonly #bytes = Buffer.allocUnsafeSlow(PLACES_AT + WINDOW_SIZE).fill(0, PLACES_AT);
   #count = 0;
 
   constructor(stored: Uint8Array = new Uint8Array()) {

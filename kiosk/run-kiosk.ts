@@ -2,6 +2,7 @@
  * One kiosk, wired: devices, door, outbox, uplink, page. Starts without a gateway, without knowing the time and without devices; a store
  * that refuses is shown and tried again. Reads no process; what it needs is handed in.
  */
+import '../protocol/buffer-pool.ts';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { Restarts } from '../hardware/supervise.ts';
