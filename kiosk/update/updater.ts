@@ -196,8 +196,7 @@ export class Updater {
     if (clock.monotonic() < this.#notBeforeMs) return;
     for (const candidate of await this.#candidates()) {
       if (this.#refused.has(candidate.mark)) continue;
-      await this.#take(candidate, AbortSignal.any([signal, candidate.signal]));
-      return;
+      if (await this.#take(candidate, AbortSignal.any([signal, candidate.signal]))) return;
     }
   }
 
@@ -264,7 +263,8 @@ export class Updater {
     return true;
   }
 
-  async #take(candidate: Candidate, signal: AbortSignal): Promise<void> {
+  /** @returns false where it can not be read, or kept, just now: others are not to wait for it. */
+  async #take(candidate: Candidate, signal: AbortSignal): Promise<boolean> {
     const { slots, log, clock, board, keys, version, word, limits } = this.#doors;
     const { from, mark } = candidate;
     let bundle: OpenBundle | undefined;
@@ -288,15 +288,17 @@ export class Updater {
       };
       await takeBundle(bundle, source, doors, signal);
       if (!signal.aborted) await candidate.done();
+      return true;
     } catch (error) {
       const code = codeOf(error) ?? diskCodeOf(error);
       if (code === undefined) throw error;
-      if (signal.aborted) return;
+      if (signal.aborted) return true;
       this.#notBeforeMs = clock.monotonic() + AGAIN_MS;
       log.warn('update.not_taken', { code });
       // An older one on a stick that stays plugged in is nothing to be told of.
       if (code === 'release.older' && !candidate.isAsked) this.#refused.add(mark);
       else if (FINAL.test(code)) await this.#refuse(candidate, bundle, code);
+      return FINAL.test(code);
     } finally {
       await source?.close();
     }
@@ -394,5 +396,4 @@ export class Updater {
 
 /** Of a bundle whose head can not be believed. */
 const NO_DIGEST = '0'.repeat(64);
-
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

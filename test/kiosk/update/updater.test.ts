@@ -1,5 +1,5 @@
 /** What is refused before anything is unpacked, and what a start means for a release on trial. The whole way: test/journey/update.test.ts. */
-import { appendFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, chownSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
@@ -19,6 +19,8 @@ import { type Clock, systemClock } from '../../../protocol/time.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { BOARD, bundleOf, releaseKey } from '../../support/slot-machine.ts';
 import { until, untilSome } from '../../support/until.ts';
+
+const NOBODY = 65_534;
 
 /** Slots that remember what was asked of them. */
 function slotsOf(asked: string[], held = new Map<string, Uint8Array>()): Slots {
@@ -188,6 +190,23 @@ t.test('updater: one from a stick is taken, sealed and tried', async (t) => {
   t.match(standing, { version: '1.5.0' });
   await untilSome(() => (asked.includes('tryOther') ? true : undefined));
   t.strictSame([...new Set(asked)], ['begin', 'write', 'sync', 'seal', 'tryOther']);
+});
+
+t.test('updater: one that can not be read, such as one that was named and is of another user, keeps no other one waiting', async (t) => {
+  const dir = t.testdir({ media: {} });
+  await bundleOf(join(dir, 'media', 'next.vrelease'), { version: '1.5.0' });
+  const path = join(dir, 'asked.vrelease');
+  await bundleOf(path, { version: '1.6.0' });
+  askFor(dir, path);
+  chmodSync(path, 0);
+  // Root may read everything; whoever owns the data directory of a kiosk may not.
+  if (process.getuid?.() === 0) {
+    for (const file of ['.', 'update.asked']) chownSync(join(dir, file), NOBODY, NOBODY);
+    process.seteuid?.(NOBODY);
+    t.teardown(() => process.seteuid?.(0));
+  }
+  const standing = await standingOf(t, dir, slotsOf([]), ({ phase }) => phase === 'trying');
+  t.match(standing, { version: '1.5.0' });
 });
 
 /** Moves time on, 5 s at a look, until it is so; what the disk does meanwhile takes its own time. */
