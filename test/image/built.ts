@@ -13,6 +13,7 @@ import { runCommand } from '../support/guest/run-command.ts';
 
 export const root = resolve(import.meta.dirname, '../..');
 const MIRROR = 'http://deb.debian.org';
+const HEADS_AT_ONCE = 8;
 const { signal } = new AbortController();
 const builds = join(cacheDirectory(), 'image');
 /** Downloads of Debian's packages, by their digests. */
@@ -60,13 +61,17 @@ export async function usableLock(say: (words: string) => void, screen: Screen = 
   const asked = lock.packages.filter(
     ({ screens, sha256 }) => screens.includes(screen) && !existsSync(join(packagesCache, `${sha256}.deb`)),
   );
-  const heads = await Promise.all(asked.map(({ path }) => fetch(`${MIRROR}/${path}`, { method: 'HEAD' }).then(({ ok }) => ok))).catch(
-    (error: Error) => {
-      throw new Error(`${MIRROR} is not reached: an image is made of ${asked.length} packages that are not here (${packagesCache})`, {
-        cause: error,
-      });
-    },
-  );
+  const heads: boolean[] = [];
+  const ask = async (paths: Iterable<string>): Promise<void> => {
+    for (const path of paths) heads.push((await fetch(`${MIRROR}/${path}`, { method: 'HEAD' })).ok);
+  };
+  // A few at a time: of two hundred connections at once some are not answered in time.
+  const paths = asked.map(({ path }) => path).values();
+  await Promise.all(Array.from({ length: HEADS_AT_ONCE }, () => ask(paths))).catch((cause: Error) => {
+    throw new Error(`${MIRROR} is not reached: an image is made of ${asked.length} packages that are not here (${packagesCache})`, {
+      cause,
+    });
+  });
   if (heads.every((isThere) => isThere)) return lock;
   say(`${heads.filter((isThere) => !isThere).length} packages of the lock are gone: npx vestibule image lock`);
   return await makeLock({ mirror: MIRROR, scratch: join(cacheDirectory(), 'lock'), epochS: lock.epochS }, signal);

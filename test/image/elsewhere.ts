@@ -39,7 +39,10 @@ export async function buildElsewhere(directory: string, lock: DebianLock, say: (
       () => false,
     ));
   say(mayRead ? 'by another user' : 'by the same user: no other may read these sources');
+  // Nothing of ours comes along, tap's own options for Node neither.
   const habits = [
+    '-i',
+    'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     `HOME=${directory}`,
     `XDG_CACHE_HOME=${join(directory, 'cache')}`,
     'USER=other',
