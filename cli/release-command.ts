@@ -83,15 +83,12 @@ export function releaseCommand(): Command {
   return release;
 }
 
-/** A kiosk that tries a release asks it what it is: one that says anything else is gone back from. @throws ConfigError `config.invalid`. */
+/** Once it runs, a kiosk goes by what its software says of itself: a release of another name would be offered again, or keep later ones away. @throws ConfigError `config.invalid`. */
 function releaseOf({ release, image }: MakeOptions): string {
   const sbom = image === undefined ? undefined : imageSbom(image);
   const own = sbom !== undefined && existsSync(sbom) ? versionInSbom(readFileSync(sbom, 'utf8')) : undefined;
   if (release !== undefined && own !== undefined && release !== own)
-    throw new ConfigError(
-      'config.invalid',
-      `--release: the image is ${own}, and a kiosk would go back from a release that is not what it says`,
-    );
+    throw new ConfigError('config.invalid', `--release: the image is ${own}, by which a kiosk that runs it knows what is newer`);
   return release ?? own ?? VERSION;
 }
 
