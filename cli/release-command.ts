@@ -83,7 +83,7 @@ export function releaseCommand(): Command {
   return release;
 }
 
-/** Once it runs, a kiosk goes by what its software says of itself: a release of another name would be offered again, or keep later ones away. @throws ConfigError `config.invalid`. */
+/** Once it runs, a kiosk goes by what its software says of itself: an operator sees the release's name, and has to meet that. @throws ConfigError `config.invalid`. */
 function releaseOf({ release, image }: MakeOptions): string {
   const sbom = image === undefined ? undefined : imageSbom(image);
   const own = sbom !== undefined && existsSync(sbom) ? versionInSbom(readFileSync(sbom, 'utf8')) : undefined;
