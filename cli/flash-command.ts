@@ -1,6 +1,6 @@
 /** `vestibule flash`: writes an image to cards, one after the other, reads each back, and prints a label for each. `flash board` is a file of its own. */
 import { readFileSync, realpathSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { ConfigError, FlashError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import { encodeSettings } from '../workshop/flash/batch-settings.ts';
@@ -61,6 +61,7 @@ export function flashCommand(): Command {
     .option('--country <code>', 'in which they hang, ISO 3166: which radio channels are allowed')
     .option('--labels <file>', 'print an enrolment label for each card that is done into this PDF')
     .option('--venue <name>', 'where the kiosks are to hang, by name or id; for --labels')
+    .addOption(new Option('--direction <door>', 'what their doors are for; for --labels').choices(['in', 'out', 'both']))
     .option('--hours <hours>', 'how long a label is good', '24')
     .option('--force', 'write over the file of labels if it is there')
     .option('--data <dir>', 'data directory of the gateway; for --labels', './data')

@@ -15,6 +15,7 @@ export interface LabelOptions {
   readonly data: string;
   readonly labels?: string;
   readonly venue?: string;
+  readonly direction?: 'in' | 'out' | 'both';
   readonly hours: string;
   readonly force?: true;
 }
@@ -28,7 +29,7 @@ export interface Labels {
 const HOUR_MS = 3_600_000;
 
 /** Refuses what can not work before a card is touched. @throws ConfigError `config.invalid`; StoreError as openCodeDesk does. */
-export async function openLabels({ data, labels: path, venue: asked, hours, force }: LabelOptions): Promise<Labels> {
+export async function openLabels({ data, labels: path, venue: asked, direction, hours, force }: LabelOptions): Promise<Labels> {
   const lifeMs = Math.round(decimalOf('--hours', hours) * HOUR_MS);
   if (path === undefined || asked === undefined)
     throw new ConfigError('config.invalid', '--labels: of which venue? (--venue; "vestibule venue list" tells them)');
@@ -48,7 +49,7 @@ export async function openLabels({ data, labels: path, venue: asked, hours, forc
   return {
     async add() {
       const { id } = venueNamed('--venue', asked, desk.registry.venues());
-      const [code] = desk.give([{ venue: id, role: 'kiosk' }], lifeMs, systemClock.wall());
+      const [code] = desk.give([{ venue: id, direction, role: 'kiosk' }], lifeMs, systemClock.wall());
       if (code === undefined) throw new TypeError('codes: none was given');
       await writeDeed(data, { action: 'code.give', about: String(code.number), detail: '' });
       printed.push(labelOf(code, desk.registry.venues()));

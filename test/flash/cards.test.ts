@@ -215,7 +215,8 @@ t.test('flash: three cards in a row, each with a label of its own that makes one
   const cards = [1, 2, 3].map((number) => makeCard(dir, `card${number}`));
   const slot = new LoopSlot(t, cards[0] ?? '');
   const onto = ['--disk', slot.path, '--loop-devices', '--yes', '--count', '3'];
-  const batch = new VestibuleProcess(['flash', image, ...onto, '--labels', labels, '--venue', 'Town library', '--data', data]);
+  const labelled = ['--labels', labels, '--venue', 'Town library', '--direction', 'both', '--data', data];
+  const batch = new VestibuleProcess(['flash', image, ...onto, ...labelled]);
   for (const [at, card] of cards.entries()) {
     t.match(await batch.line((line) => line.startsWith(`Card ${at + 1} of 3: written and read back`)), `Its label is No. ${at + 1}.`);
     t.ok(holds(card, image));
@@ -230,6 +231,12 @@ t.test('flash: three cards in a row, each with a label of its own that makes one
   t.equal(new Set(codes).size, 3);
   t.ok(codes.every((code) => code.startsWith('V') && !batch.written.includes(code)));
   t.equal((await VestibuleProcess.run(['enrol', 'list', '--data', data])).match(/open until/g)?.length, 3);
+  const given = JSON.parse(await VestibuleProcess.run(['enrol', 'list', '--json', '--data', data])) as { direction?: string }[];
+  t.strictSame(
+    given.map(({ direction }) => direction),
+    ['both', 'both', 'both'],
+    'for the doors that were named',
+  );
 });
 
 t.test('flash: a disk larger than any card that is put where a card was is nobody’s wish, also where that card was named', async (t) => {

@@ -2,10 +2,10 @@
  * A kiosk made of an image and of nothing else: its card's bytes start a virtual machine through a stand-in for the firmware, a keyboard and a
  * scanner are plugged in, and its power is cut again and again. What was promised is what came out of the machine before the cut.
  */
-import { closeSync, existsSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KioskId } from '../../protocol/ids.ts';
-import { partitionNamed } from '../../workshop/image/layout.ts';
+import { type PartitionName, partitionNamed } from '../../workshop/image/layout.ts';
 import { typeOn } from '../guest/usb-keyboard.ts';
 import { type DiskReport, readDisk } from '../powercut/read-disk.ts';
 import { auditRoad, rowName } from '../support/audit-road.ts';
@@ -33,6 +33,10 @@ interface Said {
 
 /** Of this machine's time, which may stand still for the guest. */
 const LONGEST_LIFE_MS = 3_600_000;
+/** Of the kernel as it restarts (`kernel_restart` in kernel/reboot.c), shown on any console. */
+export const TRYBOOT = /Restarting system with command '0 tryboot'/;
+/** Of a console, in characters. */
+const LAST_WORDS = 1_000;
 /** Cards that are scanned and not answered for. */
 const MOST_UNANSWERED = 2;
 /** What is said of a label that is taken. */
@@ -107,15 +111,15 @@ export class CardKiosk {
 
   /**
    * Waits until it starts anew by itself, which is the end of the machine here. What it had not flushed is lost.
-   * @returns whether it asked its firmware for the other slot, once.
+   * @returns what it said of it last: the kernel's own line has the word for the firmware, `TRYBOOT` where it is for the other slot, once.
    */
-  async restarts(): Promise<boolean> {
+  async restarts(): Promise<string> {
     await this.#guest?.ended;
     this.#disk?.cut('all-lost', this.#random);
     this.#disk?.close();
     this.#disk = undefined;
     this.#guest = undefined;
-    return /with argument '0 tryboot'/.test(this.#said());
+    return this.#said().slice(-LAST_WORDS);
   }
 
   #said(): string {
@@ -257,10 +261,31 @@ export class CardKiosk {
 
   /** What is on the card now; no machine runs. */
   look(): Promise<DiskReport> {
-    const { startBytes, sizeBytes } = partitionNamed('data');
     const data = join(this.#directory, 'partition');
-    copyPart(this.card, startBytes, sizeBytes, data);
+    this.copy('data', data);
     return readDisk(data, join(this.#directory, 'scratch'), this.#kiosk as KioskId, '/vestibule/kiosk');
+  }
+
+  /** Copies a partition; no machine runs. */
+  copy(name: PartitionName, to: string): void {
+    const { startBytes, sizeBytes } = partitionNamed(name);
+    copyPart(this.card, startBytes, sizeBytes, to);
+  }
+
+  /** Puts a file onto the partition that any computer reads; no machine runs. */
+  async put(name: string, text: string): Promise<void> {
+    const file = join(this.#directory, name);
+    writeFileSync(file, text);
+    await runCommand('mcopy', ['-o', '-i', this.#config, file, `::/${name}`]);
+  }
+
+  /** Names on the partition that any computer reads; no machine runs. */
+  async putThere(): Promise<string> {
+    return await runCommand('mdir', ['-b', '-i', this.#config, '::/']);
+  }
+
+  get #config(): string {
+    return `${this.card}@@${partitionNamed('config').startBytes}`;
   }
 
   /** @returns partitions of the firmware's that are not sound now, with what is said of them. */
@@ -269,8 +294,7 @@ export class CardKiosk {
     const part = join(this.#directory, 'fat');
     const damaged: string[] = [];
     for (const name of ['config', 'boot-a'] as const) {
-      const { startBytes, sizeBytes } = partitionNamed(name);
-      copyPart(this.card, startBytes, sizeBytes, part);
+      this.copy(name, part);
       await runCommand(check, ['-n', part]).catch((error: Error) => damaged.push(`${name}: ${error.message}`));
     }
     return damaged;

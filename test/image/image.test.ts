@@ -12,6 +12,7 @@ import { runCommand } from '../support/guest/run-command.ts';
 import { seededRandom, suiteSize } from '../support/suite-size.ts';
 import { root, sharedImage } from './built.ts';
 import { CardKiosk } from './card-kiosk.ts';
+import { comeBack } from './comes-back.ts';
 import { findSecrets } from './no-secrets.ts';
 import { showPage } from './screen.ts';
 
@@ -118,6 +119,8 @@ t.test(`image: boots, is set up, delivers, and ${CUTS} power cuts lose no promis
   t.strictSame(scans.map(({ name }) => name).toSorted(), [...cards.keys()].toSorted(), 'the core has each, once');
   t.equal(quarantined, 0, 'nothing is set aside');
 });
+
+if (isFull) t.test('image: a file on its card makes it a machine without identity again', (t) => comeBack(t, image.card));
 
 // An emulated processor takes many minutes for a browser.
 if (isFull) t.test('image: a browser shows the page, which takes the label that is typed', (t) => showPage(t, join(root, 'docs/image')));

@@ -46,7 +46,13 @@ const GROUPS: readonly (readonly [name: string, id: number])[] = [
 ];
 
 const WANTS: Readonly<Record<string, readonly string[]>> = {
-  'multi-user.target': ['vestibule-kiosk.service', 'vestibule-slot-wish.path', 'vestibule-trial.timer', 'systemd-networkd.service'],
+  'multi-user.target': [
+    'vestibule-kiosk.service',
+    'vestibule-reset.service',
+    'vestibule-slot-wish.path',
+    'vestibule-trial.timer',
+    'systemd-networkd.service',
+  ],
   'sysinit.target': ['systemd-timesyncd.service', 'systemd-resolved.service'],
   'sockets.target': ['systemd-networkd.socket'],
   'local-fs.target': ['tmp.mount'],
