@@ -80,10 +80,27 @@ export class DoorBoard {
     }
   }
 
+  get refusals(): DoorState['refusals'] {
+    return Object.fromEntries(this.#refusals);
+  }
+
+  /** What still lasts, without addresses: kiosks that wait, and of nobody known what was held off, by code. */
+  get heldNow(): readonly (HeldOff & { readonly kiosk: KioskId | undefined })[] {
+    const byCode = new Map<ErrorCode, HeldOff>();
+    for (const { code, count, lastAtMs } of this.#addresses.values()) {
+      const before = byCode.get(code);
+      byCode.set(code, { code, count: count + (before?.count ?? 0), lastAtMs: Math.max(lastAtMs, before?.lastAtMs ?? 0) as EpochMillis });
+    }
+    return [
+      ...[...this.#waiting].map(([kiosk, { code, count, lastAtMs }]) => ({ kiosk, code, count, lastAtMs })),
+      ...[...byCode.values()].map((held) => ({ kiosk: undefined, ...held })),
+    ];
+  }
+
   get state(): DoorState {
     const shown = [...this.#addresses.values()].sort((a, b) => b.count - a.count).slice(0, MOST_ADDRESSES_SHOWN);
     return {
-      refusals: Object.fromEntries(this.#refusals),
+      refusals: this.refusals,
       addresses: shown.map(({ address, code, count, lastAtMs }) => ({ address, code, count, lastAtMs })),
       waiting: Object.fromEntries([...this.#waiting].map(([kiosk, { code, count, lastAtMs }]) => [kiosk, { code, count, lastAtMs }])),
     };

@@ -2,7 +2,6 @@
  * Keeps tally of what passes through the gateway, in memory, for metrics and dashboard: counts by outcome, how long a PUBACK takes,
  * and for each kiosk the last hour's rows, its own last report, and what its rows said of devices and occupancy. Never a card.
  */
-import type { ErrorCode } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
 import type { KioskStateReport } from '../protocol/kiosk-state.ts';
 import type { Outcome } from '../protocol/receipt.ts';
@@ -47,8 +46,6 @@ export interface Tallies {
   readonly bytes: number;
   readonly ack: Histogram;
   readonly connections: number;
-  /** Connections and packets that were refused, by code. */
-  readonly refused: ReadonlyMap<ErrorCode, number>;
 }
 
 class Minutes {
@@ -94,7 +91,6 @@ export class Watch {
   #ackSumS = 0;
   #bytes = 0;
   #connections = 0;
-  readonly #refused = new Map<ErrorCode, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -113,10 +109,6 @@ export class Watch {
   connected(kiosk: KioskId): void {
     this.#connections += 1;
     this.#live(kiosk).disconnectedAtMs = undefined;
-  }
-
-  refused(code: ErrorCode): void {
-    this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1);
   }
 
   disconnected(kiosk: KioskId): void {
@@ -179,7 +171,6 @@ export class Watch {
       bytes: this.#bytes,
       ack: { counts: [...this.#ackCounts], sumS: this.#ackSumS },
       connections: this.#connections,
-      refused: new Map(this.#refused),
     };
   }
 

@@ -138,10 +138,7 @@ export class Watching {
         watch.disconnected(kiosk);
         doors.onDisconnected(kiosk);
       },
-      onRefused: (kiosk, code) => {
-        watch.refused(code);
-        doors.onRefused(kiosk, code);
-      },
+      onRefused: (kiosk, code) => doors.onRefused(kiosk, code),
     };
   }
 
@@ -212,7 +209,7 @@ export class Watching {
       routes: [...routes, ...manage, ...rolloutRoutesOf(registry.rolloutBook), ...sinkRoutesOf({ sinks, words: sources.words })],
       live,
       assets: readAssets(),
-      metrics: () => metricsText(overviewOf(sources), watch.tallies(), process.use()),
+      metrics: () => metricsText(overviewOf(sources), watch.tallies(), board.door.refusals, process.use()),
       notReady: () => notReady(registry.kiosks(), board),
       controlToken,
       door: new WebDoor(clock, (address, code) => board.door.heldOff(address, code)),

@@ -4,6 +4,7 @@
  * Source: Prometheus text exposition format 0.0.4.
  */
 
+import type { DoorState } from '../door-board.ts';
 import { ACK_BOUNDS_S, type Tallies } from '../watch.ts';
 import type { KioskView, Overview, Tone } from './schema.ts';
 
@@ -25,7 +26,11 @@ export const METRICS = {
   vestibule_batch_bytes_total: { type: 'counter', labels: [], help: 'Bytes of batches that were decided.' },
   vestibule_ack_seconds: { type: 'histogram', labels: [], help: 'From a batch to its acknowledgement: opened, committed, answered.' },
   vestibule_connections_total: { type: 'counter', labels: [], help: 'Connections of admitted kiosks.' },
-  vestibule_refused_total: { type: 'counter', labels: ['code'], help: 'Connections and packets that were refused, by code.' },
+  vestibule_refused_total: {
+    type: 'counter',
+    labels: ['code'],
+    help: 'Connections, packets and requests that were refused, or held off, by code.',
+  },
   vestibule_late: {
     type: 'gauge',
     labels: ['part'],
@@ -168,7 +173,12 @@ function labelsOf(labels: Labels): string {
 }
 
 /** @returns the whole exposition. */
-export function metricsText({ gateway, venues, kiosks }: Overview, tallies: Tallies, use: ProcessUse): string {
+export function metricsText(
+  { gateway, venues, kiosks }: Overview,
+  tallies: Tallies,
+  refusals: DoorState['refusals'],
+  use: ProcessUse,
+): string {
   const out = new Exposition();
   out.add('vestibule_info', 1, { version: gateway.version });
   out.add('vestibule_start_time_seconds', gateway.startedAtMs / 1_000);
@@ -177,7 +187,7 @@ export function metricsText({ gateway, venues, kiosks }: Overview, tallies: Tall
   out.add('vestibule_batch_bytes_total', tallies.bytes);
   addAck(out, tallies);
   out.add('vestibule_connections_total', tallies.connections);
-  for (const [code, n] of tallies.refused) out.add('vestibule_refused_total', n, { code });
+  for (const [code, n] of Object.entries(refusals)) out.add('vestibule_refused_total', n, { code });
   for (const [part, isLate] of Object.entries(gateway.late)) out.add('vestibule_late', isLate ? 1 : 0, { part });
   out.add('vestibule_events_dropped_total', gateway.droppedEvents);
   const tones: readonly Tone[] = ['act', 'look', 'good', 'off'];

@@ -225,7 +225,7 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
     },
     flags: sources.flags(),
     quarantined: kiosks.reduce((sum, { quarantined }) => sum + quarantined, 0),
-    refused: board.refusals
+    refused: [...board.refusals, ...board.door.heldNow]
       .filter(({ lastAtMs }) => nowMs - lastAtMs < REFUSED_SHOWN_MS)
       .map(({ kiosk, code, count, lastAtMs }) => ({ ...(kiosk && { kiosk }), code, meaning: words(code).meaning, count, lastAtMs }))
       .sort((a, b) => b.lastAtMs - a.lastAtMs),

@@ -2,15 +2,22 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import t from 'tap';
+import type { RolloutBook } from '../../gateway/rollout/rollout-book.ts';
 import { type ManageSources, manageRoutesOf } from '../../gateway/web/manage-routes.ts';
 import { openApiOf } from '../../gateway/web/openapi.ts';
+import { rolloutRoutesOf } from '../../gateway/web/rollout-routes.ts';
 import { type RouteSources, routesOf } from '../../gateway/web/routes.ts';
 import { type SinkSources, sinkRoutesOf } from '../../gateway/web/sink-routes.ts';
 
 const path = resolve(import.meta.dirname, '../../docs/openapi.json');
 const { version } = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string };
 // What a route does is not asked here, only what it is.
-const routes = [...routesOf({} as RouteSources), ...manageRoutesOf({} as ManageSources), ...sinkRoutesOf({} as SinkSources)];
+const routes = [
+  ...routesOf({} as RouteSources),
+  ...manageRoutesOf({} as ManageSources),
+  ...rolloutRoutesOf({} as RolloutBook),
+  ...sinkRoutesOf({} as SinkSources),
+];
 const made = `${JSON.stringify(openApiOf(routes, version), null, 2)}\n`;
 
 t.test('openapi: the document is what the routes are', async (t) => {
@@ -40,6 +47,6 @@ t.test('openapi: every parameter of a path is told, every answer has a schema, a
 t.test('openapi: what changes something has a body or a name to confirm it, and is for managers', async (t) => {
   for (const { method, path: url, role, audit } of routes) {
     if (method !== 'GET') t.equal(role, 'manager', `${method} ${url}`);
-    t.match(audit.action, method === 'GET' ? /^look\./ : /^[a-z-]+\.[a-z]+$/, `${method} ${url}`);
+    t.match(audit.action, method === 'GET' ? /^look\./ : /^[a-z-]+\.[a-z-]+$/, `${method} ${url}`);
   }
 });

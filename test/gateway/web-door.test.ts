@@ -2,6 +2,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
+import { Accounts } from '../../gateway/accounts.ts';
+import { openIdentity } from '../../gateway/identity.ts';
+import { gatewayPaths } from '../../gateway/paths.ts';
 import { MOST_WAITING } from '../../gateway/web/web-door.ts';
 import { addPerson, PASSWORD, WEB } from '../support/busy-gateway.ts';
 import { watchState } from '../support/inbox.ts';
@@ -60,6 +63,14 @@ t.test('web door: of too many from one address the one that has waited longest g
   const { door } = await (await watchState(gateway)).next((state) => state.door.addresses.length > 0);
   t.match(door.addresses, [{ address: '127.0.0.1', code: 'admission.too_many_connections' }]);
   await page?.cancel();
+  const overview = (await (await ask('/api/1/overview')).json()) as { gateway: { refused: object[] } };
+  t.match(overview.gateway.refused, [{ code: 'admission.too_many_connections' }], 'the page says so, without the address');
+  const { storeKey } = await openIdentity(gateway.directory);
+  const accounts = new Accounts(gatewayPaths(gateway.directory).accounts, storeKey);
+  const token = accounts.addProgram('prometheus', gateway.clock.wall());
+  accounts.close();
+  const metrics = await fetch(`${gateway.running.webUrl}/metrics`, { headers: { authorization: `Bearer ${token}` } });
+  t.match(await metrics.text(), /^vestibule_refused_total\{code="admission\.too_many_connections"\} [1-9]/m, 'and so do the metrics');
 });
 
 t.test('web door: an address that comes too often waits, and its handshakes cost nothing', async (t) => {
