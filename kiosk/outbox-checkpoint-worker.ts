@@ -37,12 +37,21 @@ function layOut(db: Sqlite): void {
   isLaidOut = true;
   try {
     translated(path, () => {
-      const missing = LAID_OUT_FRAMES - Math.floor(statSync(`${path}-wal`).size / FRAME_BYTES);
+      const missing = LAID_OUT_FRAMES - Math.floor(logBytes() / FRAME_BYTES);
       const change = db.prepare(CHANGE);
       for (let frame = 0; frame < missing; frame++) change.run();
     });
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
+  }
+}
+
+/** Bytes of the log; of one that can not be looked at, none: what writes next says what is wrong with it. */
+function logBytes(): number {
+  try {
+    return statSync(`${path}-wal`).size;
+  } catch {
+    return 0;
   }
 }
 

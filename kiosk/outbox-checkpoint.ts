@@ -51,11 +51,18 @@ export const HUNG_MS = 60_000;
 export class OutboxCheckpoints {
   readonly #options: CheckpointOptions;
   readonly #ending = new AbortController();
+  readonly #ended = Promise.withResolvers<void>();
   #wake = new AbortController();
   #asking: ((isEmpty: boolean) => void)[] = [];
 
   constructor(options: CheckpointOptions) {
     this.#options = options;
+  }
+
+  /** Ends what runs. @returns once the thread has ended: nothing of it has the outbox's files open any more. */
+  end(): Promise<void> {
+    this.#ending.abort();
+    return this.#ended.promise;
   }
 
   /** @returns whether nothing of what was deleted before stands in the log; not so while another reads it, or when this has ended: to be tried again. */
@@ -79,11 +86,13 @@ export class OutboxCheckpoints {
     const ask = (request: CheckpointRequest) => worker.postMessage(request);
     let failure: { readonly error: unknown } | undefined;
     let answered: (answer: CheckpointAnswer | undefined) => void = () => {};
-    const stop = () => {
-      this.#ending.abort();
+    const stop = () => this.#ending.abort();
+    const ending = () => {
       this.#wake.abort();
       answered(undefined);
     };
+    this.#ending.signal.addEventListener('abort', ending, { once: true });
+    if (this.#ending.signal.aborted) ending();
     worker.on('message', (answer: CheckpointAnswer) => answered(answer));
     worker.once('error', (error) => {
       failure = { error };
@@ -104,6 +113,7 @@ export class OutboxCheckpoints {
       for (const resolve of this.#asking.splice(0)) resolve(false);
       ask('end');
       await exited;
+      this.#ended.resolve();
     }
   }
 

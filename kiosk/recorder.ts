@@ -34,6 +34,11 @@ export interface RecorderOptions {
   readonly onStore: (why: ErrorCode | undefined) => void;
   /** An outbox came into use, in place of the one before; with the rows saved where a damaged one was set aside. */
   readonly onOutbox: (outbox: Outbox, salvagedRows: number | undefined) => void;
+  /**
+   * The outbox that was in use is let go of: resolves once nothing else has its files open. A connection that opens the file before it is moved
+   * aside, and the log by its name after, moves the new outbox's rows into the old one's file.
+   */
+  readonly leaveOutbox: () => Promise<void>;
   /** A row is durable, and whoever appended it has gone on: what answers a scan does not wait for this. */
   readonly onAppended: (row: OutboxRow) => void;
 }
@@ -195,7 +200,11 @@ export class Recorder {
       await this.#options.clock.sleep(TRY_AGAIN_MS, this.#wake.signal);
       if (signal.aborted) return;
       this.#wake = new AbortController();
-      if (this.#outbox === undefined) await this.open();
+      if (this.#outbox === undefined) {
+        await this.#options.leaveOutbox();
+        if (signal.aborted) return;
+        await this.open();
+      }
       if (this.#why !== undefined && this.#outbox !== undefined) this.#probe();
     }
   }

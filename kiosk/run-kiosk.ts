@@ -135,6 +135,7 @@ class Kiosk {
       stamp: (at) => this.#watch.stamp(at),
       onStore: (why) => this.#health.store(why),
       onOutbox: (outbox, salvagedRows) => this.#serve(outbox, salvagedRows),
+      leaveOutbox: async () => this.#checkpoints?.end(),
       onAppended: (row) => this.#uplink?.offer(row),
     });
     const door = {

@@ -219,6 +219,7 @@ export class NoticeRoad {
       stamp: (at) => ({ ...at, bootId, clock: 'synced' }),
       onStore: () => {},
       onOutbox: () => {},
+      leaveOutbox: () => Promise.resolve(),
       onAppended: () => {},
     });
     await recorder.open();

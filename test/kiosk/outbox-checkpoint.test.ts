@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, statSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import t from 'tap';
@@ -8,6 +8,15 @@ import type { KeyId } from '../../protocol/ids.ts';
 import { type Log, silentLog } from '../../protocol/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { LIMITS, mono } from './fixtures.ts';
+
+/** What a file descriptor is open on; nothing for one that is closed by now. */
+const readlinkOf = (fd: string): string => {
+  try {
+    return readlinkSync(fd);
+  } catch {
+    return '';
+  }
+};
 
 /** Starts one that has done its first round, of what was left in the log. */
 async function checkpointing(dir: string) {
@@ -69,6 +78,21 @@ t.test('OutboxCheckpoints: moves the log into the file in another thread, so tha
   t.ok(statSync(`${path}-wal`).size < 2 * walBefore, 'the log is written from its start again');
   t.equal(outbox.unsentAfter(0, 10_000).length, 1_800);
   await stop();
+});
+
+t.test('OutboxCheckpoints: ended in the middle of a round, it has nothing of the outbox open any more', async (t) => {
+  const { path, outbox, checkpoints, append, clock } = await checkpointing(t.testdir());
+  append(300);
+  await clock.advance(5_000);
+  const ended = checkpoints.end();
+  outbox.close();
+  await ended;
+  const open = readdirSync('/proc/self/fd').map((fd) => readlinkOf(`/proc/self/fd/${fd}`));
+  t.strictSame(
+    open.filter((file) => file.startsWith(path)),
+    [],
+  );
+  t.equal(await checkpoints.emptyLog(), false);
 });
 
 t.test('OutboxCheckpoints: little that was written is moved after ten minutes, nothing when nothing was', async (t) => {

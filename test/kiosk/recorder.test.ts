@@ -1,4 +1,4 @@
-import { openSync, writeSync } from 'node:fs';
+import { openSync, readdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import t from 'tap';
@@ -23,7 +23,10 @@ const kiosk = newKiosk();
 const signingKey = generateSigningKey();
 const publicKey = rawPublicKey(signingKey);
 
-function recording(dir: string, { deployment, recipient }: Deployment, limits: Partial<OutboxLimits> = {}) {
+/** Rows are told of once whoever appended them has gone on. */
+const told = () => Promise.resolve();
+
+function recording(dir: string, { deployment, recipient }: Deployment, limits: Partial<OutboxLimits> = {}, leaveOutbox = told) {
   const clock = new ManualClock();
   const stores: (ErrorCode | undefined)[] = [];
   const salvaged: (number | undefined)[] = [];
@@ -37,14 +40,12 @@ function recording(dir: string, { deployment, recipient }: Deployment, limits: P
     stamp: (at) => ({ ...at, bootId, clock: 'synced' }),
     onStore: (why) => stores.push(why),
     onOutbox: (_outbox, rows) => salvaged.push(rows),
+    leaveOutbox,
     onAppended: (row) => appended.push(row),
   });
   const append = (happening: Happening) => recorder.append(happening, { wallMs: clock.wall(), monotonicMs: clock.monotonic() });
   return { clock, recorder, append, stores, salvaged, appended };
 }
-
-/** Rows are told of once whoever appended them has gone on. */
-const told = () => Promise.resolve();
 
 /** Opens every unsent row as the gateway does, from the bytes of signed batches. */
 async function read(outbox: Outbox, deployment: Deployment): Promise<VestibuleEvent[]> {
@@ -186,6 +187,35 @@ t.test('Recorder: an outbox damaged while it runs is set aside, and the kiosk ke
   t.equal(events.length, recorder.outbox.queued, 'all that was saved opens');
   const cards = events.filter((event) => event.type === 'check-in').map(({ card }) => Buffer.from(card).toString('hex'));
   t.ok(cards.includes(Buffer.from(cardOf(500)).toString('hex')), 'the last promise among them');
+  stopping.abort();
+  await keeping;
+  recorder.close();
+});
+
+t.test('Recorder: a damaged outbox is not moved while another thread has its files open', async (t) => {
+  const dir = t.testdir();
+  const left = Promise.withResolvers<void>();
+  let isAsked = false;
+  const leaveOutbox = () => {
+    isAsked = true;
+    return left.promise;
+  };
+  const { recorder, append, clock } = recording(dir, await newDeployment(), {}, leaveOutbox);
+  await recorder.open();
+  append(checkIn(1));
+  recorder.failed(new StoreError('store.corrupt', 'met by the uplink'));
+  const stopping = new AbortController();
+  const keeping = recorder.keepOpen(stopping.signal);
+  await clock.advance(5_000);
+  t.ok(isAsked);
+  t.strictSame(
+    readdirSync(dir).filter((name) => name.includes('damaged')),
+    [],
+  );
+  t.equal(recorder.outbox, undefined);
+  left.resolve();
+  while (recorder.outbox === undefined) await new Promise((resolve) => setImmediate(resolve));
+  t.equal(recorder.outbox.queued, 1);
   stopping.abort();
   await keeping;
   recorder.close();
