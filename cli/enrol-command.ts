@@ -192,7 +192,7 @@ function lineOf(code: GivenCode, venues: readonly Venue[], registry: Registry, n
   const venue = venues.find(({ id }) => id === code.venue)?.name ?? code.venue;
   const door = doorName(venues, code.venue, code.entrance);
   const name = code.name === undefined || code.name === '' ? '' : `, "${code.name}"`;
-  return `${String(code.number).padStart(4)}  ${stateOf(code, registry, nowMs)}  ${venue}${door === '' ? '' : `, ${door}`}${name}${code.replaces === undefined ? '' : `  in place of ${code.replaces}`}`;
+  return `${String(code.number).padStart(4)}  ${stateOf(code, registry, nowMs)}  ${venue}${door === '' ? '' : `, ${door}`}${code.direction === undefined ? '' : `, ${code.direction}`}${name}${code.replaces === undefined ? '' : `  in place of ${code.replaces}`}`;
 }
 
 function stateOf({ bound, withdrawnAtMs, expiresAtMs }: GivenCode, registry: Registry, nowMs: EpochMillis): string {

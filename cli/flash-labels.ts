@@ -29,7 +29,7 @@ export interface Labels {
 const HOUR_MS = 3_600_000;
 
 /** Refuses what can not work before a card is touched. @throws ConfigError `config.invalid`; StoreError as openCodeDesk does. */
-export async function openLabels({ data, labels: path, venue: asked, direction, hours, force }: LabelOptions): Promise<Labels> {
+export async function openLabels({ data, labels: path, venue: asked, direction = 'in', hours, force }: LabelOptions): Promise<Labels> {
   const lifeMs = Math.round(decimalOf('--hours', hours) * HOUR_MS);
   if (path === undefined || asked === undefined)
     throw new ConfigError('config.invalid', '--labels: of which venue? (--venue; "vestibule venue list" tells them)');

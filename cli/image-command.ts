@@ -64,6 +64,11 @@ export function imageCommand(): Command {
     .action(async (options: BuildOptions) => {
       const lock = readLock(options.lock);
       const asked = options.epoch ?? process.env.SOURCE_DATE_EPOCH;
+      // Node says that a function of its own is experimental, by which types are taken out of the sources: nothing for whoever builds an image.
+      const { emitWarning } = process;
+      process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
+        if (!`${warning}`.includes('stripTypeScriptTypes')) Reflect.apply(emitWarning, process, [warning, ...rest]);
+      };
       const built = await buildImage(
         {
           source,

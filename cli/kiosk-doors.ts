@@ -3,6 +3,7 @@ import type { Feedback } from '../kiosk/feedback.ts';
 import type { KioskReady, RunKioskOptions } from '../kiosk/run-kiosk.ts';
 import { askDisk } from '../kiosk/watchdog/disk-watch.ts';
 import { systemClock } from '../protocol/time.ts';
+import { onBareConsole } from './bare-console.ts';
 import { type Level, openLog } from './log.ts';
 import { notifySettings } from './service.ts';
 import { typedInput } from './typed-input.ts';
@@ -15,10 +16,16 @@ export type Output = 'text' | 'json';
  * then `{"kind":…,"isStoredOffline":…,"hasNotice":true,"keyId":hex,"seq":…}` for each answer given; `hasNotice` where it shows a notice alone.
  */
 export function kioskDoors(output: Output, level: Level, signal: AbortSignal, onReady?: (ready: KioskReady) => void): RunKioskOptions {
-  const { NO_COLOR } = process.env;
+  const { NO_COLOR, TERM } = process.env;
   const line = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
+  const { isTTY = false, columns = 80 } = process.stdout;
+  const isBare = isTTY && TERM === 'linux';
   const forPeople = {
-    terminal: { write: (text: string) => void process.stdout.write(text), hasColour: process.stdout.isTTY === true && !NO_COLOR },
+    terminal: {
+      write: (text: string) => void process.stdout.write(isBare ? onBareConsole(text, columns) : text),
+      hasColour: isTTY && !NO_COLOR,
+      isLatin: isBare,
+    },
     ...(onReady && { onReady }),
   };
   const forPrograms = {

@@ -6,6 +6,7 @@ import { fillPartition, makeCard } from './card-file.ts';
 import { type DebianLock, fetchPackages, type LockedPackage, type Screen } from './debian-lock.ts';
 import { packData, packFat, packSquashfs } from './file-systems.ts';
 import { makeInitrd } from './initrd.ts';
+import { addKioskSettings } from './kiosk-settings.ts';
 import { partitionNamed } from './layout.ts';
 import { addModules } from './modules.ts';
 import { UNPACKED } from './packages.ts';
@@ -85,7 +86,11 @@ export async function buildImage(order: ImageOrder, { programs, say }: ImageDoor
   await addProduct(root, { cpu: 'arm64', source, cache: order.cache, programs, signal });
   furnish(root, { screen, version, source });
   if (order.releaseKey === undefined) say('no release key: its kiosks take no updates');
-  else takeReleases(root, order.releaseKey);
+  addKioskSettings(root, {
+    // Nobody could open it: there is no browser, and it is on the kiosk's own address alone.
+    ...(screen === 'none' && { page: { isOn: false } }),
+    ...(order.releaseKey !== undefined && { updates: takeReleases(root, order.releaseKey) }),
+  });
   const sbom = makeSbom({
     version,
     suite: lock.suite,

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { ConfigError } from '../../protocol/errors.ts';
 import { readReleaseKey } from '../../protocol/release-key.ts';
+import { HOME } from './kiosk-settings.ts';
 import type { Tree } from './tree.ts';
 
 /** What bundles for this image have to be made for. */
@@ -16,16 +17,14 @@ export const imageParts = (image: string): { readonly boot: string; readonly roo
 /** @returns the bill of materials of an image, beside which it lies. */
 export const imageSbom = (image: string): string => `${image}.cdx.json`;
 
-const HOME = 'usr/lib/vestibule';
-const UNITS = 'etc/systemd/system';
 /** Links that the first program makes (initrd/init). */
 const partsOf = (slot: 'a' | 'b') => ({ boot: `/run/vestibule/slots/boot-${slot}`, root: `/run/vestibule/slots/root-${slot}` });
 
 /**
- * @param publicKey in PEM, as `vestibule release key` makes it. The kiosk's unit must be in the tree.
+ * @param publicKey in PEM, as `vestibule release key` makes it. @returns what the kiosk's settings have to say of it.
  * @throws ConfigError `config.invalid` for what is no such key.
  */
-export function takeReleases(root: Tree, publicKey: string): void {
+export function takeReleases(root: Tree, publicKey: string): object {
   try {
     readReleaseKey(publicKey);
   } catch (cause) {
@@ -33,16 +32,11 @@ export function takeReleases(root: Tree, publicKey: string): void {
       cause,
     });
   }
-  const updates = {
+  root.addFile(`${HOME}/release.pub`, publicKey);
+  return {
     board: IMAGE_BOARD,
     keys: [`/${HOME}/release.pub`],
     slots: { a: partsOf('a'), b: partsOf('b') },
     switch: { kind: 'wish', state: '/run/vestibule', wishes: '/run/vestibule-kiosk' },
   };
-  root.addFile(`${HOME}/release.pub`, publicKey);
-  root.addFile(`${HOME}/kiosk.json`, `${JSON.stringify({ updates }, undefined, 2)}\n`);
-  const unit = Buffer.from(root.file(`${UNITS}/vestibule-kiosk.service`)).toString();
-  const run = /^ExecStart=(.+)$/m.exec(unit)?.[1];
-  if (run === undefined) throw new Error('the unit of the kiosk starts nothing');
-  root.addFile(`${UNITS}/vestibule-kiosk.service.d/updates.conf`, `[Service]\nExecStart=\nExecStart=${run} --config /${HOME}/kiosk.json\n`);
 }
