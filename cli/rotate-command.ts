@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Argument, Command } from 'commander';
 import { retireAuthority } from '../gateway/authority.ts';
+import { openIdentity } from '../gateway/identity.ts';
 import { rotateTlsKey, type Stranded, strandedBy } from '../gateway/rotate/rotate-tls.ts';
+import { type Succeeded, succeed } from '../gateway/rotate/secrets.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import { doDeed, writeDeed } from './audit-desk.ts';
@@ -18,7 +20,12 @@ under a number; erase the old key.
 tls: the key by which kiosks know this gateway. Restart the gateway afterwards: each kiosk follows by itself when it next
 connects, also one that was away for weeks, because the gateway's other key vouches for the new one; "vestibule status" tells
 how many have. Erase the files that the command names. It goes ahead only when every kiosk has said that it follows, and no
-code is open; --force leaves the others behind: they have to be updated, or enrolled anew.`;
+code is open; --force leaves the others behind: they have to be updated, or enrolled anew.
+recipient: for whom kiosks seal what they record. Make a backup first thing afterwards, then restart the gateway: kiosks that enrolled
+with a code seal for the new key within a day of hearing of it, the others once the new trust.json is carried to them. The key
+before it stays, and opens what was sealed for it.
+names: by which flags and events name a card to operators, each day and venue another. Restart the gateway: the names of today
+change with it. Erase the files that the command names.`;
 
 interface RotateOptions {
   readonly data: string;
@@ -27,12 +34,12 @@ interface RotateOptions {
 
 export function rotateCommand(): Command {
   return new Command('rotate')
-    .addArgument(new Argument('<what>', 'which key').choices(['authority', 'tls']))
+    .addArgument(new Argument('<what>', 'which key').choices(['authority', 'tls', 'recipient', 'names']))
     .description('have a key succeeded by another, from the next start of the gateway on')
     .option('--force', 'tls: also when that leaves kiosks or open codes behind')
     .option('--data <dir>', 'data directory of the gateway', './data')
     .addHelpText('after', HELP)
-    .action(async (what: 'authority' | 'tls', options: RotateOptions) => {
+    .action(async (what: 'authority' | 'tls' | Succeeded, options: RotateOptions) => {
       const paths = dataPaths(options.data);
       const keys = join(paths.gateway, 'keys');
       if (!existsSync(join(keys, 'deployment')))
@@ -42,7 +49,9 @@ export function rotateCommand(): Command {
         );
       if (what === 'authority' && !existsSync(join(keys, 'ca.crt')))
         throw new ConfigError('config.invalid', `${keys}: the authority is put aside already; restart the gateway, which makes another`);
-      await (what === 'authority' ? rotateAuthority(keys, options) : rotateTls(paths.gateway, options));
+      if (what === 'authority') await rotateAuthority(keys, options);
+      else if (what === 'tls') await rotateTls(paths.gateway, options);
+      else await rotateSecret(paths.gateway, keys, what, options);
     });
 }
 
@@ -59,6 +68,20 @@ async function rotateTls(gateway: string, { data, force }: RotateOptions): Promi
   const former = await doDeed(data, { action: 'key.rotate', about: 'tls', detail }, () => rotateTlsKey(gateway, nowMs));
   say('another key is made; restart the gateway: kiosks follow when they next connect ("vestibule status" tells how many have)');
   say(`then erase ${former.map((name) => join(gateway, 'keys', name)).join(', ')}`);
+}
+
+async function rotateSecret(gateway: string, keys: string, what: Succeeded, { data }: RotateOptions): Promise<void> {
+  // One of a directory that lacks a key is told so, and not made whole by another.
+  await openIdentity(gateway);
+  const former = await doDeed(data, { action: 'key.rotate', about: what, detail: '' }, () => succeed(keys, what, systemClock.wall()));
+  const files = former.map((name) => join(keys, name)).join(', ');
+  if (what === 'names') {
+    say(`other keys are made; restart the gateway, then erase ${files}`);
+    return;
+  }
+  say('another key is made. Make a backup now ("vestibule gateway backup"): what kiosks seal from now on one of before can not open');
+  say('then restart the gateway; kiosks seal for the new key within a day of hearing of it');
+  say(`keep ${files}: what was sealed before is opened by it. When it may go: docs/operator.md, "Rotating the gateway's keys"`);
 }
 
 const MOST_NAMED = 8;

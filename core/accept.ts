@@ -131,7 +131,7 @@ export class EntryOpener {
     const kioskPlace = { deployment: this.#deployment, kiosk };
     const record = verifyKeyRecord(keyRecord, { ...kioskPlace, publicKey });
     const holder = { id: this.#keys.recipient.id, privateKey: this.#keys.recipientPrivateKey };
-    const contentKey = await openContentKey(record, kioskPlace, holder);
+    const contentKey = await openContentKey(record, kioskPlace, [holder]);
     const rowPlace = { ...kioskPlace, epoch: record.epoch, keyId: record.keyId };
     const opened = { ...rowPlace, opener: new RowOpener(rowPlace, contentKey) };
     contentKey.fill(0);

@@ -11,19 +11,21 @@ import { ConfigError } from '../protocol/errors.ts';
 import { FIRST_GENERATION } from '../protocol/gateway-key.ts';
 import { generateRecipient, type Recipient, recipientOf } from '../protocol/hpke.ts';
 import { type DeploymentId, isPlaceId, newPlaceId } from '../protocol/ids.ts';
+import type { Holder } from '../protocol/key-record.ts';
 import { makePrivateDirectory, readOrMakeSecret } from './key-files.ts';
 import { type OperatorAccount, openOperatorAccount } from './operator-account.ts';
 import { gatewayPaths } from './paths.ts';
+import { SECRET_BYTES, successorsOf } from './rotate/secrets.ts';
 import { readSuccessor, refuseUnfit, type TlsKey } from './rotate/tls-key.ts';
 
 export interface Identity {
   readonly deployment: DeploymentId;
   /** By what kiosks know it: the newest. */
   readonly tls: TlsKey;
-  /** For whom kiosks seal their content keys. */
+  /** For whom kiosks seal their content keys: the newest. */
   readonly recipient: Recipient;
-  /** 32 bytes, X25519. */
-  readonly recipientPrivateKey: Uint8Array;
+  /** What opens content keys: the newest, and those before it whose files are there. */
+  readonly holders: readonly Holder[];
   /** Ed25519: signs receipts and all else that goes down to a kiosk. */
   readonly receiptKey: KeyObject;
   /** 32 bytes: encrypts the ledger and the registry. */
@@ -34,8 +36,6 @@ export interface Identity {
   readonly operatorPseudonymKey: Uint8Array;
   readonly operator: OperatorAccount;
 }
-
-const SECRET_BYTES = 32;
 
 /**
  * Reads the gateway's keys, making what is not there yet. Calling it again, or from a second process, gives the same identity.
@@ -59,25 +59,27 @@ export async function openIdentity(directory: string, first: { readonly deployme
         );
       return make();
     });
-  const secret = (name: string) => readSecret(readOrMake, join(keys, name), SECRET_BYTES, () => randomBytes(SECRET_BYTES));
+  const first32 = (name: string, make: () => Uint8Array | Promise<Uint8Array> = () => randomBytes(SECRET_BYTES)) =>
+    readSecret(readOrMake, join(keys, `${name}.key`), SECRET_BYTES, make);
+  const newest = async (name: string) => successorsOf(keys, name)[0] ?? (await first32(name));
 
   const tls = readSuccessor(keys) ?? (await firstTlsKey(readOrMake, keys));
-  const recipientPrivateKey = await readSecret(
-    readOrMake,
-    join(keys, 'recipient.key'),
-    SECRET_BYTES,
-    async () => (await generateRecipient()).privateKey,
-  );
+  const recipients = successorsOf(keys, 'recipient');
+  if (recipients.length === 0 || existsSync(join(keys, 'recipient.key')))
+    recipients.push(await first32('recipient', async () => (await generateRecipient()).privateKey));
+  const holders = await Promise.all(recipients.map(async (privateKey) => ({ ...(await recipientOf(privateKey)), privateKey })));
+  const [recipient] = holders;
+  if (recipient === undefined) throw new TypeError('identity: no recipient');
   const receiptSeed = await readSecret(readOrMake, join(keys, 'receipt.key'), SEED_BYTES, () => rawSeed(generateSigningKey()));
   return {
     deployment: await readDeployment(readOrMake, join(keys, 'deployment'), first.deployment),
     tls,
-    recipient: await recipientOf(recipientPrivateKey),
-    recipientPrivateKey,
+    recipient: { id: recipient.id, publicKey: recipient.publicKey },
+    holders,
     receiptKey: privateKeyFromSeed(receiptSeed),
-    storeKey: await secret('store.key'),
-    indexPseudonymKey: await secret('index-pseudonym.key'),
-    operatorPseudonymKey: await secret('operator-pseudonym.key'),
+    storeKey: await first32('store'),
+    indexPseudonymKey: await newest('index-pseudonym'),
+    operatorPseudonymKey: await newest('operator-pseudonym'),
     operator: await openOperatorAccount(directory),
   };
 }

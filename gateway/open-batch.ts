@@ -9,7 +9,7 @@ import { codeOf, type ErrorCode, SealError } from '../protocol/errors.ts';
 import type { VestibuleEvent } from '../protocol/event.ts';
 import { decodeEvent } from '../protocol/event-codec.ts';
 import type { DeploymentId, Epoch, KeyId } from '../protocol/ids.ts';
-import { openContentKey, verifyKeyRecord } from '../protocol/key-record.ts';
+import { type Holder, openContentKey, verifyKeyRecord } from '../protocol/key-record.ts';
 import { digestTextOf, RowOpener } from '../protocol/row.ts';
 import type { ArrivedRow } from './ledger.ts';
 import type { Kiosk } from './registry.ts';
@@ -50,7 +50,7 @@ const MOST_OPEN_KEYS = 8_192;
 
 export class BatchOpener {
   readonly #deployment: DeploymentId;
-  readonly #holder: { readonly id: Uint8Array; readonly privateKey: Uint8Array };
+  readonly #holders: readonly Holder[];
   /** In order of last use, by kiosk and digest of the whole verified record. */
   readonly #keys = new Map<string, OpenKey>();
   /** Made once: it costs a third of the verification it is for. */
@@ -58,14 +58,10 @@ export class BatchOpener {
 
   readonly #check: CheckSignature;
 
-  /** @param holder the gateway as a recipient: id (8 bytes) and private key (32 bytes). @param check of lists; key records are few. */
-  constructor(
-    deployment: DeploymentId,
-    holder: { readonly id: Uint8Array; readonly privateKey: Uint8Array },
-    check: CheckSignature = isSignedBy,
-  ) {
+  /** @param holders the gateway as a recipient. @param check of lists; key records are few. */
+  constructor(deployment: DeploymentId, holders: readonly Holder[], check: CheckSignature = isSignedBy) {
     this.#deployment = deployment;
-    this.#holder = holder;
+    this.#holders = holders;
     this.#check = check;
   }
 
@@ -120,7 +116,7 @@ export class BatchOpener {
     const place = { deployment: this.#deployment, kiosk: kiosk.kiosk };
     const record = verifyKeyRecord(keyRecord, { ...place, publicKey: this.#publicKeyOf(kiosk) });
     const { epoch, keyId } = record;
-    const opener = new RowOpener({ ...place, epoch, keyId }, await openContentKey(record, place, this.#holder));
+    const opener = new RowOpener({ ...place, epoch, keyId }, await openContentKey(record, place, this.#holders));
     const key = { epoch, keyId, opener };
     this.#keys.set(nameOf(kiosk, keyRecord), key);
     const oldest = this.#keys.size > MOST_OPEN_KEYS ? this.#keys.keys().next().value : undefined;

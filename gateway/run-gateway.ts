@@ -249,7 +249,7 @@ async function start(
     log,
     onFault: (code) => board.checkpoints(code),
   });
-  const recipient = { id: identity.recipient.id, privateKey: identity.recipientPrivateKey };
+  const { holders } = identity;
   const revokes = new RevokeDesk({
     sources: cores.sources,
     registry,
@@ -257,7 +257,7 @@ async function start(
       ledger,
       db,
       deployment,
-      recipient,
+      holders,
       publicKeyOf: (kiosk) => registry.kiosk(kiosk)?.publicKey,
       clock,
       whenLogsRest: checkpoints.whenAtRest,
@@ -269,9 +269,9 @@ async function start(
     log,
   });
   const opening = new OpenDesk({
-    here: new BatchOpener(deployment, recipient, isSignedBySoon),
+    here: new BatchOpener(deployment, holders, isSignedBySoon),
     deployment,
-    recipient,
+    holders,
     clock,
     log,
     onFault: (code) => board.opening(code),

@@ -177,8 +177,7 @@ export class Watching {
     };
     if (web === undefined) return { url: undefined, tick: look, close: () => Promise.resolve() };
 
-    const { id, privateKey } = { id: this.#identity.recipient.id, privateKey: this.#identity.recipientPrivateKey };
-    const desk = new QuarantineDesk(db, new BatchOpener(this.#identity.deployment, { id, privateKey }), deciders, {
+    const desk = new QuarantineDesk(db, new BatchOpener(this.#identity.deployment, this.#identity.holders), deciders, {
       kiosk: (kiosk) => registry.kiosk(kiosk),
       isPast: (receivedAtMs) => clock.wall() - receivedAtMs >= this.#config.retentionDays * DAY_MS,
       onDecided,

@@ -24,6 +24,7 @@ import { openTime } from '../protocol/signed-time.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { TrustDocument } from '../protocol/trust.ts';
 import type { EpochMillis, MonotonicMillis } from '../protocol/units.ts';
+import type { KeyParts } from './content-key.ts';
 import { askGateway, fetchPiece, type GatewayAddress } from './gateway-api.ts';
 import { GatewayPin } from './gateway-pin.ts';
 import { GatewayPlaces } from './gateway-places.ts';
@@ -54,6 +55,8 @@ export class Credentials {
   readonly pin: GatewayPin;
   /** Told, each time the gateway was asked for papers, how far it has this kiosk's rows. */
   onSeen: (seen: readonly Seen[]) => void = () => {};
+  /** Told when others are to be sealed for than before. */
+  onRecipients: () => void = () => {};
   readonly #parts: CredentialParts;
   #certificatePem: string;
   #trust: TrustDocument;
@@ -151,7 +154,9 @@ export class Credentials {
     log.info('certificate.renewed', { isOther: papers.certificatePem !== this.#certificatePem });
     this.#papers = papers;
     this.#certificatePem = papers.certificatePem;
+    const isOther = recipientsText(papers.trust) !== recipientsText(this.#trust);
     this.#trust = papers.trust;
+    if (isOther) this.onRecipients();
     return true;
   }
 
@@ -166,6 +171,16 @@ export class Credentials {
     };
   }
 }
+
+/** What content keys are to be made of. */
+export const keyPartsOf = ({ identity, trust }: Credentials): KeyParts => ({
+  deployment: trust.deployment,
+  kiosk: identity.kiosk,
+  recipients: trust.recipients,
+  signingKey: identity.privateKey,
+});
+
+const recipientsText = ({ recipients }: TrustDocument): string => recipients.map(({ id }) => Buffer.from(id).toString('hex')).join(' ');
 
 /** Whether an error of asking means that another try may go well, and nobody has to act. */
 export const isForNow = (error: unknown): error is LinkError | DecodeError | SealError | AdmissionError =>

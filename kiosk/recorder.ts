@@ -26,7 +26,8 @@ export interface Moment {
 export interface RecorderOptions {
   readonly dir: string;
   readonly limits: OutboxLimits;
-  readonly keyParts: KeyParts;
+  /** As they are at present. */
+  readonly keyParts: () => KeyParts;
   readonly clock: Clock;
   readonly log: Log;
   readonly stamp: (at: Moment) => Stamp;
@@ -85,7 +86,7 @@ export class Recorder {
       return;
     }
     this.#ofDamaged = undefined;
-    this.#contentKey = await makeContentKey(keyParts, opened.outbox.epoch);
+    this.#contentKey = await makeContentKey(keyParts(), opened.outbox.epoch);
     this.#outbox = opened.outbox;
     onOutbox(opened.outbox, opened.salvagedRows);
     try {
@@ -146,6 +147,17 @@ export class Recorder {
   /** The key that rows are sealed under at present; `undefined` until its record is kept. */
   get present(): { readonly key: KeyNumber; readonly opener: RowOpener } | undefined {
     return this.#key === undefined || this.#contentKey === undefined ? undefined : { key: this.#key, opener: this.#contentKey.opener };
+  }
+
+  /** Seals under another key from the next row on: recipients are others than they were. */
+  async renewKey(): Promise<void> {
+    const outbox = this.#outbox;
+    if (outbox === undefined) return;
+    const made = await makeContentKey(this.#options.keyParts(), outbox.epoch);
+    if (this.#outbox !== outbox) return;
+    this.#contentKey = made;
+    this.#key = undefined;
+    this.#options.log.info('key.renewed');
   }
 
   /** The id of the key that rows are sealed under at present. */
@@ -231,7 +243,7 @@ export class Recorder {
 
   /** @returns whether this kiosk signed that key record. */
   #isSound(record: Uint8Array): boolean {
-    const { deployment, kiosk, signingKey } = this.#options.keyParts;
+    const { deployment, kiosk, signingKey } = this.#options.keyParts();
     try {
       verifyKeyRecord(record, { deployment, kiosk, publicKey: createPublicKey(signingKey) });
       return true;

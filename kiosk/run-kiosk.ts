@@ -16,7 +16,7 @@ import { type Audience, announce, printAnswer, show } from './announce.ts';
 import { Answers } from './answers.ts';
 import { BUILT_AT_MS, ClockWatch, SYNCED_PATH } from './clock-state.ts';
 import type { KioskConfig } from './config.ts';
-import type { Credentials } from './credentials.ts';
+import { type Credentials, keyPartsOf } from './credentials.ts';
 import { waitForDataDir } from './data-lock.ts';
 import { keepDeployment } from './deployment-mark.ts';
 import { DeviceEvents } from './device-events.ts';
@@ -129,7 +129,7 @@ class Kiosk {
     this.#recorder = new Recorder({
       dir: config.dataDir,
       limits: config.outbox,
-      keyParts: { deployment: trust.deployment, kiosk: identity.kiosk, recipients: trust.recipients, signingKey: identity.privateKey },
+      keyParts: () => keyPartsOf(credentials),
       clock,
       log,
       stamp: (at) => this.#watch.stamp(at),
@@ -282,6 +282,7 @@ class Kiosk {
       ...{ word: this.#word.releases, health: this.#health, deliver: this.#deliver },
     };
     this.#tasks.add(runUpdates(updates, signal));
+    this.#credentials.onRecipients = () => this.#tasks.add(this.#recorder.renewKey());
     this.#credentials.onSeen = (seen) => this.#recorder.heard(seen);
     this.#tasks.add(keepFresh({ credentials: this.#credentials, watch: this.#watch, clock, log, random: Math.random }, signal));
     const door = {

@@ -99,20 +99,24 @@ export function verifyKeyRecord(bytes: Uint8Array, signer: KioskPlace & { readon
   };
 }
 
+/** A recipient by what it opens: id (8 bytes) and private key (32 bytes). */
+export interface Holder {
+  readonly id: Uint8Array;
+  readonly privateKey: Uint8Array;
+}
+
 /**
- * @param holder a recipient's id (8 bytes) and private key (32 bytes).
+ * @param holders one recipient, under each of its keys.
  * @returns the content key, 32 bytes.
  * @throws SealError `seal.unknown_recipient` when the record names another; `seal.open` when the seal does not fit.
  */
-export async function openContentKey(
-  record: KeyRecord,
-  place: KioskPlace,
-  holder: { readonly id: Uint8Array; readonly privateKey: Uint8Array },
-): Promise<Uint8Array> {
-  const mine = record.wrapped.find(({ recipientId }) => Buffer.compare(recipientId, holder.id) === 0);
-  if (mine === undefined)
-    throw new SealError('seal.unknown_recipient', `key record: none of its ${record.wrapped.length} recipients is this one`);
-  return await openFrom(holder.privateKey, infoOf(place, record.epoch, record.keyId, mine.recipientId), mine.enc, mine.ciphertext);
+export async function openContentKey(record: KeyRecord, place: KioskPlace, holders: readonly Holder[]): Promise<Uint8Array> {
+  for (const { recipientId, enc, ciphertext } of record.wrapped) {
+    const holder = holders.find(({ id }) => Buffer.compare(recipientId, id) === 0);
+    if (holder === undefined) continue;
+    return await openFrom(holder.privateKey, infoOf(place, record.epoch, record.keyId, recipientId), enc, ciphertext);
+  }
+  throw new SealError('seal.unknown_recipient', `key record: none of its ${record.wrapped.length} recipients is this one`);
 }
 
 const externalAadOf = ({ deployment, kiosk }: KioskPlace): Uint8Array => encodeCbor(['vestibule-key-record-1', deployment, kiosk]);

@@ -6,6 +6,7 @@
 
 import { Thread } from '../../disk/thread.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
+import type { Holder } from '../../protocol/key-record.ts';
 import { type Log, placeOf } from '../../protocol/log.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { OpenedBatch, Opener, Signer } from '../open-batch.ts';
@@ -14,9 +15,9 @@ import { decodeAnswer, type OpenAnswer, type OpenRequest, PUBLIC_KEY_BYTES } fro
 export interface OpenDeskOptions {
   /** Opens here. */
   readonly here: Opener;
-  /** Of the opener on the thread. @property privateKey 32 bytes, of which the thread gets a copy. */
+  /** Of the opener on the thread, which gets a copy of the private keys. */
   readonly deployment: string;
-  readonly recipient: { readonly id: Uint8Array; readonly privateKey: Uint8Array };
+  readonly holders: readonly Holder[];
   readonly clock: Clock;
   readonly log: Log;
   /** Told that the thread failed, and `undefined` when one answers. */
@@ -129,12 +130,12 @@ export class OpenDesk implements Opener {
   }
 
   #begin(): Thread<OpenRequest, OpenAnswer> {
-    const { deployment, recipient, clock, log, program = new URL('./open-worker.ts', import.meta.url) } = this.#options;
-    const privateKey = new Uint8Array(recipient.privateKey);
+    const { deployment, holders, clock, log, program = new URL('./open-worker.ts', import.meta.url) } = this.#options;
+    const copies = holders.map(({ id, privateKey }) => ({ id: new Uint8Array(id), privateKey: new Uint8Array(privateKey) }));
     return new Thread({
       program,
-      data: { deployment, id: new Uint8Array(recipient.id), privateKey },
-      transferred: [privateKey.buffer],
+      data: { deployment, holders: copies },
+      transferred: copies.map(({ privateKey }) => privateKey.buffer),
       onAnswer: (answer) => this.#answer(answer),
       onFailed: (error) => {
         log.error('opening.thread_failed', placeOf(error));

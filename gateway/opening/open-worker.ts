@@ -2,14 +2,15 @@
 import { workerData } from 'node:worker_threads';
 import { answerRequests } from '../../disk/thread.ts';
 import type { DeploymentId, KioskId } from '../../protocol/ids.ts';
+import type { Holder } from '../../protocol/key-record.ts';
 import { BatchOpener, type OpenedBatch, type Signer, type UnsealedRow } from '../open-batch.ts';
 import { encodeAnswer, type OpenRequest, PUBLIC_KEY_BYTES, type UnsealedBatch } from './opened-bytes.ts';
 
 /** More kiosks than one gateway has. */
 const MOST_SIGNERS = 20_000;
 
-const { deployment, id, privateKey } = workerData as { deployment: DeploymentId; id: Uint8Array; privateKey: Uint8Array };
-const opener = new BatchOpener(deployment, { id, privateKey });
+const { deployment, holders } = workerData as { deployment: DeploymentId; holders: readonly Holder[] };
+const opener = new BatchOpener(deployment, holders);
 /** The same object for the same: the opener keeps what it makes of it. */
 const signers = new Map<string, Signer>();
 
@@ -47,5 +48,7 @@ answerRequests<OpenRequest>(
     const answer = encodeAnswer(batches);
     give(answer, [answer.bytes.buffer, answer.numbers.buffer]);
   },
-  () => privateKey.fill(0),
+  () => {
+    for (const { privateKey } of holders) privateKey.fill(0);
+  },
 );

@@ -8,7 +8,7 @@ import { publicKeyFromRaw } from '../../protocol/ed25519.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import { decodeEvent } from '../../protocol/event-codec.ts';
 import type { DeploymentId, KeyId, KioskId, Seq, VisitorUuid } from '../../protocol/ids.ts';
-import { openContentKey, verifyKeyRecord } from '../../protocol/key-record.ts';
+import { type Holder, openContentKey, verifyKeyRecord } from '../../protocol/key-record.ts';
 import type { BatchEntry, RowIdentity } from '../../protocol/ledger-entry.ts';
 import { digestTextOf, RowOpener } from '../../protocol/row.ts';
 import type { Clock } from '../../protocol/time.ts';
@@ -21,8 +21,8 @@ export interface LedgerEraserDoors {
   /** The ledger's index. */
   readonly db: Db;
   readonly deployment: DeploymentId;
-  /** The gateway as a recipient: id (8 bytes) and private key (32 bytes). */
-  readonly recipient: { readonly id: Uint8Array; readonly privateKey: Uint8Array };
+  /** The gateway as a recipient. */
+  readonly holders: readonly Holder[];
   /** Raw Ed25519, 32 bytes; `undefined` for a kiosk that is not known. */
   readonly publicKeyOf: (kiosk: KioskId) => Uint8Array | undefined;
   readonly clock: Clock;
@@ -176,12 +176,12 @@ export class LedgerEraser {
 
   /** @returns `undefined` for what is sealed for others, or under a key that was destroyed. */
   async #openKey(kiosk: KioskId, keyRecord: Uint8Array, publicKey: Uint8Array): Promise<OpenKey | undefined> {
-    const { deployment, recipient } = this.#doors;
+    const { deployment, holders } = this.#doors;
     const place = { deployment, kiosk };
     try {
       const record = verifyKeyRecord(keyRecord, { ...place, publicKey: publicKeyFromRaw(publicKey) });
       const { epoch, keyId } = record;
-      return { keyId, opener: new RowOpener({ ...place, epoch, keyId }, await openContentKey(record, place, recipient)) };
+      return { keyId, opener: new RowOpener({ ...place, epoch, keyId }, await openContentKey(record, place, holders)) };
     } catch (error) {
       if (codeOf(error) === undefined) throw error;
       return undefined;

@@ -30,7 +30,7 @@ export class BareIngest {
 
   private constructor(target: Target, privateKey: Uint8Array, deciders: Parameters<typeof decideAll>[0]) {
     this.target = target;
-    this.#opener = new BatchOpener(target.deployment, { id: target.recipient.id, privateKey });
+    this.#opener = new BatchOpener(target.deployment, [{ id: target.recipient.id, privateKey }]);
     this.#deciders = deciders;
   }
 

@@ -213,7 +213,7 @@ export class NoticeRoad {
     const recorder = new Recorder({
       dir,
       limits: LIMITS,
-      keyParts: { deployment, kiosk: identity.kiosk, recipients, signingKey: identity.privateKey },
+      keyParts: () => ({ deployment, kiosk: identity.kiosk, recipients, signingKey: identity.privateKey }),
       clock: systemClock,
       log: silentLog,
       stamp: (at) => ({ ...at, bootId, clock: 'synced' }),

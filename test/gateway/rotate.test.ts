@@ -1,10 +1,11 @@
 /** The succession of the gateway's TLS key where the command line does it: after a restore, and against who would be left behind. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { RevocationLog, readChanges } from '../../gateway/backup/revocation-log.ts';
 import { openIdentity } from '../../gateway/identity.ts';
 import { rotateTlsKey, strandedBy, succeedAfterRestore } from '../../gateway/rotate/rotate-tls.ts';
+import { succeed } from '../../gateway/rotate/secrets.ts';
 import { readSuccessor } from '../../gateway/rotate/tls-key.ts';
 import { systemClock } from '../../protocol/time.ts';
 import { VestibuleProcess } from '../support/child.ts';
@@ -68,4 +69,43 @@ t.test('rotate: both keys one after the other, before one restart; the authority
   t.match(await rotate('authority'), /put aside/);
   t.match(await rotate('tls'), /another key is made/);
   await t.rejects(rotate('authority'), /put aside already; restart/);
+});
+
+t.test(
+  'rotate: secrets that are succeeded are gone by from the next start on; a damaged one is named; the first may go when another is there',
+  async (t) => {
+    const { directory, clock } = await startTestGateway(t);
+    const keys = join(directory, 'keys');
+    const before = await openIdentity(directory);
+    const nowMs = clock.wall();
+    t.strictSame(await succeed(keys, 'names', nowMs), ['index-pseudonym.key', 'operator-pseudonym.key']);
+    t.strictSame(await succeed(keys, 'recipient', nowMs), ['recipient.key']);
+    const [second] = (await openIdentity(directory)).holders;
+    // In the same second.
+    t.equal((await succeed(keys, 'recipient', nowMs)).length, 2);
+    const after = await openIdentity(directory);
+    t.strictSame(after.holders.slice(1), [second, before.holders[0]], 'newest first');
+    t.notSame(after.indexPseudonymKey, before.indexPseudonymKey);
+    t.notSame(after.operatorPseudonymKey, before.operatorPseudonymKey);
+    t.strictSame(after.storeKey, before.storeKey);
+    for (const name of ['recipient.key', 'index-pseudonym.key', 'operator-pseudonym.key']) rmSync(join(keys, name));
+    const left = await openIdentity(directory);
+    t.strictSame(left.holders, after.holders.slice(0, 2));
+    t.strictSame(left.indexPseudonymKey, after.indexPseudonymKey);
+    const [newest = ''] = readdirSync(keys)
+      .filter((name) => /^recipient-/.test(name))
+      .toSorted()
+      .reverse();
+    writeFileSync(join(keys, newest), 'short');
+    await t.rejects(openIdentity(directory), { code: 'config.invalid', message: new RegExp(`${newest}: 5 of 32 bytes`) });
+  },
+);
+
+t.test('rotate: the commands for recipient and names say what is to be done, and are in the audit log', async (t) => {
+  const { directory } = await startTestGateway(t);
+  const data = dirname(directory);
+  const rotate = (what: string) => VestibuleProcess.run(['gateway', 'rotate', what, '--data', data]);
+  t.match(await rotate('recipient'), /Make a backup now.*restart the gateway.*keep \S+recipient\.key/s);
+  t.match(await rotate('names'), /restart the gateway, then erase \S+index-pseudonym\.key, \S+operator-pseudonym\.key/);
+  t.match(await VestibuleProcess.run(['audit', 'list', '--data', data]), /key\.rotate\s+recipient[\s\S]*key\.rotate\s+names/);
 });

@@ -29,7 +29,9 @@ export async function openBatch(
   const signer = publicKeyFromRaw(publicKey);
   const { keyId, listed } = verifyBatch(sign1, { deployment, topic: topicOf(kiosk, 'batch'), publicKey: signer });
   const record = verifyKeyRecord(keyRecord, { deployment, kiosk, publicKey: signer });
-  const contentKey = await openContentKey(record, { deployment, kiosk }, { id: recipient.recipient.id, privateKey: recipient.privateKey });
+  const contentKey = await openContentKey(record, { deployment, kiosk }, [
+    { id: recipient.recipient.id, privateKey: recipient.privateKey },
+  ]);
   return matchRows(listed, rows).map(({ seq, row }) => ({
     row: rowName(keyId, seq),
     epoch: hex(record.epoch),

@@ -34,7 +34,7 @@ function recording(dir: string, { deployment, recipient }: Deployment, limits: P
   const recorder = new Recorder({
     dir,
     limits: { ...LIMITS, ...limits },
-    keyParts: { deployment, kiosk, recipients: [recipient.recipient], signingKey },
+    keyParts: () => ({ deployment, kiosk, recipients: [recipient.recipient], signingKey }),
     clock,
     log: silentLog,
     stamp: (at) => ({ ...at, bootId, clock: 'synced' }),

@@ -52,7 +52,7 @@ for (const { name, seqs, hex, sign1, digest } of batches) {
 
 t.test('batch: the vector goes the whole way, from the gateway’s private key to the events', async (t) => {
   const record = verifyKeyRecord(decodeBatch(bytesOf(three.hex)).keyRecord, { ...place, publicKey });
-  const contentKey = await openContentKey(record, place, keys.recipients[0]);
+  const contentKey = await openContentKey(record, place, [keys.recipients[0]]);
   t.strictSame(take(bytesOf(three.hex), contentKey), [
     { seq: 1, type: 'check-in' },
     { seq: 2, type: 'temperature' },

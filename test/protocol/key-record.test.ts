@@ -19,7 +19,7 @@ for (const { name, recipientCount, hex } of records) {
     t.equal(hexOf(sealed), hex);
     const record = verifyKeyRecord(bytesOf(hex), signer);
     t.strictSame([record.epoch, record.keyId, record.wrapped.length], [place.epoch, place.keyId, recipientCount]);
-    for (const holder of named) t.strictSame(await openContentKey(record, place, holder), contentKey);
+    for (const holder of named) t.strictSame(await openContentKey(record, place, [holder]), contentKey);
     for (const prefix of prefixesOf(bytesOf(hex)))
       if (outcomeOf(() => verifyKeyRecord(prefix, signer)) !== 'decode.truncated') t.fail(`${prefix.length} bytes`);
   });
@@ -37,7 +37,7 @@ for (const { name, hex, error } of refused) {
 for (const { name, hex, error } of unopenable) {
   t.test(`key record: ${name} verifies, but does not open: ${error}`, async (t) => {
     const record = verifyKeyRecord(bytesOf(hex), signer);
-    t.equal(await outcomeOfPromise(() => openContentKey(record, place, gateway)), error);
+    t.equal(await outcomeOfPromise(() => openContentKey(record, place, [gateway])), error);
   });
 }
 
@@ -80,7 +80,7 @@ t.test('key record: each recipient opens every key sealed to it, whatever the id
       const key = new Uint8Array(randomBytes(32));
       const here = { ...place, epoch, keyId };
       const record = verifyKeyRecord(await sealKeyRecord({ ...here, contentKey: key, recipients, signingKey }), signer);
-      const opened = await Promise.all(recipients.map((holder: typeof gateway) => openContentKey(record, place, holder)));
+      const opened = await Promise.all(recipients.map((holder: typeof gateway) => openContentKey(record, place, [holder])));
       return opened.every((raw) => Buffer.compare(raw, key) === 0);
     }),
     { numRuns: 20 },

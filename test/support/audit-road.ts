@@ -43,7 +43,7 @@ export async function auditRoad(data: string): Promise<RoadAudit> {
 }
 
 async function auditLedger(dir: string): Promise<Pick<RoadAudit, 'rows' | 'flags' | 'quarantined'>> {
-  const { deployment, recipient, recipientPrivateKey, storeKey } = await openIdentity(dir);
+  const { deployment, holders, storeKey } = await openIdentity(dir);
   const db = openEncrypted(join(dir, 'gateway.db'), storeKey);
   const batches = readdirSync(join(dir, 'ledger'))
     .filter((name) => name.endsWith('.db'))
@@ -53,8 +53,7 @@ async function auditLedger(dir: string): Promise<Pick<RoadAudit, 'rows' | 'flags
   for (const batch of batches) {
     const publicKey = publicKeyFromRaw(batch.kiosk_public_key);
     const record = verifyKeyRecord(batch.record, { deployment, kiosk: batch.kiosk, publicKey });
-    const holder = { id: recipient.id, privateKey: recipientPrivateKey };
-    const contentKey = await openContentKey(record, { deployment, kiosk: batch.kiosk }, holder);
+    const contentKey = await openContentKey(record, { deployment, kiosk: batch.kiosk }, holders);
     const { listed } = verifyBatch(batch.sign1, { deployment, topic: batch.topic, publicKey });
     for (const row of decodeCbor(batch.rows, 'rows', 131_072) as Uint8Array[]) {
       const digest = digestTextOf(row);

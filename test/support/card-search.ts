@@ -206,9 +206,8 @@ async function openerOf({ kiosk, kioskPublicKey, record }: SealedRows, identity:
   const place = { deployment: identity.deployment, kiosk };
   try {
     const verified = verifyKeyRecord(record, { ...place, publicKey: publicKeyFromRaw(kioskPublicKey) });
-    const holder = { id: identity.recipient.id, privateKey: identity.recipientPrivateKey };
     const { epoch, keyId } = verified;
-    return new RowOpener({ ...place, epoch, keyId }, await openContentKey(verified, place, holder));
+    return new RowOpener({ ...place, epoch, keyId }, await openContentKey(verified, place, identity.holders));
   } catch (error) {
     if (codeOf(error) === undefined) throw error;
     return undefined;

@@ -91,7 +91,7 @@ export async function openTestIngest(
   const withheld: (ErrorCode | undefined)[] = [];
   const cutOff: ErrorCode[] = [];
   const ingest = new Ingest(
-    new BatchOpener(deployment, { id: recipient.id, privateKey }),
+    new BatchOpener(deployment, [{ id: recipient.id, privateKey }]),
     { ledger, quarantine: new Quarantine(db, limits), triage, clinicians: { find: () => undefined }, erasedCards: { has: isErased } },
     {
       kiosk: (id: KioskId) => (id === kiosk.kiosk ? admitted : undefined),

@@ -10,7 +10,7 @@ import { codeOf } from '../../../protocol/errors.ts';
 import { openTestIngest, type TestIngest } from '../../support/test-ingest.ts';
 import { checkIn } from '../../support/test-kiosk.ts';
 
-const openerOf = ({ deployment, recipient }: TestIngest): BatchOpener => new BatchOpener(deployment, recipient, isSignedBySoon);
+const openerOf = ({ deployment, recipient }: TestIngest): BatchOpener => new BatchOpener(deployment, [recipient], isSignedBySoon);
 
 /** A desk that runs, and how often it opened something itself. */
 function deskOf(t: Test, gateway: TestIngest, more: Partial<OpenDeskOptions> = {}) {
@@ -23,7 +23,7 @@ function deskOf(t: Test, gateway: TestIngest, more: Partial<OpenDeskOptions> = {
       return own.open(...asked);
     },
   };
-  const desk = new OpenDesk({ here, deployment, recipient, clock, log, ...more });
+  const desk = new OpenDesk({ here, deployment, holders: [recipient], clock, log, ...more });
   const stopping = new AbortController();
   const running = desk.run(stopping.signal);
   const stop = () => {

@@ -11,7 +11,7 @@ import { openTestIngest, STORE_KEY, type TestIngest } from '../../support/test-i
 import { checkIn, newCard, temperature } from '../../support/test-kiosk.ts';
 
 const eraserOf = ({ ledger, db, deployment, recipient, kiosk, clock }: TestIngest): LedgerEraser =>
-  new LedgerEraser({ ledger, db, deployment, recipient, publicKeyOf: () => kiosk.publicKey, clock });
+  new LedgerEraser({ ledger, db, deployment, holders: [recipient], publicKeyOf: () => kiosk.publicKey, clock });
 
 const isSame = (one: VisitorUuid) => (other: VisitorUuid) => Buffer.compare(one, other) === 0;
 
@@ -112,7 +112,15 @@ t.test('erase: logs are emptied once nobody moves them any more', async (t) => {
     await new Promise<void>((resolve) => setImmediate(resolve));
     before = lengthOf();
   };
-  const eraser = new LedgerEraser({ ledger, db, deployment, recipient, publicKeyOf: () => kiosk.publicKey, clock, whenLogsRest });
+  const eraser = new LedgerEraser({
+    ledger,
+    db,
+    deployment,
+    holders: [recipient],
+    publicKeyOf: () => kiosk.publicKey,
+    clock,
+    whenLogsRest,
+  });
   t.equal(await eraser.erase(isSame(anna), new AbortController().signal), 1);
   t.ok(before > 0, 'not before');
   t.equal(lengthOf(), 0);
@@ -130,7 +138,7 @@ t.test('erase: it stops when asked to, and rows that nobody can open stay', asyn
     ledger: gateway.ledger,
     db: gateway.db,
     deployment: gateway.deployment,
-    recipient: { id: new Uint8Array(8), privateKey: gateway.recipient.privateKey },
+    holders: [{ id: new Uint8Array(8), privateKey: gateway.recipient.privateKey }],
     publicKeyOf: () => undefined,
     clock: gateway.clock,
   });

@@ -47,7 +47,7 @@ t.test('erasures: rows are noted before the ledger loses them, told between two 
   await until(() => happened.length === 1);
   t.strictSame(happened, ['entries to 2']);
 
-  const eraser = new LedgerEraser({ ledger, db, deployment, recipient, publicKeyOf: () => kiosk.publicKey, clock });
+  const eraser = new LedgerEraser({ ledger, db, deployment, holders: [recipient], publicKeyOf: () => kiosk.publicKey, clock });
   const isAnna = (card: Uint8Array) => Buffer.compare(card, anna) === 0;
   const failing = eraser.erase(isAnna, stopping.signal, () => {
     throw new SinkError('sink.lost', 'the disk');
