@@ -28,7 +28,9 @@ export function quarantineCommand(): Command {
     .action(async (options: { kiosk?: string; sink?: string; json?: true; data: string }) => {
       refuseBoth(options);
       if (options.sink !== undefined) return await listSetAside(dataPaths(options.data), options.sink, options.json === true, say);
-      for (const item of await itemsOf(options.data, options.kiosk)) {
+      const items = await itemsOf(options.data, options.kiosk);
+      if (items.length === 0 && options.json !== true) say('nothing is in quarantine');
+      for (const item of items) {
         const { no, kiosk, receivedAtMs, seq, sizeBytes, meaning, advice, code } = item;
         if (options.json) say(JSON.stringify(item));
         else {
@@ -55,6 +57,7 @@ export function quarantineCommand(): Command {
         return;
       }
       const numbers = await numbersOf(number, options);
+      if (numbers.length === 0) say('nothing of it can be tried again');
       let left = 0;
       for (const no of numbers) {
         const answer = (await askGateway(dataPaths(options.data), 'POST', `/api/1/quarantine/${no}/replay`)) as ReplayAnswer;

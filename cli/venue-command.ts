@@ -9,7 +9,8 @@ import { newVenueId, type VenueId } from '../protocol/ids.ts';
 import { doDeed } from './audit-desk.ts';
 import { dataPaths, gatewayIdentity, refuseNoGateway } from './data-paths.ts';
 import { decimalOf } from './numbers.ts';
-import { placeId, withRegistry } from './registry-access.ts';
+import { venueNamed } from './place-names.ts';
+import { withRegistry } from './registry-access.ts';
 
 /** All lines at once: a reader that has enough after the first (`| head -1`) breaks nothing off. */
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -19,7 +20,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 const HELP = `
 Examples:
   vestibule venue add --name "Town library" --timezone Europe/Berlin --entrance "Main door=both"
-  vestibule venue edit 0123456789abcdef --threshold 37.8 --unsigned refused --entrance "Side door=out"
+  vestibule venue edit "Town library" --threshold 37.8 --unsigned refused --entrance "Side door=out"
   vestibule venue list
 
 A running gateway signs the change and sends it to the venue's kiosks within a second; "list" tells which of them go by it.
@@ -65,12 +66,15 @@ export function venueCommand(): Command {
     });
 
   withRules(
-    venue.command('edit').argument('<id>', 'as "vestibule venue list" tells it').description('change what is named, and nothing else'),
+    venue
+      .command('edit')
+      .argument('<venue>', 'its id, or the name that it alone has')
+      .description('change what is named, and nothing else'),
   )
     .option('--remove-entrance <name>', 'by name or id; may be given again', collect)
     .action(async (text: string, options: RuleOptions) => {
       refuseNoGateway(dataPaths(options.data));
-      const id = placeId<VenueId>('venue', text);
+      const id = await idOf(options.data, text);
       const rules = rulesOf(options);
       const { entrance = [], removeEntrance = [] } = options;
       const what = [...Object.keys(rules), ...(entrance.length + removeEntrance.length > 0 ? ['entrances'] : [])];
@@ -87,12 +91,12 @@ export function venueCommand(): Command {
 
   venue
     .command('remove')
-    .argument('<id>', 'as "vestibule venue list" tells it')
+    .argument('<venue>', 'its id, or the name that it alone has')
     .description('remove a venue at which no kiosk was ever admitted')
     .option('--data <dir>', 'data directory of the gateway', './data')
     .action(async (text: string, { data }: { data: string }) => {
       refuseNoGateway(dataPaths(data));
-      const id = placeId<VenueId>('venue', text);
+      const id = await idOf(data, text);
       await doDeed(data, { action: 'venue.remove', about: id, detail: '' }, () =>
         withRegistry(data, ({ venueBook }) => venueBook.remove(id)),
       );
@@ -160,6 +164,9 @@ function rulesOf(options: RuleOptions): Record<string, unknown> {
   };
   return Object.fromEntries(Object.entries(rules).filter(([, value]) => value !== undefined));
 }
+
+const idOf = (data: string, text: string): Promise<VenueId> =>
+  withRegistry(data, (registry) => venueNamed('venue', text, registry.venues()).id);
 
 function putEntrances(book: VenueBook, id: VenueId, { entrance = [], removeEntrance = [] }: RuleOptions): Venue {
   for (const text of entrance) {

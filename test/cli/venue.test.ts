@@ -19,13 +19,13 @@ t.test('venue: added, edited and listed; faults name the rule; each change is in
   await run(['venue', 'edit', id, '--threshold', '37.8', '--unsigned', 'refused', '--remove-entrance', 'Exit', '--data', data]);
   await t.rejects(run(['venue', 'edit', id, '--threshold', '50', '--data', data]), /threshold.*config\.invalid/s);
   const flags = ['--flag-notices', 'off', '--flag-overlap-minutes', '30', '--flag-suspected', 'on'];
-  t.match(await run(['venue', 'edit', id, ...flags, '--data', data]), /flags: told to nobody, a suspected case/);
+  t.match(await run(['venue', 'edit', 'Library', ...flags, '--data', data]), /flags: told to nobody, a suspected case/);
   t.match(await run(['venue', 'edit', id, '--flag-notices', 'on', '--data', data]), /flags: told to whoever met 30 min, a suspected case/);
   const { venues } = JSON.parse(await run(['venue', 'list', '--json', '--data', data]));
   t.match(venues, [
     { id, kind: 'culture', threshold: 3_780, unsignedCards: 'refused', entrances: [{ name: 'Main door', direction: 'both' }] },
   ]);
-  t.equal(await run(['venue', 'remove', id, '--data', data]), `venue ${id}: removed`);
+  t.equal(await run(['venue', 'remove', 'Library', '--data', data]), `venue ${id}: removed`);
   await t.rejects(run(['venue', 'remove', id, '--data', data]), /config\.invalid/);
   const audit = await run(['audit', 'list', '--data', data]);
   t.match(audit, new RegExp(`venue\\.add ${id}`));
