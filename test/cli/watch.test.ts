@@ -36,7 +36,7 @@ t.test('watch: a person is added, state, level and audit log are read, and an al
   t.match(await run('status'), /No kiosk is admitted yet/);
   t.equal(await run('log-level debug'), 'debug');
   t.equal(await run('log-level'), 'debug');
-  t.equal(await run('quarantine list'), '');
+  t.equal(await run('quarantine list'), 'nothing is in quarantine');
   await t.rejects(run('quarantine replay 7'), /no such item/);
   const port = /MQTT 127\.0\.0\.1:(\d+)/.exec(ready)?.[1] ?? '';
   await t.rejects(
