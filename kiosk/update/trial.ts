@@ -6,8 +6,8 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import type { SlotName } from './slots.ts';
 import type { Trial, Work } from './update-state.ts';
 
-/** A plug may be pulled in the middle of a trial: one such does not condemn a release. */
-const MOST_TRIES = 2;
+/** A plug may be pulled in the middle of a trial, or the gateway be away all the time: one such does not condemn a release. */
+export const MOST_TRIES = 2;
 
 export interface Start {
   readonly running: SlotName;
@@ -37,6 +37,6 @@ export function judgeStart(work: Work | undefined, { running, lasting, boot, atM
   }
   if (work.tries >= MOST_TRIES)
     return { is: 'failed', trial: work, why: work.heard === undefined ? 'release.not_started' : 'release.not_healthy' };
-  const { digest, version, from, to, tries } = work;
-  return { is: 'quiet', work: { phase: 'ready', digest, version, from, to, tries } };
+  const { digest, version, from, to, tries, lacked } = work;
+  return { is: 'quiet', work: { phase: 'ready', digest, version, from, to, tries, ...(lacked && { lacked }) } };
 }

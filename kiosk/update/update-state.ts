@@ -29,9 +29,12 @@ const from = z.enum(['gateway', 'medium']);
 /** The slot that it goes to. */
 const to = z.enum(SLOT_NAMES);
 
+/** What a trial before went without: it kept what it was given, and no gateway was reached. It may have been the gateway. */
+const lacked = z.literal('link').optional();
+
 const work = z.discriminatedUnion('phase', [
   z.strictObject({ phase: z.literal('taking'), ...release, from, to, chunks: z.int().min(0) }),
-  z.strictObject({ phase: z.literal('ready'), ...release, from, to, tries: z.int().min(0) }),
+  z.strictObject({ phase: z.literal('ready'), ...release, from, to, tries: z.int().min(0), lacked }),
   z.strictObject({
     phase: z.literal('trial'),
     ...release,
@@ -39,6 +42,7 @@ const work = z.discriminatedUnion('phase', [
     to,
     /** This one counted. */
     tries: z.int().min(1),
+    lacked,
     /** Whether the gateway was reached before: more is not asked of the new than of the old. */
     wasOnline: z.boolean(),
     /** Of the boot in which it was first heard of, in hexadecimal, and the time since that boot. */

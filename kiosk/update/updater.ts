@@ -17,20 +17,10 @@ import { type OpenBundle, openBundle } from './open-bundle.ts';
 import { otherSlot, type Slots } from './slots.ts';
 import { standingOf, type UpdateStanding } from './standing.ts';
 import { takeBundle } from './take-bundle.ts';
-import { judgeStart } from './trial.ts';
+import { judgeStart, MOST_TRIES } from './trial.ts';
+import type { UpdateLimits } from './update-limits.ts';
 import { type Trial, UpdateMemory, type Work } from './update-state.ts';
 import type { WordKeeper } from './word-keeper.ts';
-
-export interface UpdateLimits {
-  /** So long nobody has to be served before a release is tried. */
-  readonly quietMs: number;
-  /** Within which a release on trial has to deliver a test event. */
-  readonly trialMs: number;
-  /** Of what comes from the gateway. */
-  readonly bytesPerSecond: number;
-  /** Where sticks are mounted. */
-  readonly media: readonly string[];
-}
 
 export interface UpdaterDoors {
   /** The data directory. */
@@ -162,7 +152,8 @@ export class Updater {
         return;
       }
       if (tookMs >= limits.trialMs) {
-        this.#failed(trial, 'release.not_healthy');
+        if (outcome === 'waiting' && trial.tries < MOST_TRIES) this.#lacked(trial);
+        else this.#failed(trial, 'release.not_healthy');
         log.debug('update.failure_noted', () => ({}));
         this.#say();
         this.#isLeaving = true;
@@ -190,7 +181,8 @@ export class Updater {
       return;
     }
     if (work?.phase === 'ready' && this.#isWanted(work)) {
-      if (this.#isQuiet) await this.#start(work);
+      // Where it was the gateway that was away, the next trial begins when it is back.
+      if (this.#isQuiet && (work.lacked === undefined || this.#doors.isOnline())) await this.#start(work);
       return;
     }
     if (clock.monotonic() < this.#notBeforeMs) return;
@@ -340,6 +332,11 @@ export class Updater {
     this.#memory.set({ work: undefined, last: { digest, version, outcome: 'kept' } });
     this.#doors.log.debug('update.keep_noted', () => ({}));
     this.#say();
+  }
+
+  #lacked(trial: Trial): void {
+    this.#doors.log.warn('update.no_verdict', { version: trial.version });
+    this.#memory.set({ work: { ...trial, lacked: 'link' } });
   }
 
   #failed({ digest, version }: Trial, why: ErrorCode): void {

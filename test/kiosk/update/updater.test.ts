@@ -45,6 +45,7 @@ function slotsOf(asked: string[], held = new Map<string, Uint8Array>()): Slots {
 interface Changed {
   readonly clock?: Clock;
   readonly deliver?: () => Promise<Delivery>;
+  readonly isOnline?: () => boolean;
 }
 
 /** @returns the first that is said of a release whose fate is known, and what was asked of the slots. */
@@ -53,7 +54,7 @@ async function standingOf(
   dir: string,
   slots: Slots,
   isIt: (standing: UpdateStanding) => boolean,
-  { clock = systemClock, deliver = () => Promise.resolve({ outcome: 'delivered', tookMs: 1 }) }: Changed = {},
+  { clock = systemClock, deliver = () => Promise.resolve({ outcome: 'delivered', tookMs: 1 }), isOnline = () => false }: Changed = {},
 ): Promise<UpdateStanding> {
   let said: UpdateStanding | undefined;
   const stopping = new AbortController();
@@ -74,7 +75,7 @@ async function standingOf(
       mayJudgeTime: () => true,
     }),
     fetch: () => Promise.reject(new LinkError('link.refused', 'no gateway here')),
-    isOnline: () => false,
+    isOnline,
     queued: () => 0,
     served: () => 0,
     deliver,
@@ -265,6 +266,29 @@ t.test(
     t.strictSame([...new Set(asked)], ['leave']);
   },
 );
+
+t.test('updater: a trial during which no gateway was reached condemns nothing: it is tried once more, when one is', async (t) => {
+  const dir = t.testdir({ media: {} });
+  writeFileSync(join(dir, 'update.json'), JSON.stringify({ work: { ...trial, from: 'medium' }, failed: [] }));
+  const memory = () => JSON.parse(readFileSync(join(dir, 'update.json'), 'utf8'));
+  const waiting = async (): Promise<Delivery> => ({ outcome: 'waiting', why: 'link.refused' });
+  const [asked, clock] = [[] as string[], new ManualClock()];
+  const onTrial = { ...slotsOf(asked), running: () => 'b' as const };
+  void standingOf(t, dir, onTrial, () => true, { clock, deliver: waiting });
+  await passing(clock, () => asked.includes('leave'));
+  t.match(memory(), { work: { phase: 'trial', tries: 1, lacked: 'link' }, failed: [] });
+
+  // Back in the slot from before, without a gateway, then with one.
+  let isOnline = false;
+  const [later, after] = [[] as string[], new ManualClock()];
+  void standingOf(t, dir, slotsOf(later), () => true, { clock: after, isOnline: () => isOnline });
+  await passing(after, () => memory().work?.phase === 'ready');
+  await after.advance(3_600_000);
+  t.strictSame(later, [], 'there is no gateway to show it with');
+  isOnline = true;
+  await passing(after, () => later.includes('tryOther'));
+  t.match(memory(), { work: { phase: 'trial', tries: 2, wasOnline: true } });
+});
 
 const trial: Trial = { phase: 'trial', digest: '0'.repeat(64), version: '1.5.0', from: 'gateway', to: 'b', tries: 1, wasOnline: true };
 const heard = { boot: 'b007', atMs: 5_000 };
