@@ -57,7 +57,10 @@ export function rotateCommand(): Command {
 
 async function rotateAuthority(keys: string, { data }: RotateOptions): Promise<void> {
   await writeDeed(data, { action: 'key.rotate', about: 'authority', detail: '' });
-  say(`the authority is put aside as ${join(keys, retireAuthority(keys))}; restart the gateway, then erase its key`);
+  const certificate = join(keys, retireAuthority(keys));
+  say(`the authority is put aside as ${certificate}; restart the gateway`);
+  // Named in full: whoever is told of the certificate alone erases that, and the key stays.
+  say(`then erase ${certificate.replace(/\.crt$/, '.key')}`);
 }
 
 async function rotateTls(gateway: string, { data, force }: RotateOptions): Promise<void> {

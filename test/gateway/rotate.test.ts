@@ -1,5 +1,5 @@
 /** The succession of the gateway's TLS key where the command line does it: after a restore, and against who would be left behind. */
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { RevocationLog, readChanges } from '../../gateway/backup/revocation-log.ts';
@@ -66,7 +66,10 @@ t.test('rotate: the command names who would be left behind, and --force does it 
 t.test('rotate: both keys one after the other, before one restart; the authority not twice', async (t) => {
   const { directory } = await startTestGateway(t);
   const rotate = (what: string) => VestibuleProcess.run(['gateway', 'rotate', what, '--data', dirname(directory)]);
-  t.match(await rotate('authority'), /put aside/);
+  const said = await rotate('authority');
+  const [, erased = ''] = /then erase (\S+)/.exec(said) ?? [];
+  t.equal(erased, join(directory, 'keys', 'ca-1.key'), 'the key is named, not the certificate');
+  t.ok(existsSync(erased), 'and lies there');
   t.match(await rotate('tls'), /another key is made/);
   await t.rejects(rotate('authority'), /put aside already; restart/);
 });
