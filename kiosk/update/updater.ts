@@ -285,11 +285,15 @@ export class Updater {
       const code = codeOf(error) ?? diskCodeOf(error);
       if (code === undefined) throw error;
       if (signal.aborted) return true;
-      this.#notBeforeMs = clock.monotonic() + AGAIN_MS;
       log.warn('update.not_taken', { code });
       // An older one on a stick that stays plugged in is nothing to be told of.
-      if (code === 'release.older' && !candidate.isAsked) this.#refused.add(mark);
-      else if (FINAL.test(code)) await this.#refuse(candidate, bundle, code);
+      if (code === 'release.older' && !candidate.isAsked) {
+        this.#refused.add(mark);
+        return false;
+      }
+      // One that is refused is not looked at again: whatever lies behind it need not wait as long as what can not be read now.
+      if (FINAL.test(code)) await this.#refuse(candidate, bundle, code);
+      else this.#notBeforeMs = clock.monotonic() + AGAIN_MS;
       return FINAL.test(code);
     } finally {
       await source?.close();
