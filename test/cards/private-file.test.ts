@@ -35,7 +35,11 @@ t.test('private file: a place where nothing can be made is told in words', (t) =
   t.throws(() => writePrivateFile(join(dir, 'file', 'a'), content, false), { code: 'config.invalid', message: /directory is not there/ });
   for (const place of ['absent', 'file'])
     for (const mayReplace of [false, true])
-      t.throws(() => refuseTaken(join(dir, place, 'a'), mayReplace), { code: 'config.invalid', message: /directory is not there/ }, 'before');
+      t.throws(
+        () => refuseTaken(join(dir, place, 'a'), mayReplace),
+        { code: 'config.invalid', message: /directory is not there/ },
+        'before',
+      );
   t.doesNotThrow(() => refuseTaken(join(dir, 'a'), false));
   t.end();
 });
