@@ -286,15 +286,12 @@ export class Updater {
       if (code === undefined) throw error;
       if (signal.aborted) return true;
       log.warn('update.not_taken', { code });
-      // An older one on a stick that stays plugged in is nothing to be told of.
-      if (code === 'release.older' && !candidate.isAsked) {
-        this.#refused.add(mark);
-        return false;
-      }
-      // One that is refused is not looked at again: whatever lies behind it need not wait as long as what can not be read now.
-      if (FINAL.test(code)) await this.#refuse(candidate, bundle, code);
+      // An older one on a stick that stays plugged in is nothing to be told of, nor waited for.
+      const isOld = code === 'release.older' && !candidate.isAsked;
+      if (isOld) this.#refused.add(mark);
+      else if (FINAL.test(code)) await this.#refuse(candidate, bundle, code);
       else this.#notBeforeMs = clock.monotonic() + AGAIN_MS;
-      return FINAL.test(code);
+      return FINAL.test(code) && !isOld;
     } finally {
       await source?.close();
     }
