@@ -1,5 +1,5 @@
 /** Files that hold secrets: readable by their owner only, whole or not there, and written over only when asked to. */
-import { existsSync, linkSync, renameSync } from 'node:fs';
+import { accessSync, constants, existsSync, linkSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { drafted, syncDirectory } from '../disk/files.ts';
 import { ConfigError, StoreError } from '../protocol/errors.ts';
@@ -27,9 +27,19 @@ export function writePrivateFile(path: string, content: Uint8Array, mayReplace: 
   }
 }
 
-/** @throws ConfigError `config.invalid` when the name is taken: said before anything is made, and again when it is written. */
+/**
+ * Says before anything is made what would be said when it is written: a code that was given out for it would be lost.
+ * @throws ConfigError `config.invalid` when the name is taken, or lies where nothing can be made; StoreError as writePrivateFile.
+ */
 export function refuseTaken(path: string, mayReplace: boolean): void {
   if (!mayReplace && existsSync(path)) throw new ConfigError('config.invalid', `${path}: is there already (--force writes over it)`);
+  try {
+    const directory = dirname(path);
+    if (!statSync(directory).isDirectory()) throw new ConfigError('config.invalid', `${path}: its directory is not there`);
+    accessSync(directory, constants.W_OK);
+  } catch (error) {
+    throw translated(path, error);
+  }
 }
 
 /** A link fails when the name is taken; a rename would write over what came between. */

@@ -1,5 +1,5 @@
 /** `vestibule kiosk update`: has the kiosk of this machine take a release from a file, such as one on a stick. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { askFor } from '../kiosk/update/media.ts';
@@ -21,7 +21,10 @@ export function kioskUpdateCommand(): Command {
     .action((file: string, options: { data: string }) => {
       const dir = dataPaths(options.data).kiosk;
       if (!existsSync(dir)) throw new ConfigError('config.invalid', `${dir}: is not there (--data names the data directory)`);
-      if (!existsSync(file)) throw new ConfigError('config.invalid', `${file}: is not there`);
+      const known = statSync(file, { throwIfNoEntry: false });
+      if (known === undefined) throw new ConfigError('config.invalid', `${file}: is not there`);
+      // The kiosk passes over anything else without a word.
+      if (!known.isFile()) throw new ConfigError('config.invalid', `${file}: is no file`);
       askFor(dir, resolve(file));
       say(`${resolve(file)}: the kiosk looks at it; its screen tells what becomes of it`);
     });

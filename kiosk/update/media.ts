@@ -10,7 +10,8 @@ export const BUNDLE_ENDING = '.vrelease';
 const ASKED = 'update.asked';
 /** A stick lies one level below, and where users have directories of their own two. */
 const DEEPEST = 2;
-const MOST_ENTRIES = 1_000;
+/** Bundles, and directories, of one directory. A stick's photographs are not counted: a bundle may lie behind them. */
+const MOST_OF_A_KIND = 1_000;
 
 export interface FoundBundle {
   readonly path: string;
@@ -47,12 +48,12 @@ async function askedIn(dir: string): Promise<string | undefined> {
 
 async function bundlesIn(place: string, deep: number): Promise<string[]> {
   try {
-    const entries = (await readdir(place, { withFileTypes: true })).slice(0, MOST_ENTRIES);
-    const files = entries.filter((entry) => entry.isFile() && entry.name.endsWith(BUNDLE_ENDING)).map(({ name }) => join(place, name));
-    const below = deep === 0 ? [] : entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(place, name));
+    const entries = await readdir(place, { withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile() && entry.name.endsWith(BUNDLE_ENDING)).slice(0, MOST_OF_A_KIND);
+    const below = deep === 0 ? [] : entries.filter((entry) => entry.isDirectory()).slice(0, MOST_OF_A_KIND);
     const nested: string[] = [];
-    for (const directory of below) nested.push(...(await bundlesIn(directory, deep - 1)));
-    return [...files, ...nested];
+    for (const { name } of below) nested.push(...(await bundlesIn(join(place, name), deep - 1)));
+    return [...files.map(({ name }) => join(place, name)), ...nested];
   } catch (error) {
     if (systemCodeOf(error) === undefined) throw error;
     return [];

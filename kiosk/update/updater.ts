@@ -285,12 +285,13 @@ export class Updater {
       const code = codeOf(error) ?? diskCodeOf(error);
       if (code === undefined) throw error;
       if (signal.aborted) return true;
-      this.#notBeforeMs = clock.monotonic() + AGAIN_MS;
       log.warn('update.not_taken', { code });
-      // An older one on a stick that stays plugged in is nothing to be told of.
-      if (code === 'release.older' && !candidate.isAsked) this.#refused.add(mark);
+      // An older one on a stick that stays plugged in is nothing to be told of, nor waited for.
+      const isOld = code === 'release.older' && !candidate.isAsked;
+      if (isOld) this.#refused.add(mark);
       else if (FINAL.test(code)) await this.#refuse(candidate, bundle, code);
-      return FINAL.test(code);
+      else this.#notBeforeMs = clock.monotonic() + AGAIN_MS;
+      return FINAL.test(code) && !isOld;
     } finally {
       await source?.close();
     }

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { translated, writePrivateFile } from '../../cards/private-file.ts';
+import { refuseTaken, translated, writePrivateFile } from '../../cards/private-file.ts';
 
 const content = Buffer.from('secret');
 
@@ -33,6 +33,14 @@ t.test('private file: a place where nothing can be made is told in words', (t) =
   const dir = t.testdir({ file: '' });
   t.throws(() => writePrivateFile(join(dir, 'absent', 'a'), content, false), { code: 'config.invalid', message: /directory is not there/ });
   t.throws(() => writePrivateFile(join(dir, 'file', 'a'), content, false), { code: 'config.invalid', message: /directory is not there/ });
+  for (const place of ['absent', 'file'])
+    for (const mayReplace of [false, true])
+      t.throws(
+        () => refuseTaken(join(dir, place, 'a'), mayReplace),
+        { code: 'config.invalid', message: /directory is not there/ },
+        'before',
+      );
+  t.doesNotThrow(() => refuseTaken(join(dir, 'a'), false));
   t.end();
 });
 

@@ -45,3 +45,11 @@ t.test('release make: an image without its bill of materials is what it is said 
     t.match(await VestibuleProcess.run(['release', 'make', '--image', image, ...made]), /release 1\.4\.0 for rpi-arm64/);
   }
 });
+
+t.test('kiosk update: names a file, and refuses what a kiosk would pass over without a word', async (t) => {
+  const directory = t.testdir({ kiosk: {}, stick: {}, 'next.vrelease': 'bundle' });
+  const update = (file: string) => VestibuleProcess.run(['kiosk', 'update', join(directory, file), '--data', directory]);
+  t.match(await update('next.vrelease'), /the kiosk looks at it/);
+  await t.rejects(update('stick'), { message: /is no file[\s\S]*config\.invalid/ });
+  await t.rejects(update('absent'), { message: /is not there[\s\S]*config\.invalid/ });
+});

@@ -193,6 +193,27 @@ t.test('updater: one from a stick is taken, sealed and tried', async (t) => {
   t.strictSame([...new Set(asked)], ['begin', 'write', 'sync', 'seal', 'tryOther']);
 });
 
+t.test('updater: a stick full of releases from before and of junk does not keep a newer one waiting', async (t) => {
+  const dir = t.testdir({ media: { a: {}, b: {} } });
+  for (let at = 0; at < 10; at++) await bundleOf(join(dir, 'media', 'a', `old-${at}.vrelease`), { version: `1.3.${at}` });
+  for (let at = 0; at < 10; at++) writeFileSync(join(dir, 'media', 'a', `junk-${at}.vrelease`), 'junk');
+  await bundleOf(join(dir, 'media', 'b', 'next.vrelease'), { version: '1.5.0' });
+  const clock = new SleptClock();
+  let beginsAtMs = Number.NaN;
+  const began = Promise.withResolvers<void>();
+  const slots: Slots = {
+    ...slotsOf([]),
+    begin: async () => {
+      beginsAtMs = clock.monotonic();
+      began.resolve();
+    },
+  };
+  const beganMs = clock.monotonic();
+  void standingOf(t, dir, slots, () => true, { clock });
+  await began.promise;
+  t.ok(beginsAtMs - beganMs <= 60_000, `${beginsAtMs - beganMs} ms`);
+});
+
 t.test('updater: one that can not be read, such as one that was named and is of another user, keeps no other one waiting', async (t) => {
   const dir = t.testdir({ media: {} });
   await bundleOf(join(dir, 'media', 'next.vrelease'), { version: '1.5.0' });
@@ -209,6 +230,11 @@ t.test('updater: one that can not be read, such as one that was named and is of 
   const standing = await standingOf(t, dir, slotsOf([]), ({ phase }) => phase === 'trying');
   t.match(standing, { version: '1.5.0' });
 });
+
+/** Moves by what is slept, and by nothing else. */
+class SleptClock extends ManualClock {
+  override readonly sleep = async (ms: number): Promise<void> => await this.advance(ms);
+}
 
 /** Moves time on, 5 s at a look, until it is so; what the disk does meanwhile takes its own time. */
 async function passing(clock: ManualClock, isSo: () => boolean): Promise<void> {
