@@ -8,6 +8,7 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, existsSync, fstatSync, fsyncSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { onDisk } from '../../disk/faults.ts';
 import { writeWhole } from '../../disk/files.ts';
 import { ConfigError } from '../../protocol/errors.ts';
 import type { Log } from '../../protocol/log.ts';
@@ -19,9 +20,9 @@ const LOCK = /^kiosk\.lock/;
 const FIRST = 'kiosk.key';
 const CHUNK_BYTES = 65_536;
 
-/** When this returns the kiosk is reset, whatever happens: the next start finishes it. The caller holds the directory's lock. */
+/** When this returns the kiosk is reset, whatever happens: the next start finishes it. The caller holds the directory's lock. @throws StoreError. */
 export function beginReset(dir: string, log: Log): void {
-  writeWhole(join(dir, MARK), Buffer.from('1\n'), 0o600);
+  onDisk('reset', () => writeWhole(join(dir, MARK), Buffer.from('1\n'), 0o600));
   log.debug('reset.begun');
 }
 
@@ -30,8 +31,11 @@ export const isResetBegun = (dir: string): boolean => existsSync(join(dir, MARK)
 /**
  * @returns how many files went. Nothing that is no file of its own is touched: a link goes, and not what it leads to.
  * @throws ConfigError config.invalid where something can not be taken away, such as a directory that somebody put there; all else is gone.
+ * StoreError where the disk refuses: begun as before, to be gone on with.
  */
-export function wipe(dir: string, log: Log): number {
+export const wipe = (dir: string, log: Log): number => onDisk('reset', () => wipeAll(dir, log));
+
+function wipeAll(dir: string, log: Log): number {
   const entries = readdirSync(dir, { withFileTypes: true }).filter(({ name }) => name !== MARK && !LOCK.test(name));
   const sorted = entries.toSorted((a, b) => Number(b.name.startsWith(FIRST)) - Number(a.name.startsWith(FIRST)));
   const left: string[] = [];
