@@ -22,12 +22,12 @@ const MARKS = /\p{M}/gu;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence begins with one.
 const STYLES = /\u001b\[[\d;]*m/g;
 
-/** @returns `text` in letters that the console has, its lines broken between words. @param columns letters in a line of it. */
+/** @returns `text` in letters that the console has, its lines broken between words. @param columns letters in a line; 0 where it does not say, as over a serial line. */
 export function onBareConsole(text: string, columns: number): string {
   const plain = text.normalize('NFC').replaceAll(NOT_ASCII, shown);
   return plain
     .split('\n')
-    .map((line) => wrapped(line, columns))
+    .map((line) => (columns === 0 ? line : wrapped(line, columns)))
     .join('\n');
 }
 

@@ -29,6 +29,7 @@ t.test('bare console: of the languages in Latin letters nothing is left out', as
 t.test('bare console: lines break between words, and what they are painted with takes no place', async (t) => {
   t.equal(onBareConsole('   one two three four', 12), '   one two\n   three\n   four');
   t.equal(onBareConsole('\u001b[1;32m √ Welcome \u001b[0m Kept here', 21), '\u001b[1;32m √ Welcome \u001b[0m Kept here');
+  t.equal(onBareConsole('   one two three four', 0), '   one two three four', 'a line over which nobody knows its length');
   const line = fc.array(fc.stringMatching(/^[a-z]{1,9}$/), { maxLength: 40 }).map((words) => words.join(' '));
   fc.assert(
     fc.property(line, fc.integer({ min: 12, max: 80 }), (text, columns) => {
