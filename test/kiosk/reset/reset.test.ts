@@ -1,5 +1,5 @@
 /** A reset kiosk leaves nothing behind, is told of at the gateway, and can be killed at every point without leaving half a kiosk. */
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseConfig } from '../../../kiosk/config.ts';
@@ -7,8 +7,8 @@ import { openIdentity } from '../../../kiosk/kiosk-identity.ts';
 import { atStake, finishReset, reset } from '../../../kiosk/reset/reset.ts';
 import { silentLog } from '../../../protocol/log.ts';
 import { systemClock } from '../../../protocol/time.ts';
+import { becomeNobody, reachableDirectory } from '../../support/as-nobody.ts';
 
-const NOBODY = 65_534;
 const never = new AbortController().signal;
 const parts = { clock: systemClock, log: silentLog };
 const configOf = (dataDir: string) => parseConfig({ dataDir, page: { isOn: false } });
@@ -79,15 +79,10 @@ t.test('reset: a directory that is not a kiosk’s is left, told of, and keeps t
 });
 
 t.test('reset: a file that the disk, or its owner, does not give up is told of by a code, and the next try finishes it', async (t) => {
-  const dir = t.testdir();
+  const dir = reachableDirectory(t);
   lived(dir);
   chmodSync(join(dir, 'policy'), 0o400);
-  // Root may write everything; whoever owns the data directory of a kiosk may not.
-  if (process.getuid?.() === 0) {
-    for (const name of ['.', ...readdirSync(dir)]) chownSync(join(dir, name), NOBODY, NOBODY);
-    process.seteuid?.(NOBODY);
-    t.teardown(() => process.seteuid?.(0));
-  }
+  becomeNobody(dir);
   await t.rejects(reset(configOf(dir), parts, never), { name: 'StoreError', code: 'store.read_only' });
   t.ok(readdirSync(dir).includes('reset'), 'it is begun, and no kiosk any more');
   t.notOk(existsSync(join(dir, 'kiosk.key')));

@@ -1,5 +1,5 @@
 /** What is refused before anything is unpacked, and what a start means for a release on trial. The whole way: test/journey/update.test.ts. */
-import { appendFileSync, chmodSync, chownSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
@@ -16,11 +16,10 @@ import { LinkError, StoreError } from '../../../protocol/errors.ts';
 import type { DeploymentId, KioskId } from '../../../protocol/ids.ts';
 import { silentLog } from '../../../protocol/log.ts';
 import { type Clock, systemClock } from '../../../protocol/time.ts';
+import { becomeNobody, reachableDirectory } from '../../support/as-nobody.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { BOARD, bundleOf, releaseKey } from '../../support/slot-machine.ts';
 import { until, untilSome } from '../../support/until.ts';
-
-const NOBODY = 65_534;
 
 /** Slots that remember what was asked of them. */
 function slotsOf(asked: string[], held = new Map<string, Uint8Array>()): Slots {
@@ -215,18 +214,14 @@ t.test('updater: a stick full of releases from before and of junk does not keep 
 });
 
 t.test('updater: one that can not be read, such as one that was named and is of another user, keeps no other one waiting', async (t) => {
-  const dir = t.testdir({ media: {} });
+  const dir = reachableDirectory(t);
+  mkdirSync(join(dir, 'media'));
   await bundleOf(join(dir, 'media', 'next.vrelease'), { version: '1.5.0' });
   const path = join(dir, 'asked.vrelease');
   await bundleOf(path, { version: '1.6.0' });
   askFor(dir, path);
   chmodSync(path, 0);
-  // Root may read everything; whoever owns the data directory of a kiosk may not.
-  if (process.getuid?.() === 0) {
-    for (const file of ['.', 'update.asked']) chownSync(join(dir, file), NOBODY, NOBODY);
-    process.seteuid?.(NOBODY);
-    t.teardown(() => process.seteuid?.(0));
-  }
+  becomeNobody(dir, 'asked.vrelease');
   const standing = await standingOf(t, dir, slotsOf([]), ({ phase }) => phase === 'trying');
   t.match(standing, { version: '1.5.0' });
 });
