@@ -23,7 +23,7 @@ const sighting = (seq: number, kiosk: number): CardSighting => ({
 
 t.test('card table: tells where a card was seen last, of the last cards for certain and of none that is long gone', async () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(60), fc.nat(3)), { maxLength: 400 }), (seen) => {
+    fc.property(fc.array(fc.tuple(fc.nat(60), fc.nat(3)), { maxLength: 400, size: 'max' }), (seen) => {
       const table = new CardTable(32);
       const last = new Map<number, CardSighting>();
       return seen.every(([card, kiosk], index) => {
