@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
 import t from 'tap';
 import { type CardSighting, CardTable } from '../../../gateway/doubts/card-table.ts';
 import type { KeyId, KioskId, Seq, VenueId } from '../../../protocol/ids.ts';
 import type { EpochMillis } from '../../../protocol/units.ts';
+import fc from '../../support/properties.ts';
 
 const nameOf = (card: number) => {
   const digest = createHash('sha256').update(`${card}`).digest();
@@ -23,7 +23,7 @@ const sighting = (seq: number, kiosk: number): CardSighting => ({
 
 t.test('card table: tells where a card was seen last, of the last cards for certain and of none that is long gone', async () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(60), fc.nat(3)), { maxLength: 400, size: 'max' }), (seen) => {
+    fc.property(fc.array(fc.tuple(fc.nat(60), fc.nat(3)), { maxLength: 400 }), (seen) => {
       const table = new CardTable(32);
       const last = new Map<number, CardSighting>();
       return seen.every(([card, kiosk], index) => {
