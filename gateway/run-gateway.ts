@@ -342,7 +342,7 @@ async function start(
     deployment,
     gateway: { host: config.publicHost, port: tls.port, certificatePem: identity.tls.certificatePem },
     receiptKey: rawPublicKey(receiptKey),
-    recipients: [identity.recipient, ...recipients, ...recipientsOf(config.sinks)].map(({ id, publicKey }) => ({ id, publicKey })),
+    recipients: recipientsOf([identity.recipient, ...recipients], config.sinks),
     issuers: issuers(),
     mayTakeUnsigned,
   };

@@ -1,4 +1,4 @@
-/** The content key of one start of this process: made here, held in RAM, never written down but sealed to its recipients. */
+/** The content key of one start of this process, or of a part of it: made here, held in RAM, never written down but sealed to its recipients. */
 import { type KeyObject, randomBytes } from 'node:crypto';
 import { CONTENT_KEY_BYTES } from '../protocol/cose.ts';
 import type { Recipient } from '../protocol/hpke.ts';

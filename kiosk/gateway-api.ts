@@ -180,6 +180,8 @@ function exchange(
       answer.once('error', fail);
     });
     asking.once('error', fail);
+    // Without an ear for it Node destroys the request and tells nobody, not even that its time is over.
+    asking.once('upgrade', () => fail(new LinkError('link.lost', 'gateway: answered with 101')));
     asking.end(body);
   });
 }

@@ -56,6 +56,8 @@ export class Recorder {
   #wake = new AbortController();
   #isFrozen = false;
   #appended = 0;
+  /** Steps up each time that recipients are others: a key that was begun before is not gone by. */
+  #renewals = 0;
   /** The key records of an outbox in which damage was met, until another one is open. */
   #ofDamaged: ReadonlyMap<KeyNumber, KeptKey> | undefined;
 
@@ -86,7 +88,11 @@ export class Recorder {
       return;
     }
     this.#ofDamaged = undefined;
-    this.#contentKey = await makeContentKey(keyParts(), opened.outbox.epoch);
+    let renewals: number;
+    do {
+      renewals = this.#renewals;
+      this.#contentKey = await makeContentKey(keyParts(), opened.outbox.epoch);
+    } while (renewals !== this.#renewals);
     this.#outbox = opened.outbox;
     onOutbox(opened.outbox, opened.salvagedRows);
     try {
@@ -151,10 +157,11 @@ export class Recorder {
 
   /** Seals under another key from the next row on: recipients are others than they were. */
   async renewKey(): Promise<void> {
+    const renewals = ++this.#renewals;
     const outbox = this.#outbox;
     if (outbox === undefined) return;
     const made = await makeContentKey(this.#options.keyParts(), outbox.epoch);
-    if (this.#outbox !== outbox) return;
+    if (this.#outbox !== outbox || this.#renewals !== renewals) return;
     this.#contentKey = made;
     this.#key = undefined;
     this.#options.log.info('key.renewed');

@@ -3,7 +3,7 @@
  * The only importer of @hpke/core, whose X25519 is the runtime's own.
  * Source: RFC 9180, sections 5.1.1, 6.1 and 7.
  */
-import { createHash, createPrivateKey, createPublicKey, type webcrypto } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, type webcrypto } from 'node:crypto';
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256, HpkeError } from '@hpke/core';
 import { DecodeError, SealError } from './errors.ts';
 
@@ -22,6 +22,8 @@ export interface Recipient {
 
 /** RFC 8410, section 7: the PKCS #8 wrapping of X25519 is a fixed prefix and the raw key. */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
+/** RFC 8410, section 4: so is the SubjectPublicKeyInfo. */
+const SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex');
 
 const suite = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
 
@@ -30,6 +32,20 @@ export function recipientFromPublicKey(publicKey: Uint8Array): Recipient {
   if (publicKey.length !== RECIPIENT_KEY_BYTES)
     throw new DecodeError('decode.malformed', `recipient key: ${publicKey.length} of ${RECIPIENT_KEY_BYTES} bytes`);
   return { id: new Uint8Array(createHash('sha256').update(publicKey).digest().subarray(0, RECIPIENT_ID_BYTES)), publicKey };
+}
+
+/**
+ * Whether anything can be sealed to it. With a few points every private key agrees on the same secret, zero: such a one is nobody's key.
+ * Source: RFC 9180, section 7.1.4. @param publicKey 32 bytes.
+ */
+export function isSealable(publicKey: Uint8Array): boolean {
+  const { privateKey } = generateKeyPairSync('x25519');
+  try {
+    const key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: 'der', type: 'spki' });
+    return diffieHellman({ privateKey, publicKey: key }).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 /** @returns a fresh key pair; the private key is 32 bytes, for a key file that its owner alone can read. */

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { DecodeError } from './errors.ts';
+import { isSealable } from './hpke.ts';
 import { type DeploymentId, isPlaceId } from './ids.ts';
 
 export interface TrustDocument {
@@ -45,9 +46,11 @@ const schema = z.strictObject({
   }),
   receiptKey: base64url(32),
   recipients: z
-    .array(z.strictObject({ id: base64url(8), publicKey: base64url(32) }))
+    .array(z.strictObject({ id: base64url(8), publicKey: base64url(32).refine(isSealable, 'expected an X25519 public key') }))
     .min(1)
-    .max(8),
+    .max(8)
+    // No content key can be sealed to such: a kiosk that took them could keep nothing from its next start on.
+    .refine((all) => new Set(all.map(({ id }) => Buffer.from(id).toString('hex'))).size === all.length, 'one is named twice'),
   issuers: z.array(base64url(32)).max(64),
   mayTakeUnsigned: z.boolean(),
 });

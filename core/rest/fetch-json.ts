@@ -42,5 +42,10 @@ function fetchText(url: string, ca: string | undefined, signal: AbortSignal): Pr
       },
     );
     asked.on('error', reject);
+    // Without an ear for it Node destroys the request and tells nobody, not even that its time is over.
+    asked.on('upgrade', (_reply, socket) => {
+      socket.destroy();
+      reject(new Error('status 101'));
+    });
   });
 }

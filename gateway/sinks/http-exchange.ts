@@ -84,6 +84,11 @@ export class HttpExchange {
           maxHeaderSize: MOST_HEADER_BYTES,
         });
         sent.once('error', reject);
+        // Nobody asked for another protocol. Without an ear for it Node destroys the request and tells nobody, not even that its time is over.
+        sent.once('upgrade', (_reply, socket) => {
+          socket.destroy();
+          reject(new SinkError('sink.unexpected', 'sink: answers 101'));
+        });
         sent.once('response', (reply) => this.#read(reply, signal).then(resolve, reject));
         sent.end(body);
       });

@@ -23,6 +23,13 @@ const SERVER_UNAVAILABLE = 3;
  * of the message; a network that breaks does it less regularly.
  */
 const MOST_LOSSES = 5;
+/** MQTT 3.1.1, section 3: no packet of this client is answered with more (CONNACK, PUBACK). */
+const ANSWER_BYTES = 4;
+/**
+ * What a broker may send beyond that, such as messages of a topic to which it subscribes all by itself. MQTT.js gathers one of 256 MB whole, and
+ * keeps each at QoS 2 until its PUBREL.
+ */
+const MOST_UNASKED_BYTES = 65_536;
 
 interface Connection {
   readonly no: number;
@@ -202,6 +209,16 @@ export class MqttSink implements Intake {
         this.#forget(no);
         for (const tell of onClosed) tell(why ?? new SinkError('sink.lost', 'sink: connection closed'));
       });
+      let mayComeBytes = MOST_UNASKED_BYTES;
+      client.on('packetsend', () => {
+        mayComeBytes += ANSWER_BYTES;
+      });
+      const count = (chunk: Buffer) => {
+        mayComeBytes -= chunk.length;
+        if (mayComeBytes >= 0) return;
+        why ??= new SinkError('sink.unexpected', `sink: the broker sends more than ${MOST_UNASKED_BYTES} bytes that nobody asked for`);
+        stream.destroy();
+      };
       const stop = () => stream.destroy();
       either.addEventListener('abort', stop, { once: true });
       try {
@@ -209,6 +226,7 @@ export class MqttSink implements Intake {
           client.once('connect', () => resolve());
           onClosed.add(reject);
           client.connect();
+          stream.on('data', count);
         });
         onClosed.clear();
       } catch (error) {

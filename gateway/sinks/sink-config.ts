@@ -1,5 +1,6 @@
 /** The part of the gateway's configuration that says to whom its ledger is forwarded. Secrets are named by the files they lie in. */
 import { z } from 'zod';
+import { isSealable } from '../../protocol/hpke.ts';
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|\[?::1\]?|localhost)$/;
 export const CORE = 'core';
@@ -54,7 +55,7 @@ const httpSink = z
     /** Holds the bearer token; its owner's alone. */
     tokenPath: path.optional(),
     /** That core's X25519 key: kiosks seal for it besides this gateway. Left out: it can open nothing that comes from then on. */
-    recipient: key32.optional(),
+    recipient: key32.refine(isSealable, 'expected an X25519 public key').optional(),
     ...peer,
   })
   .refine(isPaired, PAIRED);

@@ -81,9 +81,17 @@ export function openSinks(options: SinksOptions): Sinks {
   };
 }
 
-/** Whom kiosks seal for besides the gateway: cores elsewhere that open rows with a key of their own. */
-export const recipientsOf = (sinks: readonly SinkConfig[]): Recipient[] =>
-  sinks.flatMap((sink) => (sink.kind === 'http' && sink.recipient !== undefined ? [recipientFromPublicKey(sink.recipient)] : []));
+/**
+ * @param here the gateway's own, and a core's beside it. @returns whom kiosks seal for: those, and cores elsewhere that open rows with a key of their
+ * own; each once, also where two sinks lead to one core, for a key record names nobody twice.
+ */
+export function recipientsOf(here: readonly Recipient[], sinks: readonly SinkConfig[]): Recipient[] {
+  const far = sinks.flatMap((sink) =>
+    sink.kind === 'http' && sink.recipient !== undefined ? [recipientFromPublicKey(sink.recipient)] : [],
+  );
+  const byId = new Map([...here, ...far].map(({ id, publicKey }) => [Buffer.from(id).toString('hex'), { id, publicKey }]));
+  return [...byId.values()];
+}
 
 function intakeOf(sink: SinkConfig, { deployment, intake, clock, signal }: SinksOptions): Intake {
   switch (sink.kind) {

@@ -173,6 +173,17 @@ t.test('http sink: one that hangs is given up in time, wherever it hangs', async
   t.equal(clock.pending, 0, 'no timer is left');
 });
 
+t.test('http sink: one that goes over to another protocol is no intake, and the next answer is heard', async (t) => {
+  const { server, sink } = await opened(t);
+  const far = sink();
+  server.answer = (_heard, reply) => {
+    reply.socket?.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n');
+  };
+  t.equal(await outcomeOfPromise(() => far.accept([entry(1)])), 'sink.unexpected');
+  server.answer = (_heard, reply) => reply.end(taken(1));
+  t.equal(await outcomeOfPromise(() => far.accept([entry(1)])), 'nothing thrown');
+});
+
 t.test('http sink: an answer that breaks off, or is too long, is none', async (t) => {
   const { server, sink } = await opened(t);
   const far = sink();

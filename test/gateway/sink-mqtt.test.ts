@@ -133,6 +133,32 @@ t.test('mqtt sink: a broker that hangs is given up in time', async (t) => {
   t.equal(await unheard, 'sink.silent', 'also before CONNACK');
 });
 
+t.test('mqtt sink: a broker that sends without end what nobody asked for is let go of', async (t) => {
+  const { broker, sink } = await opened(t);
+  const bridge = sink();
+  broker.mayAcknowledge = () => false;
+  const short = outcomeOfPromise(() => bridge.accept(entries(1, 1)));
+  await broker.until(1);
+  broker.say(Buffer.from('\x30\x05\x00\x01tHi', 'latin1'));
+  broker.acknowledgeHeld();
+  t.equal(await short, 'nothing thrown', 'a message that it sends by itself is passed over');
+  const long = outcomeOfPromise(() => bridge.accept(entries(2, 2)));
+  await broker.until(2);
+  // The greatest length there can be: 268,435,455 bytes.
+  broker.say(Buffer.concat([Buffer.from([0x34, 0xff, 0xff, 0xff, 0x7f]), Buffer.alloc(100_000)]));
+  t.equal(await long, 'sink.unexpected');
+  broker.mayAcknowledge = () => true;
+  t.equal(await outcomeOfPromise(() => bridge.accept(entries(2, 2))), 'nothing thrown');
+});
+
+t.test('mqtt sink: thousands of acknowledgements are not more than were asked for', async (t) => {
+  const { broker, sink } = await opened(t);
+  const bridge = sink({ window: 256 });
+  await bridge.accept(entries(1, 17_000));
+  t.equal(broker.messages.length, 17_000);
+  t.equal(broker.connections, 1);
+});
+
 t.test('mqtt sink: an entry at which the broker closes is told from one at which it happened to close', async (t) => {
   const { broker, sink } = await opened(t);
   const bridge = sink();

@@ -8,6 +8,7 @@ import { sinksSchema } from '../../gateway/sinks/sink-config.ts';
 import { SinkDesk } from '../../gateway/sinks/sink-desk.ts';
 import { openSinks, recipientsOf } from '../../gateway/sinks/sinks.ts';
 import { type ErrorCode, SinkError } from '../../protocol/errors.ts';
+import { generateRecipient } from '../../protocol/hpke.ts';
 import { type DeploymentId, newPlaceId } from '../../protocol/ids.ts';
 import { openTestIngest, type TestIngest } from '../support/test-ingest.ts';
 import { checkIn, type KioskStart } from '../support/test-kiosk.ts';
@@ -356,7 +357,26 @@ t.test('sinks: one that is configured no more is forgotten, and not counted as l
 
 t.test('sinks: kiosks are told to seal for the cores elsewhere that are named with their key', async (t) => {
   const key = Buffer.alloc(32, 7).toString('base64url');
-  t.strictSame(recipientsOf(sinksSchema.parse([{ kind: 'core' }, HTTP])), []);
-  const [recipient] = recipientsOf(sinksSchema.parse([{ ...HTTP, recipient: key }]));
-  t.equal(Buffer.from(recipient?.publicKey ?? []).toString('base64url'), key);
+  const { recipient: here } = await generateRecipient();
+  t.strictSame(recipientsOf([here], sinksSchema.parse([{ kind: 'core' }, HTTP])), [here]);
+  const [, far, ...more] = recipientsOf([here], sinksSchema.parse([{ ...HTTP, recipient: key }]));
+  t.equal(Buffer.from(far?.publicKey ?? []).toString('base64url'), key);
+  t.strictSame(more, []);
+});
+
+t.test('sinks: two that lead to one core, or to this gateway itself, are sealed for once', async (t) => {
+  const { recipient: here } = await generateRecipient();
+  const recipient = Buffer.alloc(32, 7).toString('base64url');
+  const itself = Buffer.from(here.publicKey).toString('base64url');
+  const sinks = sinksSchema.parse([
+    { ...HTTP, recipient },
+    { ...HTTP, name: 'again', recipient },
+    { ...HTTP, name: 'itself', recipient: itself },
+  ]);
+  t.equal(recipientsOf([here, here], sinks).length, 2);
+});
+
+t.test('sinks: a recipient that is nobody’s key is refused at the start: each kiosk would fail by it', async (t) => {
+  const parsed = sinksSchema.safeParse([{ ...HTTP, recipient: Buffer.alloc(32).toString('base64url') }]);
+  t.match(parsed.error?.issues, [{ path: [0, 'recipient'], message: 'expected an X25519 public key' }]);
 });

@@ -26,7 +26,13 @@ const publicKey = rawPublicKey(signingKey);
 /** Rows are told of once whoever appended them has gone on. */
 const told = () => Promise.resolve();
 
-function recording(dir: string, { deployment, recipient }: Deployment, limits: Partial<OutboxLimits> = {}, leaveOutbox = told) {
+function recording(
+  dir: string,
+  { deployment, recipient }: Deployment,
+  limits: Partial<OutboxLimits> = {},
+  leaveOutbox = told,
+  recipients = () => [recipient.recipient],
+) {
   const clock = new ManualClock();
   const stores: (ErrorCode | undefined)[] = [];
   const salvaged: (number | undefined)[] = [];
@@ -34,7 +40,7 @@ function recording(dir: string, { deployment, recipient }: Deployment, limits: P
   const recorder = new Recorder({
     dir,
     limits: { ...LIMITS, ...limits },
-    keyParts: () => ({ deployment, kiosk, recipients: [recipient.recipient], signingKey }),
+    keyParts: () => ({ deployment, kiosk, recipients: recipients(), signingKey }),
     clock,
     log: silentLog,
     stamp: (at) => ({ ...at, bootId, clock: 'synced' }),
@@ -258,5 +264,19 @@ t.test('Recorder: a key record damaged where it lies is not sent; the one in mem
   t.equal(events.filter(({ type }) => type === 'check-in').length, 7, 'and these open');
   stopping.abort();
   await keeping;
+  recorder.close();
+});
+
+t.test('Recorder: whoever is named while a key is made is sealed for, and not who was named before', async (t) => {
+  const deployment = await newDeployment();
+  const { recipient: later } = await newDeployment();
+  let present = deployment.recipient;
+  const { recorder, append } = recording(t.testdir(), deployment, {}, told, () => [present.recipient]);
+  const opening = recorder.open();
+  present = later;
+  const renewing = recorder.renewKey();
+  await Promise.all([opening, renewing]);
+  append(checkIn(1));
+  t.equal((await read(recorder.outbox as Outbox, { ...deployment, recipient: later })).length, 1);
   recorder.close();
 });

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Aes128Gcm, Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import t from 'tap';
-import { generateRecipient, openFrom, recipientFromPublicKey, recipientOf, sealTo } from '../../protocol/hpke.ts';
+import { generateRecipient, isSealable, openFrom, recipientFromPublicKey, recipientOf, sealTo } from '../../protocol/hpke.ts';
 import { bitFlipsOf, bytesOf, hexOf, outcomeOf, outcomeOfPromise, readWireVectors } from '../support/wire.ts';
 
 const { appendixA1, aes256 } = readWireVectors('hpke/rfc9180.json');
@@ -114,6 +114,28 @@ t.test('hpke: encapsulated keys and public keys of small order or of another len
     await outcomeOfPromise(() => openFrom(new Uint8Array(33), new Uint8Array(), new Uint8Array(32), new Uint8Array(48))),
     'decode.malformed',
   );
+});
+
+/** RFC 7748's curve: u of the points of order 1, 2, 4 and 8, and those of them that are not below the prime. Source: https://cr.yp.to/ecdh.html. */
+const SMALL_ORDER = [
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+];
+
+t.test('hpke: what nothing can be sealed to is told beforehand', async (t) => {
+  const { recipient } = await generateRecipient();
+  t.ok(isSealable(recipient.publicKey));
+  t.notOk(isSealable(recipient.publicKey.subarray(1)));
+  for (const hex of SMALL_ORDER) {
+    const key = new Uint8Array(Buffer.from(hex, 'hex'));
+    t.notOk(isSealable(key), hex);
+    t.equal(await outcomeOfPromise(() => sealTo(key, new Uint8Array(), new Uint8Array(32))), 'seal.unknown_recipient', hex);
+  }
 });
 
 t.test('hpke: X25519 is the runtime’s own', async (t) => {

@@ -32,3 +32,13 @@ t.test('trust: every fault is listed, unknown keys among them', (t) => {
   t.throws(() => parseTrust('{'), { code: 'decode.malformed' });
   t.end();
 });
+
+t.test('trust: recipients to whom no content key can be sealed are refused, before a kiosk keeps them', (t) => {
+  const [recipient] = trust.recipients;
+  if (recipient === undefined) throw new Error('no recipient');
+  const refused = (recipients: TrustDocument['recipients'], message: RegExp) =>
+    t.throws(() => parseTrust(formatTrust({ ...trust, recipients })), { code: 'decode.malformed', message });
+  refused([recipient, { ...recipient, publicKey: raw(32) }], /recipients: one is named twice/);
+  refused([recipient, { id: raw(8), publicKey: new Uint8Array(32) }], /recipients\.1\.publicKey: expected an X25519 public key/);
+  t.end();
+});

@@ -69,6 +69,11 @@ export class RemoteBroker {
     for (const acknowledge of this.#held.splice(0)) acknowledge();
   }
 
+  /** Sends these bytes on every connection. */
+  say(bytes: Buffer): void {
+    for (const socket of this.#sockets) socket.write(bytes);
+  }
+
   /** Breaks every connection. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();

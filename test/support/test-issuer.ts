@@ -28,6 +28,8 @@ export class TestIssuer {
   /** Paths that were asked for. */
   readonly asked: string[] = [];
   isDown = false;
+  /** Goes over to another protocol in place of an answer. */
+  isOther = false;
   /** What is served in place of what should be, by path. */
   readonly instead = new Map<string, string>();
   /** Listed besides the keys that sign. */
@@ -62,6 +64,8 @@ export class TestIssuer {
       const path = request.url ?? '';
       issuer.asked.push(path);
       if (issuer.isDown) return void request.socket.destroy();
+      if (issuer.isOther)
+        return void request.socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n');
       const said = issuer.instead.get(path) ?? issuer.#say(path);
       reply.writeHead(said === undefined ? 404 : 200, { 'content-type': 'application/json' }).end(said);
     });

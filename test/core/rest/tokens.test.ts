@@ -157,6 +157,16 @@ t.test('tokens: while the issuer is down nobody is let in, and it is not asked f
   t.equal(await known(token), 'admission.issuer_down');
 });
 
+t.test('tokens: an issuer that goes over to another protocol lets nobody in, and nobody waits for it', async (t) => {
+  const { issuer, clock, known } = await opened(t);
+  issuer.isOther = true;
+  const token = await issuer.token({ ...OFFICER, exp: NOW / 1_000 + 3_600 }, NOW);
+  t.equal(await known(token), 'admission.issuer_down');
+  issuer.isOther = false;
+  await clock.advance(10_000);
+  t.type(await known(token), 'object');
+});
+
 t.test('tokens: an issuer that tells of another, of no keys, of too much or of shared keys lets nobody in', async (t) => {
   const { issuer, clock, known } = await opened(t);
   const token = await issuer.token({ ...OFFICER, exp: NOW / 1_000 + 3_600 }, NOW);
