@@ -23,47 +23,58 @@ export interface CardSighting {
 }
 
 /**
- * A line for each card, 32 bytes, so that one look at it is one look at memory:
+ * The first word of each name lies apart: of most cards nothing is known, and these words, of both generations, lie in a processor's own memory.
+ * A line for each card, 32 bytes, so that one more look at memory is enough for one that is known:
  * ```
- *   0 name, high  4 name, low  8 number of its source  12 uncertainty, ms  16 when, ms (float64)  24 sequence number (float64)
+ *   0 name, low  4 number of its source  8 uncertainty, ms  16 when, ms (float64)  24 sequence number (float64)
  * ```
- * Both words of a name are 0 where nothing is.
  */
 const WORDS = 8;
 const FLOATS = 4;
-const [HIGH, LOW, SOURCE, UNCERTAINTY] = [0, 1, 2, 3] as const;
+const [LOW, SOURCE, UNCERTAINTY] = [0, 1, 2] as const;
 const [AT, SEQ] = [2, 3] as const;
 
 class Generation {
   readonly #mask: number;
+  /** 0 where nothing is. */
+  readonly #highs: Uint32Array;
   readonly #words: Uint32Array;
   /** The same bytes. */
   readonly #floats: Float64Array;
-  readonly #sources: CardSource[] = [];
+  #sources: CardSource[] = [];
   readonly #sourceNos = new Map<CardSource, number>();
   count = 0;
 
-  /** @param slots a power of 2, twice what is to be held. */
+  /** @param slots a power of 2, a quarter more than is to be held. */
   constructor(slots: number) {
     this.#mask = slots - 1;
+    this.#highs = new Uint32Array(slots);
     this.#words = new Uint32Array(slots * WORDS);
     this.#floats = new Float64Array(this.#words.buffer);
   }
 
-  /** @returns its slot, or the empty one where it would be. */
+  /** Its memory is used again: made anew it would be given by the system page by page, each at a cost. */
+  clear(): void {
+    this.#highs.fill(0);
+    this.#sources = [];
+    this.#sourceNos.clear();
+    this.count = 0;
+  }
+
+  /** @param high not 0. @returns its slot, or the empty one where it would be. */
   slotOf(high: number, low: number): number {
-    const words = this.#words;
-    let slot = low & this.#mask;
-    while (this.isTaken(slot) && (words[slot * WORDS + HIGH] !== high || words[slot * WORDS + LOW] !== low)) slot = (slot + 1) & this.#mask;
+    const highs = this.#highs;
+    const mask = this.#mask;
+    let slot = low & mask;
+    for (let there = highs[slot]; there !== 0; there = highs[slot]) {
+      if (there === high && this.#words[slot * WORDS + LOW] === low) break;
+      slot = (slot + 1) & mask;
+    }
     return slot;
   }
 
-  isTaken(slot: number): boolean {
-    return this.#words[slot * WORDS + HIGH] !== 0 || this.#words[slot * WORDS + LOW] !== 0;
-  }
-
   read(slot: number): CardSighting | undefined {
-    if (!this.isTaken(slot)) return undefined;
+    if (this.#highs[slot] === 0) return undefined;
     const source = this.#sources[this.#words[slot * WORDS + SOURCE] ?? 0];
     if (source === undefined) return undefined;
     const atMs = this.#floats[slot * FLOATS + AT] as EpochMillis;
@@ -71,8 +82,8 @@ class Generation {
   }
 
   write(slot: number, high: number, low: number, { source, seq, atMs, uncertaintyMs }: CardSighting): void {
-    if (!this.isTaken(slot)) this.count += 1;
-    this.#words[slot * WORDS + HIGH] = high;
+    if (this.#highs[slot] === 0) this.count += 1;
+    this.#highs[slot] = high;
     this.#words[slot * WORDS + LOW] = low;
     this.#words[slot * WORDS + SOURCE] = this.#sourceNo(source);
     this.#words[slot * WORDS + UNCERTAINTY] = uncertaintyMs;
@@ -102,18 +113,20 @@ export class CardTable {
   /** @param mostCards 2 or more, of both generations. */
   constructor(mostCards: number) {
     this.#mostCards = Math.floor(mostCards / 2);
-    this.#slots = 2 ** Math.ceil(Math.log2(mostCards));
+    this.#slots = 2 ** Math.ceil(Math.log2(1.25 * this.#mostCards));
     this.#younger = new Generation(this.#slots);
   }
 
   /** Notes where a card is seen now. @returns where it was seen last. */
   see(name: CardName, sighting: CardSighting): CardSighting | undefined {
-    const { high } = name;
-    // Never both 0, which says that nothing is there.
-    const low = name.low || 1;
+    const { low } = name;
+    // Never 0, which says that nothing is there.
+    const high = name.high || 1;
     if (this.#younger.count >= this.#mostCards || this.#younger.sources >= this.#slots) {
+      const oldest = this.#older ?? new Generation(this.#slots);
+      oldest.clear();
       this.#older = this.#younger;
-      this.#younger = new Generation(this.#slots);
+      this.#younger = oldest;
     }
     const slot = this.#younger.slotOf(high, low);
     const before = this.#younger.read(slot) ?? this.#older?.read(this.#older.slotOf(high, low));

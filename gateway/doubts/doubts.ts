@@ -23,7 +23,7 @@ export interface Doubt {
   readonly raisedAtMs: EpochMillis;
 }
 
-/** Cards remembered, 84 bytes each at the most. The way between two venues is short, so that few need to be. */
+/** Cards remembered, 48 bytes each. The way between two venues is short, so that few need to be. */
 const MOST_CARDS = 100_000;
 
 interface Door {

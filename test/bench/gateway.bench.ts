@@ -2,6 +2,8 @@
  * Ingest at the gateway's door: kiosks that seal and sign live publish over mutual TLS, and each batch is verified, opened, deduplicated and
  * committed before its PUBACK. CPU is counted for each process; the figures are rows in a second of the gateway's CPU, beside, in the same run,
  * the floor (the same in a bare loop, with the group sizes that the gateway really had) and, at 10 rows a batch, two roads through Mosquitto.
+ * A second of CPU does less while the other processor is busy, as the load keeps it: the floor is taken beside as much work of the load's, and
+ * once more alone on the machine.
  * Small: seconds a pass, medians of three. --full: five passes, and five minutes at 69,444 rows a second.
  */
 import { rmSync } from 'node:fs';
@@ -24,6 +26,8 @@ const WARM_SECONDS = 3;
 const AIM_ROWS_PER_SECOND = 69_444;
 
 interface Pass extends LoadFigures {
+  /** Of the time that one processor was busy, how much the other one was, too. */
+  readonly sharedTime: number;
   /** Rows in a second of the gateway's CPU. */
   readonly rowsPerCpuSecond: number;
   readonly groups: readonly number[];
@@ -61,7 +65,12 @@ export const bench: Bench = async ({ isFull, parts, profile, seconds: pacedSecon
       const after = await gateway.ask('usage', {});
       const { groups, quarantined } = await gateway.ask('groups', {});
       if (quarantined > 0) throw new Error(`bench: ${quarantined} batches were quarantined`);
-      return { ...ran, rowsPerCpuSecond: (ran.rows * 1e6) / (after.cpuUs - before.cpuUs), groups };
+      const cpuUs = after.cpuUs - before.cpuUs;
+      return { ...ran, rowsPerCpuSecond: (ran.rows * 1e6) / cpuUs, groups, sharedTime: sharedTimeOf(cpuUs + ran.cpuUs, ran.lastedMs) };
+    };
+    const floorOf = async (rows: number, groups: readonly number[]): Promise<number> => {
+      const bare = await floor.ask('run', { rows, groups });
+      return (bare.rows * 1e6) / bare.cpuUs;
     };
 
     // Warm, both of them: what runs first is compiled while it runs.
@@ -73,17 +82,24 @@ export const bench: Bench = async ({ isFull, parts, profile, seconds: pacedSecon
     for (const rows of sizes) {
       const passes: Pass[] = [];
       const floors: number[] = [];
+      const floorsAlone: number[] = [];
       for (let round = 0; round < rounds; round++) {
         const one = await pass(rows, seconds);
         passes.push(one);
-        const bare = await floor.ask('run', { rows, groups: one.groups });
-        floors.push((bare.rows * 1e6) / bare.cpuUs);
+        floorsAlone.push(await floorOf(rows, one.groups));
+        await load.ask('work', { rows, share: one.sharedTime, target });
+        floors.push(await floorOf(rows, one.groups));
+        await load.ask('rest', {});
       }
-      const ratios = passes.map(({ rowsPerCpuSecond }, index) => rowsPerCpuSecond / (floors[index] as number));
+      const ratioTo = (taken: readonly number[]) =>
+        rounded(median(passes.map(({ rowsPerCpuSecond }, index) => rowsPerCpuSecond / (taken[index] as number))));
       const of = {
         eventsPerCoreSecond: Math.round(median(passes.map(({ rowsPerCpuSecond }) => rowsPerCpuSecond))),
         floorPerCoreSecond: Math.round(median(floors)),
-        floorRatio: rounded(median(ratios)),
+        floorRatio: ratioTo(floors),
+        floorAlonePerCoreSecond: Math.round(median(floorsAlone)),
+        floorAloneRatio: ratioTo(floorsAlone),
+        sharedTime: rounded(median(passes.map(({ sharedTime }) => sharedTime))),
         cpuUsPerBatch: Math.round(median(passes.map(({ rowsPerCpuSecond }) => (rows * 1e6) / rowsPerCpuSecond))),
         eventsPerSecond: Math.round(median(passes.map(({ rows: taken, lastedMs }) => (taken * 1_000) / lastedMs))),
         batchesPerCommit: rounded(median(passes.map(({ batches, groups }) => batches / Math.max(1, groups.length))), 1),
@@ -93,7 +109,7 @@ export const bench: Bench = async ({ isFull, parts, profile, seconds: pacedSecon
       };
       for (const [name, value] of Object.entries(of)) figures[`${name}${rows}`] = value;
       say(
-        `${rows} a batch: ${of.eventsPerCoreSecond} events a core-second, ${of.floorRatio} of the floor's ${of.floorPerCoreSecond}; ${of.eventsPerSecond} a second, PUBACK ${of.p50AckMs} / ${of.p99AckMs} ms, ${of.batchesPerCommit} batches a commit`,
+        `${rows} a batch: ${of.eventsPerCoreSecond} events a core-second, ${of.floorRatio} of the floor's ${of.floorPerCoreSecond} (${of.floorAloneRatio} of ${of.floorAlonePerCoreSecond} alone on the machine); ${of.eventsPerSecond} a second, PUBACK ${of.p50AckMs} / ${of.p99AckMs} ms, ${of.batchesPerCommit} batches a commit`,
       );
     }
 
@@ -107,6 +123,12 @@ export const bench: Bench = async ({ isFull, parts, profile, seconds: pacedSecon
     rmSync(root, { recursive: true, force: true });
   }
 };
+
+/** @param cpuUs of all processes. @returns of two processors' busy time, which share lay beside the other's: 1 when both never rest. */
+function sharedTimeOf(cpuUs: number, lastedMs: number): number {
+  const busy = Math.min(2, cpuUs / 1_000 / lastedMs);
+  return busy <= 1 ? 0 : (2 * (busy - 1)) / busy;
+}
 
 /**
  * The mean of 6 billion a day, kept up. The rows are sealed before each half, as a kiosk's are when they happen; their lists are made and

@@ -42,9 +42,14 @@ export type LoadTalk = {
   makeIdle: { ask: { readonly kiosks: number }; answer: { readonly kiosks: { kiosk: string; publicKey: string }[] } };
   certificate: { ask: object; answer: { readonly pem: string } };
   usage: { ask: object; answer: Usage };
+  /** Seals, lists and signs batches for nobody, this share of the time, until asked to rest. */
+  work: { ask: { readonly rows: number; readonly share: number; readonly target: Target }; answer: object };
+  rest: { ask: object; answer: object };
 };
 
 const HANDSHAKES_AT_ONCE = 16;
+/** Of work and rest, in turns. */
+const TURN_MS = 10;
 
 answering<LoadTalk, object>(() => {
   let kiosks: BenchKiosk[] = [];
@@ -54,6 +59,7 @@ answering<LoadTalk, object>(() => {
   // Where a broker wants certificates of an authority, this one certificate is it, and all connect with it.
   const shared = new BenchKiosk();
   let sharedPem = '';
+  let turns: NodeJS.Timeout | undefined;
 
   const run = ({ rows, window, kiosks: count, seconds, rowsPerSecond }: Load): Promise<LoadFigures> =>
     new Promise((resolve, reject) => {
@@ -155,5 +161,20 @@ answering<LoadTalk, object>(() => {
       return { pem: sharedPem };
     },
     usage: () => usage(),
+    async work({ rows, share, target }) {
+      // A kiosk of its own: the others' sequence numbers go on where they were.
+      const hand = new BenchKiosk();
+      await hand.sealFor(target);
+      const turn = () => {
+        const startedMs = performance.now();
+        while (performance.now() - startedMs < share * TURN_MS) hand.batch(rows);
+      };
+      turns = setInterval(turn, TURN_MS);
+      return {};
+    },
+    rest() {
+      clearInterval(turns);
+      return {};
+    },
   };
 });

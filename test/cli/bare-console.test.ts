@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { onBareConsole } from '../../cli/bare-console.ts';
 import { LANGUAGES, WORDS } from '../../kiosk/screen/languages.ts';
+import fc from '../support/properties.ts';
 
 const WIDE = 1_000;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence begins with one.

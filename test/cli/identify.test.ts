@@ -1,7 +1,6 @@
 /** What `vestibule identify` says, and that it never says a code. */
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import t from 'tap';
 import { type Burst, BurstGatherer, sightOfBurst } from '../../cli/identify-burst.ts';
 import { hidSource } from '../../cli/identify-sources.ts';
@@ -17,6 +16,7 @@ import type { TrustDocument } from '../../protocol/trust.ts';
 import { cardOf } from '../kiosk/fixtures.ts';
 import { anyCode } from '../support/codes.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import fc from '../support/properties.ts';
 
 const SEED = Number(process.env.SEED ?? 20261121);
 const deployment = newPlaceId<DeploymentId>();

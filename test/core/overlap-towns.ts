@@ -1,12 +1,12 @@
 /** Small random towns, whose contacts are looked up in the files and found again by a look at every pair of visits. */
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
 import type { Day } from '../../core/day.ts';
 import { dayOf } from '../../core/day.ts';
 import type { Contact } from '../../core/overlap.ts';
 import { overlapMs, type Scan, type Visit, visitsOf } from '../../core/visit.ts';
 import type { Happening } from '../../protocol/event.ts';
 import type { Seq, VenueId } from '../../protocol/ids.ts';
+import fc from '../support/properties.ts';
 import { cardOf, idOf, keyIdOf, type Town, type TownRow } from './town.ts';
 
 const MINUTE = 60_000;

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import t from 'tap';
 import { CardNames, type CardPseudonym } from '../../core/pseudonym.ts';
 import type { VisitorUuid } from '../../protocol/ids.ts';
+import fc from '../support/properties.ts';
 
 t.test('card names: the AES-256 example of FIPS 197, appendix C.3', async (t) => {
   const names = new CardNames(Buffer.from('000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f', 'hex'));

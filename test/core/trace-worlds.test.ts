@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
 import t, { type Test } from 'tap';
+import fc from '../support/properties.ts';
 import { referenceVisits } from '../support/trace-reference.ts';
 import { Town } from './town.ts';
 import { anyWorld, type Compared, compareWorld, hexOf, keepWorld, type PlacedWorld, place, traced, type World } from './worlds.ts';

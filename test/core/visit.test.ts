@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
 import t from 'tap';
 import { type CardEvent, LONGEST_STAY_MS, overlapMs, type Scan, type Visit, visitsOf } from '../../core/visit.ts';
 import type { VenueId } from '../../protocol/ids.ts';
+import fc from '../support/properties.ts';
 
 const MINUTE = 60_000;
 const at = (text: string): number => Date.parse(`2026-11-${text}:00Z`);

@@ -1,6 +1,5 @@
 /** Small random worlds, traced by the core and by the reference: ties, touching spans, midnight, unsure clocks, re-scans, what was taken back. */
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
 import type { Day } from '../../core/day.ts';
 import type { Exposure, Meeting, TracePolicy } from '../../core/trace/trace.ts';
 import { backwardClusters, trace } from '../../core/trace/tracer.ts';
@@ -8,6 +7,7 @@ import { Turns } from '../../core/trace/turns.ts';
 import type { Happening } from '../../protocol/event.ts';
 import type { Seq, VenueId } from '../../protocol/ids.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import fc from '../support/properties.ts';
 import {
   type ReferenceExposure,
   type ReferenceMeeting,

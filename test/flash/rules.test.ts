@@ -1,5 +1,5 @@
 /** What needs no disk: which disks are left alone and why, the line of progress, where a file lies in a FAT, what a batch is told. */
-import fc from 'fast-check';
+
 import t from 'tap';
 import { FlashLines } from '../../cli/flash-lines.ts';
 import { encodeSettings, SETTINGS_BYTES } from '../../workshop/flash/batch-settings.ts';
@@ -8,6 +8,7 @@ import { diskLine, parseDisks, refusalOf } from '../../workshop/flash/disks.ts';
 import { fileIn } from '../../workshop/flash/fat.ts';
 import { Pace, timeText } from '../../workshop/flash/progress.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import fc from '../support/properties.ts';
 
 const GIB = 2 ** 30;
 const wanted = { needsBytes: 3 * GIB, mayLoop: false, isNamed: false };

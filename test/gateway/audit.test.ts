@@ -1,11 +1,11 @@
 import { appendFileSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import t from 'tap';
 import { parseHead, refuseAltered } from '../../disk/audit-chain.ts';
 import { AuditLog, type Deed } from '../../gateway/audit.ts';
 import { openDatabase } from '../../gateway/database.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
+import fc from '../support/properties.ts';
 
 const KEY = new Uint8Array(32).fill(7);
 const pathsIn = (dir: string) => ({ log: join(dir, 'audit.db'), head: join(dir, 'audit.head') });

@@ -1,7 +1,6 @@
 /** The file that a backup is: whole, or refused by a name. */
 import { existsSync, openSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { readBackup, unpack, writeBackup } from '../../gateway/backup/backup-file.ts';
 import { type Locking, makeHead, type Opening } from '../../gateway/backup/locks.ts';
@@ -9,6 +8,7 @@ import { CHUNK_BYTES, SealedReader, SealedWriter } from '../../gateway/backup/se
 import { generateRecipient } from '../../protocol/hpke.ts';
 import type { DeploymentId } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
+import fc from '../support/properties.ts';
 
 const ABOUT = { createdAtMs: 1_795_251_600_000 as EpochMillis, deployment: 'd3p10ym3nt000001' as DeploymentId };
 const { recipient, privateKey } = await generateRecipient();

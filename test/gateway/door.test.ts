@@ -1,5 +1,5 @@
 /** The door's own parts: rates, addresses, who waits, and one budget for all. */
-import fc from 'fast-check';
+
 import t from 'tap';
 import { Bucket, Buckets } from '../../gateway/door-bucket.ts';
 import { SharedBudget } from '../../gateway/door-budget.ts';
@@ -9,6 +9,7 @@ import { addressOf } from '../../protocol/address.ts';
 import { AdmissionError } from '../../protocol/errors.ts';
 import type { MonotonicMillis } from '../../protocol/units.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import fc from '../support/properties.ts';
 
 const at = (ms: number) => ms as MonotonicMillis;
 

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { PacketSplitter } from '../../gateway/packet-splitter.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import { watchState } from '../support/inbox.ts';
+import fc from '../support/properties.ts';
 import { rowsIn } from '../support/read-ledger.ts';
 import { startTestGateway } from '../support/test-gateway.ts';
 import { checkIn, publishOrClose } from '../support/test-kiosk.ts';

@@ -1,6 +1,5 @@
 /** What operators call a kiosk: at its code, afterwards, and when another takes its place. */
 import { join } from 'node:path';
-import fc from 'fast-check';
 import t from 'tap';
 import { LONGEST_KIOSK_NAME, parseKioskName } from '../../gateway/kiosk-name.ts';
 import { Registry } from '../../gateway/registry.ts';
@@ -8,6 +7,7 @@ import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
 import { type EntranceId, type KioskId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 import { Candidate, enrolmentCodeOf, giveCode, giveCodeInPlaceOf } from '../support/enrolling.ts';
+import fc from '../support/properties.ts';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.ts';
 
 const now = 1_000 as EpochMillis;
@@ -22,7 +22,7 @@ t.test('name of a kiosk: bounded, and nothing in it turns a line round, breaks i
     fc.property(fc.string({ unit: 'binary', maxLength: 80 }), (text) => {
       try {
         const name = parseKioskName(text);
-        return name.length <= LONGEST_KIOSK_NAME && name === parseKioskName(name) && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name);
+        return [...name].length <= LONGEST_KIOSK_NAME && name === parseKioskName(name) && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name);
       } catch (error) {
         return (error as { code?: string }).code === 'config.invalid';
       }

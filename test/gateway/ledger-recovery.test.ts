@@ -1,7 +1,6 @@
 /** What the ledger makes again: after a crash between entries and index, a lost index, a file of an earlier layout. */
 import { copyFileSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import fc from 'fast-check';
 import t from 'tap';
 import { openDatabase } from '../../gateway/database.ts';
 import { DAY_MS, Ledger, openLedgerFile } from '../../gateway/ledger.ts';
@@ -11,6 +10,7 @@ import { SeenRows } from '../../gateway/seen.ts';
 import { StoreError } from '../../protocol/errors.ts';
 import type { Epoch, KeyId, KioskId, Seq } from '../../protocol/ids.ts';
 import { digestTextOf } from '../../protocol/row.ts';
+import fc from '../support/properties.ts';
 import { openTestIngest, STORE_KEY, type TestIngest } from '../support/test-ingest.ts';
 import { checkIn, newCard, temperature } from '../support/test-kiosk.ts';
 import { until } from '../support/until.ts';

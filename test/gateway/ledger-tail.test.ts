@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { LedgerTail } from '../../gateway/ledger-tail.ts';
 import { pruneSome } from '../../gateway/prune.ts';
 import type { BatchEntry, LedgerEntry } from '../../protocol/ledger-entry.ts';
+import fc from '../support/properties.ts';
 import { openTestIngest } from '../support/test-ingest.ts';
 import { checkIn } from '../support/test-kiosk.ts';
 

@@ -1,13 +1,13 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
-import fc from 'fast-check';
 import t from 'tap';
 import { openDatabase } from '../../gateway/database.ts';
 import { DAY_MS, openLedgerFile } from '../../gateway/ledger.ts';
 import { pruneSome } from '../../gateway/prune.ts';
 import { SpanTails } from '../../gateway/spans.ts';
 import { gatewayStatus } from '../../gateway/status.ts';
+import fc from '../support/properties.ts';
 import { startTestGateway } from '../support/test-gateway.ts';
 import { openTestIngest, STORE_KEY } from '../support/test-ingest.ts';
 import { checkIn, temperature } from '../support/test-kiosk.ts';

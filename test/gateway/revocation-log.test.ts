@@ -1,11 +1,11 @@
 /** The log of revocations: each line says what it said, in its place behind the line before, or is refused. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { type Change, RevocationLog, readChanges } from '../../gateway/backup/revocation-log.ts';
 import { type EntranceId, type KioskId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
+import fc from '../support/properties.ts';
 import { outcomeOf } from '../support/wire.ts';
 
 const KEY = new Uint8Array(32).fill(7);

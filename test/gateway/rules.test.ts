@@ -1,5 +1,5 @@
 /** The pure rules: flags, filters, configuration, receipts' ranges. */
-import fc from 'fast-check';
+
 import t from 'tap';
 import { isWithin, refuseSubscription } from '../../gateway/admission.ts';
 import { parseGatewayConfig } from '../../gateway/config.ts';
@@ -10,6 +10,7 @@ import { type KioskId, newPlaceId, type Seq } from '../../protocol/ids.ts';
 import type { ReceiptRange } from '../../protocol/receipt.ts';
 import { topicOf } from '../../protocol/topics.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
+import fc from '../support/properties.ts';
 
 const at = (ms: number) => ms as EpochMillis;
 const reading = (attempt: 1 | 2, isHigh: boolean, receivedAtMs = 0): ReadingFact => ({ attempt, isHigh, receivedAtMs: at(receivedAtMs) });

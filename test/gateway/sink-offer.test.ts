@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { MOST_REFUSED_IN_A_ROW, Offerer } from '../../gateway/sinks/offer.ts';
 import { SinkError } from '../../protocol/errors.ts';
 import type { LedgerEntry } from '../../protocol/ledger-entry.ts';
+import fc from '../support/properties.ts';
 import { outcomeOfPromise } from '../support/wire.ts';
 
 const entries = (count: number): LedgerEntry[] =>

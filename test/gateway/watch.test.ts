@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import type { Accounts } from '../../gateway/accounts.ts';
 import type { Decided } from '../../gateway/ingest.ts';
@@ -14,6 +13,7 @@ import { type KioskId, newPlaceId } from '../../protocol/ids.ts';
 import { downState } from '../../protocol/kiosk-state.ts';
 import { report } from '../support/busy-gateway.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import fc from '../support/properties.ts';
 
 const DAY_MS = 86_400_000;
 

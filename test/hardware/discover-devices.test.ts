@@ -1,10 +1,10 @@
 import { chmodSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import t from 'tap';
 import { accessOf } from '../../hardware/discover-access.ts';
 import { discoverDevices, firstUsage, isKeyboard } from '../../hardware/discover-devices.ts';
 import { FakeSys, KEYBOARD_KEYS, MOUSE_KEYS, POS_DESCRIPTOR } from '../support/fake-sys.ts';
+import fc from '../support/properties.ts';
 
 t.test('discover devices: each physical device is there once, with every door it has, in the order of sockets', async (t) => {
   const sys = new FakeSys(t.testdir());

@@ -1,10 +1,11 @@
 /** How supervision ends, and that whatever a device does it can. */
-import fc from 'fast-check';
+
 import t from 'tap';
 import { END_LONGEST_MS, OPEN_LONGEST_MS } from '../../hardware/supervise.ts';
 import { DeviceError } from '../../protocol/errors.ts';
 import { FakeLink } from '../support/fake-link.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import fc from '../support/properties.ts';
 import { absent, drain, superviseOne } from './supervised.ts';
 
 const SEED = Number(process.env.SEED ?? 20261121);

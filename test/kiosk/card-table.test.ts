@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { getHeapSnapshot } from 'node:v8';
-import fc from 'fast-check';
 import t from 'tap';
 import { CardTable } from '../../kiosk/card-table.ts';
 import type { Seen } from '../../kiosk/check-in-state.ts';
+import fc from '../support/properties.ts';
 import { mono } from './fixtures.ts';
 
 t.test('CardTable: does as a plain map of bounded size does, and leaves every earlier table as it was', async () => {

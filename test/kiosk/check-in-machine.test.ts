@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { dueMs, next } from '../../kiosk/check-in-machine.ts';
 import { type Direction, type DoorPolicy, type Input, newState, type StaffCommand, type State } from '../../kiosk/check-in-state.ts';
@@ -6,6 +5,7 @@ import type { FeedbackKind } from '../../kiosk/feedback.ts';
 import type { CheckIn, Happening, RowRef, Temperature } from '../../protocol/event.ts';
 import type { KeyId, Seq } from '../../protocol/ids.ts';
 import type { CentiCelsius } from '../../protocol/units.ts';
+import fc from '../support/properties.ts';
 import { cardOf, mono, POLICY } from './fixtures.ts';
 
 const keyId = new Uint8Array(8) as KeyId;

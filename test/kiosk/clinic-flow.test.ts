@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { ClinicFlow, DESK_COMMANDS, type DeskCommand } from '../../kiosk/clinic-flow.ts';
 import type { DoorRules } from '../../kiosk/door-rules.ts';
@@ -13,6 +12,7 @@ import type { DeploymentId, KeyId, Seq } from '../../protocol/ids.ts';
 import type { StickerStanding } from '../../protocol/sticker-mark.ts';
 import { uuidOfPublicKey } from '../../protocol/visitor.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import fc from '../support/properties.ts';
 
 const DEPLOYMENT = '0123456789abcdef' as DeploymentId;
 const WINDOW_MS = 60_000;

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import t from 'tap';
 import type { Sighting } from '../../hardware/ble/advertisement.ts';
 import { MOST_TOKENS, Occupancy, type OccupancyPolicy } from '../../kiosk/occupancy.ts';
 import type { MonotonicMillis } from '../../protocol/units.ts';
+import fc from '../support/properties.ts';
 
 const POLICY: OccupancyPolicy = { slotMs: 900_000, leastTokens: 8, weakestDbm: -85, kinds: ['plain', 'exposure-notification'] };
 

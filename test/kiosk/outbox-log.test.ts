@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import fc from 'fast-check';
 import t from 'tap';
 import { openOutbox } from '../../kiosk/open-outbox.ts';
 import { isLogDamaged, mendLog } from '../../kiosk/outbox-log.ts';
 import { silentLog } from '../../protocol/log.ts';
+import fc from '../support/properties.ts';
 import { LIMITS, mono, wall } from './fixtures.ts';
 import { isSame, open, rowOf } from './opened-outbox.ts';
 

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import fc from 'fast-check';
 import t from 'tap';
+import fc from '../support/properties.ts';
 import { LIMITS, mono, wall } from './fixtures.ts';
 import { codeFrom, isSame, open, record, rowOf, seqsIn } from './opened-outbox.ts';
 

@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { decodeBatch, LONGEST_BATCH_BYTES, LONGEST_LIST_BYTES, matchRows, sealBatch, verifyBatch } from '../../protocol/batch.ts';
 import { generateSigningKey, privateKeyFromSeed, publicKeyFromRaw, rawPublicKey } from '../../protocol/ed25519.ts';
 import type { Seq } from '../../protocol/ids.ts';
 import { openContentKey, verifyKeyRecord } from '../../protocol/key-record.ts';
 import { digestOf, openRow } from '../../protocol/row.ts';
+import fc from '../support/properties.ts';
 import { bitFlipsOf, bytesOf, hexOf, outcomeOf, prefixesOf, readWireVectors } from '../support/wire.ts';
 
 const { place, topic, kioskSeed, sentAt, batches, refused } = readWireVectors('batch.json');

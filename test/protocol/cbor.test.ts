@@ -1,7 +1,7 @@
 import * as cborg from 'cborg';
-import fc from 'fast-check';
 import t from 'tap';
 import { type CborValue, decodeCbor, encodeCbor } from '../../protocol/cbor.ts';
+import fc from '../support/properties.ts';
 import { bytesOf, hexOf, outcomeOf, prefixesOf } from '../support/wire.ts';
 
 /** RFC 8949, appendix A: those of its examples whose types the wire has. */

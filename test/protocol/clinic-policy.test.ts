@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { CLINICIAN_DIGEST_BYTES, type ClinicPolicy, clinicianDigestOf, MOST_CLINICIANS, STICKER_LIFE_MS } from '../../protocol/clinic.ts';
 import { generateSigningKey, publicKeyFromRaw, rawPublicKey } from '../../protocol/ed25519.ts';
 import { type DeploymentId, type EntranceId, type KioskId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
 import { encodePolicy, openPolicy, type Policy } from '../../protocol/policy.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
+import fc from '../support/properties.ts';
 import { outcomeOf } from '../support/wire.ts';
 
 const key = generateSigningKey();

@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { type CorrectedTime, correct, TOLERANCE_MS } from '../../protocol/clock-correction.ts';
 import type { ClockState } from '../../protocol/event.ts';
 import type { BootId } from '../../protocol/ids.ts';
 import type { EpochMillis, MonotonicMillis } from '../../protocol/units.ts';
+import fc from '../support/properties.ts';
 
 const boot = new Uint8Array(16).fill(1) as BootId;
 const otherBoot = new Uint8Array(16).fill(2) as BootId;

@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { claimsKind, decodeCode, encodeCode, encodePosterUrl, LONGEST_CODE_LETTERS } from '../../protocol/code.ts';
 import { CodeError, codeOf } from '../../protocol/errors.ts';
 import { LETTERS } from '../../protocol/letters.ts';
 import { anyCode, codeOfJson, damaged, PRINTABLE, readVectors, venues } from '../support/codes.ts';
+import fc from '../support/properties.ts';
 
 const vectors = readVectors('code.json');
 const card: string = vectors.codes[0].text;

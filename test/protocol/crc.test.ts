@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { appendCrc16, crc16, isCrc16Right } from '../../protocol/crc.ts';
+import fc from '../support/properties.ts';
 
 t.test('CRC-16/IBM-3740: gives the check value of the catalogue', (t) => {
   t.equal(crc16(Buffer.from('123456789')), 0x29b1);

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import {
   generateSigningKey,
@@ -9,6 +8,7 @@ import {
   rawPublicKey,
   signBytes,
 } from '../../protocol/ed25519.ts';
+import fc from '../support/properties.ts';
 
 const fromHex = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
 

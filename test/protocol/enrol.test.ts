@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { makeCertificate } from '../../protocol/certificate.ts';
 import { generateSigningKey } from '../../protocol/ed25519.ts';
@@ -18,6 +17,7 @@ import {
   parseTimeRequest,
 } from '../../protocol/enrol.ts';
 import { type DeploymentId, type EntranceId, type KioskId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
+import fc from '../support/properties.ts';
 import { outcomeOf } from '../support/wire.ts';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });

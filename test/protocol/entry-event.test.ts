@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CloudEvent } from 'cloudevents';
-import fc from 'fast-check';
 import t from 'tap';
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts';
 import { decodeEntry, encodeEntry, LONGEST_ENTRY_BYTES } from '../../protocol/entry-codec.ts';
@@ -10,6 +9,7 @@ import type { DeploymentId } from '../../protocol/ids.ts';
 import type { DoubtEntry, LedgerEntry } from '../../protocol/ledger-entry.ts';
 import { anyEntries } from '../support/any-entry.ts';
 import { Cddl } from '../support/cddl.ts';
+import fc from '../support/properties.ts';
 import { outcomeOf, prefixesOf } from '../support/wire.ts';
 
 const DEPLOYMENT = '0123456789abcdef' as DeploymentId;

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { decodeErasure, encodeErasure, MOST_ERASED } from '../../protocol/erasure.ts';
 import { type DeploymentId, type KeyId, type KioskId, newPlaceId, type Seq } from '../../protocol/ids.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
+import fc from '../support/properties.ts';
 import { outcomeOf } from '../support/wire.ts';
 
 const NOW = Date.UTC(2026, 10, 22) as EpochMillis;

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { codeOf } from '../../protocol/errors.ts';
 import type { VestibuleEvent } from '../../protocol/event.ts';
 import { decodeEvent, encodeEvent, LONGEST_EVENT_BYTES } from '../../protocol/event-codec.ts';
+import fc from '../support/properties.ts';
 import { anyEvent, bitFlipsOf, bytesOf, hexOf, outcomeOf, prefixesOf, readWireVectors, withoutUndefined } from '../support/wire.ts';
 
 const { events, refused } = readWireVectors('event.json');

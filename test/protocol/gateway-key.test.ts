@@ -1,10 +1,10 @@
 import { X509Certificate } from 'node:crypto';
-import fc from 'fast-check';
 import t from 'tap';
 import { makeCertificate, rawKeyOfCertificate } from '../../protocol/certificate.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
 import { GREATEST_GENERATION, generationOf, makeGatewayCertificate } from '../../protocol/gateway-key.ts';
 import { type DeploymentId, newPlaceId } from '../../protocol/ids.ts';
+import fc from '../support/properties.ts';
 import { bytesOf, readWireVectors } from '../support/wire.ts';
 
 const deployment = newPlaceId<DeploymentId>();

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { codeOf } from '../../protocol/errors.ts';
 import {
@@ -14,6 +13,7 @@ import type { VisitorUuid } from '../../protocol/ids.ts';
 import { TombstoneNames, tombstoneKeyOf, tombstoneText } from '../../protocol/tombstone.ts';
 import { deriveVisitor } from '../../protocol/visitor.ts';
 import { fromHex, readVectors } from '../support/codes.ts';
+import fc from '../support/properties.ts';
 
 const vectors = readVectors('holder.json');
 const visitor = deriveVisitor(fromHex(vectors.keyCode));

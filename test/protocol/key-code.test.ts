@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { decodeCode } from '../../protocol/code.ts';
 import { CodeError } from '../../protocol/errors.ts';
 import { formatKeyCode, newKeyCode, parseTypedKeyCode } from '../../protocol/key-code.ts';
 import { damaged, fromHex, PRINTABLE, readVectors } from '../support/codes.ts';
+import fc from '../support/properties.ts';
 
 const vectors = readVectors('key-code.json');
 const SYMBOLS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import t from 'tap';
 import { privateKeyFromSeed, publicKeyFromRaw } from '../../protocol/ed25519.ts';
 import { generateRecipient } from '../../protocol/hpke.ts';
 import { LONGEST_KEY_RECORD_BYTES, openContentKey, sealKeyRecord, verifyKeyRecord } from '../../protocol/key-record.ts';
+import fc from '../support/properties.ts';
 import { bitFlipsOf, bytesOf, hexOf, outcomeOf, outcomeOfPromise, prefixesOf, readWireVectors } from '../support/wire.ts';
 
 const vectors = readWireVectors('key-record.json');

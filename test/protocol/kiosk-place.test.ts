@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { entranceName, formatPlaceAnswer, formatPlaceRequest, parsePlaceAnswer, parsePlaceRequest } from '../../protocol/kiosk-place.ts';
+import fc from '../support/properties.ts';
 
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).filter((text) => entranceName.safeParse(text).data === text);
 

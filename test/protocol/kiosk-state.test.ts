@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import fc from 'fast-check';
 import t from 'tap';
 import {
   decodeKioskState,
@@ -10,6 +9,7 @@ import {
   LONGEST_DEVICE_PATH,
   LONGEST_KIOSK_STATE_BYTES,
 } from '../../protocol/kiosk-state.ts';
+import fc from '../support/properties.ts';
 import { outcomeOf, prefixesOf } from '../support/wire.ts';
 
 const report: KioskStateReport = {

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { decodeLetters, encodeLetters, isLetters, LETTERS } from '../../protocol/letters.ts';
+import fc from '../support/properties.ts';
 
 t.test('letters: any bytes come back, in upper and in lower case', (t) => {
   fc.assert(

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import t from 'tap';
 import type { VisitorUuid } from '../../protocol/ids.ts';
 import { checkMarks, isLost, lostDigestOf, MOST_LOST_CARDS, makeLostCardFilter } from '../../protocol/lost-card.ts';
 import { MARK_BYTES } from '../../protocol/marks.ts';
+import fc from '../support/properties.ts';
 import { bytesOf, hexOf, outcomeOf, readWireVectors } from '../support/wire.ts';
 
 const { lost, notLost, filterKey, marks } = readWireVectors('policy.json');

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import t from 'tap';
 import { generateSigningKey, privateKeyFromSeed, publicKeyFromRaw } from '../../protocol/ed25519.ts';
 import type { VisitorUuid } from '../../protocol/ids.ts';
@@ -20,6 +19,7 @@ import {
   openNotice,
 } from '../../protocol/notice.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
+import fc from '../support/properties.ts';
 import { bitFlipsOf, bytesOf, hexOf, outcomeOf, prefixesOf, readWireVectors } from '../support/wire.ts';
 
 const { place, receiptSeed, receiptPublicKey, noticed, notNoticed, documents, passable, refused } = readWireVectors('notice.json');

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { generateSigningKey, privateKeyFromSeed, publicKeyFromRaw } from '../../protocol/ed25519.ts';
 import { encodePolicy, LONGEST_POLICY_BYTES, openPolicy, type Policy } from '../../protocol/policy.ts';
+import fc from '../support/properties.ts';
 import { bitFlipsOf, bytesOf, hexOf, outcomeOf, prefixesOf, readWireVectors } from '../support/wire.ts';
 
 const { place, receiptSeed, receiptPublicKey, policies, passable, refused } = readWireVectors('policy.json');

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { generateSigningKey, privateKeyFromSeed, publicKeyFromRaw } from '../../protocol/ed25519.ts';
 import type { Seq } from '../../protocol/ids.ts';
 import { encodeReceipt, LONGEST_RECEIPT_BYTES, openReceipt, type ReceiptRange } from '../../protocol/receipt.ts';
+import fc from '../support/properties.ts';
 import { bitFlipsOf, bytesOf, hexOf, outcomeOf, prefixesOf, readWireVectors } from '../support/wire.ts';
 
 const { place, receiptSeed, receiptPublicKey, receipts, refused } = readWireVectors('receipt.json');

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
 import t from 'tap';
 import { generateSigningKey, privateKeyFromSeed, publicKeyFromRaw, rawPublicKey } from '../../protocol/ed25519.ts';
 import {
@@ -18,6 +17,7 @@ import { layoutOf, openChunk, packChunk } from '../../protocol/release-chunk.ts'
 import { compareVersions, parseVersion, type ReleaseVersion, versionText } from '../../protocol/release-version.ts';
 import { encodeReleaseWord, openReleaseWord, type ReleaseWord } from '../../protocol/release-word.ts';
 import { commonRevision } from '../../protocol/wire-revision.ts';
+import fc from '../support/properties.ts';
 import { bitFlipsOf, bytesOf, hexOf, outcomeOf, prefixesOf, readWireVectors } from '../support/wire.ts';
 
 const vectors = readWireVectors('release.json');

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import {
   decodeRevocationNews,
@@ -8,6 +7,7 @@ import {
   MOST_KNOWN,
   type RevocationReport,
 } from '../../protocol/revocation-news.ts';
+import fc from '../support/properties.ts';
 
 const PLAIN = { noNullPrototype: true } as const;
 const tombstone = fc.uint8Array({ minLength: 16, maxLength: 16 });

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import t from 'tap';
 import type { VisitorUuid } from '../../protocol/ids.ts';
 import { checkRevoked, makeRevokedCards, revokedTest } from '../../protocol/revoked-cards.ts';
 import { TombstoneNames } from '../../protocol/tombstone.ts';
+import fc from '../support/properties.ts';
 import { bytesOf, readWireVectors } from '../support/wire.ts';
 
 const anyCard = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => bytes as VisitorUuid);

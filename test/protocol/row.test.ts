@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import t from 'tap';
 import type { CborValue } from '../../protocol/cbor.ts';
 import { decodeCbor } from '../../protocol/cbor.ts';
 import { decodeEvent } from '../../protocol/event-codec.ts';
 import type { Seq } from '../../protocol/ids.ts';
 import { digestOf, LONGEST_ROW_BYTES, openRow, RowOpener, RowSealer } from '../../protocol/row.ts';
+import fc from '../support/properties.ts';
 import { anyEvent, bitFlipsOf, bytesOf, hexOf, outcomeOf, prefixesOf, readWireVectors, withoutUndefined } from '../support/wire.ts';
 
 const { place, contentKey, rows, refused } = readWireVectors('row.json');

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { generateSigningKey, privateKeyFromSeed, publicKeyFromRaw } from '../../protocol/ed25519.ts';
 import {
@@ -9,6 +8,7 @@ import {
   openSendAgain,
   type SendAgain,
 } from '../../protocol/send-again.ts';
+import fc from '../support/properties.ts';
 import { bitFlipsOf, bytesOf, hexOf, outcomeOf, prefixesOf, readWireVectors } from '../support/wire.ts';
 
 const { place, receiptSeed, receiptPublicKey, commands, passable, refused } = readWireVectors('command.json');

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { privateKeyFromSeed, publicKeyFromRaw } from '../../protocol/ed25519.ts';
 import { openTime, signTime } from '../../protocol/signed-time.ts';
+import fc from '../support/properties.ts';
 import { bitFlipsOf, bytesOf, hexOf, outcomeOf, prefixesOf, readWireVectors } from '../support/wire.ts';
 
 const { deployment, receiptSeed, receiptPublicKey, times, refused } = readWireVectors('signed-time.json');

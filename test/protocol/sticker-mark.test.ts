@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import t from 'tap';
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts';
 import { generateSigningKey, publicKeyFromRaw, rawPublicKey } from '../../protocol/ed25519.ts';
@@ -18,6 +17,7 @@ import {
   type ToldSticker,
 } from '../../protocol/sticker-mark.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
+import fc from '../support/properties.ts';
 import { bytesOf, hexOf, outcomeOf, readWireVectors } from '../support/wire.ts';
 
 const hour = (count: number) => (count * STICKER_END_STEP_MS) as EpochMillis;

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { isPlaceId, type KioskId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
 import { DELIVERY, eventTopic, GATEWAY_STATE_TOPIC, type KioskLeaf, OPERATOR_FILTERS, parseTopic, topicOf } from '../../protocol/topics.ts';
+import fc from '../support/properties.ts';
 
 const kiosk = 'k10sk00000000001' as KioskId;
 

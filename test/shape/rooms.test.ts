@@ -78,6 +78,14 @@ t.test('rooms: a library is imported by one file of a room, which translates its
   }
 });
 
+t.test('rooms: properties are made large, which fast-check by itself makes small', async (t) => {
+  const importers = filesOf('test').filter((file) => importsOf(file).includes('fast-check'));
+  t.strictSame(
+    importers.map((file) => relative(root, file)),
+    ['test/support/properties.ts'],
+  );
+});
+
 /** Lines of a room's files that fit, comments left out. */
 const linesWith = (room: string, pattern: RegExp): string[] =>
   filesOf(room).flatMap((file) =>

@@ -1,7 +1,8 @@
 /** Any ledger entry within its bounds. */
-import fc from 'fast-check';
+
 import { DOUBT_REASONS } from '../../protocol/doubt.ts';
 import type { LedgerEntry } from '../../protocol/ledger-entry.ts';
+import fc from './properties.ts';
 
 const ALPHABET = [...'0123456789abcdefghjkmnpqrstvwxyz'];
 export const anyPlaceId = fc.array(fc.constantFrom(...ALPHABET), { minLength: 16, maxLength: 16 }).map((letters) => letters.join(''));

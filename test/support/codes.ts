@@ -1,9 +1,9 @@
 /** Codes for tests: any of every kind, those of the vectors, and every small damage that text can take. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import type { Code } from '../../protocol/code.ts';
 import type { VenueId, VisitorUuid } from '../../protocol/ids.ts';
+import fc from './properties.ts';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const uuids = bytes(16).map((raw) => {

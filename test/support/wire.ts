@@ -1,9 +1,9 @@
 /** The wire's vectors as values, and what every codec's test asks of it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { codeOf } from '../../protocol/errors.ts';
 import type { VestibuleEvent } from '../../protocol/event.ts';
+import fc from './properties.ts';
 
 /** @returns the file under test/vectors; each `{ "hex": … }` in it is a Uint8Array. */
 export const readWireVectors = (name: string) =>

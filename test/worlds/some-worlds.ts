@@ -1,11 +1,11 @@
 /** A share of the worlds, so that two processes can each take one. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import t from 'tap';
 import { Town } from '../core/town.ts';
 import { anyWorld, type Compared, compareWorld, keepWorld, place } from '../core/worlds.ts';
 import { memoryDirectory } from '../support/memory-directory.ts';
+import fc from '../support/properties.ts';
 import { suiteSize } from '../support/suite-size.ts';
 
 /** Share files, some of them laid into columns at odd moments. More make each look slower, fewer cost more files. */

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { type Core, openCore } from '../../../core/core.ts';
 import { STICKER_LIFE_MS } from '../../../protocol/clinic.ts';
@@ -11,6 +10,7 @@ import { newKeyCode } from '../../../protocol/key-code.ts';
 import { silentLog } from '../../../protocol/log.ts';
 import { stickerDigestOf } from '../../../protocol/sticker-mark.ts';
 import { deriveVisitor } from '../../../protocol/visitor.ts';
+import fc from '../../support/properties.ts';
 import { outcomeOf } from '../../support/wire.ts';
 import { DAY, type Fixture, fixture, NOW } from '../core-fixture.ts';
 import { DEPLOYMENT, HOUR, KioskStub, newCard, reading, shuffled } from '../kiosk-stub.ts';

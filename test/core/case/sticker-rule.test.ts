@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { judgeSticker } from '../../../core/case/sticker-rule.ts';
 import { RESULTS } from '../../../protocol/event.ts';
+import fc from '../../support/properties.ts';
 
 const LIFE = 14;
 const at = fc.integer({ min: 0, max: 30 });

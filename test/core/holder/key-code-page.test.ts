@@ -1,11 +1,12 @@
 /** The browser's own reading of key codes gives what ours gives; in Node, whose WebCrypto is the browsers'. */
-import fc from 'fast-check';
+
 import t from 'tap';
 import { encodeCode } from '../../../protocol/code.ts';
 import { cardOfProof, decodeProof } from '../../../protocol/holder.ts';
 import { formatKeyCode, parseTypedKeyCode } from '../../../protocol/key-code.ts';
 import { deriveVisitor as ours } from '../../../protocol/visitor.ts';
 import { fromHex, readVectors } from '../../support/codes.ts';
+import fc from '../../support/properties.ts';
 
 interface PageCode {
   readKeyCode(text: string): { keyCode?: Uint8Array; fault?: string; symbols?: number };

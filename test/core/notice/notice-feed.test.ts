@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import t from 'tap';
 import { NoticeFeed } from '../../../core/notice/notice-feed.ts';
 import { END_STEP_MS, type Noticed } from '../../../protocol/notice.ts';
 import { decodeNews, encodeNews, MOST_IN_PAGE, type NoticeNews } from '../../../protocol/notice-news.ts';
 import type { EpochMillis } from '../../../protocol/units.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import fc from '../../support/properties.ts';
 import { outcomeOf } from '../../support/wire.ts';
 
 const SIGNAL = new AbortController().signal;

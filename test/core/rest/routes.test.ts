@@ -1,6 +1,5 @@
 /** The core's own endpoints over a real core: what an officer, an analyst, an auditor and an administrator are told, by region, and what not. */
 import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
-import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { z } from 'zod';
 import { AuditLog } from '../../../core/audit.ts';
@@ -18,6 +17,7 @@ import type { DeploymentId, VenueId } from '../../../protocol/ids.ts';
 import { silentLog } from '../../../protocol/log.ts';
 import { uuidOfPublicKey } from '../../../protocol/visitor.ts';
 import { askRest } from '../../support/ask-rest.ts';
+import fc from '../../support/properties.ts';
 import { DAY, fixture, NOW } from '../core-fixture.ts';
 import { checkIn, checkOut, HOUR, KioskStub, MINUTE, newCard } from '../kiosk-stub.ts';
 import { byName } from './rest-fixture.ts';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
 import t from 'tap';
 import { type CardSighting, CardTable } from '../../../gateway/doubts/card-table.ts';
 import type { KeyId, KioskId, Seq, VenueId } from '../../../protocol/ids.ts';
 import type { EpochMillis } from '../../../protocol/units.ts';
+import fc from '../../support/properties.ts';
 
 const nameOf = (card: number) => {
   const digest = createHash('sha256').update(`${card}`).digest();

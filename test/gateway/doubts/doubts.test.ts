@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import fc from 'fast-check';
 import t from 'tap';
 import { areTwoPlaces, DOUBT_POLICY, hasJumped, isNight, type Sighting } from '../../../gateway/doubts/doubt-rules.ts';
 import { Doubts } from '../../../gateway/doubts/doubts.ts';
@@ -19,6 +18,7 @@ import {
   type VisitorUuid,
 } from '../../../protocol/ids.ts';
 import type { EpochMillis, MonotonicMillis } from '../../../protocol/units.ts';
+import fc from '../../support/properties.ts';
 
 const NOON = Date.UTC(2026, 10, 22, 12) as EpochMillis;
 const NIGHT = Date.UTC(2026, 10, 22, 2, 30) as EpochMillis;

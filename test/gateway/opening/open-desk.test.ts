@@ -1,12 +1,12 @@
 /** Batches opened by a thread: what comes out is what comes out without it, in the order of asking, whatever becomes of the thread. */
 import { createSecretKey } from 'node:crypto';
-import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { BatchOpener, type Opener, type Signer } from '../../../gateway/open-batch.ts';
 import { OpenDesk, type OpenDeskOptions } from '../../../gateway/opening/open-desk.ts';
 import { decodeAnswer, encodeAnswer } from '../../../gateway/opening/opened-bytes.ts';
 import { isSignedBySoon } from '../../../protocol/ed25519.ts';
 import { codeOf } from '../../../protocol/errors.ts';
+import fc from '../../support/properties.ts';
 import { openTestIngest, type TestIngest } from '../../support/test-ingest.ts';
 import { checkIn } from '../../support/test-kiosk.ts';
 

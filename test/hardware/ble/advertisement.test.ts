@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import t from 'tap';
 import {
   ADVERTISEMENT_KINDS,
@@ -10,6 +9,7 @@ import {
   sightingOf,
 } from '../../../hardware/ble/advertisement.ts';
 import { DecodeError } from '../../../protocol/errors.ts';
+import fc from '../../support/properties.ts';
 
 interface Vector {
   readonly name: string;

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import {
   beginListening,
@@ -10,6 +9,7 @@ import {
   SILENCE_MS,
 } from '../../../hardware/ble/listening.ts';
 import type { MonotonicMillis } from '../../../protocol/units.ts';
+import fc from '../../support/properties.ts';
 
 /** One second after the other; @returns what was done at which second. */
 function live(seconds: readonly Partial<Heard>[]): string[] {

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { ADVERTISEMENT_KINDS, MOST_TOKEN_INPUT_BYTES } from '../../../hardware/ble/advertisement.ts';
 import {
@@ -14,6 +13,7 @@ import {
   type RadioOrder,
 } from '../../../hardware/ble/radio-frames.ts';
 import { DecodeError } from '../../../protocol/errors.ts';
+import fc from '../../support/properties.ts';
 
 const adapter = fc.option(fc.integer({ min: 0, max: 15 }), { nil: undefined });
 const bytes = (minLength: number, maxLength: number) => fc.uint8Array({ minLength, maxLength });

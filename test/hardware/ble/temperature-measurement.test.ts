@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import t from 'tap';
 import { decodeTemperatureMeasurement } from '../../../hardware/ble/temperature-measurement.ts';
 import { DecodeError } from '../../../protocol/errors.ts';
+import fc from '../../support/properties.ts';
 
 interface Vector {
   readonly name: string;

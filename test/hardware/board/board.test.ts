@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { FirmataBoard, LONGEST_SILENCE_MS } from '../../../hardware/board/board.ts';
 import { readBoardTemperatures, SAMPLE_EVERY_MS } from '../../../hardware/board/board-thermometer.ts';
@@ -8,6 +7,7 @@ import type { Reading } from '../../../hardware/thermometer/reading.ts';
 import { ExpectedError } from '../../../protocol/errors.ts';
 import type { CentiCelsius } from '../../../protocol/units.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import fc from '../../support/properties.ts';
 import { FakeBoard, firmwareReport } from './fake-board.ts';
 
 const WIRING: Wiring = {

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import {
   decodeLayout,
@@ -9,6 +8,7 @@ import {
   MOST_PINS,
 } from '../../../hardware/board/firmata-frames.ts';
 import { codeOf, DecodeError } from '../../../protocol/errors.ts';
+import fc from '../../support/properties.ts';
 import { firmwareReport, UNO_CAPABILITIES, UNO_MAPPING } from './fake-board.ts';
 
 const SEED = Number(process.env.SEED ?? 20261121);

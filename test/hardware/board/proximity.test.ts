@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { centimetresOf, NOBODY_NEAR, nextNearness } from '../../../hardware/board/proximity.ts';
+import fc from '../../support/properties.ts';
 
 /** Read off the sheets' example curves ("Example of distance measuring characteristics"), to what an eye can read. */
 const VECTORS = [

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { type EventLink, openEvents } from '../../../hardware/evdev/event-link.ts';
 import { readEventScans } from '../../../hardware/evdev/event-scanner.ts';
@@ -9,6 +8,7 @@ import { codeOf } from '../../../protocol/errors.ts';
 import { uuidOfPublicKey } from '../../../protocol/visitor.ts';
 import { FakeNative } from '../../support/fake-native.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import fc from '../../support/properties.ts';
 import { key, OVERRUN, TYPED_CHARACTERS, typed } from '../../support/type-events.ts';
 
 const SEED = Number(process.env.SEED ?? 20261122);

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { codesOf, encodeInputEvents, INPUT_EVENT_BYTES, type InputEvent, InputEventFramer } from '../../../hardware/evdev/input-event.ts';
+import fc from '../../support/properties.ts';
 
 const SEED = Number(process.env.SEED ?? 20261122);
 

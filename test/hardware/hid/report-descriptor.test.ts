@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import {
   bitsAt,
@@ -12,6 +11,7 @@ import {
 import { BOOT_KEYBOARD_DESCRIPTOR } from '../../../hardware/scanner/keyboard-reports.ts';
 import { codeOf } from '../../../protocol/errors.ts';
 import { HONEYWELL_FORMAT, posDescriptor } from '../../support/pos-format.ts';
+import fc from '../../support/properties.ts';
 
 const SEED = Number(process.env.SEED ?? 20261122);
 const parse = (...bytes: number[]): ReportDescriptor => parseReportDescriptor(Uint8Array.from(bytes));

@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { BaudSearch, USUAL_RATES } from '../../../hardware/scanner/baud-search.ts';
 import { readScansAtAnySpeed, type SpeedLink } from '../../../hardware/scanner/serial-scanner.ts';
 import type { MonotonicMillis } from '../../../protocol/units.ts';
 import { FakeLink } from '../../support/fake-link.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import fc from '../../support/properties.ts';
 
 /** A search, and scans that can not be read a second apart. */
 function setUp() {

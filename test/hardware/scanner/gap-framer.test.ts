@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { type Framing, GAP_MS, GapFramer, STALE_MS } from '../../../hardware/scanner/gap-framer.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import fc from '../../support/properties.ts';
 
 const SEED = Number(process.env.SEED ?? 20261121);
 

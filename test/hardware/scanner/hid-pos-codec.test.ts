@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { parseReportDescriptor } from '../../../hardware/hid/report-descriptor.ts';
 import { PosAssembler, type PosLayout, posLayoutOf, readPosReport } from '../../../hardware/scanner/hid-pos-codec.ts';
@@ -6,6 +5,7 @@ import { BOOT_KEYBOARD_DESCRIPTOR } from '../../../hardware/scanner/keyboard-rep
 import type { Frame } from '../../../hardware/scanner/line-framer.ts';
 import { LONGEST_SYMBOL_BYTES } from '../../../hardware/scanner/scan.ts';
 import { HONEYWELL_FORMAT, NEWLAND_FORMAT, type PosField, type PosFormat, posDescriptor, posReports } from '../../support/pos-format.ts';
+import fc from '../../support/properties.ts';
 
 function layoutOf(format: PosFormat): PosLayout {
   const layout = posLayoutOf(parseReportDescriptor(posDescriptor(format)));

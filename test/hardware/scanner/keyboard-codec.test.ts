@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { KeyboardCodec } from '../../../hardware/scanner/keyboard-codec.ts';
 import { LETTERS } from '../../../protocol/letters.ts';
+import fc from '../../support/properties.ts';
 import { keysOf, TYPEABLE } from '../../support/typing.ts';
 
 const SHIFT = 0xe1;

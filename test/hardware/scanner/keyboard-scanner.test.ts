@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { parseReportDescriptor } from '../../../hardware/hid/report-descriptor.ts';
 import { GAP_MS } from '../../../hardware/scanner/gap-framer.ts';
@@ -9,6 +8,7 @@ import { uuidOfPublicKey } from '../../../protocol/visitor.ts';
 import { FakeLink } from '../../support/fake-link.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { posDescriptor } from '../../support/pos-format.ts';
+import fc from '../../support/properties.ts';
 import { bootReport, keysOf, TYPEABLE } from '../../support/typing.ts';
 
 const BOOT = bootKeyboardLayout() as KeyboardLayout;

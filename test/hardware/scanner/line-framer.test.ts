@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { type Frame, LINE_ENDS, LineFramer } from '../../../hardware/scanner/line-framer.ts';
 import { LONGEST_SYMBOL_BYTES } from '../../../hardware/scanner/scan.ts';
+import fc from '../../support/properties.ts';
 
 const SEED = Number(process.env.SEED ?? 20261121);
 const LONGEST = 16;

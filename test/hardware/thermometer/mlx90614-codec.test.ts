@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import t from 'tap';
 import {
   ANSWER_BYTES,
@@ -12,6 +11,7 @@ import {
 } from '../../../hardware/thermometer/mlx90614-codec.ts';
 import { codeOf } from '../../../protocol/errors.ts';
 import type { CentiCelsius } from '../../../protocol/units.ts';
+import fc from '../../support/properties.ts';
 
 const SEED = Number(process.env.SEED ?? 20261122);
 

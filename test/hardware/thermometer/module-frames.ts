@@ -1,10 +1,10 @@
 /** What holds of the frames of every module that sends samples by itself, whatever their layout. */
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import t from 'tap';
 import type { Sample } from '../../../hardware/thermometer/reading.ts';
 import { codeOf, DecodeError } from '../../../protocol/errors.ts';
 import type { CentiCelsius } from '../../../protocol/units.ts';
+import fc from '../../support/properties.ts';
 
 export interface Vector {
   readonly name: string;

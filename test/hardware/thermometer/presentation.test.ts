@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import {
   LEFT_SAMPLES,
@@ -11,6 +10,7 @@ import {
 } from '../../../hardware/thermometer/presentation.ts';
 import type { Sample } from '../../../hardware/thermometer/reading.ts';
 import type { CentiCelsius } from '../../../protocol/units.ts';
+import fc from '../../support/properties.ts';
 
 const SEED = Number(process.env.SEED ?? 20261121);
 

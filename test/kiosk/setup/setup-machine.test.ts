@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import t from 'tap';
 import { next } from '../../../kiosk/setup/setup-machine.ts';
 import {
@@ -11,6 +10,7 @@ import {
   type SetupState,
 } from '../../../kiosk/setup/setup-state.ts';
 import type { ErrorCode } from '../../../protocol/errors.ts';
+import fc from '../../support/properties.ts';
 
 const play = (from: SetupState, ...inputs: readonly SetupInput[]): { state: SetupState; effects: SetupEffect[] } => {
   let state = from;

@@ -1,7 +1,6 @@
 /** What is refused before anything is unpacked, and what a start means for a release on trial. The whole way: test/journey/update.test.ts. */
 import { appendFileSync, chmodSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import type { Delivery } from '../../../kiosk/test-event.ts';
 import { askFor } from '../../../kiosk/update/media.ts';
@@ -18,6 +17,7 @@ import { silentLog } from '../../../protocol/log.ts';
 import { type Clock, systemClock } from '../../../protocol/time.ts';
 import { becomeNobody, reachableDirectory } from '../../support/as-nobody.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import fc from '../../support/properties.ts';
 import { BOARD, bundleOf, releaseKey } from '../../support/slot-machine.ts';
 import { until, untilSome } from '../../support/until.ts';
 

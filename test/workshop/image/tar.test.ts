@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import t from 'tap';
 import { readTar, type TarEntry, writeTar } from '../../../workshop/image/tar.ts';
+import fc from '../../support/properties.ts';
 
 const name = fc.stringMatching(/^[a-zA-Z0-9_@+.-]{1,60}$/).filter((part) => part !== '.' && part !== '..');
 const path = fc.array(name, { minLength: 1, maxLength: 5 }).map((parts) => parts.join('/'));
