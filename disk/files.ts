@@ -1,6 +1,6 @@
 /** Files that are whole or as they were, also after a power cut. Source: fsync(2), rename(2), link(2). */
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, openSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { onDisk, systemCodeOf } from './faults.ts';
 
@@ -46,6 +46,19 @@ export function drafted(path: string, content: Uint8Array, mode: number, publish
   } finally {
     rmSync(draft, { force: true });
   }
+}
+
+/**
+ * Takes the drafts away that a kill left beside the files they had become: a secret whose file is erased later would lie on under that name. One that
+ * somebody else writes just now stays. @throws StoreError as `onDisk`.
+ */
+export function removeLinkedDrafts(directory: string): void {
+  onDisk(directory, () => {
+    for (const name of readdirSync(directory).filter((one) => one.endsWith(DRAFT))) {
+      const path = join(directory, name);
+      if ((statSync(path, { throwIfNoEntry: false })?.nlink ?? 0) > 1) rmSync(path, { force: true });
+    }
+  });
 }
 
 /** Writes a file that must not be there yet. When this returns, a power cut can not lose what is in it; its name, only once its directory is synced. */

@@ -6,6 +6,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { existsSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { syncDirectory } from '../disk/files.ts';
 import { issueCertificate, makeCertificate, rawKeyOfCertificate, readIssued } from '../protocol/certificate.ts';
 import { generateSigningKey, rawPublicKey } from '../protocol/ed25519.ts';
 import { ROLES, type Role } from '../protocol/enrol.ts';
@@ -114,12 +115,16 @@ export async function openAuthority(keys: string, deployment: DeploymentId): Pro
  * @returns the name under which the old certificate lies; its key is gone from its place, too, under the same number.
  */
 export function retireAuthority(keys: string): string {
-  const number = readdirSync(keys).filter((name) => /^ca-\d+\.key$/.test(name)).length + 1;
+  const path = (name: string): string => join(keys, name);
+  const last = Math.max(0, ...readdirSync(keys).map((name) => Number(/^ca-(\d{1,9})\.(?:key|crt)$/.exec(name)?.[1] ?? 0)));
+  const isCutShort = !existsSync(path('ca.key')) && existsSync(path(`ca-${last}.key`)) && !existsSync(path(`ca-${last}.crt`));
+  const number = isCutShort ? last : last + 1;
   // The key first: cut short, a certificate without its key is refused at the next start, and this done again puts it aside, too.
-  if (existsSync(join(keys, 'ca.key'))) renameSync(join(keys, 'ca.key'), join(keys, `ca-${number}.key`));
-  const name = existsSync(join(keys, `ca-${number}.key`)) ? `ca-${number}.crt` : `ca-${number - 1}.crt`;
-  renameSync(join(keys, 'ca.crt'), join(keys, name));
-  return name;
+  if (existsSync(path('ca.key'))) renameSync(path('ca.key'), path(`ca-${number}.key`));
+  renameSync(path('ca.crt'), path(`ca-${number}.crt`));
+  // Else a power cut may bring the key alone back, and the next start make a certificate for it: the authority would be the old one.
+  syncDirectory(keys);
+  return `ca-${number}.crt`;
 }
 
 async function readText(path: string, make: () => string | Promise<string>): Promise<string> {

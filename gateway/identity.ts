@@ -5,6 +5,7 @@
 import { createPrivateKey, type KeyObject, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeLinkedDrafts } from '../disk/files.ts';
 import { makeCertificate } from '../protocol/certificate.ts';
 import { generateSigningKey, privateKeyFromSeed, rawSeed, SEED_BYTES } from '../protocol/ed25519.ts';
 import { ConfigError } from '../protocol/errors.ts';
@@ -47,6 +48,7 @@ export async function openIdentity(directory: string, first: { readonly deployme
   makePrivateDirectory(directory);
   const keys = join(directory, 'keys');
   makePrivateDirectory(keys);
+  removeLinkedDrafts(keys);
   const { registry, ledger } = gatewayPaths(directory);
   // The stores come after the last key. Another key in a lost one's place would go unnoticed, and what it opened be lost for good.
   const hasStores = existsSync(registry) || existsSync(ledger);

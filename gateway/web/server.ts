@@ -50,6 +50,15 @@ const REQUESTS: Rate = { perSecond: 30, burst: 300 };
 const MOST_ADDRESSES = 4_096;
 const CONTENT_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+const GUARDING_HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': CONTENT_POLICY,
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
 const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   'admission.too_often': 429,
   'admission.too_many_tries': 429,
@@ -58,6 +67,7 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   'ingest.quarantine_full': 409,
 };
 
+const NOT_UNDERSTOOD = 'not a request that is understood here';
 const credentials = z.strictObject({ account: z.string().min(1).max(64), password: z.string().min(1).max(256) });
 
 export class WebServer {
@@ -77,6 +87,8 @@ export class WebServer {
       forceCloseConnections: true,
       requestTimeout: REQUEST_MS,
       return503OnClosing: false,
+      // A path that can not be read at all comes past every guard.
+      frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply) => this.#answerUnreadable(request, reply),
     } as const;
     this.#app =
       tls === undefined
@@ -125,15 +137,7 @@ export class WebServer {
 
   #addGuards(): void {
     this.#app.addHook('onRequest', async (request, reply) => {
-      reply.headers({
-        'cache-control': 'no-store',
-        'content-security-policy': CONTENT_POLICY,
-        'cross-origin-opener-policy': 'same-origin',
-        'cross-origin-resource-policy': 'same-origin',
-        'referrer-policy': 'no-referrer',
-        'x-content-type-options': 'nosniff',
-        'x-frame-options': 'DENY',
-      });
+      reply.headers(GUARDING_HEADERS);
       this.#refuseHaste(addressOf(request.ip), reply);
       if (!this.#callers.isFromHere(request.method, request.url, request.headers))
         throw new AdmissionError('admission.not_allowed', 'request: not from a page of this gateway');
@@ -193,7 +197,8 @@ export class WebServer {
       if (caller.isPerson) await this.#note(caller, 'look.metrics', '');
       return reply.type(METRICS_TYPE).send(metrics());
     });
-    this.#app.get('/api/1/live', async (request, reply) => {
+    // Whoever asks for the head alone would hold a place, and hear nothing.
+    this.#app.get('/api/1/live', { exposeHeadRoute: false }, async (request, reply) => {
       const { caller } = this.#identify(request);
       if (caller.isPerson) await this.#note(caller, 'look.live', '');
       const { method, headers } = request.raw;
@@ -271,6 +276,17 @@ export class WebServer {
     return this.#options.audit.note({ atMs: this.#options.clock.wall(), who: name, via, action, about, detail: '' });
   }
 
+  /** Says nothing of what was asked for. */
+  #answerUnreadable(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    reply.headers(GUARDING_HEADERS);
+    try {
+      this.#refuseHaste(addressOf(request.ip), reply);
+    } catch (error) {
+      return this.#answerError(error, reply);
+    }
+    return problem(reply, 400, NOT_UNDERSTOOD);
+  }
+
   #answerError(error: unknown, reply: FastifyReply): FastifyReply {
     if (error instanceof NotThere) return problem(reply, 404, error.message);
     if (error instanceof z.ZodError)
@@ -278,7 +294,7 @@ export class WebServer {
     const code = codeOf(error);
     if (code !== undefined) return problem(reply, statusOf(code), (error as ExpectedError).message, code);
     const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
-    if (status < 500) return problem(reply, status, 'not a request that is understood here');
+    if (status < 500) return problem(reply, status, NOT_UNDERSTOOD);
     this.#options.log.error('web.internal', { ...placeOf(error) });
     return problem(reply, 500, 'a fault of the gateway');
   }

@@ -1,4 +1,4 @@
-import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { replaceFile, writeOnce } from '../../disk/files.ts';
@@ -63,6 +63,18 @@ t.test('identity: a start that was cut short at any point is completed, and what
     t.equal(whole.size, inOrder.length);
     for (const [path, bytes] of left) t.equal(whole.get(path), bytes, path);
   }
+});
+
+t.test('identity: a key has no other name that a kill left, and one that is written just now is let be', async (t) => {
+  const directory = join(t.testdir(), 'gateway');
+  await openIdentity(directory);
+  const keys = join(directory, 'keys');
+  const [left, written] = [join(keys, '.recipient.key.000000000000.draft'), join(keys, '.recipient-1.key.000000000000.draft')];
+  linkSync(join(keys, 'recipient.key'), left);
+  writeFileSync(written, '', { mode: 0o600 });
+  await openIdentity(directory);
+  t.strictSame([left, written].map(existsSync), [false, true]);
+  t.equal(statSync(join(keys, 'recipient.key')).nlink, 1);
 });
 
 t.test('identity: a key that is lost from under stores is a fault, not a reason to make another', async (t) => {

@@ -1,7 +1,8 @@
 /** The succession of the gateway's TLS key where the command line does it: after a restore, and against who would be left behind. */
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
+import { retireAuthority } from '../../gateway/authority.ts';
 import { RevocationLog, readChanges } from '../../gateway/backup/revocation-log.ts';
 import { openIdentity } from '../../gateway/identity.ts';
 import { rotateTlsKey, strandedBy, succeedAfterRestore } from '../../gateway/rotate/rotate-tls.ts';
@@ -111,4 +112,18 @@ t.test('rotate: the commands for recipient and names say what is to be done, and
   t.match(await rotate('recipient'), /Make a backup now.*restart the gateway.*keep \S+recipient\.key/s);
   t.match(await rotate('names'), /restart the gateway, then erase \S+index-pseudonym\.key, \S+operator-pseudonym\.key/);
   t.match(await VestibuleProcess.run(['audit', 'list', '--data', data]), /key\.rotate\s+recipient[\s\S]*key\.rotate\s+names/);
+});
+
+t.test('rotate: an authority that is put aside takes no other’s name, and what was cut short is finished', async (t) => {
+  const keys = t.testdir({ 'ca.key': 'first', 'ca.crt': 'of first' });
+  const content = (name: string) => readFileSync(join(keys, name), 'utf8');
+  t.equal(retireAuthority(keys), 'ca-1.crt');
+  rmSync(join(keys, 'ca-1.key'));
+  for (const name of ['ca.key', 'ca.crt']) writeFileSync(join(keys, name), `second ${name}`);
+  t.equal(retireAuthority(keys), 'ca-2.crt');
+  t.strictSame(['ca-1.crt', 'ca-2.key', 'ca-2.crt'].map(content), ['of first', 'second ca.key', 'second ca.crt']);
+  writeFileSync(join(keys, 'ca-3.key'), 'third');
+  writeFileSync(join(keys, 'ca.crt'), 'of third');
+  t.equal(retireAuthority(keys), 'ca-3.crt');
+  t.equal(content('ca-3.crt'), 'of third');
 });

@@ -302,6 +302,29 @@ t.test('web: no body and no number of bytes ends it, and no answer is a stack', 
   t.equal((await ann.ask('GET', '/api/1/overview')).status, 200);
 });
 
+t.test('web: a path that can not be read is refused as all else is, and not said again', async (t) => {
+  const gateway = await startTestGateway(t, { config: WEB });
+  const guards = (reply: Response) =>
+    ['content-security-policy', 'x-content-type-options', 'cache-control'].map((name) => reply.headers.get(name));
+  const page = await fetch(`${urlOf(gateway)}/healthz`);
+  for (const path of ['/%ff', `/api/1/kiosks/${'0'.repeat(200)}`]) {
+    const reply = await fetch(`${urlOf(gateway)}${path}`);
+    t.equal(reply.status, 400);
+    t.match(reply.headers.get('content-type'), 'application/problem+json');
+    t.strictSame(guards(reply), guards(page));
+    t.strictSame(await reply.json(), { title: 'not a request that is understood here', status: 400 });
+  }
+  while ((await fetch(`${urlOf(gateway)}/healthz`)).status === 200);
+  t.equal((await fetch(`${urlOf(gateway)}/%ff`)).status, 429, 'nor is it free');
+});
+
+t.test('web: whoever asks for the head of the live stream holds no place in it', async (t) => {
+  const gateway = await startTestGateway(t, { config: WEB });
+  await addPerson(gateway, 'ann', 'manager');
+  const ann = await logIn(gateway, 'ann');
+  t.equal((await ann.ask('HEAD', '/api/1/live')).status, 404);
+});
+
 t.test('web: an address that asks without end is told to wait, and is answered again later', async (t) => {
   const gateway = await startTestGateway(t, { config: WEB });
   const ask = () => fetch(`${urlOf(gateway)}/healthz`);
