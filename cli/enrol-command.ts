@@ -75,9 +75,11 @@ export function enrolCommand(): Command {
     .option('--json', 'as one line of JSON')
     .option(...data)
     .action((options: { data: string; json?: true }) =>
-      withDesk(options.data, ({ book, registry }) => {
+      withDesk(options.data, async ({ book, registry }) => {
+        await writeDeed(options.data, { action: 'look.codes', about: '', detail: '' });
         const codes = book.codes();
         if (options.json) return say(JSON.stringify(codes, (key, value) => (key === 'publicKey' ? undefined : value)));
+        if (codes.length === 0) say('no code was given out yet');
         const venues = registry.venues();
         for (const code of codes) say(lineOf(code, venues, registry, systemClock.wall()));
       }),

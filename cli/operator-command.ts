@@ -85,7 +85,9 @@ export function operatorCommand(): Command {
     .option(...data)
     .action(async (options: { data: string }) => {
       await withAccounts(options.data, async (accounts) => {
-        for (const { name, role, kind } of accounts.list()) say(`${name}  ${role}${kind === 'program' ? '  program' : ''}`);
+        const all = accounts.list();
+        if (all.length === 0) say('nobody may log in yet');
+        for (const { name, role, kind } of all) say(`${name}  ${role}${kind === 'program' ? '  program' : ''}`);
       });
     });
 

@@ -8,6 +8,8 @@ import { ConfigError } from '../protocol/errors.ts';
 import { askGateway } from './ask-gateway.ts';
 import { dataPaths } from './data-paths.ts';
 import { counted } from './numbers.ts';
+import { kioskNamed } from './place-names.ts';
+import { withRegistry } from './registry-access.ts';
 import { dropSetAside, listSetAside, replaySetAside } from './set-aside.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -22,7 +24,7 @@ export function quarantineCommand(): Command {
   quarantine
     .command('list')
     .description('show what is there and why, the newest first')
-    .option('--kiosk <id>', 'only of this one')
+    .option('--kiosk <kiosk>', 'only of this one, by its id or name')
     .option(...ofSink)
     .option('--json', 'one JSON object a line')
     .option(...data)
@@ -47,7 +49,7 @@ export function quarantineCommand(): Command {
     .command('replay')
     .argument('[number]', 'as the list shows it')
     .description('try one again, or all of a kiosk or a sink; what is taken leaves quarantine')
-    .option('--kiosk <id>', 'all of this one')
+    .option('--kiosk <kiosk>', 'all of this one, by its id or name')
     .option(...ofSink)
     .option(...data)
     .action(async (number: string | undefined, options: { kiosk?: string; sink?: string; data: string }) => {
@@ -90,8 +92,9 @@ function refuseBoth({ kiosk, sink }: { readonly kiosk?: string; readonly sink?: 
   if (kiosk !== undefined && sink !== undefined) throw new ConfigError('config.invalid', 'quarantine: either --kiosk or --sink');
 }
 
+/** @param kiosk its id, or the name that it alone has. */
 async function itemsOf(directory: string, kiosk: string | undefined): Promise<QuarantineView[]> {
-  const query = kiosk === undefined ? '' : `?kiosk=${encodeURIComponent(kiosk)}`;
+  const query = kiosk === undefined ? '' : `?kiosk=${await withRegistry(directory, (registry) => kioskNamed('--kiosk', kiosk, registry))}`;
   return ((await askGateway(dataPaths(directory), 'GET', `/api/1/quarantine${query}`)) as { items: QuarantineView[] }).items;
 }
 

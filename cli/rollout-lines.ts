@@ -24,7 +24,7 @@ export function statusLines(rollout: Rollout, steps: readonly RolloutStep[], wor
   const phases = Object.entries(Object.groupBy(steps, ({ phase }) => phase)).map(([phase, some]) => `${phase} ${some?.length ?? 0}`);
   return [
     rolloutLine(rollout),
-    `  ${phases.length === 0 ? 'nobody was told yet' : phases.join(', ')}; pauses with more than ${rollout.mostFailed} that go back`,
+    `  ${phases.length === 0 ? `nobody was told yet: it goes to connected kiosks that take releases for ${rollout.board}` : phases.join(', ')}; pauses with more than ${rollout.mostFailed} that go back`,
     ...steps.filter(({ phase }) => phase !== 'kept').map((step) => `  ${stepWords(step, words)}`),
   ];
 }

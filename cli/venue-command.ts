@@ -114,6 +114,7 @@ export function venueCommand(): Command {
         if (options.json === true) return say(JSON.stringify(listJson(registry)));
         const lines = registry.venues().flatMap((one) => [...venueLines(one), policyLine(registry, one)]);
         const lost = registry.lostList.count();
+        if (lines.length === 0) lines.push('no venue was added yet');
         say([...lines, ...(lost > 0 ? [`lost cards: ${lost}`] : [])].join('\n'));
       });
     });

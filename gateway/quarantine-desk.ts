@@ -98,15 +98,22 @@ export class QuarantineDesk {
     const opened = await this.#open(message, kiosk);
     if (opened === 'seal.unknown_recipient') return this.#stays(no, kiosk.kiosk, opened);
     const answer = this.#deciders.ledger.transact((): { replayed: Replayed; decided: Decided } | ErrorCode => {
+      const last = this.#db.prepare('SELECT max(no) FROM quarantine').pluck().get() as number;
       // Taken out first: what is still wrong comes back in, under its new reason.
       this.#db.prepare('DELETE FROM quarantine WHERE no = ?').run(no);
       const decision = decide(this.#deciders, kiosk, message, opened, row.received_at_ms, (error) => codeOf(error) ?? 'ingest.internal');
       // Thrown, so that what was taken out stays.
       if (decision.kind === 'refused') throw new IngestError('ingest.quarantine_full', `quarantine of ${kiosk.kiosk}: no room for a try`);
-      if (decision.kind === 'quarantined') return decision.reason;
+      if (decision.kind === 'quarantined') {
+        this.#keepNumber(no, last);
+        return decision.reason;
+      }
       const bad = decision.taken.length > 0 ? undefined : decision.ranges.find(({ reason }) => reason !== undefined);
       const decided = { kiosk, message, decision };
-      if (bad !== undefined) return { replayed: { outcome: 'quarantined', code: (bad.reason ?? 'ingest.internal') as ErrorCode }, decided };
+      if (bad !== undefined) {
+        this.#keepNumber(no, last);
+        return { replayed: { outcome: 'quarantined', code: (bad.reason ?? 'ingest.internal') as ErrorCode }, decided };
+      }
       return { replayed: { outcome: 'taken', acceptedRows: decision.taken.length }, decided };
     });
     this.#doors.onChanged(kiosk.kiosk);
@@ -122,6 +129,12 @@ export class QuarantineDesk {
     translating('ledger', () => this.#db.prepare('DELETE FROM quarantine WHERE no = ?').run(no));
     this.#doors.onChanged(item.kiosk);
     return true;
+  }
+
+  /** By it a person asks for it again. A batch of which several rows are wrong comes back as these. @param last the highest number before. */
+  #keepNumber(no: number, last: number): void {
+    const came = this.#db.prepare('SELECT no FROM quarantine WHERE no > ?').pluck().all(last);
+    if (came.length === 1) this.#db.prepare('UPDATE quarantine SET no = ? WHERE no = ?').run(no, came[0]);
   }
 
   #stays(no: number, kiosk: KioskId, code: ErrorCode): Replayed {

@@ -104,7 +104,7 @@ function ownTroubles({ withheld, cutOff, isCloned, quarantine, missingRows, take
       tone: 'act',
       short: 'Quarantine',
       text: `${plural(quarantine.items, 'message is', 'messages are')} in quarantine. ${what}`,
-      advice: 'Look at them under Quarantine: each can be tried again once its reason is mended.',
+      advice: 'Look at them under Quarantine, or with “vestibule quarantine list”: each can be tried again once its reason is mended.',
       ...(reasons[0] === undefined ? {} : { code: reasons[0] }),
     });
   }

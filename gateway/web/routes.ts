@@ -162,7 +162,8 @@ export function routesOf(sources: RouteSources): Route[] {
       answer: schema.replayAnswer,
       audit: { action: 'quarantine.replay', about: ({ params }) => String(params.no) },
       handle: async ({ params }) => {
-        const replayed = (await desk.replay(params.no)) ?? missing('no such item, or its kiosk is not admitted');
+        const replayed =
+          (await desk.replay(params.no)) ?? missing(`quarantine: nothing is number ${params.no}, or its kiosk is not admitted`);
         if (replayed.outcome === 'taken') return { outcome: 'taken' as const, acceptedRows: replayed.acceptedRows };
         const { code, meaning } = words(replayed.code);
         return { outcome: 'quarantined' as const, acceptedRows: 0, code, meaning };
@@ -176,7 +177,7 @@ export function routesOf(sources: RouteSources): Route[] {
       params: numberParams,
       answer: done,
       audit: { action: 'quarantine.drop', about: ({ params }) => String(params.no) },
-      handle: ({ params }) => (desk.drop(params.no) ? {} : missing('no such item')),
+      handle: ({ params }) => (desk.drop(params.no) ? {} : missing(`quarantine: nothing is number ${params.no}`)),
     }),
     route({
       method: 'GET',

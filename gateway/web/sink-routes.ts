@@ -24,7 +24,7 @@ export function sinkRoutesOf({ sinks, words }: SinkSources): Route[] {
       answer: z.object({ items: z.array(schema.setAsideView) }),
       audit: { action: 'look.set-aside', about: ({ params }) => params.sink },
       handle: ({ params }) => {
-        const items = sinks.items(params.sink) ?? missing('no such sink');
+        const items = sinks.items(params.sink) ?? missing(`no sink is called ${params.sink}`);
         return {
           items: items.map(({ position, kiosk, kind, setAsideAtMs, reason }) => {
             const { code, meaning, advice } = words(reason);
@@ -42,7 +42,8 @@ export function sinkRoutesOf({ sinks, words }: SinkSources): Route[] {
       answer: schema.reofferAnswer,
       audit: { action: 'set-aside.replay', about: ({ params }) => `${params.sink} ${params.position}` },
       handle: async ({ params }) => {
-        const reoffered = (await sinks.replay(params.sink, params.position)) ?? missing('no such entry is set aside');
+        const reoffered =
+          (await sinks.replay(params.sink, params.position)) ?? missing(`sink ${params.sink}: ${params.position} is not set aside`);
         if (reoffered.outcome === 'taken') return { outcome: 'taken' as const };
         const { code, meaning } = words(reoffered.code);
         return { outcome: 'refused' as const, code, meaning };
@@ -56,7 +57,8 @@ export function sinkRoutesOf({ sinks, words }: SinkSources): Route[] {
       params: entryParams,
       answer: z.object({}),
       audit: { action: 'set-aside.drop', about: ({ params }) => `${params.sink} ${params.position}` },
-      handle: ({ params }) => (sinks.drop(params.sink, params.position) ? {} : missing('no such entry is set aside')),
+      handle: ({ params }) =>
+        sinks.drop(params.sink, params.position) ? {} : missing(`sink ${params.sink}: ${params.position} is not set aside`),
     }),
   ];
 }

@@ -40,7 +40,7 @@ t.test('rollout: started, watched, paused, resumed with more kiosks, and cancell
   await t.rejects(run([...start, key]), /rollout 1 of 1\.4\.0 is running: stop it first/);
 
   const watched = new VestibuleProcess(['rollout', 'watch', '--data', data]);
-  await watched.line((line) => line.includes('nobody was told yet'));
+  await watched.line((line) => line.includes('nobody was told yet: it goes to connected kiosks that take releases for '));
   const step = (phase: RolloutStep['phase']) =>
     registry.rolloutBook.put(1, [{ kiosk, phase, why: phase === 'failed' ? 'release.not_healthy' : undefined, atMs: systemClock.wall() }]);
   step('taking');

@@ -26,6 +26,8 @@ t.test('venue: added, edited and listed; faults name the rule; each change is in
     { id, kind: 'culture', threshold: 3_780, unsignedCards: 'refused', entrances: [{ name: 'Main door', direction: 'both' }] },
   ]);
   t.equal(await run(['venue', 'remove', 'Library', '--data', data]), `venue ${id}: removed`);
+  t.equal(await run(['venue', 'list', '--data', data]), 'no venue was added yet');
+  t.equal(await run(['operator', 'list', '--data', data]), 'nobody may log in yet');
   await t.rejects(run(['venue', 'remove', id, '--data', data]), /config\.invalid/);
   const audit = await run(['audit', 'list', '--data', data]);
   t.match(audit, new RegExp(`venue\\.add ${id}`));
@@ -54,10 +56,11 @@ t.test('enrol: who gave out codes and took them back is in the audit log, and no
   const code = (await run(['enrol', '--venue', venue, '--data', data])).split('\n').at(-1) ?? '';
   await run(['enrol', '--venue', venue, '--count', '3', '--out', join(data, 'labels.pdf'), '--data', data]);
   await run(['enrol', 'withdraw', '2', '--data', data]);
+  t.match(await run(['enrol', 'list', '--data', data]), /withdrawn/);
   const audit = await run(['audit', 'list', '--data', data]);
   t.match(audit, /code\.give 1\n/);
   t.match(audit, /code\.give 2-4\n/);
-  t.match(audit, /code\.withdraw 2/);
+  t.match(audit, /code\.withdraw 2\n.*look\.codes\n/);
   t.match(code, /^V/);
   t.notMatch(audit, code);
 });

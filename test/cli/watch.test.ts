@@ -37,7 +37,9 @@ t.test('watch: a person is added, state, level and audit log are read, and an al
   t.equal(await run('log-level debug'), 'debug');
   t.equal(await run('log-level'), 'debug');
   t.equal(await run('quarantine list'), 'nothing is in quarantine');
-  await t.rejects(run('quarantine replay 7'), /no such item/);
+  await t.rejects(run('quarantine replay 7'), /nothing is number 7/);
+  await t.rejects(run('quarantine list --kiosk Till'), /--kiosk: no admitted kiosk is called "Till"/);
+  await t.rejects(run('quarantine list --sink nobody'), /no sink is called nobody/);
   const port = /MQTT 127\.0\.0\.1:(\d+)/.exec(ready)?.[1] ?? '';
   await t.rejects(
     VestibuleProcess.run(['tail', '--data', data, '--port', port, '--account', 'ann'], 'a wrong password\n'),

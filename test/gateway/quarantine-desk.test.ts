@@ -41,6 +41,21 @@ t.test('quarantine: an item says whose it is, why, and what to do, and goes when
   client.end(true);
 });
 
+t.test('quarantine: what stays after a try keeps the number by which it is asked for', async (t) => {
+  const gateway = await startTestGateway(t, { config: WEB });
+  const kiosk = gateway.admit();
+  const client = await kiosk.connect(gateway.running.tlsPort);
+  for (const message of ['not a batch', 'nor this']) await publishOrClose(client, kiosk.batchTopic, Buffer.from(message));
+  client.end(true);
+  const before = (await itemsOf(gateway)).map(({ no, sizeBytes }) => [no, sizeBytes]);
+  t.equal(before.length, 2);
+  for (const [no] of before) t.match(await ask(gateway, 'POST', `/api/1/quarantine/${no}/replay`), { outcome: 'quarantined' });
+  t.strictSame(
+    (await itemsOf(gateway)).map(({ no, sizeBytes }) => [no, sizeBytes]),
+    before,
+  );
+});
+
 t.test('quarantine: what was refused for its kiosk is taken once that is mended, once, and goes to the core', async (t) => {
   const gateway = await startTestGateway(t, { config: WEB });
   // Signed with a key that the registry does not know under this kiosk: as after a swap that nobody told of.
