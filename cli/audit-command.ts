@@ -9,7 +9,7 @@ import { ConfigError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import { withAudit, writeDeed } from './audit-desk.ts';
 import { type DataPaths, dataPaths, refuseNoGateway } from './data-paths.ts';
-import { wholeNumberOf } from './numbers.ts';
+import { counted, wholeNumberOf } from './numbers.ts';
 import { systemUser } from './system-user.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -54,12 +54,12 @@ export function auditCommand(): Command {
       const [kept, keptOfCore] = [headIn('--head', options.head), headIn('--core-head', options.coreHead)];
       if (existsSync(paths.gateway)) {
         const { entries, hash } = refuseAltered(await withAudit(options.data, (log) => log.verify(kept)), 'audit');
-        say(`whole: ${entries} entries`);
+        say(`whole: ${counted(entries, 'entry', 'entries')}`);
         say(`${entries}:${hash}`);
       }
       if (existsSync(join(paths.core, 'audit.db'))) {
         const { entries, hash } = refuseAltered(await verifyCore(paths, keptOfCore), "the core's audit");
-        say(`the core's, whole: ${entries} entries`);
+        say(`the core's, whole: ${counted(entries, 'entry', 'entries')}`);
         say(`${entries}:${hash}`);
       }
     });
@@ -77,7 +77,7 @@ async function listCore(directory: string, most: number, isJson: boolean): Promi
     log.append({ ...look, atMs: systemClock.wall(), outcome: 'done', rows: 0 });
     for (const entry of log.entries(most).reverse()) {
       const { atMs, who, role, purpose, action, about, outcome, rows, detail } = entry;
-      const what = [action, about, purpose && `for ${purpose}`, outcome, rows > 0 ? `${rows} rows` : '', detail];
+      const what = [action, about, purpose && `for ${purpose}`, outcome, rows > 0 ? counted(rows, 'row') : '', detail];
       const line = `${entry.entry}  ${new Date(atMs).toISOString()}  ${who} (${role})  ${what.filter((text) => text !== '').join(' ')}`;
       say(isJson ? JSON.stringify(entry) : line);
     }

@@ -14,6 +14,7 @@ import { writeDeed } from './audit-desk.ts';
 import { lockingFor, makeBackupKey, readBackupKey } from './backup-key.ts';
 import { dataPaths, gatewayIdentity, refuseNoGateway } from './data-paths.ts';
 import { makeBackup } from './make-backup.ts';
+import { counted } from './numbers.ts';
 import { readPassword } from './password.ts';
 import { type Inspected, restoreData, verifyBackup } from './restore-data.ts';
 
@@ -113,8 +114,8 @@ async function make(options: { to: string; for?: string[]; config?: string; data
     { kind: 'passphrase' as const, passphrase: await readPassword('Passphrase for the backup (12 characters or more): ') },
   ];
   const made = await makeBackup(paths, { to, lockings, nowMs, ...(options.config === undefined ? {} : { settingsPath: options.config }) });
-  await writeDeed(options.data, { action: 'gateway.backup', about: '', detail: `${made.files} files` });
-  say(`${to}: ${made.files} files, ${made.sealedBytes} bytes, read again and whole`);
+  await writeDeed(options.data, { action: 'gateway.backup', about: '', detail: counted(made.files, 'file') });
+  say(`${to}: ${counted(made.files, 'file')}, ${made.sealedBytes} bytes, read again and whole`);
   const old = isDirectory ? pruneBackups(options.to, DEFAULT_RETENTION_DAYS, nowMs) : 0;
   if (old > 0) say(`${old} older than ${DEFAULT_RETENTION_DAYS} days taken away`);
 }
@@ -124,23 +125,22 @@ const openingOf = async (keyPath: string | undefined, prompt: string): Promise<O
 
 function linesOf({ contents, gateway, core }: Inspected): string[] {
   return [
-    `made ${timeOf(contents.createdAtMs)}, deployment ${contents.deployment}: ${contents.files} files, ${contents.bytes} bytes`,
-    `gateway: ${gateway.venues} venues, ${gateway.kiosks} kiosks (${gateway.revoked} revoked), ${gateway.lostCards} lost cards, ${gateway.rows} rows`,
-    `core: ${core.days} days, ${core.rows} scans and readings`,
+    `made ${timeOf(contents.createdAtMs)}, deployment ${contents.deployment}: ${counted(contents.files, 'file')}, ${contents.bytes} bytes`,
+    `gateway: ${counted(gateway.venues, 'venue')}, ${counted(gateway.kiosks, 'kiosk')} (${gateway.revoked} revoked), ${counted(gateway.lostCards, 'lost card')}, ${counted(gateway.rows, 'row')}`,
+    `core: ${counted(core.days, 'day')}, ${counted(core.rows, 'scan or reading', 'scans and readings')}`,
   ];
 }
 
 function replayLines({ changes, lastAtMs, withdrawnCodes, hasNewKey }: Replayed): string[] {
+  const withdrawn = counted(withdrawnCodes, 'open enrolment code is', 'open enrolment codes are');
   if (changes === undefined)
     return [
-      `no log of revocations: ${withdrawnCodes} open enrolment codes are withdrawn; revoke again what was revoked since, and report lost cards again`,
+      `no log of revocations: ${withdrawn} withdrawn; revoke again what was revoked since, and report lost cards again`,
       'if "vestibule gateway rotate tls" was given since the backup, give it again before the gateway starts, with --force: kiosks refuse an earlier key',
     ];
   return [
-    `${changes} changes since the backup done again${lastAtMs === undefined ? '' : `, the last of ${timeOf(lastAtMs)}`}`,
-    ...(hasNewKey
-      ? [`its TLS key was succeeded since: another one is made, which kiosks follow; ${withdrawnCodes} open enrolment codes are withdrawn`]
-      : []),
+    `${counted(changes, 'change')} since the backup done again${lastAtMs === undefined ? '' : `, the last of ${timeOf(lastAtMs)}`}`,
+    ...(hasNewKey ? [`its TLS key was succeeded since: another one is made, which kiosks follow; ${withdrawn} withdrawn`] : []),
   ];
 }
 

@@ -8,6 +8,7 @@ import { type DeploymentId, isPlaceId } from '../protocol/ids.ts';
 import { systemClock } from '../protocol/time.ts';
 import { type CoreDeed, withCoreDb } from './core-access.ts';
 import { dataPaths } from './data-paths.ts';
+import { counted } from './numbers.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const data = ['--data <dir>', 'data directory; the core is in its "core" folder', './data'] as const;
@@ -126,7 +127,7 @@ function lineOf(machine: Machine, held: { readonly kiosks: number; readonly venu
   const { name, deployment, regions } = machine;
   const where = regions === 'all' ? 'all regions' : regions.join(', ');
   if (deployment === undefined) return `${name}  ${where}`;
-  return `${name}  deployment ${deployment}  ${where}  ${held.kiosks} kiosks, ${held.venues} venues, taken to ${held.taken}`;
+  return `${name}  deployment ${deployment}  ${where}  ${counted(held.kiosks, 'kiosk')}, ${counted(held.venues, 'venue')}, taken to ${held.taken}`;
 }
 
 const withMachines = <T>(directory: string, deed: CoreDeed, work: (machines: Gateways) => T): Promise<T> =>

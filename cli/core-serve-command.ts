@@ -16,6 +16,7 @@ import { systemClock } from '../protocol/time.ts';
 import { parseTrust } from '../protocol/trust.ts';
 import { dataPaths, readJsonFile } from './data-paths.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
+import { portOf } from './numbers.ts';
 import { openCoreRest } from './open-rest.ts';
 import { untilStopped } from './stopping.ts';
 
@@ -57,8 +58,9 @@ export function coreServeCommand(): Command {
     .action(async (options: Options) => {
       const paths = dataPaths(options.data);
       // Before a key is made or a lock is taken.
-      const binding = { host: options.listen, port: portOf(options.port) };
+      const binding = { host: options.listen, port: portOf('--port', options.port) };
       const { rest: restConfig, cases } = settingsOf(options);
+      const urlPort = options.url === undefined ? undefined : urlPortOf(options.url);
       const pins = options.clientPin.map(pinOf);
       await refuseTakenPort(binding);
       const files = await openHttpFiles(join(paths.core, 'http'), deploymentIn(options.trust));
@@ -87,6 +89,9 @@ export function coreServeCommand(): Command {
         say(`core ready on port ${served.port}; the gateway's configuration:`);
         say(configurationFor(options.url ?? `https://HOST:${served.port}`, files, keys.recipient.publicKey, own === undefined));
         say(`token: ${files.tokenPath}`);
+        // Right behind a firewall that forwards the one to the other; else the gateway never reaches it.
+        if (urlPort !== undefined && urlPort !== served.port)
+          say(`note: --url says port ${urlPort}, and this core listens on ${served.port} (--port)`);
         say(`rest: https://${restConfig.host}:${rest.port}`);
         if (!stopped.aborted) await new Promise((resolve) => stopped.addEventListener('abort', resolve, { once: true }));
         await rest.close();
@@ -117,7 +122,7 @@ function settingsOf({ config, restPort }: Options): { readonly rest: RestConfig;
   }
   const given = Object.entries(read.data).filter(([, value]) => value !== undefined);
   return {
-    rest: parseRestConfig(restPort === undefined ? rest : { ...rest, port: portOf(restPort) }),
+    rest: parseRestConfig(restPort === undefined ? rest : { ...rest, port: portOf('--rest-port', restPort) }),
     cases: Object.fromEntries(given) as Partial<CasePolicy>,
   };
 }
@@ -157,9 +162,12 @@ function readText(path: string): string {
   }
 }
 
-function portOf(text: string): number {
-  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  throw new ConfigError('config.invalid', `--port: "${text}" is no port`);
+/** @throws ConfigError `config.invalid` for what a gateway would refuse, too. */
+function urlPortOf(text: string): number {
+  const { protocol, port } = URL.canParse(text) ? new URL(text) : { protocol: '', port: '' };
+  if (!/^https?:$/.test(protocol)) throw new ConfigError('config.invalid', `--url: "${text}" is no address (https://core.example:8444)`);
+  if (port !== '') return Number(port);
+  return protocol === 'https:' ? 443 : 80;
 }
 
 function pinOf(text: string): Uint8Array {

@@ -13,7 +13,7 @@ import { systemClock } from '../protocol/time.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { writeDeed } from './audit-desk.ts';
 import { dataPaths, gatewayIdentity } from './data-paths.ts';
-import { decimalOf, wholeNumberOf } from './numbers.ts';
+import { counted, decimalOf, wholeNumberOf } from './numbers.ts';
 import { doorName, doorNames, entranceNamed, kioskNamed, venueNamed } from './place-names.ts';
 
 type Direction = 'in' | 'out' | 'both';
@@ -122,7 +122,7 @@ async function giveCodes(desk: CodeDesk, options: GiveOptions): Promise<void> {
       out,
       force === true,
     );
-    say(`${out}: ${plural(codes.length, 'label')} on ${plural(sheets, 'sheet')}, good until ${timeOf(codes[0]?.expiresAtMs)}`);
+    say(`${out}: ${counted(codes.length, 'label')} on ${counted(sheets, 'sheet')}, good until ${timeOf(codes[0]?.expiresAtMs)}`);
     say(
       'Print it at 100 % (no "fit to page"). The file is a secret until its codes are used or have expired: delete it when it is printed.',
     );
@@ -211,8 +211,6 @@ const timeOf = (atMs: number | undefined): string => `${new Date(atMs ?? 0).toIS
 
 /** `7`, or `7-56`: codes of one call are numbered in one go. */
 const numbersOf = (codes: readonly NewCode[]): string => [...new Set([codes[0]?.number, codes.at(-1)?.number])].join('-');
-
-const plural = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
 
 /** Asked in the wrong directory, a gateway would be made there that nobody meant. */
 async function withDesk(directory: string, use: (desk: CodeDesk) => void | Promise<void>): Promise<void> {

@@ -1,4 +1,4 @@
-/** Numbers that a person typed as an option. */
+/** Numbers: as a person typed them as an option, and as one reads them. */
 import { ConfigError } from '../protocol/errors.ts';
 
 /** @throws ConfigError `config.invalid`, for a comma too: what "37,8" means differs from country to country. */
@@ -19,3 +19,6 @@ export function portOf(option: string, text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
   throw new ConfigError('config.invalid', `${option}: "${text}" is no port, 0 to 65535`);
 }
+
+/** @returns `1 row`, `0 rows`, `3 rows`. */
+export const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;

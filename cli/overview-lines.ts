@@ -1,6 +1,7 @@
 /** What `vestibule status` prints: how all of it does, what needs somebody and what to do, then every kiosk a line. Pure. */
 import { spanWords } from '../gateway/web/kiosk-words.ts';
 import type { KioskView, Overview, Tone, Trouble } from '../gateway/web/schema.ts';
+import { counted } from './numbers.ts';
 
 /** Told apart without colour. */
 const SIGN: Readonly<Record<Tone, string>> = { act: '!', look: '~', good: '·', off: '-' };
@@ -27,7 +28,7 @@ export function overviewLines({ gateway, venues, kiosks }: Overview, width: numb
   const lastMinute = gateway.rowsPerMinute.at(-2) ?? 0;
   return [
     `${SIGN[gateway.tone]} ${gateway.headline}`,
-    `  ${gateway.connectedKiosks} of ${gateway.admittedKiosks} kiosks connected, ${records(lastMinute)} in the last minute, ${gateway.queued} waiting at kiosks`,
+    `  ${gateway.connectedKiosks} of ${counted(gateway.admittedKiosks, 'kiosk')} connected, ${counted(lastMinute, 'record')} in the last minute, ${gateway.queued} waiting at kiosks`,
     `  ${diskWords(gateway.disk)}; ${gateway.sinks.map(sinkWords).join(', ') || 'nothing is forwarded'}`,
     `  flags: ${gateway.flags.confirmed} confirmed, ${gateway.flags.unconfirmed} unconfirmed, ${gateway.flags.pending} waiting; ${gateway.quarantined} in quarantine`,
     `  ${noticeWords(gateway)}`,
@@ -50,13 +51,11 @@ export function overviewLines({ gateway, venues, kiosks }: Overview, width: numb
 }
 
 function noticeWords({ notices, takenBack, atMs }: Overview['gateway']): string {
-  const back = `${takenBack.cards} ${takenBack.cards === 1 ? 'card' : 'cards'} taken back${takenBack.pending > 0 ? `, ${takenBack.pending} pending` : ''}`;
+  const back = `${counted(takenBack.cards, 'card')} taken back${takenBack.pending > 0 ? `, ${takenBack.pending} pending` : ''}`;
   if (notices === undefined) return back;
   const still = notices.unheard.map(({ sink, code, sinceMs }) => `, ${sink} not heard for ${spanWords(atMs - sinceMs)} [${code}]`).join('');
-  return `notices: for ${notices.cards} ${notices.cards === 1 ? 'card' : 'cards'}, told to ${notices.told} of ${notices.kiosks} kiosks${still}; ${back}`;
+  return `notices: for ${counted(notices.cards, 'card')}, told to ${notices.told} of ${counted(notices.kiosks, 'kiosk')}${still}; ${back}`;
 }
-
-const records = (count: number): string => (count === 1 ? '1 record' : `${count} records`);
 
 function troubleLines({ text, advice, code, sinceMs }: Trouble, nowMs: number, width: number): string[] {
   const since = sinceMs === undefined ? '' : ` For ${spanWords(nowMs - sinceMs)}.`;
@@ -93,7 +92,7 @@ function sinkWords({ name, behindEntries, setAsideEntries, unerasedRows = 0, cod
 
 function diskWords({ freeBytes, growthBytesPerDay, daysLeft }: Overview['gateway']['disk']): string {
   const free = `${Math.floor(freeBytes / 1_048_576).toLocaleString('en')} MiB free`;
-  if (daysLeft !== undefined) return `disk: ${free}, ${Math.floor(daysLeft)} days as things go`;
+  if (daysLeft !== undefined) return `disk: ${free}, ${counted(Math.floor(daysLeft), 'day')} as things go`;
   return growthBytesPerDay === undefined ? `disk: ${free}, growth not measured yet` : `disk: ${free}, nothing grows`;
 }
 

@@ -7,6 +7,7 @@ import type { QuarantineView, ReplayAnswer } from '../gateway/web/schema.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { askGateway } from './ask-gateway.ts';
 import { dataPaths } from './data-paths.ts';
+import { counted } from './numbers.ts';
 import { dropSetAside, listSetAside, replaySetAside } from './set-aside.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -61,7 +62,7 @@ export function quarantineCommand(): Command {
       let left = 0;
       for (const no of numbers) {
         const answer = (await askGateway(dataPaths(options.data), 'POST', `/api/1/quarantine/${no}/replay`)) as ReplayAnswer;
-        if (answer.outcome === 'taken') say(`${no}: taken, ${answer.acceptedRows} rows`);
+        if (answer.outcome === 'taken') say(`${no}: taken, ${counted(answer.acceptedRows, 'row')}`);
         else {
           left += 1;
           say(`${no}: stays, ${answer.meaning ?? ''} [${answer.code ?? ''}]`);

@@ -10,6 +10,7 @@ import { ConfigError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import { doDeed, writeDeed } from './audit-desk.ts';
 import { dataPaths } from './data-paths.ts';
+import { counted } from './numbers.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -67,7 +68,8 @@ async function rotateTls(gateway: string, { data, force }: RotateOptions): Promi
   const nowMs = systemClock.wall();
   const stranded = await strandedBy(gateway, nowMs);
   if (force !== true) refuseStranding(stranded);
-  const detail = force === true ? `leaves ${stranded.kiosks.length} kiosks, ${stranded.codes.length} codes behind` : '';
+  const detail =
+    force === true ? `leaves ${counted(stranded.kiosks.length, 'kiosk')}, ${counted(stranded.codes.length, 'code')} behind` : '';
   const former = await doDeed(data, { action: 'key.rotate', about: 'tls', detail }, () => rotateTlsKey(gateway, nowMs));
   say('another key is made; restart the gateway: kiosks follow when they next connect ("vestibule status" tells how many have)');
   say(`then erase ${former.map((name) => join(gateway, 'keys', name)).join(', ')}`);

@@ -8,7 +8,7 @@ import { ConfigError } from '../protocol/errors.ts';
 import { newVenueId, type VenueId } from '../protocol/ids.ts';
 import { doDeed } from './audit-desk.ts';
 import { dataPaths, gatewayIdentity, refuseNoGateway } from './data-paths.ts';
-import { decimalOf } from './numbers.ts';
+import { counted, decimalOf } from './numbers.ts';
 import { venueNamed } from './place-names.ts';
 import { withRegistry } from './registry-access.ts';
 
@@ -180,11 +180,16 @@ function putEntrances(book: VenueBook, id: VenueId, { entrance = [], removeEntra
 
 function venueLines(venue: Venue): string[] {
   const { id, name, timezone, organisation, site, region, kind, dwellMs, lingeringMs, threshold, unsignedCards, entrances } = venue;
-  const where = [organisation, site, region].filter((part) => part !== '').join(', ');
+  const about = [
+    ['kind', kind],
+    ['organisation', organisation],
+    ['site', site],
+    ['region', region],
+  ].flatMap(([what, text]) => (text === '' ? [] : [`${what} ${text}`]));
   const high = threshold === undefined ? 'high as each kiosk is set' : `high from ${(threshold / 100).toFixed(2)} °C`;
   return [
     `${id}  ${name}  (${timezone})`,
-    `  ${kind}${where === '' ? '' : `: ${where}`}`,
+    `  ${about.join(', ')}`,
     `  stay ${span(dwellMs)}, air ${span(lingeringMs)}, ${high}, unsigned cards ${unsignedCards}`,
     `  flags: ${flagsOf(venue)}`,
     ...entrances.map(
@@ -202,7 +207,7 @@ function policyLine(registry: Registry, { id }: Venue): string {
   );
   const issued = registry.policyBook.all().filter(({ kiosk }) => kiosks.has(kiosk));
   const refused = issued.flatMap(({ kiosk, refusedCode }) => (refusedCode === undefined ? [] : [`; ${kiosk} says ${refusedCode}`]));
-  return `  policy: confirmed by ${issued.filter(isConfirmed).length} of ${kiosks.size} kiosks${refused.join('')}`;
+  return `  policy: confirmed by ${issued.filter(isConfirmed).length} of ${counted(kiosks.size, 'kiosk')}${refused.join('')}`;
 }
 
 const listJson = (registry: Registry) => ({

@@ -2,6 +2,7 @@
 import type { NoticeSummary } from '../notice/notice-desk.ts';
 import type { Registry } from '../registry.ts';
 import type { WordsFor } from './error-words.ts';
+import { plural } from './kiosk-words.ts';
 import type { GatewayView, Trouble } from './schema.ts';
 
 /** A core that is started anew is back within that. */
@@ -35,6 +36,6 @@ export function noticeTroubles(notices: GatewayView['notices'], nowMs: number): 
     return { tone: nowMs - sinceMs < LONG_MS ? 'look' : 'act', text, advice, code, sinceMs };
   });
   if (notices === undefined || notices.leftOut === 0) return standing;
-  const text = `There are notices for ${notices.leftOut.toLocaleString('en')} cards more than a kiosk can be told of.`;
+  const text = `There are notices for ${plural(notices.leftOut, 'card', 'cards')} more than a kiosk can be told of.`;
   return [...standing, { tone: 'look', text, advice: 'Those that end last are told.' }];
 }

@@ -40,7 +40,7 @@ t.test('core gateway: one is let in beside the running core, listed and taken ou
   t.notMatch(listed, token);
   const venue = newPlaceId<VenueId>();
   t.match(await run('core', 'gateway', 'venue', 'south', venue), { code: 0, written: /one venue is listed for south/ });
-  t.match((await run('core', 'gateway', 'list')).written, /0 kiosks, 1 venues/);
+  t.match((await run('core', 'gateway', 'list')).written, /0 kiosks, 1 venue,/);
   t.match(await run('core', 'gateway', 'venue', 'nobody', venue), { code: 78 });
   t.match(await askRest({ port, path: '/core/1/status', token, purpose: 'operation' }), { status: 403 }, 'known, and no administrator');
   t.match(await run('core', 'gateway', 'remove', 'south'), { code: 0 });

@@ -52,8 +52,8 @@ t.test('core serve: what it prints is what a gateway needs; key and token stay, 
   t.equal(readFileSync(tokenPath, 'utf8').trim().length, 43);
   t.equal(await served.end('SIGTERM'), 0);
 
-  const again = serve(t, directory);
-  await again.line((line) => line.startsWith('token: '));
+  const again = serve(t, directory, '--url', 'https://core.example:1');
+  t.match(await again.line((line) => line.startsWith('note: ')), /--url says port 1, and this core listens on \d+ \(--port\)/);
   t.ok(again.written.includes(String(printed.sinks[1]?.pin)), 'known by the same key');
   t.equal(await again.end('SIGTERM'), 0);
   const foreign = serve(t, directory, '--trust', await trustIn(directory, newPlaceId<DeploymentId>(), 'other.json'));
@@ -75,6 +75,8 @@ t.test('core serve: settings and port are looked at before anything is made', as
   const { port } = taken.address() as { port: number };
   const faults = [
     [['--port', String(port)], /can not be listened on \(EADDRINUSE\)/],
+    [['--url', 'core.example'], /--url: "core\.example" is no address/],
+    [['--rest-port', 'x'], /--rest-port: "x" is no port/],
     [['--config', config], /cases\.stickerLifeMs/],
   ] as const;
   for (const [more, said] of faults) {

@@ -43,5 +43,6 @@ t.test('gateway status: names kiosks that are made to wait, and addresses that a
   const { lastState, ...rest } = statusOf(kiosk, true);
   const { door, ...older } = lastState ?? {};
   t.ok(door);
+  t.match(lines, /running, 1 of 1 kiosk connected/);
   t.doesNotThrow(() => statusLines({ ...rest, lastState: older } as unknown as GatewayStatus, 60_000), 'one of an earlier release');
 });

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import t from 'tap';
-import { decimalOf, portOf, wholeNumberOf } from '../../cli/numbers.ts';
+import { counted, decimalOf, portOf, wholeNumberOf } from '../../cli/numbers.ts';
 import { VestibuleProcess } from '../support/child.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -19,6 +19,15 @@ t.test('numbers: what is none, or has a comma, is told with its option', async (
   for (const text of ['', '65536', '-1', '88x', '1.5']) t.throws(() => portOf('--port', text), { message: /is no port, 0 to 65535$/ });
   t.equal(wholeNumberOf('--count', '12'), 12);
   for (const text of ['0', '-3', '1.5', '']) t.throws(() => wholeNumberOf('--count', text), { message: /is no whole number/ });
+});
+
+t.test('numbers: one is told as one', async (t) => {
+  t.strictSame(
+    [0, 1, 2].map((count) => counted(count, 'row')),
+    ['0 rows', '1 row', '2 rows'],
+  );
+  t.equal(counted(1, 'entry', 'entries'), '1 entry');
+  t.equal(counted(3, 'entry', 'entries'), '3 entries');
 });
 
 t.test('commands: a port that is none is refused before anything is begun', async (t) => {

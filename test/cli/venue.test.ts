@@ -14,7 +14,7 @@ t.test('venue: added, edited and listed; faults name the rule; each change is in
   const doors = ['--entrance', 'Main door=both', '--entrance', 'Exit=out'];
   const added = await run(['venue', 'add', '--name', 'Library', ...where, ...doors, '--data', data]);
   const [id = ''] = added.split(' ');
-  t.match(added, /Library {2}\(Europe\/Berlin\)\n {2}culture: Market square, North\n/);
+  t.match(added, /Library {2}\(Europe\/Berlin\)\n {2}kind culture, site Market square, region North\n/);
   t.match(added, /entrance \w{16} {2}Exit {2}out\n {2}entrance \w{16} {2}Main door {2}both/);
   await run(['venue', 'edit', id, '--threshold', '37.8', '--unsigned', 'refused', '--remove-entrance', 'Exit', '--data', data]);
   await t.rejects(run(['venue', 'edit', id, '--threshold', '50', '--data', data]), /threshold.*config\.invalid/s);

@@ -50,7 +50,7 @@ export function kioskPage(id) {
         h('h2', {}, 'The last hour'),
         hour === 0
           ? h('p', { class: 'quiet' }, 'Nothing came.')
-          : spark(kiosk.rowsPerMinute, `${number(hour)} records in the last hour`, true),
+          : spark(kiosk.rowsPerMinute, `${count(hour, 'record', 'records')} in the last hour`, true),
         hour === 0
           ? undefined
           : h('p', { class: 'quiet' }, `${count(hour, 'record', 'records')}, ${Math.max(...kiosk.rowsPerMinute)} in the busiest minute`),

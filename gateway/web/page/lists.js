@@ -204,7 +204,7 @@ export function gatewayPage() {
       ? disk.growthBytesPerDay === undefined
         ? 'not known until an hour has been measured'
         : 'nothing grows'
-      : `${number(Math.floor(disk.daysLeft))} days`;
+      : count(Math.floor(disk.daysLeft), 'day', 'days');
   return [
     head('Gateway'),
     gateway.troubles.length === 0

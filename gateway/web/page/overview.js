@@ -53,9 +53,14 @@ function tiles(gateway, kiosks) {
     tile('Not yet forwarded', number(behind), isFailing ? 'something takes nothing: see Gateway' : '', {
       tone: isFailing ? 'act' : undefined,
     }),
-    tile('Disk lasts', days, daysLeft === undefined ? `${bytes(freeBytes)} free` : `days, ${bytes(freeBytes)} free`, {
-      tone: daysLeft !== undefined && daysLeft < 14 ? (daysLeft < 3 ? 'act' : 'look') : undefined,
-    }),
+    tile(
+      'Disk lasts',
+      days,
+      daysLeft === undefined ? `${bytes(freeBytes)} free` : `${Math.floor(daysLeft) === 1 ? 'day' : 'days'}, ${bytes(freeBytes)} free`,
+      {
+        tone: daysLeft !== undefined && daysLeft < 14 ? (daysLeft < 3 ? 'act' : 'look') : undefined,
+      },
+    ),
     tile('Flags to act on', number(standing), gateway.flags.pending > 0 ? `${gateway.flags.pending} waiting` : ''),
     tile('In quarantine', number(gateway.quarantined), '', { tone: gateway.quarantined > 0 ? 'look' : undefined }),
   );
@@ -221,7 +226,7 @@ function kioskCard(kiosk, venue) {
       { class: 'kiosk', href: `#/kiosk/${kiosk.kiosk}`, 'data-tone': kiosk.tone },
       h('div', { class: 'head' }, sign(kiosk.tone), h('h3', {}, kioskName(kiosk, venue)), h('span', { class: 'state' }, kiosk.summary)),
       gravest === undefined || kiosk.tone === 'good' || kiosk.tone === 'off' ? undefined : h('p', { class: 'why' }, gravest.text),
-      hour > 0 ? spark(kiosk.rowsPerMinute, `${number(hour)} records in the last hour`) : undefined,
+      hour > 0 ? spark(kiosk.rowsPerMinute, `${count(hour, 'record', 'records')} in the last hour`) : undefined,
       facts.length === 0
         ? undefined
         : h(
@@ -237,7 +242,7 @@ function kioskCard(kiosk, venue) {
 /** Undefined where the venue does not count. */
 export function occupancyWords(occupancy) {
   if (occupancy === undefined) return undefined;
-  return occupancy.tokens === undefined ? 'few devices about' : `${number(occupancy.tokens)} devices about`;
+  return occupancy.tokens === undefined ? 'few devices about' : `${count(occupancy.tokens, 'device', 'devices')} about`;
 }
 
 /** @param isPathShown a card says it in its text. */
