@@ -229,7 +229,7 @@ class Kiosk {
       detach = lendDoors(this.#turn, {
         scan: this.#scan,
         deliver: this.#deliver,
-        unsent: () => this.#health.snapshot().queued,
+        unsent: () => this.#recorder.outbox?.queued ?? 'unknown',
         add: (task) => this.#tasks.add(task),
       });
       if (notifier !== undefined) this.#tasks.add(notifier.ready());

@@ -23,6 +23,8 @@ export interface SetupOptions {
   readonly check: (settings: Settings) => void;
 }
 
+export type Unsent = number | 'unknown';
+
 /** What the part that runs now can be asked for. */
 export interface SetupDoors {
   /** What a person scanned or typed at a face, as its scanner would have read it. */
@@ -30,8 +32,8 @@ export interface SetupDoors {
   /** @throws LinkError, AdmissionError, ConfigError config.invalid for a name that is not to be had, DecodeError. */
   readonly askPlace?: (name: string | undefined, signal: AbortSignal) => Promise<KioskPlace>;
   readonly deliver?: (signal: AbortSignal) => Promise<Delivery>;
-  /** Rows that no gateway has yet: what a reset destroys. */
-  readonly unsent?: () => number;
+  /** Rows that no gateway has yet: what a reset destroys; `unknown` while they can not be read. */
+  readonly unsent?: () => Unsent;
   /** Runs beside the part's own tasks: a bug in it ends the part. */
   readonly add: (task: Promise<void>) => void;
   /** Starts anew, with the settings as they are kept now. */
@@ -99,7 +101,7 @@ export class SetupDesk {
   }
 
   /** What a reset would destroy; `undefined` where there is no kiosk to reset. */
-  get unsent(): number | undefined {
+  get unsent(): Unsent | undefined {
     return this.#doors?.unsent?.();
   }
 
@@ -107,7 +109,7 @@ export class SetupDesk {
    * Makes this a machine without identity again: the present turn ends, and the next begins with what is left to do.
    * @param unsent what the person was shown. @returns false where more waits by now, or there is no kiosk: nothing was done.
    */
-  reset(unsent: number): boolean {
+  reset(unsent: Unsent): boolean {
     const { dir, log } = this.#options;
     if (this.unsent === undefined || unsent !== this.unsent) return false;
     beginReset(dir, log);

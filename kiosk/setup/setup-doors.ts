@@ -8,7 +8,7 @@ import type { Front, FrontCommand } from '../front.ts';
 import type { Moment } from '../recorder.ts';
 import type { Delivery } from '../test-event.ts';
 import type { Turn } from './in-turns.ts';
-import type { SetupDesk } from './setup-desk.ts';
+import type { SetupDesk, Unsent } from './setup-desk.ts';
 import type { DeviceKind } from './setup-state.ts';
 
 /** What is typed into a face of set-up comes from a scanner, too. */
@@ -17,7 +17,7 @@ const TYPED = 'typed';
 export interface KioskParts {
   readonly scan: (text: string) => void;
   readonly deliver: (signal: AbortSignal) => Promise<Delivery>;
-  readonly unsent: () => number;
+  readonly unsent: () => Unsent;
   readonly add: (task: Promise<void>) => void;
 }
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { entranceName } from '../../protocol/kiosk-place.ts';
 import { LANGUAGES, type Language } from '../screen/languages.ts';
 import { type PageRoute, REFUSED } from '../screen/staff-routes.ts';
-import type { SetupDesk } from './setup-desk.ts';
+import type { SetupDesk, Unsent } from './setup-desk.ts';
 import { PORT_USES, type SetupCommand } from './setup-state.ts';
 import { outcomeOf, SETUP_WORDS } from './setup-words.ts';
 
@@ -52,8 +52,8 @@ export function setupRoutes(setup: SetupDesk, language: () => Language, isStaff:
     { path: '/setup/scan', body: TEXT, take: async ({ text }: { text: string }) => (mayChange() ? void setup.scan(text) : REFUSED) },
     {
       path: '/setup/reset',
-      body: z.strictObject({ unsent: z.int().min(0) }),
-      take: async ({ unsent }: { unsent: number }) => (mayChange() && setup.reset(unsent) ? undefined : REFUSED),
+      body: z.strictObject({ unsent: z.union([z.int().min(0), z.literal('unknown')]) }),
+      take: async ({ unsent }: { unsent: Unsent }) => (mayChange() && setup.reset(unsent) ? undefined : REFUSED),
     },
     { path: '/setup/later', body: NOTHING, take: async () => void setup.putOff() },
   ];

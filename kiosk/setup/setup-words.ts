@@ -45,6 +45,8 @@ export interface SetupWords {
   readonly reset: string;
   /** `{count}` stands for the rows that were not delivered. */
   readonly resetAsk: string;
+  /** Where that can not be told. */
+  readonly resetBlind: string;
   readonly resetDo: string;
 }
 

@@ -71,10 +71,13 @@ export function answering<T extends Talk, Options>(
 export interface Usage {
   readonly cpuUs: number;
   readonly rssBytes: number;
+  /** What V8 holds on the main thread, and buffers that belong to it: after a collection, what lives. */
+  readonly heapBytes: number;
 }
 
 /** User and system time of this process, all its threads, so far. */
 export function usage(): Usage {
   const { user, system } = process.cpuUsage();
-  return { cpuUs: user + system, rssBytes: process.memoryUsage.rss() };
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { cpuUs: user + system, rssBytes: rss, heapBytes: heapUsed + external };
 }

@@ -146,9 +146,11 @@ async function pacedFigures(
   const before = await gateway.ask('usage', {});
   const paced = [await pass(64, lasting / 2, AIM_ROWS_PER_SECOND)];
   const half = await gateway.ask('usage', {});
+  const livesAtHalf = await gateway.ask('collect', {});
   await load.ask('seal', { rows: rowsOfKiosk });
   paced.push(await pass(64, lasting / 2, AIM_ROWS_PER_SECOND));
   const after = await gateway.ask('usage', {});
+  const lives = await gateway.ask('collect', {});
   const lastedMs = paced.reduce((sum, one) => sum + one.lastedMs, 0);
   const rowsPerSecond = (paced.reduce((sum, { rows }) => sum + rows, 0) * 1_000) / lastedMs;
   const figures = {
@@ -162,9 +164,11 @@ async function pacedFigures(
     sustainedLoadCores: rounded(paced.reduce((sum, { cpuUs }) => sum + cpuUs, 0) / 1_000 / lastedMs, 2),
     rssMiB: Math.round(after.rssBytes / 1_048_576),
     rssGrowthMiB: Math.round((after.rssBytes - half.rssBytes) / 1_048_576),
+    heapMiB: rounded(lives.heapBytes / 1_048_576, 1),
+    heapGrowthMiB: rounded((lives.heapBytes - livesAtHalf.heapBytes) / 1_048_576, 1),
   };
   say(
-    `paced at ${AIM_ROWS_PER_SECOND} for ${lasting} s: ${figures.eventsPerSecond} events/s, PUBACK p50 ${figures.p50AckMs}, p99 ${figures.p99AckMs}, longest ${figures.longestAckMs} ms, ${figures.rssMiB} MiB (${figures.rssGrowthMiB} more than at half time); ${figures.sustainedGatewayCores} cores, the load ${figures.sustainedLoadCores}`,
+    `paced at ${AIM_ROWS_PER_SECOND} for ${lasting} s: ${figures.eventsPerSecond} events/s, PUBACK p50 ${figures.p50AckMs}, p99 ${figures.p99AckMs}, longest ${figures.longestAckMs} ms, ${figures.rssMiB} MiB (${figures.rssGrowthMiB} more than at half time), of which ${figures.heapMiB} live (${figures.heapGrowthMiB} more); ${figures.sustainedGatewayCores} cores, the load ${figures.sustainedLoadCores}`,
   );
   return figures;
 }

@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import t, { type Test } from 'tap';
 import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
@@ -243,5 +244,26 @@ t.test('reset: from set-up, only by what was shown, and the machine waits for it
   await until(() => desk.state.step === 'name');
   t.not(JSON.parse(readFileSync(join(dir, 'kiosk.json'), 'utf8')).kiosk, kiosk);
   await withRegistry(road, (registry) => t.ok([...registry.kiosks()].find((one) => one.kiosk === kiosk)?.revokedAtMs));
+  await stop();
+});
+
+t.test('reset: from set-up, where what waits can not be read it is not said to be nothing', async (t) => {
+  const road = await openRoad(t);
+  const dir = road.dirOf('kiosk');
+  const before = startSetup(road, dir);
+  const first = await before.setup;
+  first.scan(await codeFor(road));
+  await until(() => first.unsent === 0);
+  await before.stop();
+  const outbox = new Database(join(dir, 'outbox.db'));
+  outbox.pragma('user_version = 999');
+  outbox.close();
+  const { setup, stop } = startSetup(road, dir);
+  const desk = await setup;
+  await until(() => desk.unsent !== undefined);
+  t.equal(desk.unsent, 'unknown');
+  t.notOk(desk.reset(0), 'nobody was shown that');
+  t.ok(desk.reset('unknown'));
+  await until(() => desk.state.step === 'enrol' && !existsSync(join(dir, 'reset')) && !existsSync(join(dir, 'outbox.db')));
   await stop();
 });

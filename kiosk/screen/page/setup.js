@@ -152,7 +152,7 @@ function resetButtons(words, unsent) {
   if (!isResetting) return [button(words.reset, turn(true), 'danger')];
   const erase = () => post('/setup/reset', { unsent }).then(turn(false));
   return [
-    element('p', { textContent: words.resetAsk.replace('{count}', unsent) }),
+    element('p', { textContent: unsent === 'unknown' ? words.resetBlind : words.resetAsk.replace('{count}', unsent) }),
     button(words.resetDo, erase, 'danger'),
     button(words.later, turn(false)),
   ];

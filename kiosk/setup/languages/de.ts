@@ -49,5 +49,6 @@ export const de: SetupWords = {
   typeCode: 'Hier scannen oder den Code eintippen',
   reset: 'Auf Werkszustand zurücksetzen',
   resetAsk: 'Dieses Gerät löschen? Noch nicht übertragen und dann verloren: {count} Einträge.',
+  resetBlind: 'Dieses Gerät löschen? Was noch nicht übertragen ist, lässt sich nicht lesen und ist dann verloren.',
   resetDo: 'Löschen',
 };

@@ -49,5 +49,6 @@ export const en: SetupWords = {
   typeCode: 'Scan here, or type the code',
   reset: 'Factory reset',
   resetAsk: 'Erase this kiosk? Not delivered yet, and lost then: {count} records.',
+  resetBlind: 'Erase this kiosk? What is not delivered yet can not be read, and is lost then.',
   resetDo: 'Erase it',
 };

@@ -49,5 +49,6 @@ export const es: SetupWords = {
   typeCode: 'Lea el código aquí o escríbalo',
   reset: 'Restablecer de fábrica',
   resetAsk: '¿Borrar este terminal? Sin entregar, y se perderían: {count} registros.',
+  resetBlind: '¿Borrar este terminal? Lo que está sin entregar no se puede leer, y se perdería.',
   resetDo: 'Borrar',
 };

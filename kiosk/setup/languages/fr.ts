@@ -49,5 +49,6 @@ export const fr: SetupWords = {
   typeCode: 'Scannez ici, ou tapez le code',
   reset: 'Rétablir l’état d’usine',
   resetAsk: 'Effacer cette borne ? Pas encore transmis, et alors perdus : {count} enregistrements.',
+  resetBlind: 'Effacer cette borne ? Ce qui n’est pas encore transmis ne peut être lu, et sera alors perdu.',
   resetDo: 'Effacer',
 };

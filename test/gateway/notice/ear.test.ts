@@ -42,6 +42,29 @@ t.test('ear: since when a core is not heard is when it failed first, ends when i
   await running;
 });
 
+for (const hasMore of [false, true])
+  t.test(`ear: what answers at once and says nothing, hasMore ${hasMore}, is not asked without end`, async (t) => {
+    const clock = new ManualClock();
+    const stopping = new AbortController();
+    let asked = 0;
+    const ear = new Ear<{ readonly digest: Uint8Array }>({
+      ...{ name: 'far', subject: 'notices', clock, log: new LogRecorder() },
+      ask: async () => {
+        asked += 1;
+        if (asked === 1_000) stopping.abort();
+        return { version: '0123456789abcdef-1', isAnew: true, hasMore, noticed: [], withdrawn: [] };
+      },
+      keep: (item) => item,
+      stands: () => true,
+      onNews: () => {},
+    });
+    const running = ear.run(stopping.signal);
+    await clock.advance(60_000);
+    t.ok(asked > 60 && asked < 130, `${asked} in a minute`);
+    stopping.abort();
+    await running;
+  });
+
 t.test('ear: a core that is away for a quarter of an hour is worth a look, for an hour somebody has to act', async (t) => {
   const words = readErrorWords();
   const summary = {
