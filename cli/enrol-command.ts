@@ -15,6 +15,7 @@ import { writeDeed } from './audit-desk.ts';
 import { dataPaths, gatewayIdentity } from './data-paths.ts';
 import { counted, decimalOf, wholeNumberOf } from './numbers.ts';
 import { doorName, doorNames, entranceNamed, kioskNamed, venueNamed } from './place-names.ts';
+import { printCodes } from './print-codes.ts';
 
 type Direction = 'in' | 'out' | 'both';
 
@@ -117,11 +118,8 @@ async function giveCodes(desk: CodeDesk, options: GiveOptions): Promise<void> {
   });
   const venues = desk.registry.venues();
   if (out !== undefined) {
-    const sheets = await printLabels(
-      codes.map((code) => labelOf(code, venues)),
-      out,
-      force === true,
-    );
+    const labels = codes.map((code) => labelOf(code, venues));
+    const sheets = await printCodes(desk, options.data, codes, () => printLabels(labels, out, force === true));
     say(`${out}: ${counted(codes.length, 'label')} on ${counted(sheets, 'sheet')}, good until ${timeOf(codes[0]?.expiresAtMs)}`);
     say(
       'Print it at 100 % (no "fit to page"). The file is a secret until its codes are used or have expired: delete it when it is printed.',

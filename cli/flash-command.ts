@@ -125,10 +125,12 @@ async function flashCards(path: string, options: CardOptions): Promise<void> {
       onProgress: (stage, done, total) => lines.progress(stage, done, total),
       onDone: async (number, disk) => {
         atRisk = undefined;
-        const label = await labels?.add();
-        lines.tell(
-          `${count === 1 ? disk.path : `Card ${number} of ${count}`}: written and read back. Take it out.${label === undefined ? '' : ` Its label is No. ${label}.`}`,
-        );
+        const card = count === 1 ? disk.path : `Card ${number} of ${count}`;
+        const label = await labels?.add().catch((error: unknown) => {
+          lines.tell(`${card}: written and read back, and has NO label. Take it out; "vestibule enrol" gives it another one.`);
+          throw error;
+        });
+        lines.tell(`${card}: written and read back. Take it out.${label === undefined ? '' : ` Its label is No. ${label}.`}`);
       },
       onFailed: (number, disk, why) => {
         atRisk = undefined;

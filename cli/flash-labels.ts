@@ -10,6 +10,7 @@ import { dataPaths, gatewayIdentity } from './data-paths.ts';
 import { labelOf } from './enrol-command.ts';
 import { decimalOf } from './numbers.ts';
 import { venueNamed } from './place-names.ts';
+import { printCodes } from './print-codes.ts';
 
 export interface LabelOptions {
   readonly data: string;
@@ -21,7 +22,7 @@ export interface LabelOptions {
 }
 
 export interface Labels {
-  /** Gives out one code and prints its label with those before. @returns by which number operators know it. */
+  /** Gives out one code and prints its label with those before. @returns by which number operators know it. @throws as printCodes: without a label there is no code. */
   add(): Promise<number>;
   close(): void;
 }
@@ -39,7 +40,7 @@ export async function openLabels({ data, labels: path, venue: asked, direction =
     throw new ConfigError('config.invalid', `${paths.gateway}: is not there (--data names the data directory of the gateway)`);
   await gatewayIdentity(paths);
   const desk = await openCodeDesk(paths.gateway);
-  const printed: KioskLabel[] = [];
+  let printed: readonly KioskLabel[] = [];
   try {
     venueNamed('--venue', asked, desk.registry.venues());
   } catch (error) {
@@ -52,8 +53,9 @@ export async function openLabels({ data, labels: path, venue: asked, direction =
       const [code] = desk.give([{ venue: id, direction, role: 'kiosk' }], lifeMs, systemClock.wall());
       if (code === undefined) throw new TypeError('codes: none was given');
       await writeDeed(data, { action: 'code.give', about: String(code.number), detail: '' });
-      printed.push(labelOf(code, desk.registry.venues()));
-      await printLabels(printed, path, force === true || printed.length > 1);
+      const labels = [...printed, labelOf(code, desk.registry.venues())];
+      await printCodes(desk, data, [code], () => printLabels(labels, path, force === true || printed.length > 0));
+      printed = labels;
       return code.number;
     },
     close: () => desk.close(),

@@ -54,10 +54,15 @@ t.test('enrol: who gave out codes and took them back is in the audit log, and no
   const code = (await run(['enrol', '--venue', venue, '--data', data])).split('\n').at(-1) ?? '';
   await run(['enrol', '--venue', venue, '--count', '3', '--out', join(data, 'labels.pdf'), '--data', data]);
   await run(['enrol', 'withdraw', '2', '--data', data]);
+  // Its name leaves no room for that of its draft: a file that is refused when it is written, as by a full disk, and not before.
+  const unfit = join(data, `${'x'.repeat(250)}.pdf`);
+  await t.rejects(run(['enrol', '--venue', venue, '--count', '2', '--out', unfit, '--data', data]), /ENAMETOOLONG.*store\.failed/s);
+  t.match(await run(['enrol', 'list', '--data', data]), /\b5 +withdrawn.*\n.*\b4 +open/s, 'what nobody could read is good for nobody');
   const audit = await run(['audit', 'list', '--data', data]);
   t.match(audit, /code\.give 1\n/);
   t.match(audit, /code\.give 2-4\n/);
   t.match(audit, /code\.withdraw 2/);
+  t.match(audit, /code\.withdraw 5 not printed/);
   t.match(code, /^V/);
   t.notMatch(audit, code);
 });
