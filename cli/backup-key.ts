@@ -2,7 +2,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { writeOnce } from '../disk/files.ts';
-import { onDisk } from '../gateway/backup/backup-file.ts';
 import type { Locking, Opening } from '../gateway/backup/locks.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { generateRecipient, recipientFromPublicKey } from '../protocol/hpke.ts';
@@ -16,7 +15,7 @@ export async function makeBackupKey(path: string): Promise<string> {
   const text = `VESTIBULE-BACKUP-KEY-1 ${Buffer.from(privateKey).toString('base64url')}\n`;
   if (statSync(path, { throwIfNoEntry: false }) !== undefined)
     throw new ConfigError('config.invalid', `${path}: is there already, and a key is not written over`);
-  onDisk(path, () => writeOnce(resolve(path), Buffer.from(text), 0o600));
+  writeOnce(resolve(path), Buffer.from(text), 0o600);
   return `vestibule-backup-${Buffer.from(recipient.publicKey).toString('base64url')}`;
 }
 

@@ -21,17 +21,19 @@ export function writeWhole(path: string, content: Uint8Array, mode: number): voi
   syncDirectory(dirname(path));
 }
 
-/** Writes a file that either is not there or is whole. One that is there is left as it is. @throws what the system says, as it says it. */
+/** Writes a file that either is not there or is whole. One that is there is left as it is. @throws StoreError as `onDisk`. */
 export function writeOnce(path: string, content: Uint8Array, mode: number): void {
-  drafted(path, content, mode, (draft) => {
-    try {
-      // A link fails when the name is taken; a rename would write over it.
-      linkSync(draft, path);
-    } catch (error) {
-      if (systemCodeOf(error) !== 'EEXIST') throw error;
-    }
+  onDisk(path, () => {
+    drafted(path, content, mode, (draft) => {
+      try {
+        // A link fails when the name is taken; a rename would write over it.
+        linkSync(draft, path);
+      } catch (error) {
+        if (systemCodeOf(error) !== 'EEXIST') throw error;
+      }
+    });
+    syncDirectory(dirname(path));
   });
-  syncDirectory(dirname(path));
 }
 
 /**

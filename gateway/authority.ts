@@ -6,6 +6,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { existsSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { onDisk } from '../disk/faults.ts';
 import { syncDirectory } from '../disk/files.ts';
 import { issueCertificate, makeCertificate, rawKeyOfCertificate, readIssued } from '../protocol/certificate.ts';
 import { generateSigningKey, rawPublicKey } from '../protocol/ed25519.ts';
@@ -113,8 +114,11 @@ export async function openAuthority(keys: string, deployment: DeploymentId): Pro
 /**
  * Puts the authority aside, so that the next start makes another one. Kiosks are refused once, renew by their key, and come back.
  * @returns the name under which the old certificate lies; its key is gone from its place, too, under the same number.
+ * @throws StoreError as `onDisk`; half done, it is finished by being done again.
  */
-export function retireAuthority(keys: string): string {
+export const retireAuthority = (keys: string): string => onDisk(keys, () => retire(keys));
+
+function retire(keys: string): string {
   const path = (name: string): string => join(keys, name);
   const last = Math.max(0, ...readdirSync(keys).map((name) => Number(/^ca-(\d{1,9})\.(?:key|crt)$/.exec(name)?.[1] ?? 0)));
   const isCutShort = !existsSync(path('ca.key')) && existsSync(path(`ca-${last}.key`)) && !existsSync(path(`ca-${last}.crt`));

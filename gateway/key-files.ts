@@ -20,7 +20,7 @@ function refuseOpenToOthers(path: string): void {
 /**
  * Reads the file, or makes it first with what `make` gives. Two processes that start together end with one and the same content.
  * @param make called at most once, and only when the file is not there.
- * @throws ConfigError `config.invalid` when others than the owner may read it.
+ * @throws ConfigError `config.invalid` when others than the owner may read it; StoreError as writeOnce.
  */
 export async function readOrMakeSecret(path: string, make: () => Uint8Array | Promise<Uint8Array>): Promise<Uint8Array> {
   if (!existsSync(path)) writeOnce(path, await make(), 0o600);

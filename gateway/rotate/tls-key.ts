@@ -60,7 +60,7 @@ export function refuseUnfit(path: string, keyPem: string, certificatePem: string
 /**
  * Makes the key that follows. When this returns it is there, also after a power cut; the gateway's next start goes by it.
  * @param note is called with its generation before it is there. @param above the greatest generation that kiosks may have followed to, where
- * that is not known here. @returns its generation.
+ * that is not known here. @returns its generation. @throws StoreError as writeOnce, and what `note` throws.
  */
 export async function makeSuccessor(
   keys: string,

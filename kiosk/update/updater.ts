@@ -255,7 +255,7 @@ export class Updater {
     return true;
   }
 
-  /** @returns false where it can not be read, or kept, just now: others are not to wait for it. */
+  /** @returns false for an old one, and where it can not be read, or kept, just now: others are not to wait for it. */
   async #take(candidate: Candidate, signal: AbortSignal): Promise<boolean> {
     const { slots, log, clock, board, keys, version, word, limits } = this.#doors;
     const { from, mark } = candidate;

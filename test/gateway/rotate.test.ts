@@ -7,7 +7,7 @@ import { RevocationLog, readChanges } from '../../gateway/backup/revocation-log.
 import { openIdentity } from '../../gateway/identity.ts';
 import { rotateTlsKey, strandedBy, succeedAfterRestore } from '../../gateway/rotate/rotate-tls.ts';
 import { succeed } from '../../gateway/rotate/secrets.ts';
-import { readSuccessor } from '../../gateway/rotate/tls-key.ts';
+import { makeSuccessor, readSuccessor } from '../../gateway/rotate/tls-key.ts';
 import { systemClock } from '../../protocol/time.ts';
 import { VestibuleProcess } from '../support/child.ts';
 import { giveCode } from '../support/enrolling.ts';
@@ -126,4 +126,16 @@ t.test('rotate: an authority that is put aside takes no other’s name, and what
   writeFileSync(join(keys, 'ca.crt'), 'of third');
   t.equal(retireAuthority(keys), 'ca-3.crt');
   t.equal(content('ca-3.crt'), 'of third');
+});
+
+t.test('rotate: a disk that refuses is a StoreError, not a fault of the program', async (t) => {
+  const { directory, clock } = await startTestGateway(t);
+  const identity = await openIdentity(directory);
+  const none = join(t.testdir(), 'none');
+  await t.rejects(succeed(none, 'recipient', clock.wall()), { code: 'store.failed' });
+  await t.rejects(
+    makeSuccessor(none, identity, clock.wall(), () => {}),
+    { code: 'store.failed' },
+  );
+  t.throws(() => retireAuthority(none), { code: 'store.failed' });
 });

@@ -4,7 +4,6 @@ import type { KeyObject } from 'node:crypto';
 import { createPrivateKey } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { onDisk } from '../../disk/faults.ts';
 import { writeOnce } from '../../disk/files.ts';
 import { generateSigningKey, rawPublicKey } from '../../protocol/ed25519.ts';
 import { ConfigError } from '../../protocol/errors.ts';
@@ -26,8 +25,8 @@ export function makeReleaseKey(dir: string): Uint8Array {
     if (existsSync(there)) throw new ConfigError('config.invalid', `${there}: is there already, and is not written over`);
   const key = generateSigningKey();
   const publicKey = rawPublicKey(key);
-  onDisk(path, () => writeOnce(path, Buffer.from(key.export({ format: 'pem', type: 'pkcs8' })), 0o600));
-  onDisk(dir, () => writeOnce(join(dir, PUBLIC_NAME), Buffer.from(formatReleaseKey(publicKey)), 0o644));
+  writeOnce(path, Buffer.from(key.export({ format: 'pem', type: 'pkcs8' })), 0o600);
+  writeOnce(join(dir, PUBLIC_NAME), Buffer.from(formatReleaseKey(publicKey)), 0o644);
   return publicKey;
 }
 
