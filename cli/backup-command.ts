@@ -6,7 +6,7 @@ import { DEFAULT_RETENTION_DAYS } from '../core/core.ts';
 import type { Opening } from '../gateway/backup/locks.ts';
 import type { Replayed } from '../gateway/backup/mark-restored.ts';
 import { backupName, pruneBackups } from '../gateway/backup/old-backups.ts';
-import { copyRevocations, setSecondPlace } from '../gateway/backup/revocation-file.ts';
+import { copiesBeside, copyInSecondPlace, copyRevocations, setSecondPlace } from '../gateway/backup/revocation-file.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/time.ts';
 import type { EpochMillis } from '../protocol/units.ts';
@@ -83,6 +83,7 @@ export function backupCommands(): Command[] {
       await writeDeed(options.data, { action: 'gateway.restore', about: '', detail: timeOf(inspected.contents.createdAtMs) });
       for (const line of linesOf(inspected)) say(line);
       for (const line of replayLines(replayed)) say(line);
+      for (const line of copyLines(options.data, revocations)) say(line);
       say(`restored into ${dataPaths(options.data).root}`);
     });
 
@@ -135,13 +136,21 @@ function replayLines({ changes, lastAtMs, withdrawnCodes, hasNewKey }: Replayed)
   const withdrawn = counted(withdrawnCodes, 'open enrolment code is', 'open enrolment codes are');
   if (changes === undefined)
     return [
-      `no log of revocations: ${withdrawn} withdrawn; revoke again what was revoked since, and report lost cards again`,
+      `no log of revocations: ${withdrawn} withdrawn; revoke again what was revoked since, report lost cards again, and enrol anew what enrolled since`,
       'if "vestibule gateway rotate tls" was given since the backup, give it again before the gateway starts, with --force: kiosks refuse an earlier key',
     ];
   return [
     `${counted(changes, 'change')} since the backup done again${lastAtMs === undefined ? '' : `, the last of ${timeOf(lastAtMs)}`}`,
     ...(hasNewKey ? [`its TLS key was succeeded since: another one is made, which kiosks follow; ${withdrawn} withdrawn`] : []),
   ];
+}
+
+/** Started, a gateway that was restored by the wrong copy brings back what was revoked, and nobody would know. */
+function copyLines(directory: string, revocations: string | undefined): string[] {
+  if (revocations !== undefined)
+    return copiesBeside(revocations).map((other) => `NOT done again is what only ${other} says: look which of the two goes further`);
+  const copy = copyInSecondPlace(dataPaths(directory).gateway);
+  return copy === undefined ? [] : [`BUT there is one, ${copy}: restore with --revocations into another directory, and start that`];
 }
 
 const timeOf = (atMs: EpochMillis): string => new Date(atMs).toISOString();

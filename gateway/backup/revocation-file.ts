@@ -1,11 +1,11 @@
 /**
  * The copy of the revocation log that is kept apart from the gateway's disk: a text file, a sealed line for each change. It is made longer
- * and never shorter; one that this gateway's log does not go on from is left as it is, under another name.
+ * and never shorter: one that goes further than the log stays, one that has parted from it is left as it is, under another name.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { diskCodeOf, systemCodeOf } from '../../disk/faults.ts';
 import { replaceFile } from '../../disk/files.ts';
 import { BackupError, ConfigError, StoreError } from '../../protocol/errors.ts';
@@ -28,6 +28,20 @@ export function secondPlace(directory: string): string | undefined {
 export const setSecondPlace = (directory: string, place: string): void =>
   replaceFile(settingPath(directory), Buffer.from(`${place}\n`), 0o600);
 
+/** @returns the copy that lies in the second place that a gateway's files name; `undefined` where there is none. */
+export function copyInSecondPlace(directory: string): string | undefined {
+  const place = secondPlace(directory);
+  const path = place === undefined ? undefined : join(place, NAME);
+  return path !== undefined && existsSync(path) ? path : undefined;
+}
+
+/** @param path a copy. @returns those beside it that it did not go on from: what they say and it does not is in no other place. */
+export const copiesBeside = (path: string): string[] =>
+  readdirSync(dirname(path))
+    .filter((name) => name.startsWith(`${basename(path)}.`) && /^\.\d+$/.test(name.slice(basename(path).length)))
+    .sort()
+    .map((name) => join(dirname(path), name));
+
 /**
  * Brings the copy up to the log. @returns its path; `undefined` where no second place was named.
  * @throws StoreError `store.disk_full`, `store.read_only`, `store.failed` when that can not be written now.
@@ -42,7 +56,8 @@ export async function copyRevocations(directory: string, storeKey: Uint8Array): 
     await mkdir(place, { recursive: true, mode: 0o700 });
     const present = await readIfThere(path);
     const text = lines.map((line) => `${line}\n`).join('');
-    if (present === text) return path;
+    // Longer than the log: this gateway was restored without it. It may be asked for yet.
+    if (present?.startsWith(text)) return path;
     if (present !== undefined && !text.startsWith(present)) await rename(path, await freeName(path));
     await writeWhole(place, path, text);
     return path;
