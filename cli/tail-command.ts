@@ -7,7 +7,7 @@ import { openRegistry } from '../gateway/status.ts';
 import { ConfigError, LinkError } from '../protocol/errors.ts';
 import { OPERATOR_FILTERS } from '../protocol/topics.ts';
 import { runningGateway } from './ask-gateway.ts';
-import { dataPaths, refuseNoGateway } from './data-paths.ts';
+import { type DataPaths, dataPaths, refuseNoGateway } from './data-paths.ts';
 import { portOf, wholeNumberOf } from './numbers.ts';
 import { readPassword } from './password.ts';
 import { untilStopped } from './stopping.ts';
@@ -44,7 +44,7 @@ export function tailCommand(): Command {
       registry.close();
       const most = options.count === undefined ? Number.POSITIVE_INFINITY : wholeNumberOf('--count', options.count);
       const signal = untilStopped();
-      const port = options.port === undefined ? (runningGateway(paths)?.mqttPort ?? USUAL_PORT) : portOf('--port', options.port);
+      const port = options.port === undefined ? portOfRunning(paths) : portOf('--port', options.port);
       const client = await connect(paths.gateway, port, options.account);
       let told = 0;
       const ended = Promise.withResolvers<void>();
@@ -69,6 +69,13 @@ export function tailCommand(): Command {
         await client.endAsync(true);
       }
     });
+}
+
+/** What else listens on the usual port is no gateway, and would be shown the account's password. @throws ConfigError `config.invalid`. */
+function portOfRunning(paths: DataPaths): number {
+  const running = runningGateway(paths);
+  if (running !== undefined) return running.mqttPort ?? USUAL_PORT;
+  throw new ConfigError('config.invalid', `${paths.gateway}: the gateway does not run (vestibule gateway run starts it)`);
 }
 
 async function connect(gateway: string, port: number, account: string | undefined): Promise<MqttClient> {

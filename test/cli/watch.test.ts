@@ -77,6 +77,7 @@ t.test('watch: a person is added, state, level and audit log are read, and an al
   db.close();
   await t.rejects(run('audit verify'), /entry 2 does not follow.*store\.altered/);
   await t.rejects(run('log-level'), /config\.invalid/, 'nothing runs here');
+  await t.rejects(run('tail'), /the gateway does not run.*config\.invalid/, 'the secret is shown to no other program on the usual port');
 });
 
 async function statusOf(data: string, ...more: readonly string[]): Promise<{ readonly code: unknown; readonly written: string }> {
