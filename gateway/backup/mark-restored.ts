@@ -16,6 +16,11 @@ import { type Change, RevocationLog, readChanges } from './revocation-log.ts';
  * sink elsewhere has been given positions that this ledger knows nothing of, and would take what comes under one of them for what it has.
  */
 const SKIPPED_POSITIONS = 2 ** 40;
+/**
+ * And as many for each millisecond since the backup: of two restores of one backup the later begins above whatever the earlier, which may have run
+ * for days, has given out. A backup of a year ago takes 2^41 of the 2^53 that there are.
+ */
+const POSITIONS_PER_MS = 70;
 
 export interface Replayed {
   /** Changes since the backup that were done again; `undefined` where there was no log of them. */
@@ -63,7 +68,10 @@ function skipPositions(directory: string, storeKey: Uint8Array, backupAtMs: Epoc
   const ledger = new Ledger(db, paths.segments, storeKey, clock);
   const registry = new Registry(paths.registry, storeKey);
   try {
-    registry.restoreBook.add({ backupAtMs, restoredAtMs: clock.wall(), skipTo: ledger.lastPosition + SKIPPED_POSITIONS });
+    const restoredAtMs = clock.wall();
+    const sinceMs = Math.max(0, restoredAtMs - backupAtMs);
+    const skipTo = ledger.lastPosition + SKIPPED_POSITIONS + POSITIONS_PER_MS * sinceMs;
+    registry.restoreBook.add({ backupAtMs, restoredAtMs, skipTo });
   } finally {
     registry.close();
     ledger.close();
