@@ -30,7 +30,7 @@ const papers: Papers = {
     deployment: newPlaceId<DeploymentId>(),
     gateway: { host: 'gateway.example', port: 8_883, certificatePem },
     receiptKey: new Uint8Array(32).fill(1),
-    recipients: Array.from({ length: 8 }, () => ({ id: new Uint8Array(8), publicKey: new Uint8Array(32) })),
+    recipients: Array.from({ length: 8 }, (_, at) => ({ id: new Uint8Array(8).fill(at), publicKey: new Uint8Array(32).fill(at + 2) })),
     issuers: Array.from({ length: 64 }, (_, at) => new Uint8Array(32).fill(at)),
     mayTakeUnsigned: false,
   },
