@@ -3,11 +3,13 @@ import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { DEFAULT_RETENTION_DAYS } from '../core/core.ts';
+import { RetentionClock } from '../disk/retention-clock.ts';
 import type { Opening } from '../gateway/backup/locks.ts';
 import type { Replayed } from '../gateway/backup/mark-restored.ts';
 import { backupName, pruneBackups } from '../gateway/backup/old-backups.ts';
 import { copiesBeside, copyInSecondPlace, copyRevocations, setSecondPlace } from '../gateway/backup/revocation-file.ts';
 import { ConfigError } from '../protocol/errors.ts';
+import { silentLog } from '../protocol/log.ts';
 import { systemClock } from '../protocol/time.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { writeDeed } from './audit-desk.ts';
@@ -117,7 +119,9 @@ async function make(options: { to: string; for?: string[]; config?: string; data
   const made = await makeBackup(paths, { to, lockings, nowMs, ...(options.config === undefined ? {} : { settingsPath: options.config }) });
   await writeDeed(options.data, { action: 'gateway.backup', about: '', detail: counted(made.files, 'file') });
   say(`${to}: ${counted(made.files, 'file')}, ${made.sealedBytes} bytes, read again and whole`);
-  const old = isDirectory ? pruneBackups(options.to, DEFAULT_RETENTION_DAYS, nowMs) : 0;
+  const old = isDirectory
+    ? pruneBackups(options.to, DEFAULT_RETENTION_DAYS, new RetentionClock(paths.gateway, systemClock, silentLog).nowMs)
+    : 0;
   if (old > 0) say(`${old} older than ${DEFAULT_RETENTION_DAYS} days taken away`);
 }
 

@@ -28,6 +28,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   audit: async () => (await import('./audit-command.ts')).auditCommand(),
   rollout: async () => (await import('./rollout-command.ts')).rolloutCommand(),
   release: async () => (await import('./release-command.ts')).releaseCommand(),
+  clock: async () => (await import('./clock-command.ts')).clockCommand(),
   core: async () => (await import('./core-command.ts')).coreCommand(),
   image: async () => (await import('./image-command.ts')).imageCommand(),
 };

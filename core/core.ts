@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { RetentionClock } from '../disk/retention-clock.ts';
 import { codeOf, StoreError } from '../protocol/errors.ts';
 import type { DeploymentId, VisitorUuid } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
@@ -96,6 +97,8 @@ export class Core implements Intake {
   readonly cases: Cases;
   /** Who is told what, and what gateways and holders are told of it. */
   readonly notices: Notices;
+  /** By which time it is forgotten. */
+  readonly retention: RetentionClock;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #names: CardNames;
@@ -127,6 +130,7 @@ export class Core implements Intake {
     this.#names = new CardNames(keys.pseudonymKey);
     this.#retentionDays = Math.min(options.retentionDays ?? DEFAULT_RETENTION_DAYS, DEFAULT_RETENTION_DAYS);
     this.#unlock = unlock;
+    this.retention = new RetentionClock(dir, clock, log);
     this.#db = openCoreDb(join(dir, 'core.db'), keys.storeKey, 'write');
     try {
       const mostOpen = options.mostOpenDays;
@@ -294,10 +298,11 @@ export class Core implements Intake {
   /** Forgets every day past retention, and what has aged off. @returns how many days it dropped. @throws StoreError. */
   dropExpired(): number {
     this.#refuseClosed();
+    const nowMs = this.retention.look();
     const firstDay = this.#firstDay();
     const past = this.#days.days().filter((day) => day < firstDay);
     for (const day of past) this.dropDay(day);
-    this.#notes.sweep(this.#clock.wall(), startOfDay(firstDay));
+    this.#notes.sweep(nowMs, startOfDay(firstDay));
     this.cases.sweep(startOfDay(firstDay));
     this.notices.sweep(firstDay);
     this.holder.sweep(startOfDay(firstDay));
@@ -385,9 +390,7 @@ export class Core implements Intake {
     return this.#days.days().filter((day) => day >= firstDay);
   }
 
-  #firstDay(): Day {
-    return firstKeptDay(this.#clock.wall(), this.#retentionDays);
-  }
+  #firstDay = (): Day => firstKeptDay(this.retention.nowMs, this.#retentionDays);
 
   #refuseClosed(): void {
     if (!this.#isOpen) throw new StoreError('store.failed', 'core: closed');

@@ -32,6 +32,7 @@ export interface Pruned {
 
 /**
  * One step, in one transaction.
+ * @param nowMs as far as the clock is believed (disk/retention-clock.ts), not the wall clock.
  * @param most of quarantine and of the memory of what was seen, each.
  * @returns what went; when any number is not 0 there may be more.
  * @throws StoreError.

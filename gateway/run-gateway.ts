@@ -4,6 +4,7 @@
 import '../protocol/buffer-pool.ts';
 import type { HolderDoor, Intake, NoticeSource, RevocationSource } from '../core/intake.ts';
 import { replaceFile } from '../disk/files.ts';
+import { RetentionClock } from '../disk/retention-clock.ts';
 import { isSignedBySoon, rawPublicKey } from '../protocol/ed25519.ts';
 import type { Recipient } from '../protocol/hpke.ts';
 import type { KioskId } from '../protocol/ids.ts';
@@ -11,7 +12,6 @@ import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
 import { GATEWAY_STATE_TOPIC } from '../protocol/topics.ts';
 import { formatTrust, type TrustDocument } from '../protocol/trust.ts';
-import type { EpochMillis } from '../protocol/units.ts';
 import { Announcer } from './announce.ts';
 import { ResendDesk } from './backup/resend-desk.ts';
 import { SecondPlace } from './backup/second-place.ts';
@@ -295,8 +295,12 @@ async function start(
 
   const reserve = new Reserve(paths.reserve);
   board.reserve(reserve.hold());
-  const prune = (nowMs: EpochMillis, isScant: boolean) =>
-    pruneSome(db, ledger, config.retentionDays, nowMs, isScant ? FEW_AT_ONCE : undefined);
+  const retention = new RetentionClock(config.directory, clock, log);
+  const lookAtClock = () => {
+    retention.look();
+    board.clock(retention.doubt);
+  };
+  const prune = (isScant: boolean) => pruneSome(db, ledger, config.retentionDays, retention.look(), isScant ? FEW_AT_ONCE : undefined);
   const emptied = async () => {
     await checkpoints.whenAtRest();
     emptyLog(db, 'ledger');
@@ -360,6 +364,7 @@ async function start(
     checkpoints.run(stopping.signal),
     opening.run(stopping.signal),
     everyMinute(() => board.reserve(reserve.hold()), clock, log, stopping.signal, 'reserve'),
+    everyMinute(lookAtClock, clock, log, stopping.signal, 'retention_clock'),
     // The state apart from the rest: it must be told when the store fails.
     everySecond(publishState, clock, log, stopping.signal),
     everySecond(tick, clock, log, stopping.signal),
@@ -375,7 +380,7 @@ async function start(
     everySecond(web.tick, clock, log, stopping.signal),
     enrolment.keepOut(broker.cutOff, stopping.signal),
     everyHour(enrolment.forgetCodes, clock, log, stopping.signal, 'enrolment'),
-    pruneHourly((nowMs) => reserve.lendTo((isScant) => prune(nowMs, isScant)), emptied, clock, log, stopping.signal),
+    pruneHourly(() => reserve.lendTo(prune), emptied, clock, log, stopping.signal),
   ]);
 
   const done = Promise.race([untilAborted(signal), bug.promise, loops]).then(

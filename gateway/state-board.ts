@@ -6,6 +6,7 @@ import type { DoubtReason } from '../protocol/doubt.ts';
 import { codeOf, type ErrorCode } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
+import type { ClockDoubt } from '../protocol/retention-clock.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { EpochMillis } from '../protocol/units.ts';
 import { DoorBoard, type DoorState } from './door-board.ts';
@@ -57,6 +58,8 @@ export interface GatewayState {
   readonly kiosksWithProblems: number;
   /** Whether there is room to drop what is past its time when the disk is full. */
   readonly hasReserve: boolean;
+  /** Why it is not forgotten by the wall clock; `undefined` while it is. */
+  readonly clock: ClockDoubt | undefined;
   /** Why kiosks wait while write-ahead logs are moved into their files; `undefined` while a thread does that. */
   readonly checkpoints: ErrorCode | undefined;
   /** Why batches are opened where everything else is done, though there are many; `undefined` while all is well. */
@@ -94,6 +97,7 @@ export class StateBoard {
   readonly #kiosks = new Map<KioskId, Live>();
   readonly #stale = new Set<KioskId>();
   #hasReserve = true;
+  #clockDoubt: ClockDoubt | undefined;
   #checkpoints: ErrorCode | undefined;
   #opening: ErrorCode | undefined;
   readonly #refused = new Map<string, RefusedConnections>();
@@ -185,6 +189,15 @@ export class StateBoard {
     this.#hasReserve = isHeld;
   }
 
+  get clockDoubt(): ClockDoubt | undefined {
+    return this.#clockDoubt;
+  }
+
+  clock(doubt: ClockDoubt | undefined): void {
+    if (JSON.stringify(doubt) !== JSON.stringify(this.#clockDoubt)) this.#hasChanged = true;
+    this.#clockDoubt = doubt;
+  }
+
   get checkpointFault(): ErrorCode | undefined {
     return this.#checkpoints;
   }
@@ -264,7 +277,8 @@ export class StateBoard {
     for (const kiosk of this.#stale) this.#readAgain(kiosk);
     const troubled = [...this.#kiosks].filter(([, live]) => hasProblem(live));
     const sinks = Object.fromEntries(this.#sinks);
-    const isDegraded = troubled.some(([, live]) => isOurTurn(live)) || Object.values(sinks).some(({ code }) => code !== undefined);
+    const isRefused = Object.values(sinks).some(({ code }) => code !== undefined);
+    const isDegraded = troubled.some(([, live]) => isOurTurn(live)) || isRefused || this.#clockDoubt !== undefined;
     return {
       isUp: true,
       state: isDegraded ? 'degraded' : 'up',
@@ -273,6 +287,7 @@ export class StateBoard {
       kiosks: Object.fromEntries(troubled.slice(0, MOST_KIOSKS_SHOWN).map(([kiosk, live]) => [kiosk, problemsOf(live)])),
       kiosksWithProblems: troubled.length,
       hasReserve: this.#hasReserve,
+      clock: this.#clockDoubt,
       checkpoints: this.#checkpoints,
       opening: this.#opening,
       refused: [...this.#refused.values()],

@@ -2,7 +2,6 @@
 import { codeOf } from '../protocol/errors.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
-import type { EpochMillis } from '../protocol/units.ts';
 import type { Pruned } from './prune.ts';
 import { SteadyLog } from './steady-log.ts';
 
@@ -47,7 +46,7 @@ async function repeat(tick: Tick, everyMs: number, clock: Clock, log: Log, signa
  * @param emptyLog takes what was pruned out of the write-ahead log: in a quiet place nothing would write it over.
  */
 export async function pruneHourly(
-  step: (nowMs: EpochMillis) => Pruned,
+  step: () => Pruned,
   emptyLog: () => Promise<void>,
   clock: Clock,
   log: Log,
@@ -56,7 +55,7 @@ export async function pruneHourly(
   const trouble = new SteadyLog(log, clock, 'prune');
   while (!signal.aborted) {
     try {
-      for (let pruned = step(clock.wall()); hasPruned(pruned); pruned = step(clock.wall())) {
+      for (let pruned = step(); hasPruned(pruned); pruned = step()) {
         const { entries, quarantined } = pruned;
         if (entries + quarantined > 0) log.info('ledger.pruned', { entries, quarantined });
         if (pruned.untaken > 0) log.error('ledger.dropped_untaken', { entries: pruned.untaken });

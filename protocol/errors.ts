@@ -146,6 +146,9 @@ export type ErrorCode =
   // KioskError: what a kiosk finds wrong with itself, and does not refuse a scan for.
   | 'kiosk.stalled'
   | 'clock.wrong'
+  // Of a gateway's or core's state; nobody is refused. The operator looks at the machine's clock.
+  | 'retention.clock_ahead'
+  | 'retention.clock_behind'
   // BackupError: a backup that can not be made of this, opened with this, or restored here. Nothing was changed; the operator acts.
   | 'backup.not_one'
   | 'backup.version'

@@ -24,6 +24,9 @@ export const CORE_METRICS = {
   vestibule_core_flags: gauge('High-temperature flags that stand.', 'state'),
   vestibule_core_set_aside: gauge('Entries and rows that could not be taken for what they are.'),
   vestibule_core_expired: gauge('Rows that came when their day was past retention.'),
+  vestibule_core_clock_doubt_seconds: gauge(
+    "How far the machine's clock is ahead (or behind: less than 0) of the time by which it is forgotten; 0 while it is believed.",
+  ),
   vestibule_core_cases: gauge('Cases within retention.', 'state'),
   vestibule_core_noticed_cards: gauge('Cards that there are notices for.'),
   vestibule_core_noticed_cards_left_out: gauge('Cards beyond those that gateways can be told of.'),
@@ -39,7 +42,7 @@ export const CORE_METRICS = {
 type Name = keyof typeof CORE_METRICS;
 
 export interface MetricSources {
-  readonly core: Pick<Core, 'counts' | 'notices' | 'cases' | 'gateways'>;
+  readonly core: Pick<Core, 'counts' | 'notices' | 'cases' | 'gateways' | 'retention'>;
   readonly version: string;
   readonly nowMs: number;
 }
@@ -50,6 +53,7 @@ export function coreMetrics({ core, version, nowMs }: MetricSources): string {
   const notices = core.notices.counts();
   const cases = core.cases.counts();
   const { flags } = counts;
+  const { kind, byMs = 0 } = core.retention.doubt ?? {};
   const gateways = core.gateways.list().filter(({ role }) => role === 'gateway');
   const oldestMs = notices.oldestDueMs === undefined ? 0 : Math.max(0, nowMs - notices.oldestDueMs);
   return text({
@@ -64,6 +68,7 @@ export function coreMetrics({ core, version, nowMs }: MetricSources): string {
     ],
     vestibule_core_set_aside: [[counts.setAside]],
     vestibule_core_expired: [[counts.expired]],
+    vestibule_core_clock_doubt_seconds: [[(kind === 'behind' ? -byMs : byMs) / 1_000]],
     vestibule_core_cases: CASE_STATES.map((state) => [cases[state], state]),
     vestibule_core_noticed_cards: [[notices.noticed]],
     vestibule_core_noticed_cards_left_out: [[notices.leftOut]],

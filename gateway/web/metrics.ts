@@ -36,6 +36,11 @@ export const METRICS = {
     labels: ['part'],
     help: 'Whether kiosks may be answered late, because a thread failed or falls behind: checkpoints, opening.',
   },
+  vestibule_clock_doubt_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: "How far the machine's clock is ahead (or behind: less than 0) of the time by which it is forgotten; 0 while it is believed.",
+  },
   vestibule_events_dropped_total: { type: 'counter', labels: [], help: "Operators' events on MQTT that no reader took fast enough." },
   vestibule_kiosks: { type: 'gauge', labels: ['tone'], help: 'Kiosks by how they do: act, look, good, off.' },
   vestibule_kiosk_info: {
@@ -189,6 +194,7 @@ export function metricsText(
   out.add('vestibule_connections_total', tallies.connections);
   for (const [code, n] of Object.entries(refusals)) out.add('vestibule_refused_total', n, { code });
   for (const [part, isLate] of Object.entries(gateway.late)) out.add('vestibule_late', isLate ? 1 : 0, { part });
+  out.add('vestibule_clock_doubt_seconds', ((gateway.clock?.byMs ?? 0) * (gateway.clock?.kind === 'behind' ? -1 : 1)) / 1_000);
   out.add('vestibule_events_dropped_total', gateway.droppedEvents);
   const tones: readonly Tone[] = ['act', 'look', 'good', 'off'];
   for (const tone of tones) out.add('vestibule_kiosks', kiosks.filter((kiosk) => kiosk.tone === tone).length, { tone });

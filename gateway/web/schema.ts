@@ -195,6 +195,14 @@ export const gatewayView = z.object({
       opening: z.boolean().describe('the thread that opens batches failed'),
     })
     .describe('why kiosks may be answered late; the troubles say it in words'),
+  clock: z
+    .object({
+      kind: z.enum(['ahead', 'behind']),
+      byMs: count,
+      believedInMs: count.optional().describe('of running time; one that is behind is not believed by itself'),
+    })
+    .optional()
+    .describe("how the machine's clock differs from what is believed, by which it is forgotten; absent while it does not"),
   droppedEvents: count,
   auditEntries: count,
   logLevel: z.string(),

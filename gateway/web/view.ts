@@ -1,4 +1,5 @@
 /** What page, terminal and API show of a gateway, as one value; metrics are told from the same sources. Changes nothing. */
+import { DOUBT_CODES } from '../../disk/retention-clock.ts';
 import type { DeploymentId, KioskId } from '../../protocol/ids.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { SecondPlaceState } from '../backup/second-place.ts';
@@ -61,7 +62,9 @@ export interface ViewSources {
 const RANK: Readonly<Record<Tone, number>> = { act: 0, look: 1, good: 2, off: 3 };
 const FEW_DAYS = 14;
 /** A refusal that does not come again is no news the day after. */
-const REFUSED_SHOWN_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const REFUSED_SHOWN_MS = DAY_MS;
 
 /** @throws StoreError when the registry can not be read. */
 export function overviewOf(sources: ViewSources): Overview {
@@ -196,6 +199,7 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
     ...keyTroubles(pins),
     ...rolloutTroubles(rollout, words),
     ...noticeTroubles(notices, nowMs),
+    ...clockTroubles(board, words),
     ...lateTroubles(board, words),
   ];
   const admitted = kiosks.filter(({ standing }) => standing === 'admitted');
@@ -247,6 +251,7 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
       },
     }),
     late: { checkpoints: board.checkpointFault !== undefined, opening: board.openingFault !== undefined },
+    ...(board.clockDoubt && { clock: board.clockDoubt }),
     droppedEvents: board.droppedEvents,
     auditEntries: sources.auditEntries(),
     logLevel: sources.logLevel(),
@@ -272,6 +277,19 @@ function diskTroubles({ daysLeft, freeBytes }: DiskUse, hasReserve: boolean): Tr
   if (daysLeft === undefined || daysLeft >= FEW_DAYS) return [];
   const text = `The disk is full in ${plural(Math.floor(daysLeft), 'day', 'days')} as things go: ${Math.floor(freeBytes / 1_048_576).toLocaleString('en')} MiB are free.`;
   return [{ tone: daysLeft < 3 ? 'act' : 'look', text, advice: 'Make room, or shorten retentionDays.', code: 'store.disk_full' }];
+}
+
+function clockTroubles({ clockDoubt: doubt }: StateBoard, words: WordsFor): Trouble[] {
+  if (doubt === undefined) return [];
+  const code = DOUBT_CODES[doubt.kind];
+  const days = plural(Math.floor(doubt.byMs / DAY_MS), 'day', 'days');
+  const { advice } = words(code);
+  if (doubt.believedInMs === undefined)
+    return [{ tone: 'act', text: `The machine's clock is ${days} behind: what comes now is kept longer.`, advice, code }];
+  const hours = plural(Math.ceil(doubt.believedInMs / HOUR_MS), 'hour', 'hours');
+  return [
+    { tone: 'act', text: `The machine's clock is ${days} ahead: it is believed in ${hours}, and forgotten by it then.`, advice, code },
+  ];
 }
 
 /** Nothing is lost by it, and kiosks are answered later. */

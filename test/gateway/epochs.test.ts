@@ -60,7 +60,7 @@ t.test('seen: all that is past is forgotten within the hour, also behind lines t
   });
   const stopping = new AbortController();
   const pruning = pruneHourly(
-    (nowMs) => pruneSome(db, ledger, 21, nowMs),
+    () => pruneSome(db, ledger, 21, clock.wall()),
     async () => {},
     clock,
     log,
