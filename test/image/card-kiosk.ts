@@ -272,6 +272,13 @@ export class CardKiosk {
     copyPart(this.card, startBytes, sizeBytes, to);
   }
 
+  /** Puts a partition back as it was, as a worn card does that takes what is written and forgets it; no machine runs. */
+  putBack(name: PartitionName, from: string): void {
+    const card = openSync(this.card, 'r+');
+    writeSync(card, readFileSync(from), 0, undefined, partitionNamed(name).startBytes);
+    closeSync(card);
+  }
+
   /** Puts a file onto the partition that any computer reads; no machine runs. */
   async put(name: string, text: string): Promise<void> {
     const file = join(this.#directory, name);

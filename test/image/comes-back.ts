@@ -27,6 +27,8 @@ export async function comeBack(t: Test, image: string): Promise<void> {
   t.match(await filesOf(), /kiosk\.key.*outbox\.db/s, 'it is a kiosk');
 
   await kiosk.put('reset.txt', '\r\n');
+  const asked = join(directory, 'config');
+  kiosk.copy('config', asked);
   await kiosk.start();
   await kiosk.says(/kiosk\.not_enrolled/);
   t.equal(kiosk.venue.log.of('kiosk.left').length, 1, 'the gateway was told, and has shut it out');
@@ -34,4 +36,10 @@ export async function comeBack(t: Test, image: string): Promise<void> {
   t.notMatch(await filesOf(), /papers|outbox|policy/, 'nothing of it is left');
   t.notMatch(await kiosk.putThere(), /reset/i, 'it is asked for once');
   t.strictSame(await kiosk.damagedFats(), [], 'the file system of the wish is sound');
+
+  kiosk.putBack('config', asked);
+  t.match(await kiosk.putThere(), /reset\.txt/i, 'a worn card has forgotten that it went');
+  await kiosk.start();
+  await kiosk.says(/carried out before.*kiosk\.not_enrolled/s);
+  await kiosk.cut('all-kept');
 }
