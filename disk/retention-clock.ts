@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ErrorCode, StoreError } from '../protocol/errors.ts';
+import { codeOf, type ErrorCode, StoreError } from '../protocol/errors.ts';
 import type { Log } from '../protocol/log.ts';
 import { type ClockDoubt, type ClockReading, type ClockTrust, type JudgedClock, judgeClock } from '../protocol/retention-clock.ts';
 import { type Clock, readBootId } from '../protocol/time.ts';
@@ -33,6 +33,8 @@ export class RetentionClock {
   readonly #boot: string;
   #trust: ClockTrust | undefined;
   #doubt: ClockDoubt | undefined;
+  /** Why an operator's word could not be read at the last look. */
+  #deafFor: ErrorCode | undefined;
   /** When it was written down last; `undefined` where it is to be at the next look. */
   #writtenMs: number | undefined;
 
@@ -73,10 +75,21 @@ export class RetentionClock {
 
   #judge = (): JudgedClock => judgeClock(this.#trust, readingOf(this.#clock, this.#boot));
 
+  /** A word that can not be read, as one that another user left, holds nothing up: the doubt stays, and the log says why. */
   #hearWord(): boolean {
-    const confirmed = readTrust(join(this.#directory, CONFIRMED));
-    if (confirmed !== undefined) this.#trust = confirmed;
-    return confirmed !== undefined;
+    let why: ErrorCode | undefined;
+    try {
+      const confirmed = readTrust(join(this.#directory, CONFIRMED));
+      if (confirmed !== undefined) this.#trust = confirmed;
+      return confirmed !== undefined;
+    } catch (error) {
+      why = codeOf(error);
+      if (why === undefined) throw error;
+      if (why !== this.#deafFor) this.#log.error('retention.word_unread', { code: why });
+      return false;
+    } finally {
+      this.#deafFor = why;
+    }
   }
 
   #write(trust: ClockTrust, isConfirmed: boolean): void {

@@ -3,6 +3,7 @@ import t from 'tap';
 import { confirmClock, RetentionClock } from '../../disk/retention-clock.ts';
 import { silentLog } from '../../protocol/log.ts';
 import { watchState } from '../support/inbox.ts';
+import { LogRecorder } from '../support/log-recorder.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { startTestGateway } from '../support/test-gateway.ts';
 import { checkIn, publishOrClose } from '../support/test-kiosk.ts';
@@ -53,4 +54,16 @@ t.test('retention clock: what is known is kept over restarts, and one that the d
   t.equal(open('b').look(), before, 'of a start that comes 40 days later, too, nobody knows whether it is true');
   t.match(open('b').doubt, { kind: 'ahead' });
   t.equal(new RetentionClock(t.testdir({ 'retention-clock.json': '{"atMs":' }), clock, silentLog, 'b').look(), clock.wall());
+});
+
+t.test('retention clock: a word that can not be read holds nothing up, and is told of once', async (t) => {
+  // A directory in its place is refused to every user, root too.
+  const directory = t.testdir({ 'retention-clock.confirmed.json': {} });
+  const clock = new ManualClock();
+  const log = new LogRecorder();
+  const retention = new RetentionClock(directory, clock, log, 'a');
+  t.equal(retention.look(), clock.wall());
+  t.equal(retention.look(), clock.wall());
+  t.match(log.of('retention.word_unread'), [{ level: 'error', fields: { code: /^store\./ } }]);
+  t.equal(log.of('retention.word_unread').length, 1);
 });
