@@ -281,7 +281,7 @@ t.test('revoke: a proof that a gateway never came for is forgotten with the days
   await ask(core, anna, 'revoke');
   t.strictSame(found(f, secretsOf(f, anna)), ['core.db: public key']);
   core.close();
-  const clock = new ManualClock(NOW + 23 * DAY);
+  const clock = new ManualClock(NOW + 23 * DAY, 23 * DAY);
   const later = await openCore({ dir: join(f.dir, 'core'), deployment: DEPLOYMENT, keys: f.keys, clock, log: silentLog });
   t.teardown(() => later.close());
   t.strictSame(found(f, secretsOf(f, anna)), []);
@@ -313,7 +313,7 @@ t.test('forget: after a day is dropped nothing of its cards is found in any file
   const secrets = secretsOf(f, anna);
   t.equal(found(f, secrets).length, 1);
   core.close();
-  const clock = new ManualClock(NOW + 20 * DAY);
+  const clock = new ManualClock(NOW + 20 * DAY, 20 * DAY);
   const later = await openCore({ dir: join(f.dir, 'core'), deployment: DEPLOYMENT, keys: f.keys, clock, log: silentLog });
   t.teardown(() => later.close());
   t.strictSame(found(f, secrets), []);
