@@ -7,7 +7,8 @@ import { encodePolicy } from '../../protocol/policy.ts';
 import { systemClock } from '../../protocol/time.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
 
-const [dir = '', from = '0'] = process.argv.slice(2);
+const [dir = ''] = process.argv.slice(2);
+let held = 0;
 const key = privateKeyFromSeed(new Uint8Array(32).fill(9));
 const place = { deployment: 'd3p10ym3nt000001' as DeploymentId, kiosk: 'k10sk00000000001' as KioskId };
 const keeper = new PolicyKeeper({
@@ -18,12 +19,16 @@ const keeper = new PolicyKeeper({
   log: silentLog,
   mayJudgeTime: () => true,
   onPolicy: () => {},
-  onStanding: ({ version, why }) => process.stdout.write(`${version} ${why ?? 'held'}\n`),
+  onStanding: ({ version, why }) => {
+    held = version ?? 0;
+    process.stdout.write(`${held} ${why ?? 'held'}\n`);
+  },
 });
 keeper.open();
 const marks = new Uint8Array(40_000);
 for (let n = 0; n < 8_000; n++) new DataView(marks.buffer).setUint32(n * 5 + 1, n + 1);
-for (let version = Number(from) + 1; ; version++) {
+// Behind what was kept, of which the last may never have been heard.
+for (let version = held + 1; ; version++) {
   const policy = {
     version,
     issuedAtMs: systemClock.wall(),
