@@ -39,6 +39,10 @@ export interface ClockDoubt {
   readonly believedInMs?: number;
 }
 
+/** @returns seconds that the wall clock is ahead, less than 0 where it is behind, 0 while it is believed: what metrics tell. */
+export const secondsAhead = (doubt: Pick<ClockDoubt, 'kind' | 'byMs'> | undefined): number =>
+  doubt === undefined ? 0 : (doubt.kind === 'behind' ? -doubt.byMs : doubt.byMs) / 1_000;
+
 export interface JudgedClock {
   readonly trust: ClockTrust;
   /** By which it is forgotten. */

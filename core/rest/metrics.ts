@@ -3,6 +3,7 @@
  * gateways, as an operator gave them. The alert rules in docs/grafana are checked against the table by a test.
  * Source: Prometheus text exposition format 0.0.4.
  */
+import { secondsAhead } from '../../protocol/retention-clock.ts';
 import { CASE_STATES } from '../case/case.ts';
 import type { Core } from '../core.ts';
 
@@ -53,7 +54,6 @@ export function coreMetrics({ core, version, nowMs }: MetricSources): string {
   const notices = core.notices.counts();
   const cases = core.cases.counts();
   const { flags } = counts;
-  const { kind, byMs = 0 } = core.retention.doubt ?? {};
   const gateways = core.gateways.list().filter(({ role }) => role === 'gateway');
   const oldestMs = notices.oldestDueMs === undefined ? 0 : Math.max(0, nowMs - notices.oldestDueMs);
   return text({
@@ -68,7 +68,7 @@ export function coreMetrics({ core, version, nowMs }: MetricSources): string {
     ],
     vestibule_core_set_aside: [[counts.setAside]],
     vestibule_core_expired: [[counts.expired]],
-    vestibule_core_clock_doubt_seconds: [[(kind === 'behind' ? -byMs : byMs) / 1_000]],
+    vestibule_core_clock_doubt_seconds: [[secondsAhead(core.retention.doubt)]],
     vestibule_core_cases: CASE_STATES.map((state) => [cases[state], state]),
     vestibule_core_noticed_cards: [[notices.noticed]],
     vestibule_core_noticed_cards_left_out: [[notices.leftOut]],

@@ -20,9 +20,7 @@ export class CardNames {
   /** @returns the name of each, in their order. */
   of(cards: readonly VisitorUuid[]): CardName[] {
     const plain = Buffer.allocUnsafe(cards.length * CARD_BYTES);
-    let at = 0;
-    // Byte by byte: to call for 16 of them takes five times as long.
-    for (const card of cards) for (let byte = 0; byte < CARD_BYTES; byte++) plain[at++] = card[byte] ?? 0;
+    for (const [index, card] of cards.entries()) plain.set(card, index * CARD_BYTES);
     // Whole blocks come out as they go in: it never ends.
     const blocks = this.#cipher.update(plain);
     return cards.map((_, index) => ({ high: blocks.readUInt32LE(index * CARD_BYTES), low: blocks.readUInt32LE(index * CARD_BYTES + 4) }));

@@ -4,6 +4,7 @@
  * Source: Prometheus text exposition format 0.0.4.
  */
 
+import { secondsAhead } from '../../protocol/retention-clock.ts';
 import type { DoorState } from '../door-board.ts';
 import { ACK_BOUNDS_S, type Tallies } from '../watch.ts';
 import type { KioskView, Overview, Tone } from './schema.ts';
@@ -194,7 +195,7 @@ export function metricsText(
   out.add('vestibule_connections_total', tallies.connections);
   for (const [code, n] of Object.entries(refusals)) out.add('vestibule_refused_total', n, { code });
   for (const [part, isLate] of Object.entries(gateway.late)) out.add('vestibule_late', isLate ? 1 : 0, { part });
-  out.add('vestibule_clock_doubt_seconds', ((gateway.clock?.byMs ?? 0) * (gateway.clock?.kind === 'behind' ? -1 : 1)) / 1_000);
+  out.add('vestibule_clock_doubt_seconds', secondsAhead(gateway.clock));
   out.add('vestibule_events_dropped_total', gateway.droppedEvents);
   const tones: readonly Tone[] = ['act', 'look', 'good', 'off'];
   for (const tone of tones) out.add('vestibule_kiosks', kiosks.filter((kiosk) => kiosk.tone === tone).length, { tone });
