@@ -1,6 +1,7 @@
 /** What a kiosk's word about store, clock, gateway and test event means for a person. Pure. */
 import type { Answer, KioskNow } from '../kiosk/doctor-words.ts';
 import type { Finding } from './doctor-findings.ts';
+import { counted } from './numbers.ts';
 
 type Delivery = Extract<Answer, { test: unknown }>['test'];
 
@@ -23,37 +24,46 @@ const STORE_FIXES: Readonly<Record<string, string>> = {
 
 export function storeFindings(now: KioskNow): Finding[] {
   const { storeWhy, queued, droppedUnsent, conflicts, quarantined, setAside } = now;
-  const rows = (many: number) => (many === 1 ? '1 row' : `${many} rows`);
   const store =
     storeWhy === undefined
-      ? finding(
+      ? finding('store', 'fine', `keeps what it is given; ${restWords(queued)}`)
+      : finding(
           'store',
-          'fine',
-          queued === 0 ? 'keeps what it is given; all of it is delivered.' : `keeps what it is given; ${rows(queued)} not delivered yet.`,
-        )
-      : finding('store', 'wrong', 'refuses: no scan is kept.', {
-          code: storeWhy,
-          fix: [STORE_FIXES[storeWhy] ?? 'docs/errors.md tells what the code in brackets means.'],
-        });
+          'wrong',
+          `refuses: no scan is kept.${queued === undefined ? ' How many records wait for the gateway is not known.' : ''}`,
+          {
+            code: storeWhy,
+            fix: [STORE_FIXES[storeWhy] ?? 'docs/errors.md tells what the code in brackets means.'],
+          },
+        );
   const troubles = [
     conflicts === 0
       ? undefined
       : finding(
           'sequence',
           'wrong',
-          `${rows(conflicts)} came to the gateway twice with different contents: is there a copy of this kiosk?`,
+          `${counted(conflicts, 'record')} came to the gateway twice with different contents: is there a copy of this kiosk?`,
           {
             code: 'ingest.conflict',
             fix: ['Find the other one, take it off, and make a new kiosk of it (vestibule kiosk key in an empty data directory).'],
           },
         ),
-    quarantined === 0 ? undefined : finding('quarantine', 'note', `the gateway set ${rows(quarantined)} aside: its status tells why.`),
-    droppedUnsent === 0 ? undefined : finding('retention', 'note', `${rows(droppedUnsent)} dropped unsent.`),
+    quarantined === 0
+      ? undefined
+      : finding('quarantine', 'note', `the gateway set ${counted(quarantined, 'record')} aside: its status tells why.`),
+    droppedUnsent === 0 || droppedUnsent === undefined
+      ? undefined
+      : finding('retention', 'note', `${counted(droppedUnsent, 'record')} dropped unsent.`),
     setAside === 0
       ? undefined
       : finding('outbox', 'note', 'a damaged one was set aside: the disk may be failing.', { code: 'store.corrupt' }),
   ];
   return [store, ...troubles.filter((trouble) => trouble !== undefined)];
+}
+
+function restWords(queued: KioskNow['queued']): string {
+  if (queued === undefined) return 'how much of it is delivered is not known yet.';
+  return queued === 0 ? 'all of it is delivered.' : `${counted(queued, 'record')} not delivered yet.`;
 }
 
 export function clockFinding(state: KioskNow['clock']): Finding {

@@ -28,7 +28,7 @@ export function overviewLines({ gateway, venues, kiosks }: Overview, width: numb
   const lastMinute = gateway.rowsPerMinute.at(-2) ?? 0;
   return [
     `${SIGN[gateway.tone]} ${gateway.headline}`,
-    `  ${gateway.connectedKiosks} of ${counted(gateway.admittedKiosks, 'kiosk')} connected, ${counted(lastMinute, 'record')} in the last minute, ${gateway.queued} waiting at kiosks`,
+    `  ${gateway.connectedKiosks} of ${counted(gateway.admittedKiosks, 'kiosk')} connected, ${counted(lastMinute, 'record')} in the last minute, ${gateway.queued} waiting at kiosks${gateway.queueUnknownKiosks > 0 ? ` (not known of ${counted(gateway.queueUnknownKiosks, 'kiosk')})` : ''}`,
     `  ${diskWords(gateway.disk)}; ${gateway.sinks.map(sinkWords).join(', ') || 'nothing is forwarded'}`,
     `  flags: ${gateway.flags.confirmed} confirmed, ${gateway.flags.unconfirmed} unconfirmed, ${gateway.flags.pending} waiting; ${gateway.quarantined} in quarantine`,
     `  ${noticeWords(gateway)}`,
@@ -65,11 +65,11 @@ function troubleLines({ text, advice, code, sinceMs }: Trouble, nowMs: number, w
 }
 
 /** Of one that is not connected only since when: the rest is what it said before. */
-function kioskFacts({ isConnected, troubles, queued = 0, clock, devices, settings }: KioskView, nowMs: number): string {
+function kioskFacts({ isConnected, troubles, queued, reportedAtMs, clock, devices, settings }: KioskView, nowMs: number): string {
   const sinceMs = troubles.find((trouble) => trouble.sinceMs !== undefined)?.sinceMs;
   const facts = isConnected
     ? [
-        queued > 0 ? `${queued} waiting` : '',
+        queued === undefined ? (reportedAtMs === undefined ? '' : 'not known how many wait') : queued > 0 ? `${queued} waiting` : '',
         settings?.isOutOfOrder === true ? 'taken out of use by its staff' : '',
         clock === 'unsynced' ? 'clock not set' : '',
         ...devices.filter(({ isUp }) => !isUp).map((device) => deviceWords(device, nowMs)),

@@ -102,7 +102,7 @@ export class Watch {
     const live = this.#live(kiosk);
     // A Will says no more than that the link was lost: what the kiosk said before it stands.
     const isWord = report.isUp || live.report === undefined;
-    live.report = report.isUp || live.report === undefined ? report : { ...live.report, isUp: false, state: 'down' };
+    live.report = report.isUp ? report : { ...(live.report ?? withoutQueue(report)), isUp: false, state: 'down' };
     if (isWord) live.reportedAtMs = this.#clock.wall();
   }
 
@@ -194,3 +194,6 @@ export class Watch {
     return live;
   }
 }
+
+/** A Will is written before anything waits: kiosks a release behind say 0 in it. */
+const withoutQueue = ({ queued: _queued, oldestQueuedMs: _oldest, ...report }: KioskStateReport): KioskStateReport => report;

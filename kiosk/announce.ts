@@ -5,7 +5,7 @@ import type { Feedback } from './feedback.ts';
 import { type HealthSnapshot, reportOf } from './health.ts';
 import type { Page } from './page.ts';
 import type { Language } from './screen/languages.ts';
-import { statusWords } from './status-words.ts';
+import { statusWords, steadyWords } from './status-words.ts';
 import type { Notifier } from './systemd.ts';
 import { printFeedback, type StatusPrinter, type Terminal } from './terminal.ts';
 
@@ -37,7 +37,7 @@ export async function announce(
     const nowMs = clock.monotonic();
     show(audience, snapshot);
     audience.page?.beat();
-    const words = statusWords({ ...snapshot, queued: 0, oldestQueuedMs: undefined });
+    const words = steadyWords(snapshot);
     if (snapshot.isOnline && (words !== said || nowMs - saidMs >= SAY_EVERY_MS)) {
       audience.say(encodeKioskState(reportOf(snapshot, version)));
       saidMs = nowMs;

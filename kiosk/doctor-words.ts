@@ -21,8 +21,9 @@ export const answerSchema = z.union([
       linkWhy: code.optional(),
       storeWhy: code.optional(),
       clock: z.enum(['synced', 'assumed', 'unsynced']),
-      queued: z.number(),
-      droppedUnsent: z.number(),
+      /** Absent where the kiosk can not tell: its store is not open. */
+      queued: z.number().optional(),
+      droppedUnsent: z.number().optional(),
       conflicts: z.number(),
       quarantined: z.number(),
       setAside: z.number(),

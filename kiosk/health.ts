@@ -60,10 +60,11 @@ export interface HealthSnapshot {
   readonly faults?: readonly Fault[];
   /** What the door answered; absent while there is no door. */
   readonly scans?: Scans;
-  readonly queued: number;
+  /** `undefined` where nobody can tell: the store is not open. */
+  readonly queued: number | undefined;
   readonly oldestQueuedMs: number | undefined;
-  /** Unsent rows that retention has dropped, and damaged ones that could not be sent. */
-  readonly droppedUnsent: number;
+  /** Unsent rows that retention has dropped, and damaged ones that could not be sent; `undefined` as `queued`. */
+  readonly droppedUnsent: number | undefined;
   /** Rows that the gateway met as conflicts, and as wrong in themselves. */
   readonly conflicts: number;
   readonly quarantined: number;
@@ -73,20 +74,16 @@ export interface HealthSnapshot {
 }
 
 /** What changes by itself, looked up whenever a snapshot is taken. */
-export interface Queue {
-  readonly queued: number;
-  readonly oldestQueuedMs: number | undefined;
-  readonly droppedUnsent: number;
-}
+export type Queue = Pick<HealthSnapshot, 'queued' | 'oldestQueuedMs' | 'droppedUnsent'>;
 
-/** @param outbox `undefined` while there is none. What it can not say now is left out. */
+/** @param outbox `undefined` while none is open: rows may wait in the file that can not be read. What can not be told now is `undefined`. */
 export function queueOf(outbox: Outbox | undefined, now: MonotonicMillis): Queue {
+  if (outbox === undefined) return { queued: undefined, oldestQueuedMs: undefined, droppedUnsent: undefined };
   try {
-    if (outbox === undefined) return { queued: 0, oldestQueuedMs: undefined, droppedUnsent: 0 };
     return { queued: outbox.queued, oldestQueuedMs: outbox.oldestQueuedMs(now), droppedUnsent: outbox.droppedUnsent };
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    return { queued: outbox?.queued ?? 0, oldestQueuedMs: undefined, droppedUnsent: 0 };
+    return { queued: outbox.queued, oldestQueuedMs: undefined, droppedUnsent: undefined };
   }
 }
 
@@ -306,7 +303,7 @@ export const reportOf = (health: HealthSnapshot, version: string): KioskStateRep
   return {
     isUp: true,
     state,
-    queued,
+    ...(queued === undefined ? {} : { queued }),
     ...(oldestQueuedMs === undefined ? {} : { oldestQueuedMs: Math.round(oldestQueuedMs) }),
     clock,
     devices: devices.slice(0, MOST_DEVICES).map(({ why, downForMs, ...device }) => ({

@@ -3,27 +3,37 @@ import type { ErrorCode } from '../protocol/errors.ts';
 import type { DeviceHealth, HealthSnapshot } from './health.ts';
 import { FAULT_WORDS } from './watchdog/faults.ts';
 
+/** As `statusWords`, and the same however many rows wait. */
+export const steadyWords = (health: HealthSnapshot): string =>
+  statusWords({ ...health, ...(health.queued === undefined ? {} : { queued: 0 }) });
+
 /** @param areSpansTold whether it says how long a device is missing: then it is another line every minute. */
 export function statusWords(health: HealthSnapshot, areSpansTold = false): string {
-  const { devices, faults = [], clock, policy, queued, droppedUnsent, conflicts, quarantined, setAside, salvagedRows } = health;
+  const { devices, faults = [], clock, policy, droppedUnsent, conflicts, quarantined, setAside, salvagedRows } = health;
   const parts = [
     health.isAwaitingCode === true ? 'NOT SET UP: scan the code on its label' : '',
     health.storeWhy === undefined ? '' : `NOT STORING (${health.storeWhy})`,
     health.settings?.isOutOfOrder === true ? 'OUT OF USE (chosen by the staff)' : '',
     linkWords(health),
-    queued === 0 ? '' : `${queued} waiting`,
+    waitingWords(health),
     clock === 'synced' ? '' : `clock ${clock}`,
     ...devices.map((device) => deviceWords(device, areSpansTold)),
     ...faults.map((fault) => `${FAULT_WORDS[fault].toUpperCase()} (${fault})`),
     policy.why === undefined ? '' : `policy ${policy.version === 0 ? 'missing' : 'old'} (${policy.why})`,
     noticeWords(health.notices?.why),
     updateWords(health.update),
-    droppedUnsent === 0 ? '' : `${droppedUnsent} dropped unsent`,
+    droppedUnsent === 0 || droppedUnsent === undefined ? '' : `${droppedUnsent} dropped unsent`,
     conflicts === 0 ? '' : `${conflicts} ${conflicts === 1 ? 'conflict' : 'conflicts'}: is there a copy of this kiosk?`,
     quarantined === 0 ? '' : `${quarantined} quarantined`,
     setAside === 0 ? '' : `damaged outbox set aside, ${salvagedRows} ${salvagedRows === 1 ? 'row' : 'rows'} saved`,
   ];
   return parts.filter((part) => part !== '').join(' · ');
+}
+
+/** At its start, too, nobody knows yet; that is over before it is read. */
+function waitingWords({ queued, storeWhy }: HealthSnapshot): string {
+  if (queued === undefined) return storeWhy === undefined ? '' : 'not known how many wait';
+  return queued === 0 ? '' : `${queued} waiting`;
 }
 
 /** What a gateway sends of notices and this kiosk refuses is for operators to see, in its state. */

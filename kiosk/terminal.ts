@@ -3,7 +3,7 @@ import type { Feedback } from './feedback.ts';
 import { answerIn, type Tone } from './feedback-words.ts';
 import type { HealthSnapshot } from './health.ts';
 import { type Language, WORDS } from './screen/languages.ts';
-import { statusWords } from './status-words.ts';
+import { steadyWords } from './status-words.ts';
 
 export interface Terminal {
   write(text: string): void;
@@ -39,7 +39,7 @@ export class StatusPrinter {
   }
 
   print(health: HealthSnapshot): void {
-    const text = statusWords({ ...health, queued: 0, oldestQueuedMs: undefined });
+    const text = steadyWords(health);
     if (text === this.#said) return;
     this.#said = text;
     this.#terminal.write(`   ${text}\n`);

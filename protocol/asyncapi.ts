@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { LONGEST_BATCH_BYTES } from './batch.ts';
 import { entryEvent } from './entry-event.ts';
 import { erasureEvent } from './erasure.ts';
-import { kioskStateReport, LONGEST_KIOSK_STATE_BYTES } from './kiosk-state.ts';
+import { kioskStateJson, LONGEST_KIOSK_STATE_BYTES } from './kiosk-state.ts';
 import { OPERATOR_EVENT_DATA, type OperatorEventType, operatorEvent } from './operator-event.ts';
 import {
   DELIVERY,
@@ -104,7 +104,7 @@ function kioskChannel(leaf: KioskLeaf): object {
       ? {
           contentType: 'application/json',
           description: `What an operator sees of a kiosk; also its Will. At most ${LONGEST_KIOSK_STATE_BYTES} bytes.`,
-          payload: jsonOf(kioskStateReport),
+          payload: jsonOf(kioskStateJson),
         }
       : { contentType: 'application/cose', description: BINARY[leaf], payload: { type: 'string', format: 'binary' } };
   const servers = leaf === 'state' ? on('kiosks', 'operators') : on('kiosks');

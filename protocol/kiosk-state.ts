@@ -17,12 +17,15 @@ const errorCode = z.string().regex(ERROR_CODE_FORM);
 const count = z.int().min(0);
 const revision = z.int().min(1).max(65_535);
 
-export const kioskStateReport = z.object({
+/** As it is written. */
+export const kioskStateJson = z.object({
   isUp: z.boolean(),
   state: z.enum(['up', 'degraded', 'down']),
-  /** Rows that the gateway has not acknowledged. */
+  /** Rows that the gateway has not acknowledged. Means nothing, and is 0, beside `isQueueUnknown`: gateways a release behind refuse a state without it. */
   queued: z.int().min(0),
-  /** How long the oldest of them has waited, ms; absent when none waits. */
+  /** The kiosk can not tell how many wait: its store is not open. So of the Will. */
+  isQueueUnknown: z.boolean().optional(),
+  /** How long the oldest of them has waited, ms; absent when none waits, or the kiosk can not tell. */
   oldestQueuedMs: z.int().min(0).optional(),
   clock: z.enum(['synced', 'assumed', 'unsynced']),
   devices: z
@@ -113,11 +116,15 @@ export const kioskStateReport = z.object({
   version: z.string().regex(/^[0-9A-Za-z.+-]{1,32}$/),
 });
 
-export type KioskStateReport = Readonly<z.infer<typeof kioskStateReport>>;
+/** `queued` is absent where the kiosk can not tell how many wait. */
+export type KioskStateReport = Readonly<Omit<KioskStateJson, 'queued' | 'isQueueUnknown'> & Partial<Pick<KioskStateJson, 'queued'>>>;
+type KioskStateJson = z.infer<typeof kioskStateJson>;
+
+const QUEUE_UNKNOWN = { queued: 0, isQueueUnknown: true };
 
 /** @returns JSON in UTF-8. @throws DecodeError as `decodeKioskState`. */
 export function encodeKioskState(report: KioskStateReport): Uint8Array {
-  const bytes = new TextEncoder().encode(JSON.stringify(report));
+  const bytes = new TextEncoder().encode(JSON.stringify(report.queued === undefined ? { ...report, ...QUEUE_UNKNOWN } : report));
   decodeKioskState(bytes);
   return bytes;
 }
@@ -126,19 +133,20 @@ export function encodeKioskState(report: KioskStateReport): Uint8Array {
 export function decodeKioskState(bytes: Uint8Array): KioskStateReport {
   if (bytes.length > LONGEST_KIOSK_STATE_BYTES)
     throw new DecodeError('decode.overlong', `kiosk state: ${bytes.length} of at most ${LONGEST_KIOSK_STATE_BYTES} bytes`);
-  const result = kioskStateReport.safeParse(parseJson(bytes));
+  const result = kioskStateJson.safeParse(parseJson(bytes));
   if (!result.success) {
     const places = result.error.issues.map(({ path }) => path.join('.') || 'all of it');
     throw new DecodeError('decode.malformed', `kiosk state: not as it should be: ${places.join(', ')}`);
   }
-  return result.data;
+  const { isQueueUnknown = false, queued, oldestQueuedMs, ...report } = result.data;
+  if (isQueueUnknown) return report;
+  return { ...report, queued, ...(oldestQueuedMs === undefined ? {} : { oldestQueuedMs }) };
 }
 
 /** The Will, which the broker publishes when the kiosk's connection is lost. */
 export const downState = (version: string): KioskStateReport => ({
   isUp: false,
   state: 'down',
-  queued: 0,
   clock: 'unsynced',
   devices: [],
   version,

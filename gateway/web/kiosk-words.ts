@@ -181,7 +181,7 @@ function reportTroubles({ problems, activity: { report, reportedAtMs } }: KioskF
       text: 'Its clock is not set. Times are corrected here, and are less exact.',
       advice: 'Let it reach a time server.',
     });
-  if (oldestQueuedMs > OLD_QUEUE_MS)
+  if (queued !== undefined && oldestQueuedMs > OLD_QUEUE_MS)
     found.push({
       tone: 'look',
       short: 'Behind',

@@ -50,7 +50,11 @@ export const METRICS = {
     help: 'Always 1: what an admitted kiosk, its venue and its door are called.',
   },
   vestibule_kiosk_up: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Whether an admitted kiosk is connected.' },
-  vestibule_kiosk_queued_rows: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Rows that wait at a kiosk, as it said last.' },
+  vestibule_kiosk_queued_rows: {
+    type: 'gauge',
+    labels: ['kiosk', 'venue'],
+    help: 'Rows that wait at a kiosk, as it said last. Absent where it can not tell.',
+  },
   vestibule_kiosk_oldest_queued_seconds: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'How long the oldest of them had waited.' },
   vestibule_kiosk_devices_down: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Devices that do not work, as the kiosk said last.' },
   vestibule_kiosk_clock_unsynced: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Whether its clock is not set.' },
@@ -270,7 +274,8 @@ function addKiosk(out: Exposition, view: KioskView, { atMs, startedAtMs }: Overv
     if (n !== undefined) out.add('vestibule_kiosk_scans', n, { ...labels, outcome });
   out.add('vestibule_kiosk_up', view.isConnected ? 1 : 0, labels);
   if (view.queued !== undefined) out.add('vestibule_kiosk_queued_rows', view.queued, labels);
-  if (view.queued !== undefined) out.add('vestibule_kiosk_oldest_queued_seconds', (view.oldestQueuedMs ?? 0) / 1_000, labels);
+  const oldestMs = view.queued === 0 ? 0 : view.oldestQueuedMs;
+  if (oldestMs !== undefined) out.add('vestibule_kiosk_oldest_queued_seconds', oldestMs / 1_000, labels);
   out.add('vestibule_kiosk_devices_down', view.devices.filter(({ isUp }) => !isUp).length, labels);
   if (view.clock !== undefined) out.add('vestibule_kiosk_clock_unsynced', view.clock === 'unsynced' ? 1 : 0, labels);
   out.add('vestibule_kiosk_withheld_batches', view.withheldBatches, labels);

@@ -3,7 +3,7 @@
  * of it. Kiosks, venues, counts, codes and words; of a visitor only the operator's pseudonym of one venue and day.
  */
 import { z } from 'zod';
-import { kioskStateReport } from '../../protocol/kiosk-state.ts';
+import { kioskStateJson } from '../../protocol/kiosk-state.ts';
 
 const count = z.int().min(0);
 const epochMs = z.int().min(0).describe('ms since 1970-01-01T00:00:00Z');
@@ -33,10 +33,12 @@ export const kioskView = z.object({
   summary: z.string().describe('its state in a few words'),
   troubles: z.array(trouble).describe('the gravest first'),
   isConnected: z.boolean(),
-  queued: count.optional().describe('rows at the kiosk that the gateway has not acknowledged, as it said last'),
+  queued: count
+    .optional()
+    .describe('rows at the kiosk that the gateway has not acknowledged, as it said last; absent where it can not tell'),
   oldestQueuedMs: count.optional(),
   clock: z.enum(['synced', 'assumed', 'unsynced']).optional(),
-  scans: kioskStateReport.shape.scans.describe('what its door answered since the kiosk started, as it said last; counts alone'),
+  scans: kioskStateJson.shape.scans.describe('what its door answered since the kiosk started, as it said last; counts alone'),
   isCopied: z.boolean().describe('its sequence numbers came twice'),
   takeovers: count.describe('second connections in place of a living one'),
   doubts: count.describe('events of it that can not be as they were told'),
@@ -49,7 +51,7 @@ export const kioskView = z.object({
       downSinceMs: epochMs.optional().describe('absent while it is up, and from a kiosk that does not say it'),
     }),
   ),
-  settings: kioskStateReport.shape.settings.describe('what is set at the kiosk, by its staff or its venue'),
+  settings: kioskStateJson.shape.settings.describe('what is set at the kiosk, by its staff or its venue'),
   version: z.string().optional(),
   reportedAtMs: epochMs.optional(),
   lastReceivedAtMs: epochMs.optional(),
@@ -115,6 +117,7 @@ export const gatewayView = z.object({
   admittedKiosks: count,
   connectedKiosks: count,
   queued: count.describe('rows that wait at kiosks, by what they said last'),
+  queueUnknownKiosks: count.describe('admitted kiosks that did not say how many wait there, or can not tell; they are not in `queued`'),
   rowsPerMinute: z.array(count),
   acknowledgedInS: z
     .number()

@@ -38,7 +38,8 @@ export interface UpdaterDoors {
   readonly fetch: FetchPiece;
   readonly isOnline: () => boolean;
   /** Rows that wait for the gateway. */
-  readonly queued: () => number;
+  /** Rows that wait for the gateway; `undefined` where that can not be told. */
+  readonly queued: () => number | undefined;
   /** Goes up with each answer at the door. */
   readonly served: () => number;
   readonly deliver: (signal: AbortSignal) => Promise<Delivery>;
@@ -354,7 +355,8 @@ export class Updater {
   async #giveWay(seconds: number, signal: AbortSignal): Promise<void> {
     const { clock, queued, isOnline } = this.#doors;
     await clock.sleep(Math.ceil(seconds * 1_000), signal);
-    for (let waitedMs = 0; queued() > 0 && isOnline() && waitedMs < LONGEST_WAIT_MS && !signal.aborted; waitedMs += 1_000)
+    // A store that is not open sends nothing that would be in its way.
+    for (let waitedMs = 0; (queued() ?? 0) > 0 && isOnline() && waitedMs < LONGEST_WAIT_MS && !signal.aborted; waitedMs += 1_000)
       await clock.sleep(1_000, signal);
   }
 

@@ -2,6 +2,7 @@
 import type { MonotonicMillis } from '../../protocol/units.ts';
 
 export interface RoadLook {
+  /** Whether there is a road to judge. */
   readonly isOnline: boolean;
   readonly queued: number;
   /** Appended so far less those that wait: another number whenever a row was settled. */

@@ -134,10 +134,10 @@ export class Watchdog {
   }
 }
 
-/** @param appended rows in this process so far. */
+/** @param appended rows in this process so far. @returns no road where the store is not open: nothing goes on it, and the store says why. */
 export const roadOf = ({ isOnline, queued, oldestQueuedMs = 0 }: HealthSnapshot, appended: number): Omit<RoadLook, 'atMs'> => ({
-  isOnline,
-  queued,
-  settled: appended - queued,
+  isOnline: isOnline && queued !== undefined,
+  queued: queued ?? 0,
+  settled: appended - (queued ?? 0),
   oldestMs: oldestQueuedMs,
 });

@@ -146,6 +146,7 @@ t.test('status: the gravest first, what to do below it, no line wider than the t
     admittedKiosks: 1,
     rowsPerMinute: [4, 0],
     queued: 3,
+    queueUnknownKiosks: 0,
     disk: { freeBytes: 2 ** 30, usedBytes: 0, growthBytesPerDay: 2 ** 28, daysLeft: 4.2 },
     sinks: [{ name: 'core', behindEntries: 5, setAsideEntries: 0, droppedEntries: 0 }],
     flags: { confirmed: 1, unconfirmed: 0, pending: 0 },
@@ -180,5 +181,10 @@ t.test('status: the gravest first, what to do below it, no line wider than the t
   ).join('\n');
   t.match(later, /~ Library \(k000000000000000\)\n {4}Not connected\. For 1 min\.\n {4}Look at its power\./, 'why, since when, what to do');
   t.match(later, /Offline +Library: for 1 min$/, 'and nothing that it said before');
+  const { queued: _queued, ...untold } = { ...kiosk, reportedAtMs: 0 };
+  const unknown = { gateway: { ...gateway, queued: 0, queueUnknownKiosks: 1 }, venues: [venue], kiosks: [untold] };
+  const dark = overviewLines(unknown as unknown as Parameters<typeof overviewLines>[0], 80).join('\n');
+  t.match(dark, /, 0 waiting at kiosks \(not known of 1 kiosk\)$/m);
+  t.match(dark, /Library: not known how many wait, clock not set/);
   t.ok(trouble.every((line) => line.length <= 40));
 });

@@ -91,6 +91,15 @@ t.test('watch: a Will leaves what the kiosk said before, but that it is up', asy
   t.match(watch.kiosk(kiosk).report, { isUp: false, state: 'down', queued: 7, devices: [{ name: 'scanner' }, {}] });
 });
 
+t.test('watch: of a Will that is all there is, no count is believed', (t) => {
+  const watch = new Watch(new ManualClock());
+  const kiosk = newPlaceId<KioskId>();
+  watch.said(kiosk, { ...downState('1'), queued: 0 });
+  t.equal(watch.kiosk(kiosk).report?.queued, undefined);
+  t.match(watch.kiosk(kiosk).report, { isUp: false, state: 'down' });
+  t.end();
+});
+
 t.test('watch: what is acknowledged is measured, what is cut off is not', async (t) => {
   const clock = new ManualClock();
   const watch = new Watch(clock);

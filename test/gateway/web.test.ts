@@ -210,7 +210,11 @@ t.test('web: Prometheus reads metrics with a token, each of the table, and is no
   const client = await kiosk.connect(gateway.running.tlsPort);
   const start = await kiosk.start();
   await publishOrClose(client, kiosk.batchTopic, start.batch([start.seal(checkIn()), start.seal(checkIn())]));
-  await say(client, kiosk, report({ queued: 3, scans: { taken: 7, refused: { 'card-refused': 2 }, refusedInARow: 0 } }));
+  await say(
+    client,
+    kiosk,
+    report({ queued: 3, oldestQueuedMs: 2_000, scans: { taken: 7, refused: { 'card-refused': 2 }, refusedInARow: 0 } }),
+  );
   await gateway.clock.advance(1_000);
   const reply = await fetch(`${urlOf(gateway)}/metrics`, { headers: { authorization: `Bearer ${token}` } });
   t.equal(reply.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
@@ -222,6 +226,11 @@ t.test('web: Prometheus reads metrics with a token, each of the table, and is no
   t.match(text, /^vestibule_ack_seconds_count 1$/m);
   t.match(text, /^vestibule_kiosk_info\{kiosk="\w+",venue="\w+",kiosk_name="",venue_name="Shop",entrance=""\} 1$/m);
   t.match(text, /^vestibule_kiosk_scans\{kiosk="\w+",venue="\w+",outcome="card-refused"\} 2$/m);
+  const { queued: _queued, ...unknown } = report({ state: 'down', lastError: 'store.corrupt' });
+  await say(client, kiosk, unknown);
+  await gateway.clock.advance(1_000);
+  const later = await (await fetch(`${urlOf(gateway)}/metrics`, { headers: { authorization: `Bearer ${token}` } })).text();
+  t.notMatch(later, /^vestibule_kiosk_(oldest_)?queued_\w+\{/m, 'a count that nobody has is absent');
   for (const [name, { type }] of Object.entries(METRICS)) {
     if (SELDOM.includes(name)) continue;
     t.match(text, new RegExp(`^# TYPE ${name} ${type}$`, 'm'), name);

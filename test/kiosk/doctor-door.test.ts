@@ -2,7 +2,9 @@
 import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import t from 'tap';
+import { storeFindings } from '../../cli/doctor-road.ts';
 import { askKiosk } from '../../kiosk/ask-kiosk.ts';
 import type { Answer, Question } from '../../kiosk/doctor-words.ts';
 import { TestBroker } from './broker.ts';
@@ -50,6 +52,32 @@ t.test('doctor door: without a gateway the test event waits, and why is told', a
   const kiosk = await startKiosk({ dataDir, trustPath: deployment.writeTrust(dir, NOWHERE) });
   t.strictSame(await ask(dataDir, 'test'), { test: { outcome: 'waiting', why: 'link.refused' } });
   await kiosk.stop();
+});
+
+t.test('doctor door: with a store that can not be opened nobody is told that nothing waits', async (t) => {
+  const deployment = await newDeployment();
+  const broker = await TestBroker.open(deployment);
+  const dir = t.testdir();
+  const dataDir = join(dir, 'kiosk');
+  const offline = await startKiosk({ dataDir, trustPath: deployment.writeTrust(dir, NOWHERE) });
+  t.equal(await offline.scan(deployment.textOf(cardOf(1))), 'welcome');
+  await offline.stop();
+  const newer = new Database(join(dataDir, 'outbox.db'));
+  newer.pragma('user_version = 99');
+  newer.close();
+  const page = { isOn: true, port: 0 };
+  const kiosk = await startKiosk({ dataDir, trustPath: deployment.writeTrust(dir, broker.port), page });
+  const answer = await ask(dataDir, 'state');
+  if (answer === undefined || !('state' in answer)) return t.fail('no state');
+  t.equal(answer.state.storeWhy, 'store.newer');
+  t.notOk('queued' in answer.state || 'droppedUnsent' in answer.state, 'no count that nobody has');
+  t.match(storeFindings(answer.state), [
+    { state: 'wrong', code: 'store.newer', says: 'refuses: no scan is kept. How many records wait for the gateway is not known.' },
+  ]);
+  t.notOk('queued' in ((await (await fetch(`${kiosk.ready.pageUrl}/healthz`)).json()) as object));
+  t.match(kiosk.shown.join(''), /NOT STORING \(store\.newer\) · .*not known how many wait/);
+  await kiosk.stop();
+  await broker.close();
 });
 
 t.test('doctor door: a full store refuses the test event', async (t) => {

@@ -1,8 +1,11 @@
 import t from 'tap';
 import type { FeedbackKind } from '../../kiosk/feedback.ts';
 import { LOOKS } from '../../kiosk/feedback-words.ts';
-import { Health } from '../../kiosk/health.ts';
+import { Health, queueOf, reportOf } from '../../kiosk/health.ts';
+import { statusWords } from '../../kiosk/status-words.ts';
 import { printFeedback, StatusPrinter } from '../../kiosk/terminal.ts';
+import { roadOf } from '../../kiosk/watchdog/watchdog.ts';
+import { decodeKioskState, encodeKioskState } from '../../protocol/kiosk-state.ts';
 import { mono, wall } from './fixtures.ts';
 
 const said = (kind: FeedbackKind, hasColour: boolean, isStoredOffline = false): string => {
@@ -56,6 +59,16 @@ t.test('Health: says what is down, what a restart may cure, and what a person ha
   health.link(true, undefined);
   health.received(0, 0);
   t.equal(changes, before, 'nothing new is not told');
+});
+
+t.test('Health: without a store nobody says how many rows wait', async (t) => {
+  const health = new Health({ queue: () => queueOf(undefined, mono(0)), clock: () => 'synced' }, () => {});
+  health.store('store.corrupt');
+  t.match(health.snapshot(), { queued: undefined, droppedUnsent: undefined });
+  const { queued } = decodeKioskState(encodeKioskState(reportOf(health.snapshot(), '1')));
+  t.equal(queued, undefined, 'nor to the gateway');
+  t.equal(statusWords(health.snapshot()), 'NOT STORING (store.corrupt) · offline · not known how many wait');
+  t.equal(roadOf(health.snapshot(), 5).isOnline, false, 'there is no road to judge');
 });
 
 t.test('StatusPrinter: prints a state once, and not each row that waits', async (t) => {

@@ -63,14 +63,7 @@ export function kioskPage(id) {
           ['Connected', kiosk.isConnected ? 'yes' : 'no'],
           ['Said last', at(kiosk.reportedAtMs)],
           ['Last record', at(kiosk.lastReceivedAtMs)],
-          [
-            'Waiting',
-            kiosk.queued === undefined
-              ? 'not told yet'
-              : kiosk.queued === 0
-                ? told('nothing')
-                : told(`${count(kiosk.queued, 'record', 'records')}, the oldest for ${span(kiosk.oldestQueuedMs ?? 0)}`),
-          ],
+          ['Waiting', kiosk.reportedAtMs === undefined ? 'not told yet' : told(waitingWords(kiosk))],
           ['Clock', kiosk.clock === undefined ? 'not told yet' : told(CLOCK[kiosk.clock])],
           [
             'Devices',
@@ -151,3 +144,9 @@ export const facts = (list) =>
     { class: 'facts-list' },
     list.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]),
   );
+
+function waitingWords({ queued, oldestQueuedMs }) {
+  if (queued === undefined) return 'not known';
+  if (queued === 0) return 'nothing';
+  return `${count(queued, 'record', 'records')}${oldestQueuedMs === undefined ? '' : `, the oldest for ${span(oldestQueuedMs)}`}`;
+}

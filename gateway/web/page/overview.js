@@ -48,7 +48,16 @@ function tiles(gateway, kiosks) {
     tile('Records in the last minute', number(lastMinute), undefined, {
       more: spark(minutes, `Records a minute in the last hour: ${lastMinute} in the last full minute, ${Math.max(0, ...minutes)} at most`),
     }),
-    tile('Waiting at kiosks', number(gateway.queued), oldestMs > 60_000 ? `the oldest for ${span(oldestMs)}` : ''),
+    tile(
+      'Waiting at kiosks',
+      number(gateway.queued),
+      [
+        oldestMs > 60_000 ? `the oldest for ${span(oldestMs)}` : '',
+        gateway.queueUnknownKiosks > 0 ? `not known of ${count(gateway.queueUnknownKiosks, 'kiosk', 'kiosks')}` : '',
+      ]
+        .filter(Boolean)
+        .join('; '),
+    ),
     tile('Acknowledged within', gateway.acknowledgedInS === undefined ? '–' : seconds(gateway.acknowledgedInS), '99 of 100 batches'),
     tile('Not yet forwarded', number(behind), isFailing ? 'something takes nothing: see Gateway' : '', {
       tone: isFailing ? 'act' : undefined,

@@ -20,7 +20,7 @@ let state = {
   missing: [],
   faults: [],
   isOnline: false,
-  queued: 0,
+  queued: undefined,
   status: '',
 };
 /** Why the kiosk is not heard; `undefined` while it is. */
