@@ -48,6 +48,13 @@ export class BenchProcess<T extends Talk> {
     }
   }
 
+  /** By SIGKILL: nothing that it has open is closed in order. Resolves once it is gone. */
+  async kill(): Promise<void> {
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill('SIGKILL');
+    await gone;
+  }
+
   stop(): void {
     if (this.#child.connected) this.#child.disconnect();
   }

@@ -10,15 +10,14 @@ import { openLedgerFile } from '../../gateway/ledger.ts';
 import { ledgerTotals } from '../../gateway/ledger-totals.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
 import { Registry } from '../../gateway/registry.ts';
+import { makeCertificate } from '../../protocol/certificate.ts';
 import { type EntranceId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
 import { systemClock } from '../../protocol/time.ts';
 import { BenchKiosk } from '../bench/bench-kiosk.ts';
 import { LoadConnection } from '../bench/load-connection.ts';
-import { Mortal } from './mortal.ts';
+import { Mortal, type Said } from './mortal.ts';
 
-const KIOSKS = 8;
 const WINDOW = 8;
-const ROWS_A_BATCH = 10;
 /** All kiosks come from one address, and send what a kiosk has in weeks. */
 const LIMITS = {
   packetsPerSecond: 1_000_000,
@@ -28,8 +27,25 @@ const LIMITS = {
   rowsPerDay: 1_000_000_000,
 };
 
+export interface Load {
+  readonly kiosks: number;
+  readonly rowsABatch: number;
+}
+
+const USUAL_LOAD: Load = { kiosks: 8, rowsABatch: 10 };
+
+export interface Started {
+  /** Since the process was begun. */
+  readonly readyMs: number;
+  /** Of these, what it took to open the core. */
+  readonly coreOpenMs: number;
+  /** When the first batch was acknowledged, since the process was begun; the kiosks connect as soon as it is ready. */
+  readonly firstAckMs: Promise<number>;
+}
+
 class Sender {
   readonly kiosk = new BenchKiosk();
+  readonly #rowsABatch: number;
   /** Rows in all batches that were acknowledged. */
   acknowledgedRows = 0;
   sentRows = 0;
@@ -39,9 +55,20 @@ class Sender {
   /** Of this connection, by packet. */
   #sent = new Map<number, Buffer>();
   isFilling = true;
+  #certificatePem: string | undefined;
+  #onAck: () => void = () => {};
 
-  async connect(port: number): Promise<void> {
-    const connection = await LoadConnection.connect(port, { clientId: this.kiosk.kiosk, key: this.kiosk.signingKey }, this.kiosk.topic);
+  constructor(rowsABatch: number) {
+    this.#rowsABatch = rowsABatch;
+  }
+
+  /** @param onAck told of each acknowledgement on this connection. */
+  async connect(port: number, onAck: () => void): Promise<void> {
+    this.#onAck = onAck;
+    const { kiosk, signingKey, topic } = this.kiosk;
+    this.#certificatePem ??= await makeCertificate(signingKey, kiosk);
+    const papers = { clientId: kiosk, key: signingKey, certificatePem: this.#certificatePem };
+    const connection = await LoadConnection.connect(port, papers, topic);
     this.#connection = connection;
     this.#sent = new Map();
     connection.listen(
@@ -65,16 +92,18 @@ class Sender {
 
   #acknowledge(packetId: number): void {
     const batch = this.#sent.get(packetId);
+    this.#sent.delete(packetId);
     this.#waiting = this.#waiting.filter((other) => other !== batch);
-    this.acknowledgedRows += ROWS_A_BATCH;
+    this.acknowledgedRows += this.#rowsABatch;
+    this.#onAck();
     this.#fill();
   }
 
   #fill(): void {
     const connection = this.#connection;
     while (connection !== undefined && this.isFilling && this.#waiting.length < WINDOW) {
-      const batch = this.kiosk.batch(ROWS_A_BATCH);
-      this.sentRows += ROWS_A_BATCH;
+      const batch = this.kiosk.batch(this.#rowsABatch);
+      this.sentRows += this.#rowsABatch;
       this.#waiting.push(batch);
       this.#publish(connection, batch);
     }
@@ -100,12 +129,9 @@ export class LoadedGateway {
     this.#env = env;
   }
 
-  static async open(data: string, env: Readonly<Record<string, string>> = {}): Promise<LoadedGateway> {
-    const loaded = new LoadedGateway(
-      data,
-      env,
-      Array.from({ length: KIOSKS }, () => new Sender()),
-    );
+  static async open(data: string, env: Readonly<Record<string, string>> = {}, load = USUAL_LOAD): Promise<LoadedGateway> {
+    const senders = Array.from({ length: load.kiosks }, () => new Sender(load.rowsABatch));
+    const loaded = new LoadedGateway(data, env, senders);
     const directory = join(data, 'gateway');
     const { storeKey, deployment, recipient } = await openIdentity(directory);
     const { recipient: core } = await makeCoreKeys(join(data, 'core', 'keys'));
@@ -131,19 +157,22 @@ export class LoadedGateway {
     return this.senders.reduce((sum, { acknowledgedRows }) => sum + acknowledgedRows, 0);
   }
 
-  /** Starts the gateway and connects every kiosk. @returns how long it took until it was ready, ms. */
-  async start(): Promise<number> {
+  /** Starts the gateway and connects every kiosk. */
+  async start(): Promise<Started> {
     const config = { tls: { host: '127.0.0.1', port: this.#port }, limits: LIMITS };
     const startedMs = performance.now();
-    await new Promise<void>((resolve, reject) => {
+    const coreOpenMs = await new Promise<number>((resolve, reject) => {
       const args = [this.data, JSON.stringify(config)];
-      const mortal = new Mortal('gateway-child.ts', args, join(this.data, 'compiled'), ({ isReady }) => isReady && resolve(), this.#env);
+      const onSaid = (said: Said) => said.isReady && resolve(said.coreOpenMs ?? Number.NaN);
+      const mortal = new Mortal('gateway-child.ts', args, join(this.data, 'compiled'), onSaid, this.#env);
       this.#mortal = mortal;
       void mortal.gone.then(() => reject(new Error(`the gateway did not start: ${mortal.fault}`)));
     });
     const readyMs = performance.now() - startedMs;
-    await Promise.all(this.senders.map((sender) => sender.connect(this.#port)));
-    return readyMs;
+    const first = Promise.withResolvers<number>();
+    const onAck = () => first.resolve(performance.now() - startedMs);
+    await Promise.all(this.senders.map((sender) => sender.connect(this.#port, onAck)));
+    return { readyMs, coreOpenMs, firstAckMs: first.promise };
   }
 
   async kill(): Promise<void> {
