@@ -170,7 +170,7 @@ export class Watching {
       logLevel: () => process.logLevel.get(),
     };
     const live = new Live(() => overviewOf(sources));
-    const publish = publishSystemTopics(broker.publish, { watch, board, version: process.version, clock });
+    const publish = publishSystemTopics(broker.publish, { watch, board, kiosks: () => registry.kiosks(), version: process.version, clock });
     const look = () => {
       this.#endReaders(broker.cutOffAccount);
       publish();
