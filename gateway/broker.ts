@@ -189,7 +189,7 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
       }
       const message = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
       // A Will has no length of its own and was never counted.
-      const answer = (error?: AdmissionError) => {
+      const answer = (error?: Error) => {
         if (packet.length !== undefined) connection.gate.release(packet.length);
         callback(error ?? null);
       };
@@ -210,7 +210,7 @@ export async function openBroker(doors: BrokerDoors, guard: DoorGuard, log: Log)
           log.debug('batch.acknowledged', () => ({ kiosk: admitted.kiosk }));
         } else if (decided === 'cut-off') {
           // Told by whoever decided it.
-          const cut = new AdmissionError('admission.over_budget', 'kiosk: cut off');
+          const cut = new Error('kiosk: cut off');
           counted.add(cut);
           answer(cut);
         }

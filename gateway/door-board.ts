@@ -18,7 +18,7 @@ export interface DoorState {
   readonly refusals: Readonly<Partial<Record<ErrorCode, number>>>;
   /** Addresses held off before anybody said who they were, the most often refused first, at most 16. */
   readonly addresses: readonly (HeldOff & { readonly address: string })[];
-  /** Admitted kiosks that had to wait within the last minute: faster than their rate, or past their quota. */
+  /** Admitted kiosks that had to wait within the last minute: faster than their rate, past their quota or the budget of what is unanswered. */
   readonly waiting: Readonly<Record<string, HeldOff>>;
 }
 

@@ -67,9 +67,9 @@ export class DoorGuard {
       after: (waitMs, fire) => this.#clock.after(waitMs, fire),
       now: () => this.#now(),
       budget: this.#budget,
-      onPaced: () => {
+      onWaits: (code) => {
         const client = this.#clients.get(gate)?.client;
-        if (client?.role === 'kiosk') this.#reports.onWaits(client.kiosk, 'admission.too_fast');
+        if (client?.role === 'kiosk') this.#reports.onWaits(client.kiosk, code);
       },
     });
     this.#arrivals.set(gate, arrival);

@@ -32,8 +32,8 @@ export interface FlowDoors {
   now(): MonotonicMillis;
   /** Of all clients together. */
   readonly budget: SharedBudget;
-  /** It has to wait for its pace: told once for each wait. */
-  onPaced(gate: FlowGate): void;
+  /** It has to wait for its pace, or for answers to what it has sent: told once for each wait. */
+  onWaits(code: 'admission.too_fast' | 'admission.over_budget'): void;
 }
 
 /** How long a closed connection may take to send its last bytes. */
@@ -59,6 +59,7 @@ export class FlowGate extends Duplex {
   #isAdmitted = false;
   #unanswered = 0;
   #unansweredBytes = 0;
+  #isOverBudget = false;
   #isWanted = false;
   #hasEnded = false;
   /** What was wrong was answered, and the answer may still be on its way out. */
@@ -191,11 +192,18 @@ export class FlowGate extends Duplex {
       return;
     }
     if (!this.#isAdmitted && next.type !== CONNECT) return;
-    if (next.type === PUBLISH && !this.#hasRoomFor(next.remainingBytes)) return;
+    if (next.type === PUBLISH && !this.#hasRoomFor(next.remainingBytes)) {
+      this.#tellOverBudget();
+      return;
+    }
     const nowMs = this.#doors.now();
     if (this.#mustWait(nowMs)) return;
     if (next.type === PUBLISH) {
-      if (!this.#doors.budget.take(next.remainingBytes, this.untilClosed, () => this.#offer())) return;
+      if (!this.#doors.budget.take(next.remainingBytes, this.untilClosed, () => this.#offer())) {
+        this.#tellOverBudget();
+        return;
+      }
+      this.#isOverBudget = false;
       this.#unanswered += 1;
       this.#unansweredBytes += next.remainingBytes;
     }
@@ -208,12 +216,18 @@ export class FlowGate extends Duplex {
   #mustWait(nowMs: MonotonicMillis): boolean {
     const waitMs = this.#pace.waitMs(nowMs);
     if (waitMs === 0) return false;
-    this.#doors.onPaced(this);
+    this.#doors.onWaits('admission.too_fast');
     this.#cancelWait = this.#doors.after(waitMs, () => {
       this.#cancelWait = undefined;
       this.#offer();
     });
     return true;
+  }
+
+  #tellOverBudget(): void {
+    if (this.#isOverBudget) return;
+    this.#isOverBudget = true;
+    this.#doors.onWaits('admission.over_budget');
   }
 
   #hasRoomFor(bytes: number): boolean {

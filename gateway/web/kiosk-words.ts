@@ -27,8 +27,8 @@ const FIRST_COMING_MS = 60 * 60_000;
 const MANY_REFUSED = 5;
 /** A revoked kiosk that runs tries again within a minute. */
 const STILL_TRYING_MS = 10 * 60_000;
-/** A door that is closed over a weekend is no trouble. */
-const SILENT_MS = 3 * 86_400_000;
+/** A door that is closed over a weekend is no trouble. The alert and the Grafana panel go by it, too. */
+export const SILENT_MS = 3 * 86_400_000;
 const RANK: Readonly<Record<Tone, number>> = { act: 0, look: 1, off: 2, good: 3 };
 
 /** @returns its tone, a few words, and all troubles. @param startedAtMs when this gateway began to look. */

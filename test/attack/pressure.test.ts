@@ -52,6 +52,8 @@ t.test('batches that are not answered: held within the budget, and nobody else w
     for (let n = 0; n < 300; n++) client.write(mqtt.publish(kiosk.batchTopic, start.batch(rows), 1 + n));
     const state = await gateway.state(({ kiosks }) => (kiosks[kiosk.kiosk]?.withheld?.batches ?? 0) > 0);
     t.equal(state.kiosks[kiosk.kiosk]?.withheld?.code, 'seal.unknown_recipient');
+    const { door } = await gateway.state(({ door }) => door.waiting[kiosk.kiosk] !== undefined);
+    t.match(door.waiting[kiosk.kiosk], { code: 'admission.over_budget', count: 1 }, 'what it waits for is named, once for a wait');
   }
   await pause(1_000);
   const state = await gateway.state(() => true);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import t from 'tap';
 import { CORE_METRICS } from '../../core/rest/metrics.ts';
+import { SILENT_MS } from '../../gateway/web/kiosk-words.ts';
 import { METRICS, type MetricKind } from '../../gateway/web/metrics.ts';
 
 const directory = resolve(import.meta.dirname, '../../docs/grafana');
@@ -50,6 +51,11 @@ t.test('grafana: every label that is asked for is one of that metric, or one tha
     const known = seriesIn(body).flatMap((series) => metrics[metricOf(series)]?.labels ?? []);
     for (const [, label = ''] of body.matchAll(/\$labels\.(\w+)/g)) t.ok(known.includes(label), `${body.split('\n')[0]}: $labels.${label}`);
   }
+});
+
+t.test('grafana: a kiosk is silent after as long as the gateway says on its page', async (t) => {
+  const bounds = expressions.flatMap(({ expr }) => [...expr.matchAll(/vestibule_kiosk_silent_seconds > (\d+)/g)].map(([, bound]) => bound));
+  t.strictSame(bounds, [String(SILENT_MS / 1_000), String(SILENT_MS / 1_000)], 'panel and alert');
 });
 
 t.test('grafana: a counter is asked for its rate, and a gauge never is', async (t) => {
