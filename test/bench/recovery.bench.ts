@@ -1,125 +1,139 @@
 /**
- * Coming back: a gateway with its core in its process, killed by SIGKILL while fifty kiosks send as fast as they are answered, and started again;
- * beside the size of its ledger, which those kiosks made. Time counts from the beginning of the process: until kiosks can connect, and
- * until the first PUBACK. The floor, in the same run and before each start: a bare process that opens the same files as the kill left them.
- * Small: a ledger of 0.1, 1 and 3 million rows, three kills each. --full: 10 and 30 million as well, five kills.
+ * How long a gateway takes to be back after it was killed under load, beside how much its ledger holds: until kiosks may connect, and until the
+ * first PUBACK. The ledger is filled by the same road, kiosks that publish over mutual TLS; the floor is the same program's start on a ledger without
+ * entries, in the same run.
+ *
+ * - `kill`: SIGKILL while it commits. The kernel has all that was written.
+ * - `cut`: what a power cut may leave at worst. What only the index's log had is gone back to its last checkpoint, and is made again from the entries,
+ *   which are synced before each PUBACK; nothing of the files is in memory any more, where the kernel lets us ask for that (root).
+ *
+ * Small: 0.1 and 1 million rows, three starts of each. --full: 10 million as well, five starts.
  */
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCoreKeys } from '../../core/keys.ts';
-import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
-import { LoadedGateway, pause } from '../crash/loaded-gateway.ts';
 import { BenchProcess } from './bench-process.ts';
-import { machine, makeDiskDirectory, median, rounded } from './figures.ts';
+import { machine, makeDiskDirectory, median, quantile, rounded } from './figures.ts';
+import type { GatewayTalk } from './gateway-child.ts';
+import type { LoadTalk } from './load-child.ts';
 import type { Bench } from './main.ts';
-import type { EncryptedFile, FloorTalk } from './recovery-floor.ts';
 
-const LOAD = { kiosks: 50, rowsABatch: 64 };
-const SMALL = [0.1, 1, 3];
-const FULL = [...SMALL, 10, 30];
-/** From the moment at which all kiosks are connected: the threads that open batches and move the logs are begun within the second second. */
-const LIFE_MS = 3_000;
-const MIB = 1_048_576;
+const KIOSKS = 50;
+const ROWS = 64;
+const WINDOW = 8;
+/** It is killed that long after the load has begun again. */
+const LOADED_MS = 1_000;
+/** proc_sys_vm(5): pages, directory entries and inodes that nobody changed. */
+const DROP_CACHES = '/proc/sys/vm/drop_caches';
 
-interface Death {
+type Loss = 'kill' | 'cut';
+
+interface Start {
   readonly readyMs: number;
-  readonly coreOpenMs: number;
   readonly firstAckMs: number;
-  readonly floorMs: number;
-  /** Entries that the index lacked, made again from the ledger. */
-  readonly madeAgain: number;
-  readonly logMiB: number;
-  /** Acknowledged before the kill. */
-  readonly rows: number;
 }
 
-export const bench: Bench = async ({ isFull, parts, say }) => {
-  const sizes = (isFull ? FULL : SMALL).filter((millions) => parts === undefined || parts.includes(`${millions}M`));
-  if (sizes.length === 0) throw new Error(`bench: no such part; there are ${FULL.map((millions) => `${millions}M`).join(', ')}`);
-  const deaths = isFull ? 5 : 3;
+export const bench: Bench = async ({ isFull, say }) => {
+  const root = makeDiskDirectory('recovery');
+  const directory = join(root, 'gateway');
   const figures: Record<string, number | string> = machine();
-  const data = makeDiskDirectory('recovery');
-  const loaded = await LoadedGateway.open(data, {}, LOAD);
-  try {
-    const medians: number[] = [];
-    for (const millions of sizes) {
-      const begunMs = performance.now();
-      if (medians.length === 0) await loaded.start();
-      while (loaded.acknowledgedRows < millions * 1e6) await pause(50);
-      const filledMs = performance.now() - begunMs;
-      const died: Death[] = [];
-      for (let death = 0; death < deaths; death++) {
-        await loaded.kill();
-        const rows = loaded.acknowledgedRows;
-        const logMiB = sizeOf(data, (name) => name.endsWith('-wal'));
-        const floor = await floorOf(data);
-        const { readyMs, coreOpenMs, firstAckMs } = await loaded.start();
-        died.push({ readyMs, coreOpenMs, firstAckMs: await firstAckMs, ...floor, logMiB, rows });
-        await pause(LIFE_MS);
-      }
-      const middle = (key: keyof Death) => median(died.map((one) => one[key]));
-      const longest = (key: keyof Death) => Math.max(...died.map((one) => one[key]));
-      medians.push(middle('readyMs'));
-      const of = {
-        rowsMost: longest('rows'),
-        readyMs: Math.round(middle('readyMs')),
-        readyLongestMs: Math.round(longest('readyMs')),
-        firstAckMs: Math.round(middle('firstAckMs')),
-        firstAckLongestMs: Math.round(longest('firstAckMs')),
-        coreOpenMs: Math.round(middle('coreOpenMs')),
-        floorMs: Math.round(middle('floorMs')),
-        aboveFloorMs: Math.round(median(died.map((one) => one.readyMs - one.floorMs))),
-        madeAgainMost: longest('madeAgain'),
-        logLongestMiB: rounded(longest('logMiB'), 1),
-        filesMiB: Math.round(sizeOf(data, (name) => /\.db(-wal)?$/.test(name))),
-      };
-      for (const [name, value] of Object.entries(of)) figures[`${name}${millions}M`] = value;
-      say(
-        `${millions} million rows (to ${rounded(of.rowsMost / 1e6, 2)}; ${of.filesMiB} MiB, made in ${Math.round(filledMs / 1_000)} s): ready after ${of.readyMs} ms (longest ${of.readyLongestMs}), the core ${of.coreOpenMs} of them, floor ${of.floorMs}; first PUBACK after ${of.firstAckMs} (${of.firstAckLongestMs}); ${of.madeAgainMost} entries made again at the most, logs of ${of.logLongestMiB} MiB`,
-      );
+  const sizes = isFull ? [100_000, 1_000_000, 10_000_000] : [100_000, 1_000_000];
+  const starts = isFull ? 5 : 3;
+  let gateway = new BenchProcess<GatewayTalk>('gateway-child.ts', { directory });
+  let open = await gateway.ask('open', {});
+  const start = async (): Promise<void> => {
+    gateway = new BenchProcess<GatewayTalk>('gateway-child.ts', { directory });
+    open = await gateway.ask('open', {});
+  };
+  let isCold = false;
+  let held = 0;
+
+  /** Kiosks that are admitted here, in a process of their own. */
+  const admitted = async (kiosks: number): Promise<BenchProcess<LoadTalk>> => {
+    const load = new BenchProcess<LoadTalk>('load-child.ts', {});
+    const made = await load.ask('make', { kiosks, target: open.target });
+    await gateway.ask('admit', { kiosks: made.kiosks });
+    return load;
+  };
+
+  const fill = async (rows: number): Promise<void> => {
+    const load = await admitted(KIOSKS);
+    await load.ask('connect', { port: open.port, isOneCertificate: false });
+    while (held < rows) {
+      const ran = await load.ask('run', {
+        rows: ROWS,
+        window: WINDOW,
+        kiosks: KIOSKS,
+        seconds: Math.min(5, (rows - held) / 60_000),
+        rowsPerSecond: undefined,
+      });
+      held += ran.rows;
     }
-    if (loaded.faults.length > 0) figures.said = loaded.faults.join(' ');
-    figures.deathsEach = deaths;
-    figures.readyRatio = rounded((medians.at(-1) ?? Number.NaN) / (medians[0] ?? Number.NaN), 2);
-    return figures;
+    load.stop();
+  };
+
+  /** Kills it while it commits, and starts it again. */
+  const startAfter = async (loss: Loss | 'nothing'): Promise<Start> => {
+    const probe = await admitted(1);
+    if (loss !== 'nothing') {
+      const load = await admitted(KIOSKS);
+      await load.ask('connect', { port: open.port, isOneCertificate: false });
+      load.tell('run', { rows: ROWS, window: WINDOW, kiosks: KIOSKS, seconds: 600, rowsPerSecond: undefined });
+      await new Promise((resolve) => setTimeout(resolve, LOADED_MS));
+      await Promise.all([gateway.kill(), load.kill()]);
+    } else await gateway.kill();
+    if (loss === 'cut') isCold = cutPower(directory);
+    const startedMs = performance.now();
+    await start();
+    const readyMs = performance.now() - startedMs;
+    await probe.ask('connect', { port: open.port, isOneCertificate: false });
+    await probe.ask('run', { rows: ROWS, window: 1, kiosks: 1, seconds: 0.001, rowsPerSecond: undefined });
+    const firstAckMs = performance.now() - startedMs;
+    probe.stop();
+    return { readyMs, firstAckMs };
+  };
+
+  const measure = async (name: string, loss: Loss | 'nothing'): Promise<void> => {
+    const taken: Start[] = [];
+    for (let count = 0; count < starts; count++) taken.push(await startAfter(loss));
+    const of = {
+      readyMs: rounded(median(taken.map(({ readyMs }) => readyMs)), 0),
+      longestReadyMs: rounded(
+        quantile(
+          taken.map(({ readyMs }) => readyMs),
+          1,
+        ),
+        0,
+      ),
+      firstAckMs: rounded(median(taken.map(({ firstAckMs }) => firstAckMs)), 0),
+    };
+    for (const [key, value] of Object.entries(of)) figures[`${name}${key[0]?.toUpperCase()}${key.slice(1)}`] = value;
+    say(`${name}: ready after ${of.readyMs} ms (the longest ${of.longestReadyMs}), the first PUBACK after ${of.firstAckMs}`);
+  };
+
+  try {
+    await measure('empty', 'nothing');
+    for (const rows of sizes) {
+      await fill(rows);
+      const name = `M${rows / 1_000_000}`.replace('.', '_');
+      await measure(`kill${name}`, 'kill');
+      await measure(`cut${name}`, 'cut');
+    }
+    return { ...figures, rows: held, isCold: isCold ? 1 : 0 };
   } finally {
-    loaded.destroy();
-    rmSync(data, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    gateway.stop();
+    rmSync(root, { recursive: true, force: true });
   }
 };
 
-/** Of the files below a directory whose names are wanted, MiB. */
-function sizeOf(directory: string, isWanted: (name: string) => boolean): number {
-  const found = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((file) => file.isFile() && isWanted(file.name));
-  return found.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0) / MIB;
-}
-
-/** As the kill left them, and leaves them so. */
-async function floorOf(data: string): Promise<Pick<Death, 'floorMs' | 'madeAgain'>> {
-  const directory = join(data, 'gateway');
-  const { ledger, segments, registry, enrolment } = gatewayPaths(directory);
-  const { storeKey } = await openIdentity(directory);
-  const newest =
-    readdirSync(segments)
-      .filter((name) => name.endsWith('.db'))
-      .toSorted()
-      .at(-1) ?? '';
-  const keyed = (key: Uint8Array, ...paths: readonly string[]): EncryptedFile[] =>
-    paths.map((path) => ({ path, key: Buffer.from(key).toString('hex') }));
-  const core = await readCoreKeys(join(data, 'core', 'keys'));
-  const files = [
-    ...keyed(storeKey, ledger, join(segments, newest), registry, enrolment),
-    ...keyed(core.storeKey, join(data, 'core', 'core.db')),
-  ];
-  const begunMs = performance.now();
-  const floor = new BenchProcess<FloorTalk>('recovery-floor.ts', {}, { NODE_COMPILE_CACHE: join(data, 'compiled') });
+/** @returns whether the kernel forgot the files, too. */
+function cutPower(directory: string): boolean {
+  const { ledger } = gatewayPaths(directory);
+  for (const log of [`${ledger}-wal`, `${ledger}-shm`]) rmSync(log, { force: true });
   try {
-    await floor.ask('open', { files });
-    const floorMs = performance.now() - begunMs;
-    const { numbers } = await floor.ask('numbers', { sql: ['SELECT position FROM applied', 'SELECT max(position) FROM entries'] });
-    return { floorMs, madeAgain: (numbers[1] ?? Number.NaN) - (numbers[0] ?? Number.NaN) };
-  } finally {
-    await floor.kill();
+    writeFileSync(DROP_CACHES, '3');
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -22,9 +22,7 @@ const directory = join(data, 'gateway');
 const config = parseGatewayConfig({ directory, publicHost: '127.0.0.1', tcp: { port: 0 }, ...JSON.parse(json) });
 const { deployment } = await openIdentity(directory);
 const keys = await makeCoreKeys(join(data, 'core', 'keys'));
-const openedAtMs = performance.now();
 const core = await openCore({ dir: join(data, 'core'), deployment, keys, clock: systemClock, log });
-const coreOpenMs = performance.now() - openedAtMs;
 const intake: Intake = {
   accept: async (entries) => {
     points.reach('entries.offered');
@@ -34,7 +32,7 @@ const intake: Intake = {
   taken: () => core.taken(),
 };
 const gateway = await runGateway(config, { clock: systemClock, log, intake, recipients: [keys.recipient] }, stopping.signal);
-writeSync(1, `${JSON.stringify({ isReady: true, coreOpenMs })}\n`);
+writeSync(1, `${JSON.stringify({ isReady: true })}\n`);
 await gateway.done;
 core.close();
 process.stdin.destroy();

@@ -10,14 +10,15 @@ import { openLedgerFile } from '../../gateway/ledger.ts';
 import { ledgerTotals } from '../../gateway/ledger-totals.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
 import { Registry } from '../../gateway/registry.ts';
-import { makeCertificate } from '../../protocol/certificate.ts';
 import { type EntranceId, newPlaceId, type VenueId } from '../../protocol/ids.ts';
 import { systemClock } from '../../protocol/time.ts';
 import { BenchKiosk } from '../bench/bench-kiosk.ts';
 import { LoadConnection } from '../bench/load-connection.ts';
-import { Mortal, type Said } from './mortal.ts';
+import { Mortal } from './mortal.ts';
 
+const KIOSKS = 8;
 const WINDOW = 8;
+const ROWS_A_BATCH = 10;
 /** All kiosks come from one address, and send what a kiosk has in weeks. */
 const LIMITS = {
   packetsPerSecond: 1_000_000,
@@ -27,25 +28,8 @@ const LIMITS = {
   rowsPerDay: 1_000_000_000,
 };
 
-export interface Load {
-  readonly kiosks: number;
-  readonly rowsABatch: number;
-}
-
-const USUAL_LOAD: Load = { kiosks: 8, rowsABatch: 10 };
-
-export interface Started {
-  /** Since the process was begun. */
-  readonly readyMs: number;
-  /** Of these, what it took to open the core. */
-  readonly coreOpenMs: number;
-  /** When the first batch was acknowledged, since the process was begun; the kiosks connect as soon as it is ready. */
-  readonly firstAckMs: Promise<number>;
-}
-
 class Sender {
   readonly kiosk = new BenchKiosk();
-  readonly #rowsABatch: number;
   /** Rows in all batches that were acknowledged. */
   acknowledgedRows = 0;
   sentRows = 0;
@@ -55,20 +39,9 @@ class Sender {
   /** Of this connection, by packet. */
   #sent = new Map<number, Buffer>();
   isFilling = true;
-  #certificatePem: string | undefined;
-  #onAck: () => void = () => {};
 
-  constructor(rowsABatch: number) {
-    this.#rowsABatch = rowsABatch;
-  }
-
-  /** @param onAck told of each acknowledgement on this connection. */
-  async connect(port: number, onAck: () => void): Promise<void> {
-    this.#onAck = onAck;
-    const { kiosk, signingKey, topic } = this.kiosk;
-    this.#certificatePem ??= await makeCertificate(signingKey, kiosk);
-    const papers = { clientId: kiosk, key: signingKey, certificatePem: this.#certificatePem };
-    const connection = await LoadConnection.connect(port, papers, topic);
+  async connect(port: number): Promise<void> {
+    const connection = await LoadConnection.connect(port, { clientId: this.kiosk.kiosk, key: this.kiosk.signingKey }, this.kiosk.topic);
     this.#connection = connection;
     this.#sent = new Map();
     connection.listen(
@@ -92,18 +65,16 @@ class Sender {
 
   #acknowledge(packetId: number): void {
     const batch = this.#sent.get(packetId);
-    this.#sent.delete(packetId);
     this.#waiting = this.#waiting.filter((other) => other !== batch);
-    this.acknowledgedRows += this.#rowsABatch;
-    this.#onAck();
+    this.acknowledgedRows += ROWS_A_BATCH;
     this.#fill();
   }
 
   #fill(): void {
     const connection = this.#connection;
     while (connection !== undefined && this.isFilling && this.#waiting.length < WINDOW) {
-      const batch = this.kiosk.batch(this.#rowsABatch);
-      this.sentRows += this.#rowsABatch;
+      const batch = this.kiosk.batch(ROWS_A_BATCH);
+      this.sentRows += ROWS_A_BATCH;
       this.#waiting.push(batch);
       this.#publish(connection, batch);
     }
@@ -129,9 +100,12 @@ export class LoadedGateway {
     this.#env = env;
   }
 
-  static async open(data: string, env: Readonly<Record<string, string>> = {}, load = USUAL_LOAD): Promise<LoadedGateway> {
-    const senders = Array.from({ length: load.kiosks }, () => new Sender(load.rowsABatch));
-    const loaded = new LoadedGateway(data, env, senders);
+  static async open(data: string, env: Readonly<Record<string, string>> = {}): Promise<LoadedGateway> {
+    const loaded = new LoadedGateway(
+      data,
+      env,
+      Array.from({ length: KIOSKS }, () => new Sender()),
+    );
     const directory = join(data, 'gateway');
     const { storeKey, deployment, recipient } = await openIdentity(directory);
     const { recipient: core } = await makeCoreKeys(join(data, 'core', 'keys'));
@@ -157,22 +131,19 @@ export class LoadedGateway {
     return this.senders.reduce((sum, { acknowledgedRows }) => sum + acknowledgedRows, 0);
   }
 
-  /** Starts the gateway and connects every kiosk. */
-  async start(): Promise<Started> {
+  /** Starts the gateway and connects every kiosk. @returns how long it took until it was ready, ms. */
+  async start(): Promise<number> {
     const config = { tls: { host: '127.0.0.1', port: this.#port }, limits: LIMITS };
     const startedMs = performance.now();
-    const coreOpenMs = await new Promise<number>((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       const args = [this.data, JSON.stringify(config)];
-      const onSaid = (said: Said) => said.isReady && resolve(said.coreOpenMs ?? Number.NaN);
-      const mortal = new Mortal('gateway-child.ts', args, join(this.data, 'compiled'), onSaid, this.#env);
+      const mortal = new Mortal('gateway-child.ts', args, join(this.data, 'compiled'), ({ isReady }) => isReady && resolve(), this.#env);
       this.#mortal = mortal;
       void mortal.gone.then(() => reject(new Error(`the gateway did not start: ${mortal.fault}`)));
     });
     const readyMs = performance.now() - startedMs;
-    const first = Promise.withResolvers<number>();
-    const onAck = () => first.resolve(performance.now() - startedMs);
-    await Promise.all(this.senders.map((sender) => sender.connect(this.#port, onAck)));
-    return { readyMs, coreOpenMs, firstAckMs: first.promise };
+    await Promise.all(this.senders.map((sender) => sender.connect(this.#port)));
+    return readyMs;
   }
 
   async kill(): Promise<void> {

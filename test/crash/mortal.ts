@@ -12,8 +12,6 @@ const LONGEST_LIFE_MS = 60_000;
 /** One line of a child. */
 export interface Said {
   readonly isReady?: true;
-  /** What a gateway that is ready took to open its core. */
-  readonly coreOpenMs?: number;
   /** The point at which it kills itself, now. */
   readonly diesAt?: string;
   /** An answer at the door. */
