@@ -128,6 +128,7 @@ async function giveCodes(desk: CodeDesk, options: GiveOptions): Promise<void> {
     );
     return;
   }
+  desk.book.open(codes.map(({ number }) => number));
   for (const code of codes) tell(code, venues);
 }
 

@@ -22,7 +22,7 @@ export interface LabelOptions {
 }
 
 export interface Labels {
-  /** Gives out one code and prints its label with those before. @returns by which number operators know it. @throws as printCodes: without a label there is no code. */
+  /** Gives out one code and prints its label with those before. @returns by which number operators know it. @throws as printCodes, and StoreError: without a label there is no code that is good. */
   add(): Promise<number>;
   close(): void;
 }

@@ -30,6 +30,7 @@ export interface GivenCode extends CodeOrder {
   /** From 1 on; what a label and a list name it by. */
   readonly number: number;
   readonly madeAtMs: EpochMillis;
+  /** When it was made, for one that nobody was shown. */
   readonly withdrawnAtMs: EpochMillis | undefined;
   /** Who used it; `undefined` while nobody has. */
   readonly bound:
@@ -103,7 +104,11 @@ export class CodeBook {
     this.#revocations = new RevocationLog(dirname(path), key);
   }
 
-  /** Takes note of new codes, all or none. @param secrets of each, 16 random bytes; not kept. @returns their numbers. */
+  /**
+   * Takes note of new codes, all or none. They are good for nothing before `open`: whoever is killed, or refused by a disk, before somebody can
+   * read them leaves none that is good and that nobody holds.
+   * @param secrets of each, 16 random bytes; not kept. @returns their numbers.
+   */
   give(orders: readonly (CodeOrder & { readonly secret: Uint8Array })[], nowMs: EpochMillis): number[] {
     return this.#do((db) =>
       db.transact(() =>
@@ -111,8 +116,8 @@ export class CodeBook {
           Number(
             db
               .prepare(
-                `INSERT INTO codes (secret_hash, venue, entrance, direction, dwell_ms, role, replaces, name, made_at_ms, expires_at_ms)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+                `INSERT INTO codes (secret_hash, venue, entrance, direction, dwell_ms, role, replaces, name, made_at_ms, withdrawn_at_ms, expires_at_ms)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
               )
               .run(
                 hashOf(secret),
@@ -124,11 +129,22 @@ export class CodeBook {
                 replaces ?? null,
                 name ?? null,
                 nowMs,
+                nowMs,
                 expiresAtMs,
               ).lastInsertRowid,
           ),
         ),
       ),
+    );
+  }
+
+  /** Makes codes good that were given and that somebody can read now. @throws StoreError. */
+  open(numbers: readonly number[]): void {
+    const open = 'UPDATE codes SET withdrawn_at_ms = NULL WHERE number = ? AND kiosk IS NULL AND withdrawn_at_ms = made_at_ms';
+    this.#do((db) =>
+      db.transact(() => {
+        for (const number of numbers) db.prepare(open).run(number);
+      }),
     );
   }
 

@@ -38,13 +38,13 @@ export const MOST_CODES_AT_ONCE = 500;
 
 export interface CodeDesk {
   /**
-   * Gives out a code for each door, all or none, good for `lifeMs` from now on.
+   * Gives out a code for each door, all or none, good until `lifeMs` from now on, once `book.open` makes them good.
    * @throws ConfigError `config.invalid` for a venue that is not there, another venue's entrance, a name that is none or that a kiosk there has, a
    * life or a count out of range, or a gateway that never ran.
    */
   give(doors: readonly Door[], lifeMs: number, nowMs: EpochMillis): NewCode[];
   /**
-   * Gives out a code for a kiosk that takes another's place and entrance; the other is revoked when it is used.
+   * Gives out a code for a kiosk that takes another's place and entrance; the other is revoked when it is used. To be opened as those of `give`.
    * @param name left out: as the other is called then. @throws as `give`.
    */
   giveInPlaceOf(kiosk: KioskId, lifeMs: number, nowMs: EpochMillis, name?: string): NewCode;

@@ -89,6 +89,7 @@ export function codeRoutesOf({ directory, clock }: ManageSources): Route[] {
               : [desk.giveInPlaceOf(body.replaces as KioskId, body.lifeMs, nowMs, body.name)];
           if (code === undefined) throw new TypeError('codes: none was given');
           const { number, text, venueName, expiresAtMs } = code;
+          desk.book.open([number]);
           return { number, text, symbol: symbolRows(text), venueName, expiresAtMs };
         }),
     }),

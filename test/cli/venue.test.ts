@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { encodeCode } from '../../protocol/code.ts';
@@ -60,6 +60,13 @@ t.test('enrol: who gave out codes and took them back is in the audit log, and no
   const unfit = join(data, `${'x'.repeat(250)}.pdf`);
   await t.rejects(run(['enrol', '--venue', venue, '--count', '2', '--out', unfit, '--data', data]), /ENAMETOOLONG.*store\.failed/s);
   t.match(await run(['enrol', 'list', '--data', data]), /\b5 +withdrawn.*\n.*\b4 +open/s, 'what nobody could read is good for nobody');
+  const log = join(data, 'gateway', 'audit.db');
+  renameSync(log, `${log}.whole`);
+  mkdirSync(log);
+  await t.rejects(run(['enrol', '--venue', venue, '--data', data]), /store\./);
+  rmdirSync(log);
+  renameSync(`${log}.whole`, log);
+  t.notMatch(await run(['enrol', 'list', '--data', data]), /^ +7 +open/m, 'nor what could not be written down, and was shown to nobody');
   const audit = await run(['audit', 'list', '--data', data]);
   t.match(audit, /code\.give 1\n/);
   t.match(audit, /code\.give 2-4\n/);

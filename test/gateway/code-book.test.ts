@@ -19,6 +19,7 @@ t.test('code book: a code that an operator takes back while a kiosk comes with i
     secrets.map((secret) => ({ ...order, secret })),
     at(0),
   );
+  operator.open([first, second]);
   const [kiosk, key] = [newPlaceId<KioskId>(), new Uint8Array(32)];
 
   t.equal(gateway.find(secrets[0] ?? key)?.withdrawnAtMs, undefined, 'the gateway looked');

@@ -7,6 +7,7 @@ import t from 'tap';
 import { storeFindings } from '../../cli/doctor-road.ts';
 import { askKiosk } from '../../kiosk/ask-kiosk.ts';
 import type { Answer, Question } from '../../kiosk/doctor-words.ts';
+import { isOver } from '../../kiosk/reset/deliver-rest.ts';
 import { TestBroker } from './broker.ts';
 import { cardOf, newDeployment } from './fixtures.ts';
 import { startKiosk } from './running-kiosk.ts';
@@ -70,6 +71,8 @@ t.test('doctor door: with a store that can not be opened nobody is told that not
   const answer = await ask(dataDir, 'state');
   if (answer === undefined || !('state' in answer)) return t.fail('no state');
   t.equal(answer.state.storeWhy, 'store.newer');
+  t.ok(isOver(answer.state), 'a reset waits for no such store');
+  t.notOk(isOver({ ...answer.state, storeWhy: undefined }), 'and while nobody knows yet, nothing is taken for delivered');
   t.notOk('queued' in answer.state || 'droppedUnsent' in answer.state, 'no count that nobody has');
   t.match(storeFindings(answer.state), [
     { state: 'wrong', code: 'store.newer', says: 'refuses: no scan is kept. How many records wait for the gateway is not known.' },

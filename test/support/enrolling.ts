@@ -30,6 +30,7 @@ export async function giveCode(
   try {
     const [code] = desk.give([{ role: 'kiosk', ...door }], lifeMs, nowMs as EpochMillis);
     if (code === undefined) throw new Error('no code');
+    desk.book.open([code.number]);
     return code;
   } finally {
     desk.close();
@@ -39,7 +40,9 @@ export async function giveCode(
 export async function giveCodeInPlaceOf(directory: string, kiosk: KioskId, nowMs: number): Promise<NewCode> {
   const desk = await openCodeDesk(directory);
   try {
-    return desk.giveInPlaceOf(kiosk, HOUR_MS, nowMs as EpochMillis);
+    const code = desk.giveInPlaceOf(kiosk, HOUR_MS, nowMs as EpochMillis);
+    desk.book.open([code.number]);
+    return code;
   } finally {
     desk.close();
   }

@@ -1,16 +1,23 @@
 /** What a technician may write into reset.txt. The wiping itself: test/kiosk/reset.test.ts. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 
 const SCRIPTS = join(import.meta.dirname, '../../../workshop/image/files/root/usr/lib/vestibule');
 
 /** @returns what the kiosk's program is started with. */
-function askedBy(t: { testdir: () => string }, content: Uint8Array): string {
-  const directory = t.testdir();
+function askedBy(
+  t: { testdir: (content?: Record<string, string>) => string },
+  content: Uint8Array,
+  files: Record<string, string> = {},
+): string {
+  const directory = t.testdir(files);
   writeFileSync(join(directory, 'reset.txt'), content);
-  const script = readFileSync(join(SCRIPTS, 'reset-wish'), 'utf8').replace('exec /usr/bin/vestibule', 'exec echo');
+  const script = readFileSync(join(SCRIPTS, 'reset-wish'), 'utf8')
+    .replace('exec /usr/bin/vestibule', 'exec echo')
+    .replace('/usr/lib/systemd/systemd-networkd-wait-online', 'echo waits:')
+    .replace('/var/lib/vestibule/kiosk/', `${directory}/`);
   const env = { PATH: process.env.PATH, CREDENTIALS_DIRECTORY: directory };
   return execFileSync('/bin/sh', ['-c', script], { env, encoding: 'utf8' }).trim();
 }
@@ -31,6 +38,14 @@ for (const text of ['', 'reset', 'do not discard', 'discards', '#discard', '--di
     t.equal(askedBy(t, Buffer.from(text, 'latin1')), 'kiosk reset --yes --data /var/lib/vestibule');
   });
 
+t.test('reset.txt: the network is waited for where something may have to be delivered, and not where it is given up', async (t) => {
+  const kept = { 'outbox.db': '' };
+  t.match(askedBy(t, Buffer.from(''), kept), /^waits: --any --timeout=30\nkiosk reset --yes --data/);
+  t.match(askedBy(t, Buffer.from('discard'), kept), /^kiosk reset --yes --discard-unsent/);
+  t.match(askedBy(t, Buffer.from('')), /^kiosk reset --yes --data/, 'nothing was ever kept');
+  t.notMatch(readFileSync(join(SCRIPTS, '../../../etc/systemd/system/vestibule-reset.service'), 'utf8'), 'wait-online');
+});
+
 /** A card's config partition and data partition, and the scripts that systemd starts before and after the wiping. */
 class Card {
   readonly wish: string;
@@ -40,7 +55,21 @@ class Card {
     this.#directory = directory;
     this.wish = join(directory, 'boot/config/reset.txt');
     mkdirSync(join(directory, 'boot/config'), { recursive: true });
-    mkdirSync(join(directory, 'var/lib'), { recursive: true });
+    mkdirSync(join(directory, 'var/lib/vestibule/kiosk'), { recursive: true });
+    this.setUp();
+  }
+
+  /** Another kiosk, in the place of the one that was wiped. */
+  setUp(): void {
+    const key = join(this.#directory, 'var/lib/vestibule/kiosk/kiosk.key');
+    // Beside the one before, so that it is another file for certain.
+    writeFileSync(`${key}.new`, '');
+    renameSync(`${key}.new`, key);
+  }
+
+  /** Nothing can be written down on it. */
+  wearOut(): void {
+    writeFileSync(join(this.#directory, 'var/lib/vestibule-reset'), '');
   }
 
   /** @param isWorn nothing can be removed from it. */
@@ -70,8 +99,28 @@ t.test('reset.txt: one that a worn card keeps, or brings back, wipes once; saved
   utimesSync(card.wish, 1_700_000_000, 1_700_000_000);
   t.equal(card.run('reset-is-new').status, 0);
   t.match(card.run('reset-done', true), { status: 0, said: /can not be removed/ });
+  card.setUp();
   t.match(card.run('reset-is-new'), { status: 1, said: /carried out before.*save it anew/ });
   writeFileSync(card.wish, 'discard');
   utimesSync(card.wish, 1_700_000_002, 1_700_000_002);
   t.equal(card.run('reset-is-new').status, 0);
+});
+
+t.test(
+  'reset.txt: one that could not be carried out is tried again; whoever was set up since is not wiped, also where the power failed behind the wipe',
+  async (t) => {
+    const card = new Card(t.testdir());
+    writeFileSync(card.wish, '');
+    for (let start = 0; start < 3; start++) t.strictSame(card.run('reset-is-new'), { status: 0, said: '' });
+    card.setUp();
+    t.match(card.run('reset-is-new'), { status: 1, said: /carried out before/ });
+  },
+);
+
+t.test('reset.txt: where it can not be noted nothing is wiped, and a code says so', async (t) => {
+  const card = new Card(t.testdir());
+  card.wearOut();
+  writeFileSync(card.wish, 'discard');
+  // 255: the service failed. Less would say that there was nothing to do.
+  t.match(card.run('reset-is-new'), { status: 255, said: /NOT carried out.*\[store\.failed\]/s });
 });
