@@ -52,6 +52,12 @@ export class RetentionClock {
     return this.#judge().nowMs;
   }
 
+  /** What time it has become, as far as is known: of a clock that is behind, the time that it had been before. Touches no file. */
+  get leastNowMs(): EpochMillis {
+    const { nowMs, doubt } = this.#judge();
+    return (nowMs + (doubt?.kind === 'behind' ? doubt.byMs : 0)) as EpochMillis;
+  }
+
   /** Why it is not forgotten by the wall clock; `undefined` while it is. */
   get doubt(): ClockDoubt | undefined {
     return this.#judge().doubt;

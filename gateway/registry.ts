@@ -127,17 +127,23 @@ export class Registry {
 
   /**
    * Admits a kiosk, or moves one that is admitted; a revoked one is admitted again. A running gateway knows at the next connection.
+   * @param takesBackRevoked false where a person's revocation of this very moment is to stand.
    * @throws AdmissionError `admission.wrong_key` when the id is admitted with another key or the key under another id,
-   * `admission.unknown_venue` when there is no such venue.
+   * `admission.unknown_venue` when there is no such venue, `admission.revoked`.
    */
-  admit(admission: Admission, nowMs: EpochMillis): void {
+  admit(admission: Admission, nowMs: EpochMillis, { takesBackRevoked = true }: { readonly takesBackRevoked?: boolean } = {}): void {
     const { kiosk, publicKey, venue } = admission;
-    const others = [...this.kiosks()].filter((other) => other.kiosk === kiosk || isSame(other.publicKey, publicKey));
-    if (others.some((other) => other.kiosk !== kiosk || !isSame(other.publicKey, publicKey)))
-      throw new AdmissionError('admission.wrong_key', `kiosk ${kiosk}: id and key are admitted, but not with each other`);
-    if (!this.venues().some(({ id }) => id === venue))
-      throw new AdmissionError('admission.unknown_venue', `venue ${venue}: not registered`);
-    this.#putKiosk(admission, nowMs, () => this.#revocations.add({ kind: 'admitted', atMs: nowMs, ...admission }));
+    // Under the write lock: a command may be writing of the same kiosk.
+    this.#transact(() => {
+      const others = [...this.kiosks()].filter((other) => other.kiosk === kiosk || isSame(other.publicKey, publicKey));
+      if (others.some((other) => other.kiosk !== kiosk || !isSame(other.publicKey, publicKey)))
+        throw new AdmissionError('admission.wrong_key', `kiosk ${kiosk}: id and key are admitted, but not with each other`);
+      if (!takesBackRevoked && others.some(({ revokedAtMs }) => revokedAtMs !== undefined))
+        throw new AdmissionError('admission.revoked', `kiosk ${kiosk}: is revoked`);
+      if (!this.venues().some(({ id }) => id === venue))
+        throw new AdmissionError('admission.unknown_venue', `venue ${venue}: not registered`);
+      this.#putKiosk(admission, nowMs, () => this.#revocations.add({ kind: 'admitted', atMs: nowMs, ...admission }));
+    });
   }
 
   /** Does again what was done after the backup that this registry is of; a venue that it does not know is made. @throws StoreError. */

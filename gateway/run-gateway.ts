@@ -147,6 +147,7 @@ async function start(
   for (const kiosk of kiosksSeen(db)) board.stored(kiosk);
 
   const cores = revocationSources(config.sinks, revocations, clock, stopping.signal);
+  const retention = new RetentionClock(config.directory, clock, log);
   const enrolment = await openEnrolment({
     directory: config.directory,
     identity,
@@ -155,6 +156,7 @@ async function start(
     ledger: db,
     holder: holder ?? cores.holder,
     piece: (digest, first, last, publicKey) => rollouts.piece(digest, first, last, publicKey),
+    leastNowMs: () => retention.leastNowMs,
     clock,
     log,
     onRefused: (code) => board.refused(undefined, code),
@@ -295,7 +297,6 @@ async function start(
 
   const reserve = new Reserve(paths.reserve);
   board.reserve(reserve.hold());
-  const retention = new RetentionClock(config.directory, clock, log);
   const lookAtClock = () => {
     retention.look();
     board.clock(retention.doubt);

@@ -195,9 +195,16 @@ export class CodeBook {
     );
   }
 
-  /** All that a bound code asks for is done. */
+  /** All that a bound code asks for is done. What its kiosk is for now is told of the certificate that it has, too, until that is another. */
   finish(number: number): void {
-    this.#do((db) => db.prepare('UPDATE codes SET is_done = 1 WHERE number = ? AND kiosk IS NOT NULL').run(number));
+    const tell = `UPDATE certificates SET role = (SELECT role FROM codes WHERE number = ?)
+      WHERE kiosk = (SELECT kiosk FROM codes WHERE number = ?)`;
+    this.#do((db) =>
+      db.transact(() => {
+        db.prepare('UPDATE codes SET is_done = 1 WHERE number = ? AND kiosk IS NOT NULL').run(number);
+        db.prepare(tell).run(number, number);
+      }),
+    );
   }
 
   /** Takes a code back that nobody has used. @returns whether there was such a one. */

@@ -12,7 +12,7 @@ import type { Log } from '../../protocol/log.ts';
 import type { Clock } from '../../protocol/time.ts';
 import type { TrustDocument } from '../../protocol/trust.ts';
 import type { EpochMillis } from '../../protocol/units.ts';
-import { type Authority, RENEW_FROM } from '../authority.ts';
+import { type Authority, type IssuedTo, RENEW_FROM } from '../authority.ts';
 import type { Kiosk, Registry } from '../registry.ts';
 import type { CodeBook, GivenCode } from './code-book.ts';
 
@@ -23,13 +23,18 @@ export interface EnrollerParts {
   readonly trust: () => TrustDocument;
   /** How far the rows of a kiosk's outboxes have come. @throws StoreError. */
   readonly seen: (kiosk: KioskId) => readonly Seen[];
+  /** What time it has become: a clock that is set back does not bring a code back that had expired. */
+  readonly leastNowMs: () => EpochMillis;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 export class Enroller {
   readonly #parts: EnrollerParts;
-  /** By kiosk: two requests of one kiosk must not both issue, or one would be told of a certificate that is not the one kept. */
+  /**
+   * By kiosk, the last that was asked for: two requests of one kiosk must not both issue, or one would be told of a certificate that is not the
+   * one kept. Each waits for the one before, so that the certificate that is kept is of the role that was given last.
+   */
   readonly #issuing = new Map<KioskId, Promise<string>>();
 
   constructor(parts: EnrollerParts) {
@@ -57,7 +62,7 @@ export class Enroller {
     const admitted = registry.kiosk(kiosk);
     if (admitted === undefined) throw new AdmissionError('admission.unknown_kiosk', `kiosk ${kiosk}: is not in the registry any more`);
     refuseRevoked(admitted);
-    return await this.#papersOf(admitted, code.role);
+    return await this.#papersOf(admitted);
   }
 
   /**
@@ -66,17 +71,20 @@ export class Enroller {
    * @throws AdmissionError `admission.unknown_kiosk`, `admission.revoked`; StoreError.
    */
   async renew(publicKey: Uint8Array): Promise<Papers> {
-    const { registry, book } = this.#parts;
+    const { registry } = this.#parts;
     const admitted = [...registry.kiosks()].find((other) => Buffer.compare(other.publicKey, publicKey) === 0);
     if (admitted === undefined) throw new AdmissionError('admission.unknown_kiosk', 'renewal: a key that is not admitted here');
     refuseRevoked(admitted);
-    return await this.#papersOf(admitted, book.certificateOf(admitted.kiosk)?.role ?? 'kiosk');
+    return await this.#papersOf(admitted);
   }
 
   #refuseUnfit(code: GivenCode, kiosk: KioskId, publicKey: Uint8Array): void {
-    const { registry, clock } = this.#parts;
+    const { registry, clock, leastNowMs } = this.#parts;
+    const wallMs = clock.wall();
+    // One that was given since the clock is wrong bears that clock's time.
+    const nowMs = wallMs < code.madeAtMs ? leastNowMs() : wallMs;
     if (code.withdrawnAtMs !== undefined) throw new EnrolError('enrol.withdrawn', `enrolment: code ${code.number} was taken back`);
-    if (clock.wall() >= code.expiresAtMs) throw new EnrolError('enrol.expired', `enrolment: code ${code.number} has expired`);
+    if (nowMs >= code.expiresAtMs) throw new EnrolError('enrol.expired', `enrolment: code ${code.number} has expired`);
     if (!registry.venues().some(({ id }) => id === code.venue))
       throw new AdmissionError('admission.unknown_venue', `enrolment: the venue of code ${code.number} is not there any more`);
     for (const other of registry.kiosks()) {
@@ -90,11 +98,9 @@ export class Enroller {
   /** Admits the kiosk, or moves it when it is admitted already. Done again after a cut it changes nothing. */
   #carryOut({ number, venue, entrance, direction, dwellMs, role, replaces, name }: GivenCode, kiosk: KioskId, publicKey: Uint8Array): void {
     const { book, registry, clock, log } = this.#parts;
-    const own = registry.kiosk(kiosk);
-    // Between the code's binding and its being done an operator may have thought better of it.
-    if (own !== undefined) refuseRevoked(own);
     const door = { venue, entrance, ...(direction && { direction, isDirectionTold: true }), ...(dwellMs && { dwellMs }) };
-    registry.admit({ kiosk, publicKey, role, ...door }, clock.wall());
+    // Between the code's binding and its being done an operator may have thought better of it.
+    registry.admit({ kiosk, publicKey, role, ...door }, clock.wall(), { takesBackRevoked: false });
     log.debug('enrol.admitted');
     if (replaces !== undefined && replaces !== kiosk && registry.revoke(replaces, clock.wall()))
       log.info('kiosk.replaced', { kiosk: replaces, by: kiosk, code: number });
@@ -107,15 +113,18 @@ export class Enroller {
     log.debug('enrol.done');
   }
 
-  async #papersOf({ kiosk, publicKey, placement }: Kiosk, role: Role): Promise<Papers> {
+  /** Its role is what the registry says: a code that comes again says what the kiosk was for then. */
+  async #papersOf({ kiosk, publicKey, placement, role }: Kiosk): Promise<Papers> {
     const certificatePem = await this.#certificateFor(kiosk, publicKey, role);
     return { kiosk, role, certificatePem, trust: this.#parts.trust(), posting: postingOf(placement), seen: this.#parts.seen(kiosk) };
   }
 
   #certificateFor(kiosk: KioskId, publicKey: Uint8Array, role: Role): Promise<string> {
-    const running = this.#issuing.get(kiosk);
-    if (running !== undefined) return running;
-    const issuing = this.#issueIfDue(kiosk, publicKey, role).finally(() => this.#issuing.delete(kiosk));
+    const issue = () => this.#issueIfDue(kiosk, publicKey, role);
+    const before = this.#issuing.get(kiosk);
+    const issuing = (before === undefined ? issue() : before.then(issue, issue)).finally(() => {
+      if (this.#issuing.get(kiosk) === issuing) this.#issuing.delete(kiosk);
+    });
     this.#issuing.set(kiosk, issuing);
     return issuing;
   }
@@ -123,7 +132,7 @@ export class Enroller {
   async #issueIfDue(kiosk: KioskId, publicKey: Uint8Array, role: Role): Promise<string> {
     const { book, authority, clock, log } = this.#parts;
     const held = book.certificateOf(kiosk);
-    if (held !== undefined && !this.#isDue(held.certificatePem, publicKey, clock.wall())) return held.certificatePem;
+    if (held !== undefined && !this.#isDue(held.certificatePem, { publicKey, role }, clock.wall())) return held.certificatePem;
     const certificatePem = await authority.issueKiosk({ kiosk, role, publicKey }, clock.wall());
     log.debug('enrol.issued');
     book.keep({ kiosk, role, publicKey, certificatePem });
@@ -132,10 +141,10 @@ export class Enroller {
     return certificatePem;
   }
 
-  /** Also when it is of another key or another authority, or begins after now: the gateway's clock was ahead when it was made. */
-  #isDue(certificatePem: string, publicKey: Uint8Array, nowMs: EpochMillis): boolean {
+  /** Also when it is of another key, role or authority, or begins after now: the gateway's clock was ahead when it was made. */
+  #isDue(certificatePem: string, { publicKey, role }: Pick<IssuedTo, 'publicKey' | 'role'>, nowMs: EpochMillis): boolean {
     const issued = this.#parts.authority.recognise(certificatePem);
-    if (issued === undefined || Buffer.compare(issued.publicKey, publicKey) !== 0) return true;
+    if (issued === undefined || issued.role !== role || Buffer.compare(issued.publicKey, publicKey) !== 0) return true;
     const { notBeforeMs, notAfterMs } = issued;
     return nowMs < notBeforeMs - CLOCK_LEEWAY_MS || nowMs >= notBeforeMs + (notAfterMs - notBeforeMs) * RENEW_FROM;
   }

@@ -112,8 +112,8 @@ export async function openCodeDesk(directory: string): Promise<CodeDesk> {
       refuseUnfit(1, lifeMs);
       const known = registry.kiosk(kiosk);
       if (known === undefined) throw new ConfigError('config.invalid', `kiosk ${kiosk}: not registered here`);
-      const { venue, entrance } = known.placement;
-      const role = book.certificateOf(kiosk)?.role ?? 'kiosk';
+      const { role, placement } = known;
+      const { venue, entrance } = placement;
       const name = freeName(wanted, venue, kiosk);
       const [code] = give([{ venue, entrance, direction: undefined, dwellMs: undefined, role, replaces: kiosk, name }], lifeMs, nowMs);
       if (code === undefined) throw new TypeError('codes: none was given');

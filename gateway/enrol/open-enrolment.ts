@@ -30,6 +30,8 @@ export interface EnrolmentParts {
   readonly trust: () => TrustDocument;
   /** The ledger's, where it says how far each kiosk's rows have come. */
   readonly ledger: Db;
+  /** What time it has become, of a clock that was set back. */
+  readonly leastNowMs: () => EpochMillis;
   readonly clock: Clock;
   readonly log: Log;
   /** Of the core; `undefined` where there is none in this process. */
@@ -57,12 +59,13 @@ const REMEMBER_CODES_MS = 60 * 86_400_000;
 
 /** @throws ConfigError as openAuthority, StoreError as openDatabase does. */
 export async function openEnrolment(parts: EnrolmentParts): Promise<Enrolment> {
-  const { directory, identity, registry, clock, log, trust, ledger, onRefused, onBug, holder, piece } = parts;
+  const { directory, identity, registry, leastNowMs, clock, log, trust, ledger, onRefused, onBug, holder, piece } = parts;
   const authority = await openAuthority(join(directory, 'keys'), identity.deployment);
   const book = new CodeBook(gatewayPaths(directory).enrolment, identity.storeKey);
   // A registry of before it knew roles, or one brought back from a backup.
   for (const { kiosk, role } of book.roles()) if (registry.kiosk(kiosk) !== undefined) registry.keepRole(kiosk, role);
-  const enroller = new Enroller({ book, registry, authority, trust, seen: (kiosk) => seenOf(ledger, kiosk), clock, log });
+  const seen = (kiosk: KioskId) => seenOf(ledger, kiosk);
+  const enroller = new Enroller({ book, registry, authority, trust, seen, leastNowMs, clock, log });
   const api = openKioskApi({
     enroller,
     desk: new KioskDesk(registry, clock, log),

@@ -117,42 +117,43 @@ export class RolloutBook {
   /** @throws ConfigError `config.invalid` while another is not stopped; StoreError. */
   start(order: RolloutOrder, nowMs: EpochMillis): Rollout {
     const { digest, version, board, lengthBytes, percent, kiosks, venues, mostFailed, atOnce } = order;
-    const before = this.newest();
-    if (before !== undefined && before.state !== 'stopped')
-      throw new ConfigError('config.invalid', `rollout ${before.number} of ${before.version} is ${before.state}: stop it first`);
     const insert = `INSERT INTO rollouts (digest, version, board, length_bytes, state, percent, kiosks, venues, most_failed, may_fail, at_once, started_at_ms)
       VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)`;
     const who = [JSON.stringify(kiosks), JSON.stringify(venues)];
-    translating('registry', () =>
-      this.#db.transact(() =>
-        this.#db.prepare(insert).run(digest, version, board, lengthBytes, percent, ...who, mostFailed, mostFailed, atOnce, nowMs),
-      ),
-    );
-    this.#onChange();
-    return this.#live();
+    return this.#write(() => {
+      const before = this.newest();
+      if (before !== undefined && before.state !== 'stopped')
+        throw new ConfigError('config.invalid', `rollout ${before.number} of ${before.version} is ${before.state}: stop it first`);
+      this.#db.prepare(insert).run(digest, version, board, lengthBytes, percent, ...who, mostFailed, mostFailed, atOnce, nowMs);
+    });
   }
 
-  /** @param why of a gateway that pauses by itself. @throws ConfigError `config.invalid` where none is under way; StoreError. */
-  pause(why: ErrorCode | null = null): Rollout {
-    return this.#change((number) => this.#db.prepare("UPDATE rollouts SET state = 'paused', why = ? WHERE number = ?").run(why, number));
+  /**
+   * @param which its number; left out, the one that is under way. @param why of a gateway that pauses by itself.
+   * @throws ConfigError `config.invalid` where none is under way, or not that one; StoreError.
+   */
+  pause(which?: number, why: ErrorCode | null = null): Rollout {
+    return this.#change(which, (number) =>
+      this.#db.prepare("UPDATE rollouts SET state = 'paused', why = ? WHERE number = ?").run(why, number),
+    );
   }
 
   /** Goes on, maybe to more. Kiosks that failed are not counted again: `mostFailed` more may. @throws as `pause`. */
-  goOn(percent: number | undefined): Rollout {
-    const failed = this.steps(this.#live().number).filter(hasFailed).length;
-    return this.#change((number) =>
+  goOn(percent: number | undefined, which?: number): Rollout {
+    return this.#change(which, (number) => {
+      const failed = this.steps(number).filter(hasFailed).length;
       this.#db
         .prepare(
           `UPDATE rollouts SET state = 'running', why = NULL, percent = coalesce(?, percent),
              most_failed = CASE WHEN why IS NULL THEN most_failed ELSE may_fail + ? END WHERE number = ?`,
         )
-        .run(percent ?? null, failed, number),
-    );
+        .run(percent ?? null, failed, number);
+    });
   }
 
   /** For good: kiosks that keep the release go on with it. @throws as `pause`. */
-  stop(): Rollout {
-    return this.#change((number) => this.#db.prepare("UPDATE rollouts SET state = 'stopped' WHERE number = ?").run(number));
+  stop(which?: number): Rollout {
+    return this.#change(which, (number) => this.#db.prepare("UPDATE rollouts SET state = 'stopped' WHERE number = ?").run(number));
   }
 
   /** Keeps all of these, or none. @throws StoreError. */
@@ -166,17 +167,27 @@ export class RolloutBook {
     );
   }
 
-  #live(): Rollout {
+  #live(which: number | undefined): Rollout {
     const live = this.newest();
     if (live === undefined || live.state === 'stopped') throw new ConfigError('config.invalid', 'no rollout is under way');
+    if (which !== undefined && live.number !== which) throw new ConfigError('config.invalid', `rollout ${which} is not under way any more`);
     return live;
   }
 
-  #change(update: (number: number) => void): Rollout {
-    const { number } = this.#live();
-    translating('registry', () => this.#db.transact(() => update(number)));
+  #change(which: number | undefined, update: (number: number) => void): Rollout {
+    return this.#write(() => update(this.#live(which).number));
+  }
+
+  /** What `change` looks at and what it writes are one: gateway, page and commands write here, and one that is stopped stays stopped. */
+  #write(change: () => void): Rollout {
+    const newest = translating('registry', () =>
+      this.#db.transact(() => {
+        change();
+        return this.newest();
+      }),
+    );
     this.#onChange();
-    return this.newest() ?? this.#live();
+    return newest ?? this.#live(undefined);
   }
 }
 

@@ -176,13 +176,13 @@ export class RolloutDesk {
 
   #pauseIfNeeded(): void {
     if (this.#rollout?.state !== 'running') return;
-    const { version, mostFailed, digest } = this.#rollout;
+    const { number, version, mostFailed } = this.#rollout;
     const failed = [...this.#steps.values()].filter(hasFailed).length;
     if (failed <= mostFailed) return;
     // Somebody may have stopped it this very moment.
     const now = this.#doors.registry.rolloutBook.newest();
-    if (now?.digest !== digest || now.state !== 'running') return;
-    this.#rollout = this.#doors.registry.rolloutBook.pause('release.too_many_failed');
+    if (now?.number !== number || now.state !== 'running') return;
+    this.#rollout = this.#doors.registry.rolloutBook.pause(number, 'release.too_many_failed');
     this.#doors.log.error('rollout.paused', { version, code: 'release.too_many_failed', kiosks: failed });
     this.#hasChanged = true;
   }

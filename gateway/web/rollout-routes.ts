@@ -23,7 +23,7 @@ export function rolloutRoutesOf(book: RolloutBook): Route[] {
       audit: { action: 'rollout.pause', about: ({ body }) => String(body.confirm) },
       handle: ({ body }) => {
         confirmed(body.confirm);
-        book.pause();
+        book.pause(body.confirm);
         return {};
       },
     }),
@@ -43,7 +43,7 @@ export function rolloutRoutesOf(book: RolloutBook): Route[] {
       },
       handle: ({ body }) => {
         confirmed(body.confirm);
-        book.goOn(body.percent);
+        book.goOn(body.percent, body.confirm);
         return {};
       },
     }),
@@ -57,7 +57,7 @@ export function rolloutRoutesOf(book: RolloutBook): Route[] {
       audit: { action: 'rollout.stop', about: ({ body }) => String(body.confirm) },
       handle: ({ body }) => {
         confirmed(body.confirm);
-        book.stop();
+        book.stop(body.confirm);
         return {};
       },
     }),

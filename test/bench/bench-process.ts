@@ -1,5 +1,6 @@
 /** A process of a bench: one question over the channel, one answer of the same name. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 
 /** What a child can be asked: for each name its question and its answer. */
@@ -33,8 +34,13 @@ export class BenchProcess<T extends Talk> {
 
   /** @throws when it ends first. */
   async ask<K extends keyof T & string>(kind: K, body: T[K]['ask']): Promise<T[K]['answer']> {
-    this.#child.send({ kind, body });
+    this.tell(kind, body);
     return await this.heard(kind);
+  }
+
+  /** Asks, and does not wait for the answer. */
+  tell<K extends keyof T & string>(kind: K, body: T[K]['ask']): void {
+    this.#child.send({ kind, body });
   }
 
   async heard<K extends keyof T & string>(kind: K): Promise<T[K]['answer']> {
@@ -50,6 +56,13 @@ export class BenchProcess<T extends Talk> {
 
   stop(): void {
     if (this.#child.connected) this.#child.disconnect();
+  }
+
+  /** By SIGKILL. Resolves when the kernel has taken it away. */
+  async kill(): Promise<void> {
+    const isGone = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await isGone;
   }
 }
 

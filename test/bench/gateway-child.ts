@@ -27,7 +27,6 @@ answering<GatewayTalk, { directory: string }>(({ directory }) => {
   let quarantined = 0;
   let registry: Registry | undefined;
   let running: RunningGateway | undefined;
-  const venue = newPlaceId<VenueId>();
   const log: Log = {
     ...silentLog,
     debug: (event, fields) => {
@@ -59,11 +58,13 @@ answering<GatewayTalk, { directory: string }>(({ directory }) => {
       running = await runGateway(config, { clock: systemClock, log, intake }, new AbortController().signal);
       const { storeKey, recipient } = await openIdentity(directory);
       registry = new Registry(gatewayPaths(directory).registry, storeKey);
-      registry.putVenue({ id: venue, name: 'Shop', timezone: 'Europe/Berlin' });
+      if (registry.venues().length === 0) registry.putVenue({ id: newPlaceId<VenueId>(), name: 'Shop', timezone: 'Europe/Berlin' });
       return { port: running.tlsPort, target: { deployment: running.trust.deployment, recipient } };
     },
     admit({ kiosks }) {
       const entrance = newPlaceId<EntranceId>();
+      const venue = registry?.venues()[0]?.id;
+      if (venue === undefined) throw new Error('bench: a gateway that is not open');
       const place = { venue, entrance, direction: 'both', dwellMs: 3_600_000 } as const;
       for (const { kiosk, publicKey } of kiosks)
         registry?.admit({ kiosk: kiosk as KioskId, publicKey: Buffer.from(publicKey, 'base64url'), ...place }, systemClock.wall());

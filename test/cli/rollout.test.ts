@@ -68,7 +68,7 @@ t.test('rollout: one that paused by itself ends the watch with a status of its o
   t.teardown(() => registry.close());
   const order = { digest: 'ab'.repeat(32), version: '1.4.0', board: 'rpi-arm64', lengthBytes: 1, percent: 100, kiosks: [], venues: [] };
   registry.rolloutBook.start({ ...order, mostFailed: 0, atOnce: 1 }, systemClock.wall());
-  registry.rolloutBook.pause('release.too_many_failed');
+  registry.rolloutBook.pause(undefined, 'release.too_many_failed');
   const watched = new VestibuleProcess(['rollout', 'watch', '--data', data]);
   t.equal(await watched.ended(), 1);
   t.match(watched.written, /paused \(release\.too_many_failed\)/);
