@@ -304,10 +304,7 @@ async function start(
     board.clock(retention.doubt);
   };
   const prune = (isScant: boolean) => pruneSome(db, ledger, config.retentionDays, retention.look(), isScant ? FEW_AT_ONCE : undefined);
-  const emptied = async () => {
-    await checkpoints.whenAtRest();
-    emptyLog(db, 'ledger');
-  };
+  const emptied = () => checkpoints.whenAtRest().then(() => emptyLog(db, 'ledger'));
   let isStateKept = true;
   const publishState = async () => {
     if (!board.hasChanged && isStateKept) return;
