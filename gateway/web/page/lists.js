@@ -267,7 +267,7 @@ export function gatewayPage() {
                     ? `, the oldest for ${span(gateway.atMs - waitingSinceMs)}`
                     : '',
                   setAsideEntries > 0 ? `, ${number(setAsideEntries)} refused and set aside` : '',
-                  unerasedRows > 0 ? `, ${count(unerasedRows, 'row', 'rows')} of taken-back cards not erased yet` : '',
+                  unerasedRows > 0 ? `, ${count(unerasedRows, 'record', 'records')} of taken-back cards not erased yet` : '',
                   droppedEntries > 0 ? `, ${number(droppedEntries)} lost to retention` : '',
                 ],
               ]),
