@@ -3,10 +3,12 @@ import { Command } from 'commander';
 import { readCoreKeys } from '../core/keys.ts';
 import { answerOverlaps } from '../core/overlap-command.ts';
 import { coreStatus } from '../core/status.ts';
+import { spanWords } from '../gateway/web/kiosk-words.ts';
 import { decodeCode } from '../protocol/code.ts';
 import { CodeError, ConfigError } from '../protocol/errors.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
 import { silentLog } from '../protocol/log.ts';
+import type { ClockDoubt } from '../protocol/retention-clock.ts';
 import { systemClock } from '../protocol/time.ts';
 import { giveUpDayCommand } from './core-give-up-command.ts';
 import { machineCommand, subjectCommand } from './core-machine-commands.ts';
@@ -58,6 +60,7 @@ export function coreCommand(): Command {
           `  ${contact.contact}  ${contact.day}  venue ${contact.venue}  ${Math.round(contact.overlapMs / 60_000)} min${certainty}${doubt}`,
         );
       }
+      if (answer.clock !== undefined) say(doubtWords(answer.clock));
       if (answer.unreadableDays.length > 0) say(`Not looked at, since unreadable: ${answer.unreadableDays.join(', ')}`);
       say(`Audit log entry ${answer.audit.entry}, ${answer.audit.hash}`);
     });
@@ -71,6 +74,7 @@ export function coreCommand(): Command {
       const { storeKey } = await readCoreKeys(paths.coreKeys);
       const status = coreStatus({ dir: paths.core, storeKey, clock: systemClock });
       if (options.json) return say(JSON.stringify(status));
+      if (status.clock !== undefined) say(doubtWords(status.clock));
       const { days, flags, undos, setAside, setAsideBy, expired, daysDropped, cases, notices } = status;
       const held = `${days} ${days === 1 ? 'day' : 'days'} held`;
       say(
@@ -93,6 +97,12 @@ export function coreCommand(): Command {
   core.addCommand(coreServeCommand());
   return core;
 }
+
+/** Above what goes by it: days are held, and looked at, by another time than the machine's. */
+const doubtWords = ({ kind, byMs }: ClockDoubt): string =>
+  kind === 'ahead'
+    ? `THE CLOCK IS ${spanWords(byMs)} AHEAD of the time by which days are kept and looked at here: set it right, or "vestibule clock confirm"`
+    : `THE CLOCK IS ${spanWords(byMs)} BEHIND what it was: days are kept and looked at by it all the same; set it right, or "vestibule clock confirm"`;
 
 /** @throws CodeError for whatever is not a card; DeviceError at the input's end. */
 function cardIn(text: string): VisitorUuid {

@@ -4,9 +4,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { RetentionClock } from '../disk/retention-clock.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import type { VisitorUuid } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
+import type { ClockDoubt } from '../protocol/retention-clock.ts';
 import type { Clock } from '../protocol/time.ts';
 import { AuditLog } from './audit.ts';
 import { DEFAULT_RETENTION_DAYS } from './core.ts';
@@ -36,6 +38,8 @@ export interface OverlapAnswer {
   readonly contacts: readonly Contact[];
   /** Days within retention that could not be read: the answer knows nothing of them. */
   readonly unreadableDays: readonly Day[];
+  /** Why the days that were looked at are not counted from the machine's clock; absent while that is believed. */
+  readonly clock?: ClockDoubt;
   /** The number of this look in the audit log, and its hash: a copy of the hash elsewhere shows if the log is written anew. */
   readonly audit: { readonly entry: number; readonly hash: string };
 }
@@ -56,11 +60,13 @@ export async function answerOverlaps(
   const { card, minimumOverlapMs = DEFAULT_MINIMUM_OVERLAP_MS, who, purpose } = query;
   refuseUnfit(who, purpose, minimumOverlapMs);
   const unreadableDays: Day[] = [];
+  const retention = new RetentionClock(dir, clock, log);
+  const { doubt } = retention;
   const db = openCoreDb(join(dir, 'core.db'), keys.storeKey, 'read');
   const days = new DayStore({ dir: join(dir, 'days'), keys: new DayKeys(db), log, mode: 'read' });
   let contacts: Contact[];
   try {
-    const firstDay = firstKeptDay(clock.wall(), retentionDays);
+    const firstDay = firstKeptDay(retention.nowMs, retentionDays);
     const onUnreadable = (day: Day) => unreadableDays.push(day);
     const visits = new DayVisits({ days, streams: new Streams(db), notes: new Notes(db) }, { firstDay, onUnreadable });
     const question = { minimumOverlapMs, nowMs: clock.wall(), answerKey: randomBytes(32) };
@@ -84,7 +90,7 @@ export async function answerOverlaps(
       detail: `minimumOverlapMs=${minimumOverlapMs} unreadableDays=${unreadableDays.length}`,
     });
     log.info('overlaps.asked', { auditEntry: entry, contacts: contacts.length, unreadableDays: unreadableDays.length });
-    return { contacts, unreadableDays, audit: { entry, hash } };
+    return { contacts, unreadableDays, ...(doubt && { clock: doubt }), audit: { entry, hash } };
   } finally {
     audit.close();
   }

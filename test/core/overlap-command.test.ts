@@ -49,6 +49,14 @@ t.test('overlap command: answers while a core writes the same files, and from on
   t.strictSame([first.audit.entry, second.audit.entry], [1, 2]);
 });
 
+t.test('overlap command: of a clock that jumped ahead looks at the days that are held, and says that it is doubted', async (t) => {
+  const { dir, keys, clock, anna } = await town(t);
+  clock.stepWall(35 * 24 * HOUR);
+  const answer = await answerOverlaps({ dir, keys, clock, log: silentLog }, { card: anna, ...WHY });
+  t.equal(answer.contacts.length, 2);
+  t.match(answer.clock, { kind: 'ahead', byMs: 35 * 24 * HOUR });
+});
+
 t.test('overlap command: from another process, beside a core that goes on writing', async (t) => {
   const { root, dir, core, anna, kiosk, keys } = await town(t);
   const script = `
