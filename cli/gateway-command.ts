@@ -6,7 +6,7 @@ import { LONGEST_KIOSK_NAME, parseKioskName } from '../gateway/kiosk-name.ts';
 import type { Admission, Registry } from '../gateway/registry.ts';
 import { dropQuarantine, gatewayStatus } from '../gateway/status.ts';
 import { ConfigError } from '../protocol/errors.ts';
-import { type EntranceId, isPlaceId, type KioskId, newPlaceId, type VenueId } from '../protocol/ids.ts';
+import { type EntranceId, isPlaceId, type KioskId, newPlaceId } from '../protocol/ids.ts';
 import { DWELL_MS } from '../protocol/policy.ts';
 import { systemClock } from '../protocol/time.ts';
 import { doDeed, writeDeed } from './audit-desk.ts';
@@ -16,9 +16,9 @@ import { firstOperatorHint } from './first-operator.ts';
 import { statusLines } from './gateway-status.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
 import { decimalOf, portOf } from './numbers.ts';
-import { kioskNamed } from './place-names.ts';
+import { entranceNamed, kioskNamed, venueNamed } from './place-names.ts';
 import { processDoor } from './process-door.ts';
-import { placeId, withRegistry } from './registry-access.ts';
+import { withRegistry } from './registry-access.ts';
 import { rotateCommand } from './rotate-command.ts';
 import { runGatewayAndCore, toldIn } from './run-gateway-and-core.ts';
 import { notifySettings, serve } from './service.ts';
@@ -35,7 +35,7 @@ Operators read over plain MQTT on this machine only, with the account in <data>/
 const ADMIT_HELP = `
 On the kiosk, "vestibule kiosk key" makes kiosk.json; it is public. Carry it here, and the gateway's trust.json there:
   vestibule venue add --name "Town library"
-  vestibule gateway admit kiosk.json --venue <id> --direction in
+  vestibule gateway admit kiosk.json --venue "Town library" --direction in
 One that was revoked comes back by its id, to the door where it hung:
   vestibule gateway admit 0123456789abcdef`;
 
@@ -57,14 +57,15 @@ function admissionOf(which: string, options: AdmitOptions, registry: Registry): 
   if (dwellMs !== undefined && !(dwellMs >= DWELL_MS.least && dwellMs <= DWELL_MS.most))
     throw new ConfigError('config.invalid', `--dwell-hours: "${options.dwellHours}" of 0.02 to 48 hours`);
   const before = registry.kiosk(kiosk)?.placement;
-  const venue = options.venue === undefined ? before?.venue : placeId<VenueId>('--venue', options.venue);
+  const venues = registry.venues();
+  const venue = options.venue === undefined ? before?.venue : venueNamed('--venue', options.venue, venues).id;
   if (venue === undefined) throw new ConfigError('config.invalid', '--venue: where does it hang? ("vestibule venue list" tells them)');
   const former = before?.venue === venue ? before.entrance : newPlaceId<EntranceId>();
   return {
     kiosk,
     publicKey,
     venue,
-    entrance: options.entrance === undefined ? former : placeId<EntranceId>('--entrance', options.entrance),
+    entrance: options.entrance === undefined ? former : entranceNamed('--entrance', options.entrance, venueNamed('--venue', venue, venues)),
     ...(options.direction === undefined ? {} : { direction: options.direction, isDirectionTold: true }),
     ...(dwellMs === undefined ? {} : { dwellMs }),
   };
@@ -152,8 +153,8 @@ export function gatewayCommand(): Command {
     .command('admit')
     .argument('<kiosk>', 'the file that the kiosk made of itself; or the id of one that was admitted before')
     .description('let a kiosk connect, and say at which door it hangs')
-    .option('--venue <id>', 'see "vestibule venue list"; needed for a new one')
-    .option('--entrance <id>', 'an existing entrance (status --json tells it), when a kiosk takes the place of another')
+    .option('--venue <venue>', 'its id or its name ("vestibule venue list"); needed for a new one')
+    .option('--entrance <door>', 'an existing entrance, its name or its id, when a kiosk takes the place of another')
     .addOption(
       new Option('--direction <door>', 'what the entrance is for, told to the kiosk; left out, the kiosk goes by its own').choices([
         'in',

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { openRegistry } from '../gateway/status.ts';
+import { readErrorWords } from '../gateway/web/error-words.ts';
 import { ConfigError, LinkError } from '../protocol/errors.ts';
 import { OPERATOR_FILTERS } from '../protocol/topics.ts';
 import { runningGateway } from './ask-gateway.ts';
 import { type DataPaths, dataPaths, refuseNoGateway } from './data-paths.ts';
 import { portOf, wholeNumberOf } from './numbers.ts';
 import { readPassword } from './password.ts';
+import { venueNamed } from './place-names.ts';
 import { untilStopped } from './stopping.ts';
 import { eventLine } from './tail-lines.ts';
 
@@ -28,20 +30,25 @@ export function tailCommand(): Command {
     .option('--data <dir>', 'data directory of the gateway', './data')
     .option('--port <port>', "the gateway's port for operators' MQTT programs; asked of the gateway that runs there unless given")
     .option('--account <name>', "an operator's; its password is asked for")
-    .option('--venue <id>', 'only of this venue')
+    .option('--venue <venue>', 'only of this venue: its id, or its name')
     .option('--count <events>', 'stop after so many')
-    .option('--json', 'the CloudEvents as they come, one a line')
+    .option('--json', 'the CloudEvents as they come, one a line, with all that they say')
     .addHelpText('after', HELP)
     .action(async (options: { data: string; port?: string; account?: string; venue?: string; count?: string; json?: true }) => {
       const paths = dataPaths(options.data);
       refuseNoGateway(paths);
       const registry = await openRegistry(paths.gateway);
+      const venues = registry.venues();
+      const kiosks = [...registry.kiosks()];
+      registry.close();
+      // Who follows one that is not there would wait for ever.
+      const venue = options.venue === undefined ? undefined : venueNamed('--venue', options.venue, venues).id;
       // As they are called when it begins.
       const names = {
-        venues: new Map<string, string>(registry.venues().map(({ id, name }) => [id, name])),
-        kiosks: new Map<string, string>([...registry.kiosks()].flatMap(({ kiosk, name }) => (name === undefined ? [] : [[kiosk, name]]))),
+        venues: new Map<string, string>(venues.map(({ id, name }) => [id, name])),
+        kiosks: new Map<string, string>(kiosks.flatMap(({ kiosk, name }) => (name === undefined ? [] : [[kiosk, name]]))),
       };
-      registry.close();
+      const words = readErrorWords();
       const most = options.count === undefined ? Number.POSITIVE_INFINITY : wholeNumberOf('--count', options.count);
       const signal = untilStopped();
       const port = options.port === undefined ? portOfRunning(paths) : portOf('--port', options.port);
@@ -56,12 +63,12 @@ export function tailCommand(): Command {
       client.on('message', (topic, payload) => {
         if (told >= most) return;
         const text = payload.toString('utf8');
-        say(options.json ? text : eventLine(topic, JSON.parse(text), names));
+        say(options.json ? text : eventLine(topic, JSON.parse(text), names, words));
         told += 1;
         if (told >= most) ended.resolve();
       });
       const [events] = OPERATOR_FILTERS;
-      await client.subscribeAsync(options.venue === undefined ? events : events.replace('#', `${options.venue}/#`));
+      await client.subscribeAsync(venue === undefined ? events : events.replace('#', `${venue}/#`));
       try {
         await ended.promise;
       } finally {

@@ -145,7 +145,7 @@ function ownTroubles({ withheld, cutOff, isCloned, quarantine, missingRows, take
   return found;
 }
 
-const DOUBT_WORDS: Readonly<Record<DoubtReason, { readonly meaning: string; readonly advice: string }>> = {
+export const DOUBT_WORDS: Readonly<Record<DoubtReason, { readonly meaning: string; readonly advice: string }>> = {
   'two-places': { meaning: 'one card was at two venues at the same time.', advice: 'Somebody copied a card.' },
   'door-rate': { meaning: 'more came through this door than fit through it.', advice: 'Look who scans what at it.' },
   'night-burst': { meaning: 'many came in at night.', advice: 'An event, or somebody who plays with the kiosk.' },

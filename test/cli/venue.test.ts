@@ -95,10 +95,20 @@ t.test('gateway admit: a kiosk that was revoked comes back by its id, to the doo
   const { kiosk } = JSON.parse(readFileSync(card, 'utf8'));
   await t.rejects(run(['gateway', 'admit', card, '--data', data]), /--venue: where does it hang/);
   await t.rejects(run(['gateway', 'admit', kiosk, '--venue', venue, '--data', data]), /was never admitted/);
-  const admitted = await run(['gateway', 'admit', card, '--venue', venue, '--direction', 'out', '--data', data]);
+  await t.rejects(run(['gateway', 'admit', card, '--venue', 'Museum', '--data', data]), /--venue: no venue "Museum".*venue list/);
+  const admitted = await run(['gateway', 'admit', card, '--venue', 'Library', '--direction', 'out', '--data', data]);
   await run(['gateway', 'revoke', kiosk, '--data', data]);
   t.equal(await run(['gateway', 'admit', kiosk, '--data', data]), admitted);
   const { venues } = JSON.parse(await run(['venue', 'list', '--json', '--data', data]));
   t.match(venues, [{ entrances: [{ direction: 'out' }] }]);
   t.equal(venues[0].entrances.length, 1);
+  await run(['venue', 'edit', venue, '--entrance', 'Side door=in', '--data', data]);
+  await t.rejects(
+    run(['gateway', 'admit', kiosk, '--entrance', 'Back door', '--data', data]),
+    /Library has no door "Back door"; there are "Side door"/,
+  );
+  const moved = await run(['gateway', 'admit', kiosk, '--entrance', 'Side door', '--data', data]);
+  const { venues: after } = JSON.parse(await run(['venue', 'list', '--json', '--data', data]));
+  const { id } = after[0].entrances.find(({ name }: { name: string }) => name === 'Side door');
+  t.equal(moved.trim(), `admitted kiosk ${kiosk} at entrance ${id}`);
 });

@@ -6,6 +6,8 @@ import { eventLine } from '../../cli/tail-lines.ts';
 import { openDatabase } from '../../gateway/database.ts';
 import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
+import { readErrorWords } from '../../gateway/web/error-words.ts';
+import { OPERATOR_EVENT_DATA, type OperatorEventType } from '../../protocol/operator-event.ts';
 import { VestibuleProcess } from '../support/child.ts';
 
 t.test('watch: a person is added, state, level and audit log are read, and an altered log is found', async (t) => {
@@ -77,6 +79,7 @@ t.test('watch: a person is added, state, level and audit log are read, and an al
   db.close();
   await t.rejects(run('audit verify'), /entry 2 does not follow.*store\.altered/);
   await t.rejects(run('log-level'), /config\.invalid/, 'nothing runs here');
+  await t.rejects(run('tail --venue Nowhere'), /--venue: no venue "Nowhere"/, 'who follows one that is not there would wait for ever');
   await t.rejects(run('tail'), /the gateway does not run.*config\.invalid/, 'the secret is shown to no other program on the usual port');
 });
 
@@ -107,17 +110,46 @@ t.test('tail: an event is a line, and nothing in it moves the cursor', async (t)
   const topic = 'vestibule/1/events/v000000000000000/check-in';
   const venues = new Map([['v000000000000000', 'Bücherei']]);
   const kiosks = new Map([['k000000000000000', 'Till 3']]);
-  t.match(eventLine(topic, event, { venues, kiosks }), 'Bücherei  Till 3 (k000000000000000)  check-in');
+  const words = readErrorWords();
+  t.match(eventLine(topic, event, { venues, kiosks }, words), 'Bücherei  Till 3 (k000000000000000)  check-in');
   t.equal(
-    eventLine(topic, event, { venues: new Map([['v000000000000000', 'Library']]), kiosks: new Map() }),
-    '2026-11-21 09:00:00  Library  kiosk k000000000000000  check-in  card 01234567  groupSize 2, isSigned true',
+    eventLine(topic, event, { venues: new Map([['v000000000000000', 'Library']]), kiosks: new Map() }, words),
+    '2026-11-21 09:00:00  Library  kiosk k000000000000000  check-in, 2 people  card 01234567',
   );
   const hostile = {
     venues: new Map([['v000000000000000', '\u001b]0;x']]),
     kiosks: new Map([['k000000000000000', '\u202ex\u009b2J']]),
   };
-  t.notMatch(eventLine(topic, { ...event, data: { why: '\u001b[2Jx\r\n' } }, hostile), /[^\x20-\x7e]/);
-  t.type(eventLine('x', {}, { venues: new Map(), kiosks: new Map() }), 'string');
+  for (const type of [...Object.keys(OPERATOR_EVENT_DATA), '\u001b[2J', 'constructor']) {
+    const evil = '\u001b[2Jx\r\n';
+    const data = { why: evil, device: evil, state: evil, reason: evil, expiresAt: evil, groupSize: evil, tokens: evil, slotMs: evil };
+    t.notMatch(eventLine(topic, { ...event, type: `vestibule.${type}`, data }, hostile, words), /[^\x20-\x7e]/, type);
+  }
+  t.type(eventLine('x', {}, { venues: new Map(), kiosks: new Map() }, words), 'string');
+});
+
+t.test('tail: each type of event in words', async (t) => {
+  const said = (type: OperatorEventType, data: object) =>
+    eventLine('', { type: `vestibule.${type}`, data }, { venues: new Map(), kiosks: new Map() }, readErrorWords()).replace(
+      /^kiosk {2}/,
+      '',
+    );
+  t.equal(said('check-in', { groupSize: 1, isSigned: true }), 'check-in');
+  t.equal(said('check-in', { groupSize: 3, isSigned: false }), 'check-in, 3 people, card without a signature');
+  t.equal(said('undo', { undoes: '0011223344556677-8' }), 'a scan is taken back');
+  t.equal(said('occupancy', { slotMs: 900_000, tokens: 7 }), '7 Bluetooth devices within 15 min');
+  t.equal(said('occupancy', { slotMs: 900_000 }), 'too few Bluetooth devices to count within 15 min');
+  t.equal(said('device-state', { device: 'scanner', isUp: true }), 'scanner works');
+  t.match(
+    said('device-state', { device: 'scanner', isUp: false, why: 'device.gone' }),
+    /^scanner does not work: [A-Z].*\. \[device\.gone\]$/,
+  );
+  t.equal(said('kiosk-state', { state: 'clock-stepped', byMs: -120_000 }), 'its clock was set back by 2 min');
+  t.equal(
+    said('temperature-flag', { state: 'confirmed', expiresAt: '2026-11-22T09:00:00.000Z' }),
+    'high temperature, confirmed, stands until 2026-11-22 09:00',
+  );
+  t.match(said('doubt', { of: 'x', reason: 'night-burst' }), /^doubtful: many came in at night/);
 });
 
 t.test('status: the gravest first, what to do below it, no line wider than the terminal but a list', async (t) => {
