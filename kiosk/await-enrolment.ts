@@ -21,6 +21,9 @@ import { setupRoutes } from './setup/setup-routes.ts';
 import { Notifier } from './systemd.ts';
 import { Tasks } from './tasks.ts';
 import { printFeedback, StatusPrinter } from './terminal.ts';
+import { detailOf, type WifiTrouble, WifiWatch } from './watchdog/wifi-watch.ts';
+
+const LOOK_EVERY_MS = 2_000;
 
 /**
  * @returns the papers, once they are kept; `undefined` on abort.
@@ -46,6 +49,7 @@ class Waiting {
   readonly #page: Page | undefined;
   readonly #printer: StatusPrinter | undefined;
   readonly #notifier: Notifier | undefined;
+  #wifi: WifiTrouble | undefined;
   /** Why the last try came to nothing. */
   #why: ErrorCode | undefined;
   #trying = new AbortController();
@@ -92,6 +96,7 @@ class Waiting {
         this.#tasks.add(this.#notifier.keepAlive(() => true, clock, this.#tasks.signal));
       }
       this.#tasks.add(this.#runDevices(this.#tasks.signal));
+      this.#tasks.add(this.#watchWifi(this.#tasks.signal));
       if (pending !== undefined) this.#try(pending);
       await eitherAborts(signal, this.#tasks.signal);
       return this.#papers;
@@ -104,6 +109,19 @@ class Waiting {
       } finally {
         await this.#page?.close();
       }
+    }
+  }
+
+  /** Without a network no label can be shown to the gateway: this is where a wrong passphrase is met. */
+  async #watchWifi(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const wifi = new WifiWatch(this.#config.wifiStatePath);
+    while (!signal.aborted && this.#config.wifiStatePath !== undefined) {
+      const trouble = wifi.look(clock.monotonic());
+      const isOther = JSON.stringify(trouble) !== JSON.stringify(this.#wifi);
+      this.#wifi = trouble;
+      if (isOther) this.#show();
+      await clock.sleep(LOOK_EVERY_MS, signal);
     }
   }
 
@@ -212,6 +230,7 @@ class Waiting {
       sentAgain: 0,
       clock: 'assumed',
       devices: [...this.#devices.values()],
+      ...(this.#wifi && { faults: [this.#wifi.fault], faultDetail: detailOf(this.#wifi) }),
       queued: 0,
       oldestQueuedMs: undefined,
       droppedUnsent: 0,

@@ -208,6 +208,8 @@ const schema = z.strictObject({
     })
     .prefault({}),
   updates: updates.optional(),
+  /** Where the unit of the Wi-Fi says in a word how that does; on our image. */
+  wifiStatePath: devicePath.optional(),
   outbox: z
     .strictObject({
       maxRows: z.int().min(10).max(1_000_000).default(200_000),

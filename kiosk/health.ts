@@ -58,6 +58,8 @@ export interface HealthSnapshot {
   readonly devices: readonly DeviceHealth[];
   /** What the watchdog finds wrong; absent where none looks. */
   readonly faults?: readonly Fault[];
+  /** More of one of them, for whoever is to mend it. */
+  readonly faultDetail?: { readonly fault: Fault; readonly text: string } | undefined;
   /** What the door answered; absent while there is no door. */
   readonly scans?: Scans;
   /** `undefined` where nobody can tell: the store is not open. */
@@ -97,6 +99,7 @@ export interface HealthSources {
   readonly hasNoScanner?: (devices: readonly DeviceHealth[]) => boolean;
   readonly gatewayKey?: () => number;
   readonly faults?: () => readonly Fault[];
+  readonly faultDetail?: () => HealthSnapshot['faultDetail'];
   readonly settings?: () => DoorSettings;
   /** For what board it takes releases. */
   readonly board?: string | undefined;
@@ -118,6 +121,7 @@ export class Health {
   readonly #onChange: () => void;
   readonly #clock: () => ClockState;
   readonly #faults: () => readonly Fault[];
+  readonly #faultDetail: () => HealthSnapshot['faultDetail'];
   readonly #settings: (() => DoorSettings) | undefined;
   readonly #gatewayKey: (() => number) | undefined;
   readonly #hasNoScanner: (devices: readonly DeviceHealth[]) => boolean;
@@ -145,6 +149,7 @@ export class Health {
     this.#clock = sources.clock;
     this.#hasNoScanner = sources.hasNoScanner ?? (() => false);
     this.#faults = sources.faults ?? (() => []);
+    this.#faultDetail = sources.faultDetail ?? (() => undefined);
     this.#settings = sources.settings;
     this.#gatewayKey = sources.gatewayKey;
     this.#board = sources.board;
@@ -253,6 +258,7 @@ export class Health {
     const devices = this.#hasNoScanner(known) ? [...known, NO_SCANNER] : known;
     const isWhole = this.#conflicts + this.#quarantined + this.#setAside === 0 && this.#policy.why === undefined;
     const faults = this.#faults();
+    const faultDetail = this.#faultDetail();
     const isSound = this.#isOnline && faults.length === 0 && devices.every(({ isUp }) => isUp) && isWhole;
     return {
       state: this.#storeWhy !== undefined ? 'down' : isSound ? 'up' : 'degraded',
@@ -269,6 +275,7 @@ export class Health {
       ...(this.#update && { update: this.#update }),
       devices,
       faults,
+      ...(faultDetail && { faultDetail }),
       scans: this.#tally.scans,
       ...this.#queueNow(),
       conflicts: this.#conflicts,

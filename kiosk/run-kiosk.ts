@@ -120,7 +120,7 @@ class Kiosk {
     this.#health = new Health(
       {
         ...{ queue, clock: () => this.#watch.state, hasNoScanner, gatewayKey, settings: () => settingsOf(this.#staff), faults },
-        board: boardOf(config, options),
+        ...{ faultDetail: () => this.#watchdog.faultDetail, board: boardOf(config, options) },
         pathOf: (device) => this.#places.of(device),
         now: () => clock.monotonic(),
       },
@@ -185,7 +185,7 @@ class Kiosk {
     });
     this.#deviceEvents = new DeviceEvents(clock, (event) => this.#note(event));
     this.#watchdog = new Watchdog({
-      dir: config.dataDir,
+      ...{ dir: config.dataDir, wifiStatePath: config.wifiStatePath },
       clock,
       log,
       road: () => roadOf(health(), this.#recorder.appended),

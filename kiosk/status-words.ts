@@ -1,7 +1,7 @@
 /** The kiosk's state in one line, for terminal, page and `systemctl status`. Counts, device names and codes only. */
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { DeviceHealth, HealthSnapshot } from './health.ts';
-import { FAULT_WORDS } from './watchdog/faults.ts';
+import { FAULT_WORDS, type Fault } from './watchdog/faults.ts';
 
 /** As `statusWords`, and the same however many rows wait. */
 export const steadyWords = (health: HealthSnapshot): string =>
@@ -18,7 +18,7 @@ export function statusWords(health: HealthSnapshot, areSpansTold = false): strin
     waitingWords(health),
     clock === 'synced' ? '' : `clock ${clock}`,
     ...devices.map((device) => deviceWords(device, areSpansTold)),
-    ...faults.map((fault) => `${FAULT_WORDS[fault].toUpperCase()} (${fault})`),
+    ...faults.map((fault) => faultWords(fault, health.faultDetail)),
     policy.why === undefined ? '' : `policy ${policy.version === 0 ? 'missing' : 'old'} (${policy.why})`,
     noticeWords(health.notices?.why),
     updateWords(health.update),
@@ -29,6 +29,9 @@ export function statusWords(health: HealthSnapshot, areSpansTold = false): strin
   ];
   return parts.filter((part) => part !== '').join(' · ');
 }
+
+const faultWords = (fault: Fault, detail: HealthSnapshot['faultDetail']): string =>
+  `${FAULT_WORDS[fault].toUpperCase()}${detail?.fault === fault ? `: ${detail.text}` : ''} (${fault})`;
 
 /** At its start, too, nobody knows yet; that is over before it is read. */
 function waitingWords({ queued, storeWhy }: HealthSnapshot): string {

@@ -56,6 +56,10 @@ export type ErrorCode =
   | 'link.pin'
   | 'link.timeout'
   | 'link.stuck'
+  // What our image says of its Wi-Fi. A technician acts.
+  | 'wifi.refused'
+  | 'wifi.wrong_key'
+  | 'wifi.not_found'
   // SealError: a sealed or signed thing does not open or verify. Wrong in itself: quarantine.
   | 'seal.signature'
   | 'seal.digest'

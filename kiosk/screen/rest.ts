@@ -3,6 +3,8 @@ import type { Direction } from '../check-in-state.ts';
 import type { HealthSnapshot } from '../health.ts';
 import type { StaffSettings } from '../staff/settings.ts';
 import { statusWords } from '../status-words.ts';
+import type { Fault } from '../watchdog/faults.ts';
+import { WIFI_FAULTS } from '../watchdog/wifi-watch.ts';
 import type { Rest, ShownFault } from './words.ts';
 
 /** `ready`: come. `off`: not now. */
@@ -46,11 +48,14 @@ export function screenState({ health, direction, settings, isScanner, isDesk }: 
     queued: now.queued,
     missing: lacking.map(({ name }) => name).filter((name) => !(isBlind && isScanner(name))),
     /** What staff can do something about. */
-    faults: (now.faults ?? []).filter((fault): fault is ShownFault => fault !== 'kiosk.stalled'),
+    faults: (now.faults ?? []).filter(isShown),
     /** For whoever looks after the kiosk: names of devices, where they are and since when they are missing, and codes. */
     status: statusWords(now, true),
   };
 }
+
+/** What is for whoever set the machine up stands in the status line alone. */
+const isShown = (fault: Fault): fault is ShownFault => fault !== 'kiosk.stalled' && !WIFI_FAULTS.some((wifi) => wifi === fault);
 
 function restOf({ isAwaitingCode, storeWhy }: HealthSnapshot, isOutOfOrder: boolean, isBlind: boolean, isDesk: boolean): Rest {
   if (isAwaitingCode === true) return 'not-set-up';

@@ -4,6 +4,7 @@
  */
 import type { FeedbackKind } from '../feedback.ts';
 import type { Fault } from '../watchdog/faults.ts';
+import type { WifiTrouble } from '../watchdog/wifi-watch.ts';
 
 /** What is said large, and smaller below it; the second is empty where the first says all. */
 export type Said = readonly [text: string, more: string];
@@ -26,7 +27,7 @@ export type Rest =
   | 'not-connected';
 
 /** A stall is over when it is told: operators want to know, nobody at the door does. */
-export type ShownFault = Exclude<Fault, 'kiosk.stalled'>;
+export type ShownFault = Exclude<Fault, 'kiosk.stalled' | WifiTrouble['fault']>;
 
 export interface MenuWords {
   readonly title: string;

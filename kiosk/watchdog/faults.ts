@@ -8,6 +8,9 @@ export const FAULTS = [
   'link.stuck',
   'device.silent',
   'clock.wrong',
+  'wifi.refused',
+  'wifi.wrong_key',
+  'wifi.not_found',
 ] as const satisfies readonly ErrorCode[];
 export type Fault = (typeof FAULTS)[number];
 
@@ -23,6 +26,9 @@ export const MENDS: Readonly<Record<Fault, Mend>> = {
   'link.stuck': 'itself',
   'device.silent': 'itself',
   'clock.wrong': 'person',
+  'wifi.refused': 'person',
+  'wifi.wrong_key': 'person',
+  'wifi.not_found': 'person',
 };
 
 /** In the terminal's line, the page's, and `systemctl status`; the screen's own words are in kiosk/screen/languages. */
@@ -33,6 +39,9 @@ export const FAULT_WORDS: Readonly<Record<Fault, string>> = {
   'link.stuck': 'connected, and nothing is acknowledged',
   'device.silent': 'is the scanner alive? people pass, and nothing is scanned',
   'clock.wrong': 'the clock is wrong',
+  'wifi.refused': 'Wi-Fi is not set up',
+  'wifi.wrong_key': 'wrong Wi-Fi passphrase',
+  'wifi.not_found': 'Wi-Fi network not found',
 };
 
 /** Whether a new start of the process may mend one of them: then systemd is not told that all is well. */

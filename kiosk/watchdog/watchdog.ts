@@ -10,6 +10,7 @@ import type { Delivery } from '../test-event.ts';
 import { FAULTS, type Fault } from './faults.ts';
 import { lookAtRoad, newRoad, type RoadLook } from './road-watch.ts';
 import { hearScanners, newScanners } from './scanner-watch.ts';
+import { detailOf, WIFI_FAULTS, WifiWatch } from './wifi-watch.ts';
 
 export interface WatchdogOptions {
   readonly dir: string;
@@ -22,6 +23,8 @@ export interface WatchdogOptions {
   /** Closes and opens every scanner. */
   readonly reopenScanners: () => void;
   readonly deliver: (signal: AbortSignal) => Promise<Delivery>;
+  /** Where the Wi-Fi's unit says how that does; left out, nobody says. */
+  readonly wifiStatePath?: string | undefined;
   /** Told of each change of what is wrong. */
   readonly onChange: () => void;
   /** Bytes that the disk has left; asked of the system when left out. */
@@ -43,9 +46,12 @@ export class Watchdog {
   #road: ReturnType<typeof newRoad>;
   #scanners: ReturnType<typeof newScanners>;
   #isUnproved = false;
+  readonly #wifi: WifiWatch;
+  #faultDetail: HealthSnapshot['faultDetail'];
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
+    this.#wifi = new WifiWatch(options.wifiStatePath);
     const nowMs = options.clock.monotonic();
     this.#road = newRoad(nowMs);
     this.#scanners = newScanners(nowMs);
@@ -54,6 +60,11 @@ export class Watchdog {
   /** In the order of the table. */
   get faults(): readonly Fault[] {
     return FAULTS.filter((fault) => this.#faults.has(fault));
+  }
+
+  /** More of one of the faults. */
+  get faultDetail(): HealthSnapshot['faultDetail'] {
+    return this.#faultDetail;
   }
 
   /** A scanner read something, or somebody was at the door who should have been scanned. */
@@ -79,6 +90,7 @@ export class Watchdog {
         diskMs = nowMs;
         this.#set('store.low', this.#freeBytes() < LEAST_FREE_BYTES);
       }
+      this.#lookAtWifi();
       this.#hearScanners('look');
       await this.#lookAtRoad(signal);
       const beganMs = clock.monotonic();
@@ -88,6 +100,12 @@ export class Watchdog {
       stalledMs = clock.monotonic();
       log.error('kiosk.stalled', { forMs: Math.round(lateMs) });
     }
+  }
+
+  #lookAtWifi(): void {
+    const trouble = this.#wifi.look(this.#options.clock.monotonic());
+    this.#faultDetail = detailOf(trouble);
+    for (const fault of WIFI_FAULTS) this.#set(fault, trouble?.fault === fault);
   }
 
   async #lookAtRoad(signal: AbortSignal): Promise<void> {

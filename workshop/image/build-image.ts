@@ -87,6 +87,7 @@ export async function buildImage(order: ImageOrder, { programs, say }: ImageDoor
   furnish(root, { screen, version, source });
   if (order.releaseKey === undefined) say('no release key: its kiosks take no updates');
   addKioskSettings(root, {
+    wifiStatePath: '/run/vestibule-wifi/state',
     // Nobody could open it: there is no browser, and it is on the kiosk's own address alone.
     ...(screen === 'none' && { page: { isOn: false } }),
     ...(order.releaseKey !== undefined && { updates: takeReleases(root, order.releaseKey) }),
