@@ -41,14 +41,14 @@ function kioskLine(kiosk: KioskStatus, { isRunning, lastState, venues }: Gateway
   const waiting = isRunning ? lastState?.door?.waiting[kiosk.kiosk] : undefined;
   const troubles = [
     isCloned ? 'CLONED: its sequence numbers come twice' : undefined,
-    missingRows > 0 ? `${counted(missingRows, 'row')} missing` : undefined,
+    missingRows > 0 ? `${counted(missingRows, 'record')} missing` : undefined,
     quarantine.items > 0 ? `${quarantine.items} in quarantine [${Object.keys(quarantine.reasons).join(', ')}]` : undefined,
     withheld === undefined ? undefined : `${counted(withheld.batches, 'batch', 'batches')} withheld [${withheld.code}]`,
     waiting === undefined ? undefined : `made to wait [${waiting.code}]`,
     live?.cutOff === undefined ? undefined : `CUT OFF [${live.cutOff}]`,
   ].filter((trouble) => trouble !== undefined);
   const last =
-    lastReceivedAtMs === undefined ? 'nothing received yet' : `${counted(rows, 'row')}, last ${age(nowMs - lastReceivedAtMs)} ago`;
+    lastReceivedAtMs === undefined ? 'nothing received yet' : `${counted(rows, 'record')}, last ${age(nowMs - lastReceivedAtMs)} ago`;
   const place = admission === undefined ? '' : ` ${admission.placement.direction} at ${venue?.name ?? admission.placement.venue}`;
   const called = admission?.name === undefined ? '' : ` ${admission.name}`;
   return `kiosk ${kiosk.kiosk}${called} ${standing}${place}: ${last}${troubles.length === 0 ? '' : `; ${troubles.join('; ')}`}`;

@@ -88,7 +88,7 @@ export function stakeLines({ kiosk, isEnrolled, unsent, oldestMs, setAside }: At
       ? '!! Its outbox can not be read: what was not delivered is lost.'
       : unsent === 0
         ? 'All that it kept is delivered.'
-        : `!! ${unsent} ${unsent === 1 ? 'row is' : 'rows are'} NOT delivered${waited}. A reset destroys what waits: nobody else has it.`,
+        : `!! ${unsent} ${unsent === 1 ? 'record is' : 'records are'} NOT delivered${waited}. A reset destroys what waits: nobody else has it.`,
     ...(setAside === 0 ? [] : [`!! ${setAside} damaged ${setAside === 1 ? 'outbox lies' : 'outboxes lie'} aside, and would go, too.`]),
   ];
 }

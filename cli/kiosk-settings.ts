@@ -32,7 +32,7 @@ export function settingsOf(options: KioskOptions): Record<string, unknown> {
   return {
     dataDir: paths.kiosk,
     ...(existsSync(besideGateway) && { trustPath: besideGateway }),
-    scanners: [{ kind: 'auto-serial' }, { kind: 'auto-hid' }, { kind: 'standard-input', name: 'standard-input' }],
+    scanners: [{ kind: 'auto-serial' }, { kind: 'auto-hid' }, { kind: 'standard-input' }],
     ...readSettings(paths.kiosk),
     ...file,
     ...(trust && { trustPath: trust }),

@@ -37,7 +37,7 @@ export function quarantineCommand(): Command {
         const { no, kiosk, receivedAtMs, seq, sizeBytes, meaning, advice, code } = item;
         if (options.json) say(JSON.stringify(item));
         else {
-          const what = seq === undefined ? 'a whole batch' : `row ${seq}`;
+          const what = seq === undefined ? 'a whole batch' : `record ${seq}`;
           say(`${no}  ${new Date(receivedAtMs).toISOString()}  kiosk ${kiosk}, ${what}, ${sizeBytes} bytes`);
           say(`    ${meaning} [${code}]`);
           if (advice !== '') say(`    ${advice}`);
@@ -64,7 +64,7 @@ export function quarantineCommand(): Command {
       let left = 0;
       for (const no of numbers) {
         const answer = (await askGateway(dataPaths(options.data), 'POST', `/api/1/quarantine/${no}/replay`)) as ReplayAnswer;
-        if (answer.outcome === 'taken') say(`${no}: taken, ${counted(answer.acceptedRows, 'row')}`);
+        if (answer.outcome === 'taken') say(`${no}: taken, ${counted(answer.acceptedRows, 'record')}`);
         else {
           left += 1;
           say(`${no}: stays, ${answer.meaning ?? ''} [${answer.code ?? ''}]`);

@@ -74,8 +74,12 @@ export function refuseSubscription(client: Client, filter: string): Refusal {
   return isAllowed ? undefined : 'admission.wrong_topic';
 }
 
+/** aedes tells there, below a name of its own, who connects and subscribes to what: operators are told only what we publish. */
+const isOfLibrary = (topic: string): boolean => topic.startsWith('$SYS/') && !topic.startsWith('$SYS/broker/');
+
 /** The second door, for each message on its way out: whatever was subscribed, nothing else is handed over. */
-export const mayReceive = (client: Client, topic: string): boolean => refuseSubscription(client, topic) === undefined;
+export const mayReceive = (client: Client, topic: string): boolean =>
+  refuseSubscription(client, topic) === undefined && !isOfLibrary(topic);
 
 const DOWN = ['receipt', 'policy', 'notice', 'command', 'release'] as const;
 const downTopics = (kiosk: KioskId): string[] => DOWN.map((leaf) => topicOf(kiosk, leaf));

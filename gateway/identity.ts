@@ -13,10 +13,11 @@ import { FIRST_GENERATION } from '../protocol/gateway-key.ts';
 import { generateRecipient, type Recipient, recipientOf } from '../protocol/hpke.ts';
 import { type DeploymentId, isPlaceId, newPlaceId } from '../protocol/ids.ts';
 import type { Holder } from '../protocol/key-record.ts';
+import type { EpochMillis } from '../protocol/units.ts';
 import { makePrivateDirectory, readOrMakeSecret } from './key-files.ts';
 import { type OperatorAccount, openOperatorAccount } from './operator-account.ts';
 import { gatewayPaths } from './paths.ts';
-import { SECRET_BYTES, successorsOf } from './rotate/secrets.ts';
+import { newestMadeAtMs, SECRET_BYTES, successorsOf } from './rotate/secrets.ts';
 import { readSuccessor, refuseUnfit, type TlsKey } from './rotate/tls-key.ts';
 
 export interface Identity {
@@ -25,6 +26,8 @@ export interface Identity {
   readonly tls: TlsKey;
   /** For whom kiosks seal their content keys: the newest. */
   readonly recipient: Recipient;
+  /** When it was made; `undefined` for the first. */
+  readonly recipientMadeAtMs: EpochMillis | undefined;
   /** What opens content keys: the newest, and those before it whose files are there. */
   readonly holders: readonly Holder[];
   /** Ed25519: signs receipts and all else that goes down to a kiosk. */
@@ -77,6 +80,7 @@ export async function openIdentity(directory: string, first: { readonly deployme
     deployment: await readDeployment(readOrMake, join(keys, 'deployment'), first.deployment),
     tls,
     recipient: { id: recipient.id, publicKey: recipient.publicKey },
+    recipientMadeAtMs: newestMadeAtMs(keys, 'recipient'),
     holders,
     receiptKey: privateKeyFromSeed(receiptSeed),
     storeKey: await first32('store'),

@@ -3,6 +3,7 @@ import { FLAG_RULE_STEP } from './policy/venue-book.ts';
 import { ERASED_CARDS_STEP, ERASED_SINKS_STEP, ERASED_TOLD_STEP } from './revoke/erased-cards.ts';
 import { ROLLOUT_MAY_FAIL_STEP, ROLLOUTS_STEP } from './rollout/rollout-book.ts';
 import { PINS_STEP } from './rotate/pin-book.ts';
+import { SEALS_STEP } from './rotate/seal-book.ts';
 
 export const REGISTRY_STEPS = [
   `CREATE TABLE venues (id TEXT PRIMARY KEY, name TEXT NOT NULL, timezone TEXT NOT NULL) STRICT;
@@ -90,4 +91,5 @@ export const REGISTRY_STEPS = [
   ERASED_SINKS_STEP,
   ROLLOUTS_STEP,
   ROLLOUT_MAY_FAIL_STEP,
+  SEALS_STEP,
 ];

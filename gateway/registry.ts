@@ -21,6 +21,7 @@ import { REGISTRY_STEPS } from './registry-schema.ts';
 import { ErasedCards } from './revoke/erased-cards.ts';
 import { RolloutBook } from './rollout/rollout-book.ts';
 import { PinBook } from './rotate/pin-book.ts';
+import { SealBook } from './rotate/seal-book.ts';
 
 export type { Venue };
 
@@ -92,6 +93,7 @@ export class Registry {
   readonly erasedCards: ErasedCards;
   readonly restoreBook: RestoreBook;
   readonly pinBook: PinBook;
+  readonly sealBook: SealBook;
   readonly rolloutBook: RolloutBook;
   readonly #db: Db;
   readonly #revocations: RevocationLog;
@@ -111,6 +113,7 @@ export class Registry {
     this.policyBook = new PolicyBook(this.#db);
     this.restoreBook = new RestoreBook(this.#db);
     this.pinBook = new PinBook(this.#db);
+    this.sealBook = new SealBook(this.#db);
     this.rolloutBook = new RolloutBook(this.#db, () => this.#read());
     this.#read();
   }

@@ -47,6 +47,7 @@ import { RevokeDesk } from './revoke/revoke-desk.ts';
 import { BundleShelf } from './rollout/bundle-shelf.ts';
 import { RolloutDesk } from './rollout/rollout-desk.ts';
 import { PinDesk } from './rotate/pin-desk.ts';
+import { SealDesk } from './rotate/seal-desk.ts';
 import { openSinks, recipientsOf } from './sinks/sinks.ts';
 import { StateBoard } from './state-board.ts';
 import { kiosksSeen, storedTroubleOf } from './stored-trouble.ts';
@@ -114,7 +115,7 @@ async function start(
   signal: AbortSignal,
 ): Promise<RunningGateway> {
   const paths = gatewayPaths(config.directory);
-  const { deployment, receiptKey } = identity;
+  const { deployment, receiptKey, holders } = identity;
   const bug = Promise.withResolvers<never>();
   const onBug = (error: unknown) => bug.reject(error);
 
@@ -200,6 +201,7 @@ async function start(
   const policies = new PolicyDesk({ ...telling, issuers, mayTakeUnsigned, stickerLifeMs: config.stickerLifeMs });
   const resends = new ResendDesk({ ...telling, ledger: db });
   const pins = new PinDesk({ registry, generation: identity.tls.generation });
+  const seals = new SealDesk({ registry, identity, retentionDays: config.retentionDays });
   const isConnected = (kiosk: KioskId): boolean => board.kiosk(kiosk)?.isConnected === true;
   const rollouts = new RolloutDesk({ ...telling, shelf: new BundleShelf(paths.releases), isConnected });
   const noticeDesk = new NoticeDesk({ ...telling, sources: noticeSources(config.sinks, notices, clock, stopping.signal) });
@@ -239,6 +241,7 @@ async function start(
         door.log.tell('warn', 'batch.quarantined', `${kiosk.kiosk} ${decision.reason}`, { kiosk: kiosk.kiosk, code: decision.reason });
     }
     watching.watch.decided(decided);
+    seals.decided(decided);
     announcer.decided(decided);
     doubts.decided(decided);
     sinks.wake();
@@ -251,7 +254,6 @@ async function start(
     log,
     onFault: (code) => board.checkpoints(code),
   });
-  const { holders } = identity;
   const revokes = new RevokeDesk({
     sources: cores.sources,
     registry,
@@ -302,10 +304,7 @@ async function start(
     board.clock(retention.doubt);
   };
   const prune = (isScant: boolean) => pruneSome(db, ledger, config.retentionDays, retention.look(), isScant ? FEW_AT_ONCE : undefined);
-  const emptied = async () => {
-    await checkpoints.whenAtRest();
-    emptyLog(db, 'ledger');
-  };
+  const emptied = () => checkpoints.whenAtRest().then(() => emptyLog(db, 'ledger'));
   let isStateKept = true;
   const publishState = async () => {
     if (!board.hasChanged && isStateKept) return;
@@ -338,6 +337,7 @@ async function start(
     mqttPort: tcp.port,
     secondPlace: () => second.state,
     pins: () => pins.summary(),
+    seals,
     rollout: rollouts,
   };
   const web = await watching.listen(parts, process);
@@ -377,6 +377,7 @@ async function start(
     everySecond(() => board.notices(noticeDesk.summary()), clock, log, stopping.signal, 'notices'),
     everySecond(() => rollouts.look(stopping.signal), clock, log, stopping.signal, 'rollout'),
     everySecond(() => pins.look(), clock, log, stopping.signal, 'gateway_key'),
+    everySecond(() => seals.look(), clock, log, stopping.signal, 'seals'),
     everySecond(() => second.look(), clock, log, stopping.signal, 'second_place'),
     everySecond(web.tick, clock, log, stopping.signal),
     enrolment.keepOut(broker.cutOff, stopping.signal),

@@ -41,7 +41,7 @@ import { rolloutRoutesOf } from './web/rollout-routes.ts';
 import { type LogLevelDoor, routesOf } from './web/routes.ts';
 import { WebServer } from './web/server.ts';
 import { sinkRoutesOf } from './web/sink-routes.ts';
-import { overviewOf, type RolloutSource, type ViewSources } from './web/view.ts';
+import { overviewOf, type RolloutSource, type SealSource, type ViewSources } from './web/view.ts';
 import { WebDoor } from './web/web-door.ts';
 
 /** What only the process itself can tell or change. */
@@ -65,6 +65,7 @@ export interface WatchedParts {
   readonly mqttPort: number;
   readonly secondPlace: () => SecondPlaceState | undefined;
   readonly pins: () => PinSummary;
+  readonly seals: SealSource;
   readonly rollout: RolloutSource;
 }
 
@@ -159,6 +160,7 @@ export class Watching {
       restored: () => restoredOf(registry, clock.wall()),
       secondPlace: parts.secondPlace,
       pins: parts.pins,
+      seals: parts.seals,
       rollout: parts.rollout,
       takenBack,
       board,
@@ -170,7 +172,7 @@ export class Watching {
       logLevel: () => process.logLevel.get(),
     };
     const live = new Live(() => overviewOf(sources));
-    const publish = publishSystemTopics(broker.publish, { watch, board, version: process.version, clock });
+    const publish = publishSystemTopics(broker.publish, { watch, board, kiosks: () => registry.kiosks(), version: process.version, clock });
     const look = () => {
       this.#endReaders(broker.cutOffAccount);
       publish();

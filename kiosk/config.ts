@@ -58,7 +58,7 @@ const scanner = z.discriminatedUnion('kind', [
   }),
   // Every USB serial device that nothing else names.
   z.strictObject({ kind: z.literal('auto-serial'), baudRate: scannerBaudRate.default('auto') }),
-  z.strictObject({ kind: z.literal('standard-input'), name: deviceName.default('standard-input') }),
+  z.strictObject({ kind: z.literal('standard-input'), name: deviceName.default('keyboard') }),
   z.strictObject({ kind: z.literal('hid-pos'), ...hidDevice, vendorId: usbId.optional(), productId: usbId.optional() }),
   // A person's keyboard is never taken: both ids must be said.
   z.strictObject({

@@ -21,7 +21,7 @@ export function keepDeployment(dir: string, deployment: DeploymentId, queued: nu
     if (marked !== undefined && isPlaceId(marked) && queued > 0)
       throw new ConfigError(
         'config.invalid',
-        `trust document: of another deployment than ${queued} rows that wait here for theirs (put the earlier trust.json back until they are sent, or give this kiosk a new data directory)`,
+        `trust document: of another deployment than ${queued} records that wait here for theirs (put the earlier trust.json back until they are sent, or give this kiosk a new data directory)`,
       );
     writeWhole(path, Buffer.from(`${deployment}\n`), 0o644);
   } catch (error) {

@@ -25,7 +25,7 @@ export function statusWords(health: HealthSnapshot, areSpansTold = false): strin
     droppedUnsent === 0 || droppedUnsent === undefined ? '' : `${droppedUnsent} dropped unsent`,
     conflicts === 0 ? '' : `${conflicts} ${conflicts === 1 ? 'conflict' : 'conflicts'}: is there a copy of this kiosk?`,
     quarantined === 0 ? '' : `${quarantined} quarantined`,
-    setAside === 0 ? '' : `damaged outbox set aside, ${salvagedRows} ${salvagedRows === 1 ? 'row' : 'rows'} saved`,
+    setAside === 0 ? '' : `damaged outbox set aside, ${salvagedRows} ${salvagedRows === 1 ? 'record' : 'records'} saved`,
   ];
   return parts.filter((part) => part !== '').join(' · ');
 }

@@ -6,7 +6,7 @@
 import type { KeyObject } from 'node:crypto';
 import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts';
 import { readArray, readBytes } from './cbor-read.ts';
-import { CONTENT_KEY_BYTES, signSign1, TAG_BYTES, verifySign1 } from './cose.ts';
+import { CONTENT_KEY_BYTES, payloadOf, signSign1, TAG_BYTES, verifySign1 } from './cose.ts';
 import { DecodeError, SealError } from './errors.ts';
 import { ENCAPSULATED_BYTES, openFrom, RECIPIENT_ID_BYTES, type Recipient, sealTo } from './hpke.ts';
 import type { DeploymentId, Epoch, KeyId, KioskId } from './ids.ts';
@@ -14,6 +14,7 @@ import type { DeploymentId, Epoch, KeyId, KioskId } from './ids.ts';
 export const LONGEST_KEY_RECORD_BYTES = 2_048;
 export const MOST_RECIPIENTS = 8;
 const ID_BYTES = 8;
+const SUBJECT = 'key record';
 
 export interface WrappedKey {
   /** 8 bytes. */
@@ -74,14 +75,21 @@ export async function sealKeyRecord(
  * @throws SealError `seal.signature`; DecodeError when it is no key record.
  */
 export function verifyKeyRecord(bytes: Uint8Array, signer: KioskPlace & { readonly publicKey: KeyObject }): KeyRecord {
-  const subject = 'key record';
   const payload = verifySign1(bytes, {
     externalAad: externalAadOf(signer),
     publicKey: signer.publicKey,
-    subject,
+    subject: SUBJECT,
     longestBytes: LONGEST_KEY_RECORD_BYTES,
   });
-  const [epoch, keyId, list] = readArray(decodeCbor(payload, subject, LONGEST_KEY_RECORD_BYTES), subject, 3);
+  return recordOf(payload);
+}
+
+/** For whom a key record is sealed, of one that was verified before. @returns the ids. @throws DecodeError when it is no key record. */
+export const recipientsIn = (bytes: Uint8Array): Uint8Array[] =>
+  recordOf(payloadOf(bytes, SUBJECT, LONGEST_KEY_RECORD_BYTES)).wrapped.map(({ recipientId }) => recipientId);
+
+function recordOf(payload: Uint8Array): KeyRecord {
+  const [epoch, keyId, list] = readArray(decodeCbor(payload, SUBJECT, LONGEST_KEY_RECORD_BYTES), SUBJECT, 3);
   const wrapped = readArray(list, 'key record recipients', 1, MOST_RECIPIENTS).map((entry) => {
     const [recipientId, enc, ciphertext] = readArray(entry, 'key record recipient', 3);
     return {

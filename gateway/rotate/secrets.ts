@@ -32,6 +32,12 @@ export function successorsOf(keys: string, name: string): Uint8Array[] {
   });
 }
 
+/** @returns when the newest was made, to the second; `undefined` for the first. */
+export function newestMadeAtMs(keys: string, name: string): EpochMillis | undefined {
+  const [newest] = generationsOf(keys, name);
+  return newest === undefined ? undefined : ((newest * 1_000) as EpochMillis);
+}
+
 /**
  * Makes the secrets that follow. Cut off between two of them the one is succeeded, and the other at the next try.
  * @returns the files of those before, which are there still. @throws ConfigError, StoreError as writeOnce.

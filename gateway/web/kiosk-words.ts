@@ -14,6 +14,8 @@ export interface KioskFacts {
   readonly activity: KioskActivity;
   /** When a connection of it was refused last, since this gateway started. */
   readonly refusedAtMs?: number | undefined;
+  /** When the gateway's newest key for records was made, of one from which nothing has come that was sealed for it. */
+  readonly behindSinceMs?: number | undefined;
 }
 
 type Found = Trouble & { readonly short: string };
@@ -29,6 +31,8 @@ const MANY_REFUSED = 5;
 const STILL_TRYING_MS = 10 * 60_000;
 /** A door that is closed over a weekend is no trouble. The alert and the Grafana panel go by it, too. */
 export const SILENT_MS = 3 * 86_400_000;
+/** Kiosks ask for papers once a day, and seal for another key from then on. */
+const FOLLOWING_MS = 2 * 86_400_000;
 const RANK: Readonly<Record<Tone, number>> = { act: 0, look: 1, off: 2, good: 3 };
 
 /** @returns its tone, a few words, and all troubles. @param startedAtMs when this gateway began to look. */
@@ -52,6 +56,7 @@ export function kioskWords(
     ...ownTroubles(problems, words),
     ...reportTroubles(facts, words),
     ...silenceTroubles(facts, nowMs, startedAtMs),
+    ...sealTroubles(facts, nowMs),
   ].sort((a, b) => RANK[a.tone] - RANK[b.tone]);
   const [gravest] = found;
   return {
@@ -59,6 +64,14 @@ export function kioskWords(
     summary: gravest?.short ?? 'Up',
     troubles: found.map(({ short: _short, ...trouble }) => trouble),
   };
+}
+
+function sealTroubles({ behindSinceMs }: KioskFacts, nowMs: number): Found[] {
+  if (behindSinceMs === undefined || nowMs - behindSinceMs <= FOLLOWING_MS) return [];
+  const text = 'Nothing has come that it sealed for the newest key of the gateway: it seals for an earlier one, or had nothing to tell.';
+  const advice =
+    'It follows within a day of being connected. One that was admitted by its key needs the present trust.json and a restart. Keep the earlier key until then.';
+  return [{ tone: 'look', short: 'Earlier key', text, advice, sinceMs: behindSinceMs }];
 }
 
 /** It is cut off, and goes on welcoming people until somebody stops it. */

@@ -116,6 +116,11 @@ export const METRICS = {
     labels: ['standing'],
     help: 'Cards that their holders took back: done, or pending here or at a kiosk.',
   },
+  vestibule_recipient_kiosks: {
+    type: 'gauge',
+    labels: ['standing'],
+    help: "Kiosks by the gateway's key for which they seal: newest, earlier.",
+  },
   vestibule_sink_behind_entries: { type: 'gauge', labels: ['sink'], help: 'Entries of the ledger that a sink has not taken.' },
   vestibule_sink_oldest_waiting_seconds: { type: 'gauge', labels: ['sink'], help: 'How long ago the oldest of them was received.' },
   vestibule_sink_set_aside_entries: { type: 'gauge', labels: ['sink'], help: 'Entries that a sink refuses for what they are.' },
@@ -204,6 +209,9 @@ export function metricsText(
   const tones: readonly Tone[] = ['act', 'look', 'good', 'off'];
   for (const tone of tones) out.add('vestibule_kiosks', kiosks.filter((kiosk) => kiosk.tone === tone).length, { tone });
   for (const kiosk of kiosks) if (kiosk.standing === 'admitted') addKiosk(out, kiosk, gateway, venues);
+  const { kiosks: sealing, followed } = gateway.recipient;
+  out.add('vestibule_recipient_kiosks', followed, { standing: 'newest' });
+  out.add('vestibule_recipient_kiosks', sealing - followed, { standing: 'earlier' });
   for (const { name, behindEntries, waitingSinceMs, setAsideEntries, code, droppedEntries, unerasedRows = 0 } of gateway.sinks) {
     out.add('vestibule_sink_unerased_rows', unerasedRows, { sink: name });
     out.add('vestibule_sink_behind_entries', behindEntries, { sink: name });

@@ -172,6 +172,15 @@ export const gatewayView = z.object({
       mayNotFollow: count.describe('of them: that have not said that they could follow to another'),
     })
     .describe("the gateway's TLS key, and how far kiosks have followed to it"),
+  recipient: z
+    .object({
+      madeAtMs: epochMs.optional().describe('absent for the first'),
+      kiosks: count,
+      followed: count.describe('of them: that have sent what was sealed for this key'),
+      earlier: count.describe('keys before it that are here'),
+      earlierMayGoAtMs: epochMs.optional().describe('when they are of no use any more; absent while a kiosk has not followed'),
+    })
+    .describe('the key for which kiosks seal, and how far they have followed to it'),
   rollout: z
     .object({
       number: z.int().min(1),

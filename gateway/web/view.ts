@@ -7,10 +7,11 @@ import type { Kiosk, Venue } from '../registry.ts';
 import type { RolloutStep } from '../rollout/rollout-book.ts';
 import type { RolloutSummary } from '../rollout/rollout-desk.ts';
 import type { PinSummary } from '../rotate/pin-desk.ts';
+import type { SealSummary } from '../rotate/seal-desk.ts';
 import type { StateBoard } from '../state-board.ts';
 import { ACK_BOUNDS_S, type Histogram, type Watch } from '../watch.ts';
 import type { WordsFor } from './error-words.ts';
-import { keyTroubles } from './key-words.ts';
+import { keyTroubles, sealTroubles } from './key-words.ts';
 import { downSinceOf, kioskWords, plural } from './kiosk-words.ts';
 import { noticesOf, noticeTroubles } from './notice-words.ts';
 import { placeTroubles, type Restored, restoreTroubles } from './restore-words.ts';
@@ -37,6 +38,12 @@ export interface RolloutSource {
   step(kiosk: KioskId): RolloutStep | undefined;
 }
 
+/** Which kiosks seal for the gateway's newest key. */
+export interface SealSource {
+  summary(): SealSummary;
+  behindSinceMs(kiosk: KioskId): number | undefined;
+}
+
 export interface ViewSources {
   readonly clock: Clock;
   readonly deployment: DeploymentId;
@@ -48,6 +55,7 @@ export interface ViewSources {
   readonly takenBack: () => GatewayView['takenBack'];
   /** How far kiosks are with the gateway's TLS key. */
   readonly pins: () => PinSummary;
+  readonly seals: SealSource;
   readonly rollout: RolloutSource;
   readonly board: StateBoard;
   readonly watch: Watch;
@@ -118,7 +126,7 @@ function kioskViewOf(sources: ViewSources, kiosk: KioskId, admission: Kiosk | un
   const activity = watch.kiosk(kiosk);
   const { report, reportedAtMs, lastReceivedAtMs, occupancy } = activity;
   const { tone, summary, troubles } = kioskWords(
-    { admission, problems, activity, refusedAtMs: refusedAtMsOf(board, kiosk) },
+    { admission, problems, activity, refusedAtMs: refusedAtMsOf(board, kiosk), behindSinceMs: sources.seals.behindSinceMs(kiosk) },
     words,
     nowMs,
     watch.startedAtMs,
@@ -190,6 +198,7 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
   const restored = sources.restored();
   const secondPlace = sources.secondPlace();
   const pins = sources.pins();
+  const seals = sources.seals.summary();
   const rollout = sources.rollout.summary();
   const notices = noticesOf(board.noticeSummary, words);
   const troubles = [
@@ -198,6 +207,7 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
     ...placeTroubles(secondPlace, words, nowMs),
     ...restoreTroubles(restored),
     ...keyTroubles(pins),
+    ...sealTroubles(seals, nowMs),
     ...rolloutTroubles(rollout, words),
     ...noticeTroubles(notices, nowMs),
     ...clockTroubles(board, words),
@@ -245,6 +255,13 @@ function gatewayViewOf(sources: ViewSources, kiosks: readonly KioskView[], nowMs
       kiosks: pins.kiosks,
       followed: pins.followed,
       mayNotFollow: pins.mayNotFollow,
+    },
+    recipient: {
+      ...(seals.madeAtMs === undefined ? {} : { madeAtMs: seals.madeAtMs }),
+      kiosks: seals.kiosks,
+      followed: seals.followed,
+      earlier: seals.earlier,
+      ...(seals.earlierMayGoAtMs === undefined ? {} : { earlierMayGoAtMs: seals.earlierMayGoAtMs }),
     },
     ...(secondPlace && {
       secondPlace: {

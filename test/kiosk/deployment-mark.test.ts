@@ -17,7 +17,7 @@ t.test('runKiosk: a trust document of another deployment is refused while rows w
   await first.stop();
   // That gateway would take them for forged, put them aside and acknowledge them: promised, and gone.
   const swapped = { dataDir, trustPath: other.writeTrust(join(dataDir, '../other'), NOWHERE) };
-  await t.rejects(startKiosk(swapped), { code: 'config.invalid', message: /another deployment than 3 rows/ });
+  await t.rejects(startKiosk(swapped), { code: 'config.invalid', message: /another deployment than 3 records/ });
   const again = await startKiosk({ dataDir, trustPath });
   t.equal(await again.scan(ours.textOf(cardOf(2))), 'welcome');
   await again.stop();

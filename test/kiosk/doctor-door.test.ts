@@ -104,7 +104,7 @@ t.test('doctor door: who watches is told of each scan by device, and of nothing 
   // The question is heard before the scan: its answer to a second one says so.
   await ask(dataDir, 'state');
   await kiosk.scan(deployment.textOf(cardOf(1)));
-  t.strictSame((await first).value, { sight: { device: 'standard-input', what: 'scan' } });
+  t.strictSame((await first).value, { sight: { device: 'keyboard', what: 'scan' } });
   watching.abort();
   t.equal((await watched.next()).done, true);
   await kiosk.stop();

@@ -153,7 +153,7 @@ t.test('runKiosk: a damaged outbox is shown and set aside, and the kiosk serves 
   const pages = Math.floor(statSync(path).size / 4_096);
   writeSync(openSync(path, 'r+'), new Uint8Array(4_096).fill(0x5a), 0, 4_096, 4_096 * (pages - 3));
   const second = await startKiosk(config);
-  t.match(second.shown.join(''), /damaged outbox set aside, 1\d\d rows saved/);
+  t.match(second.shown.join(''), /damaged outbox set aside, 1\d\d records saved/);
   t.equal(await second.scan(deployment.textOf(cardOf(500))), 'welcome');
   await second.stop();
   const rows = await waiting(deployment, dataDir);

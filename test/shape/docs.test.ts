@@ -36,6 +36,13 @@ t.test('docs: commands for operators and technicians can be pasted', async (t) =
   }
 });
 
+t.test('docs: each measurement is described, and each that is described exists', async (t) => {
+  const there = globSync('*.bench.ts', { cwd: join(root, 'test/bench') }).map((name) => name.slice(0, -'.bench.ts'.length));
+  const page = readFileSync(join(root, 'docs/measurements.md'), 'utf8');
+  const described = [...page.matchAll(/^## .*`npm run bench -- (\w+)`$/gm)].map(([, name]) => name);
+  t.strictSame(described.toSorted(), there.toSorted());
+});
+
 t.test('docs: scripts that pages name exist', async (t) => {
   const unknown = pages.flatMap((page) =>
     [...readFileSync(page, 'utf8').matchAll(/npm run ([a-z][\w:-]*)/g)]

@@ -348,7 +348,7 @@ const ACTIONS = {
       await load();
       const words =
         answer.outcome === 'taken'
-          ? `Taken: ${answer.acceptedRows === 1 ? '1 row' : `${answer.acceptedRows} rows`}.`
+          ? `Taken: ${answer.acceptedRows === 1 ? '1 record' : `${answer.acceptedRows} records`}.`
           : `Still not right: ${answer.meaning}`;
       say(words);
       if (answer.outcome !== 'taken') throw new Error(words);

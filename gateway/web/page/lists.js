@@ -229,6 +229,7 @@ export function gatewayPage() {
           ['Events on MQTT that no reader took in time', number(gateway.droppedEvents)],
           ['Second place of revocations', placeWords(gateway)],
           ['TLS key', keyWords(gateway.key)],
+          ['Key for records', recipientWords(gateway.recipient)],
           ['Notices', noticeWords(gateway)],
           ['Cards taken back', takenBackWords(gateway.takenBack)],
           ['Release to kiosks', [rolloutWords(gateway.rollout), ' ', h('a', { href: '#/releases' }, 'Each kiosk’s release')]],
@@ -266,7 +267,7 @@ export function gatewayPage() {
                     ? `, the oldest for ${span(gateway.atMs - waitingSinceMs)}`
                     : '',
                   setAsideEntries > 0 ? `, ${number(setAsideEntries)} refused and set aside` : '',
-                  unerasedRows > 0 ? `, ${count(unerasedRows, 'row', 'rows')} of taken-back cards not erased yet` : '',
+                  unerasedRows > 0 ? `, ${count(unerasedRows, 'record', 'records')} of taken-back cards not erased yet` : '',
                   droppedEntries > 0 ? `, ${number(droppedEntries)} lost to retention` : '',
                 ],
               ]),
@@ -321,6 +322,14 @@ function keyWords({ madeAtMs, kiosks, followed, mayNotFollow }) {
   const unable = mayNotFollow > 0 ? `; ${count(mayNotFollow, 'kiosk has', 'kiosks have')} not said that they could follow to another` : '';
   if (madeAtMs === undefined) return `the first${unable}`;
   return `of ${when(madeAtMs)}, followed by ${number(followed)} of ${count(kiosks, 'kiosk', 'kiosks')}${unable}`;
+}
+
+/** For whom kiosks seal. */
+function recipientWords({ madeAtMs, kiosks, followed, earlier, earlierMayGoAtMs }) {
+  if (madeAtMs === undefined) return 'the first';
+  const may = earlierMayGoAtMs === undefined ? 'are needed until all do' : `may go from ${when(earlierMayGoAtMs)}`;
+  const before = earlier === 0 ? '' : `; ${count(earlier, 'key', 'keys')} before it: ${may}`;
+  return `of ${when(madeAtMs)}, sealed for by ${number(followed)} of ${count(kiosks, 'kiosk', 'kiosks')}${before}`;
 }
 
 function rolloutWords(rollout) {
