@@ -246,7 +246,7 @@ export class WebServer {
     const identified = this.#callers.identify(request.method, request.headers);
     if (identified === undefined)
       throw new AdmissionError('admission.wrong_account', 'request: without a session or a token that is known here');
-    this.#options.door.admit(request.raw.socket);
+    this.#options.door.admit(request.raw.socket, identified.caller.name);
     return identified;
   }
 
