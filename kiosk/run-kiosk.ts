@@ -18,7 +18,6 @@ import { BUILT_AT_MS, ClockWatch, SYNCED_PATH } from './clock-state.ts';
 import type { KioskConfig } from './config.ts';
 import { type Credentials, keyPartsOf } from './credentials.ts';
 import { waitForDataDir } from './data-lock.ts';
-import { keepDeployment } from './deployment-mark.ts';
 import { DeviceEvents } from './device-events.ts';
 import { DevicePlaces } from './device-places.ts';
 import { DoctorDoor } from './doctor-door.ts';
@@ -33,9 +32,7 @@ import { askHolder } from './holder-ask.ts';
 import { HolderFront, type HolderFrontOptions } from './holder-front.ts';
 import { keepHouse } from './housekeeping.ts';
 import type { KioskIdentity } from './kiosk-identity.ts';
-import { openUplink } from './open-uplink.ts';
-import type { Outbox } from './outbox.ts';
-import { OutboxCheckpoints } from './outbox-checkpoint.ts';
+import { OutboxService } from './outbox-service.ts';
 import { type Moment, Recorder } from './recorder.ts';
 import { keepFresh } from './renew.ts';
 import type { RunKioskOptions } from './run-options.ts';
@@ -49,7 +46,6 @@ import { aborted, Tasks } from './tasks.ts';
 import { StatusPrinter } from './terminal.ts';
 import { type Delivery, deliverTestEvent } from './test-event.ts';
 import { boardOf, runUpdates } from './update/open-updater.ts';
-import type { Uplink } from './uplink.ts';
 import { watchDisk } from './watchdog/disk-watch.ts';
 import { roadOf, Watchdog } from './watchdog/watchdog.ts';
 
@@ -93,9 +89,7 @@ class Kiosk {
   readonly #doctorDoor: DoctorDoor;
   readonly #turn: Turn;
   readonly #deliver: (signal: AbortSignal) => Promise<Delivery>;
-  #uplink: Uplink | undefined;
-  #checkpoints: OutboxCheckpoints | undefined;
-  #endOutbox = new AbortController();
+  readonly #service: OutboxService;
 
   constructor(turn: Turn) {
     const { config, options, credentials } = turn;
@@ -116,11 +110,16 @@ class Kiosk {
     const queue = () => queueOf(this.#recorder.outbox, clock.monotonic());
     const hasNoScanner = scannerLack(config, clock, () => this.#audience.page?.isOpen ?? false);
     const gatewayKey = () => credentials.pin.generation;
-    const faults = () => this.#watchdog.faults;
     this.#health = new Health(
       {
-        ...{ queue, clock: () => this.#watch.state, hasNoScanner, gatewayKey, settings: () => settingsOf(this.#staff), faults },
-        ...{ faultDetail: () => this.#watchdog.faultDetail, board: boardOf(config, options) },
+        queue,
+        clock: () => this.#watch.state,
+        hasNoScanner,
+        gatewayKey,
+        settings: () => settingsOf(this.#staff),
+        faults: () => this.#watchdog.faults,
+        faultDetail: () => this.#watchdog.faultDetail,
+        board: boardOf(config, options),
         pathOf: (device) => this.#places.of(device),
         now: () => clock.monotonic(),
       },
@@ -134,9 +133,9 @@ class Kiosk {
       log,
       stamp: (at) => this.#watch.stamp(at),
       onStore: (why) => this.#health.store(why),
-      onOutbox: (outbox, salvagedRows) => this.#serve(outbox, salvagedRows),
-      leaveOutbox: async () => this.#checkpoints?.end(),
-      onAppended: (row) => this.#uplink?.offer(row),
+      onOutbox: (outbox, salvagedRows) => this.#service.serve(outbox, salvagedRows),
+      leaveOutbox: () => this.#service.leave(),
+      onAppended: (row) => this.#service.offer(row),
     });
     const door = {
       rules: doorRules(config, trust, undefined),
@@ -178,22 +177,39 @@ class Kiosk {
       health: this.#health,
       onPolicy: (policy) => this.#atDoor(() => this.#front.adopt(doorRules(config, trust, policy))),
       onForget: (isGone) => this.#atDoor(() => this.#front.forget(isGone)),
-      emptyLog: async () => (await this.#checkpoints?.emptyLog()) === true,
-      onUnsettled: () => this.#uplink?.rewind(),
+      emptyLog: () => this.#service.emptyLog(),
+      onUnsettled: () => this.#service.rewind(),
       onNoticeShown: (card, at) => this.#note({ type: 'notice-shown', card }, at),
       onState: () => this.#sayState(),
     });
     this.#deviceEvents = new DeviceEvents(clock, (event) => this.#note(event));
     this.#watchdog = new Watchdog({
-      ...{ dir: config.dataDir, wifiStatePath: config.wifiStatePath },
+      dir: config.dataDir,
+      wifiStatePath: config.wifiStatePath,
       clock,
       log,
       road: () => roadOf(health(), this.#recorder.appended),
       isClockWrong: () => this.#watch.state === 'unsynced',
-      redial: () => this.#uplink?.redial(),
+      redial: () => this.#service.redial(),
       reopenScanners: () => this.#restarts.restart(),
       deliver,
       onChange: () => show(this.#audience, health()),
+    });
+    this.#service = new OutboxService({
+      config,
+      credentials,
+      version: this.#version,
+      bootId: this.#bootId,
+      recorder: this.#recorder,
+      word: this.#word,
+      health: this.#health,
+      watch: this.#watch,
+      tasks: this.#tasks,
+      clock,
+      log,
+      // What the gateway shows is the Will of the link before, or nothing: it may have been back before anybody looked.
+      onUp: () => this.#sayState(),
+      onHung: (isHung) => this.#watchdog.hung(isHung),
     });
     this.#doctorDoor = new DoctorDoor({ dir: config.dataDir, log, health, deliver });
     this.#deliver = deliver;
@@ -210,7 +226,7 @@ class Kiosk {
       }),
       printer: terminal === undefined ? undefined : new StatusPrinter(terminal),
       notifier: notify === undefined ? undefined : new Notifier(notify, log),
-      say: (payload) => this.#uplink?.say(topicOf(identity.kiosk, 'state'), payload),
+      say: (payload) => this.#service.say(topicOf(identity.kiosk, 'state'), payload),
     };
   }
 
@@ -278,8 +294,13 @@ class Kiosk {
     this.#tasks.add(this.#watchdog.run(signal));
     this.#tasks.add(watchDisk({ ...house, ask: this.#options.askDisk, recorder: this.#recorder }, signal));
     const updates = {
-      ...{ config: this.#config, options: this.#options, bootId: this.#bootId, credentials: this.#credentials },
-      ...{ word: this.#word.releases, health: this.#health, deliver: this.#deliver },
+      config: this.#config,
+      options: this.#options,
+      bootId: this.#bootId,
+      credentials: this.#credentials,
+      word: this.#word.releases,
+      health: this.#health,
+      deliver: this.#deliver,
     };
     this.#tasks.add(runUpdates(updates, signal));
     this.#credentials.onRecipients = () => this.#tasks.add(this.#recorder.renewKey());
@@ -301,44 +322,6 @@ class Kiosk {
       now: this.#now,
     };
     this.#tasks.add(runDoorDevices(door, signal));
-  }
-
-  /** A new outbox, at the start or in place of a damaged one: it gets an uplink and a checkpoint thread of its own. */
-  #serve(outbox: Outbox, salvagedRows: number | undefined): void {
-    const { clock, log } = this.#options;
-    keepDeployment(this.#config.dataDir, this.#credentials.trust.deployment, outbox.queued);
-    this.#endOutbox.abort();
-    this.#endOutbox = new AbortController();
-    const signal = AbortSignal.any([this.#tasks.signal, this.#endOutbox.signal]);
-    this.#watch.learn(outbox.knownWallMs);
-    this.#health.sentAgain(outbox.sentAgain);
-    if (salvagedRows !== undefined) this.#health.damaged(salvagedRows);
-    const uplink = openUplink({
-      outbox,
-      credentials: this.#credentials,
-      version: this.#version,
-      bootId: this.#bootId,
-      limits: this.#config.uplink,
-      recorder: this.#recorder,
-      word: this.#word,
-      health: this.#health,
-      clock,
-      log,
-      // What the gateway shows is the Will of the link before, or nothing: it may have been back before anybody looked.
-      onUp: () => this.#sayState(),
-    });
-    this.#uplink = uplink;
-    this.#tasks.add(uplink.run(signal));
-    this.#checkpoints = new OutboxCheckpoints({
-      path: outbox.path,
-      maxBytes: this.#config.outbox.maxBytes,
-      clock,
-      log,
-      appended: () => this.#recorder.appended,
-      deleted: () => outbox.deleted,
-      onHung: (isHung) => this.#watchdog.hung(isHung),
-    });
-    this.#tasks.add(this.#checkpoints.run(signal));
   }
 
   #sayState(): void {

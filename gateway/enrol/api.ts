@@ -177,6 +177,8 @@ export function openKioskApi({ enroller, desk, signTime, holder, piece, after, o
     oldest.destroy();
   };
 
+  // By itself Node would answer an expectation that it does not know, without a code, and read on.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   // A peer that speaks no HTTP is told nothing.
   server.on('clientError', (_error, socket) => socket.destroy());
 
@@ -219,9 +221,10 @@ interface FormRefusal {
 
 /**
  * What a request is refused for before anything of its body is read. RFC 9112, section 3.2 (Host), RFC 9110, sections 15.5.5, 15.5.6,
- * 15.5.12 (a length must be said, so that one that is too long need not be read) and 15.5.14.
+ * 15.5.12 (a length must be said, so that one that is too long need not be read), 15.5.14 and 15.5.18.
  */
 function refuseForm({ url, method, headers, httpVersion }: IncomingMessage): FormRefusal | undefined {
+  if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') return { status: 417, code: 'decode.unsupported' };
   if (headers.host === undefined && httpVersion === '1.1') return { status: 400, code: 'decode.malformed' };
   if (digestIn(url ?? '') !== undefined) return method === 'GET' ? undefined : { status: 405, code: 'decode.unsupported' };
   if (!PATHS.includes(url ?? '')) return { status: 404, code: 'decode.unsupported' };

@@ -60,7 +60,7 @@ export class Live {
 
   /** Tells what changed. @returns what was looked at; `undefined` when nobody watches. */
   tick(): Overview | undefined {
-    for (const { response, isWelcome } of this.#watchers) if (!isWelcome()) response.end(message('ended', {}));
+    for (const watcher of this.#watchers) if (!watcher.isWelcome()) this.#dismiss(watcher);
     if (this.#watchers.size === 0) return undefined;
     const overview = this.#overview();
     const changes = this.#remember(overview);
@@ -68,6 +68,14 @@ export class Live {
     if (changes !== undefined) this.#write(message('change', changes));
     else if (this.#ticks % EVERY_TICKS_A_SIGN === 0) this.#write(message('still', { atMs: overview.gateway.atMs }));
     return overview;
+  }
+
+  /** At once: a page that does not read would neither hear that it is ended nor let go of its connection, which nobody counts any more. */
+  #dismiss(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+    const { response } = watcher;
+    if (response.writableLength > 0) response.destroy();
+    else response.end(message('ended', {}));
   }
 
   close(): void {

@@ -39,7 +39,8 @@ export class LoginGate {
     return Math.max(0, pairWaitMs, addressWaitMs);
   }
 
-  failed(address: string, account: string): void {
+  /** To be called before the password is looked at, or of many that come at once each would be the first. It counts as wrong until it is `succeeded`. */
+  begin(address: string, account: string): void {
     const nowMs = this.#clock.monotonic();
     for (const name of [`${address} ${account}`, address]) {
       const tries = this.#of(name, nowMs);
@@ -52,9 +53,11 @@ export class LoginGate {
     }
   }
 
-  /** The budget of the address stays: one known password is not a way to guess at others. */
+  /** The budget of the address stays but for this one: one known password is not a way to guess at others. */
   succeeded(address: string, account: string): void {
     this.#tries.delete(`${address} ${account}`);
+    const ofAddress = this.#tries.get(address);
+    if (ofAddress !== undefined) ofAddress.failures = Math.max(0, ofAddress.failures - 1);
   }
 
   #of(name: string, nowMs: number): Tries {

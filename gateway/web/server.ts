@@ -162,9 +162,9 @@ export class WebServer {
       const { account, password } = credentials.parse(request.body);
       const address = addressOf(request.ip);
       await this.#refuseGuessing(address, account, reply);
+      this.#gate.begin(address, account);
       const person = await this.#options.accounts.personOf(account, password, untilClosed(reply.raw));
       if (person === undefined) {
-        this.#gate.failed(address, account);
         // What was typed may be a password in the wrong field: only a name that exists is written down.
         const isName = this.#options.accounts.list().some(({ name }) => name === account);
         this.#write({ name: isName ? account : 'somebody', via: 'web' }, 'session.refused', '', 'admission.wrong_account');
@@ -246,7 +246,7 @@ export class WebServer {
     const identified = this.#callers.identify(request.method, request.headers);
     if (identified === undefined)
       throw new AdmissionError('admission.wrong_account', 'request: without a session or a token that is known here');
-    this.#options.door.admit(request.raw.socket);
+    this.#options.door.admit(request.raw.socket, identified.caller.name);
     return identified;
   }
 

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { Accounts } from '../../gateway/accounts.ts';
 import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
-import { MOST_WAITING } from '../../gateway/web/web-door.ts';
+import { MOST_OF_ONE, MOST_WAITING } from '../../gateway/web/web-door.ts';
 import { addPerson, PASSWORD, WEB } from '../support/busy-gateway.ts';
 import { watchState } from '../support/inbox.ts';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.ts';
@@ -89,3 +89,34 @@ t.test('web door: one account that opens pages without end leaves room for the o
   t.equal(page.status, 200);
   await Promise.all([...pages, page].map(({ body }) => body?.cancel()));
 });
+
+t.test(
+  'web door: one account that keeps connections without end loses those that asked longest ago, and no other account does',
+  async (t) => {
+    const gateway = await startTestGateway(t, { config: WEB });
+    const ann = await logIn(gateway, 'ann');
+    const page = (await ann('/api/1/live')).body?.getReader();
+    await page?.read();
+    const { storeKey } = await openIdentity(gateway.directory);
+    const accounts = new Accounts(gatewayPaths(gateway.directory).accounts, storeKey);
+    const token = accounts.addProgram('prometheus', gateway.clock.wall());
+    accounts.close();
+    const { host } = new URL(gateway.running.webUrl ?? '');
+    const ask = async (socket: Socket): Promise<void> => {
+      const answered = once(socket, 'data');
+      socket.write(`GET /api/1/session HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${token}\r\n\r\n`);
+      t.match(String(await answered), /^HTTP\/1\.1 200 /);
+    };
+    const held = await hold(t, gateway, MOST_OF_ONE, '127.0.0.5');
+    for (const socket of held) await ask(socket);
+    const [first, second] = held as [Socket, Socket];
+    await ask(first);
+    const [more] = (await hold(t, gateway, 1, '127.0.0.6')) as [Socket];
+    await ask(more);
+    await until(() => second.destroyed);
+    t.equal(held.filter(({ destroyed }) => destroyed).length, 1, 'not the first, which asked again');
+    await gateway.clock.advance(1_000);
+    t.equal((await ann('/api/1/overview')).status, 200);
+    await page?.cancel();
+  },
+);
