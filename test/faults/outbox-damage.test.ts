@@ -18,7 +18,7 @@ import { compare, House } from './house.ts';
 const { isFull, seed } = suiteSize();
 const SCANS = 300;
 const PAGE_BYTES = 4_096;
-const SET_ASIDE = /damaged outbox set aside, (\d+) rows saved/;
+const SET_ASIDE = /damaged outbox set aside, (\d+) records? saved/;
 const DROPPED = /\d+ dropped unsent/;
 
 const pathOf = (house: House): string => join(house.paths.kiosk, 'outbox.db');
