@@ -10,7 +10,7 @@ import { withClinicFaults } from './clinic/clinic-rule.ts';
 import type { ClinicianList } from './clinic/clinician-list.ts';
 import { storeErrorOf } from './database.ts';
 import type { ArrivedBatch, Ledger } from './ledger.ts';
-import type { OpenedBatch, OpenedRow } from './open-batch.ts';
+import type { OpenedBatch, OpenedRow, UnreadBatch } from './open-batch.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Kiosk } from './registry.ts';
 import type { ErasedCards } from './revoke/erased-cards.ts';
@@ -49,7 +49,7 @@ const EVERYTHING = { from: 1 as Seq, to: Number.MAX_SAFE_INTEGER as Seq };
 export interface Undecided {
   readonly kiosk: Kiosk;
   readonly message: Uint8Array;
-  readonly opened: OpenedBatch | ErrorCode;
+  readonly opened: UnreadBatch | ErrorCode;
   readonly receivedAtMs: EpochMillis;
   /** Gives an error its code, and reports a bug. */
   nameOf(error: unknown): ErrorCode;
@@ -87,7 +87,7 @@ const areInEntries = (decisions: readonly Decision[]): boolean =>
 const decideOne = (deciders: Deciders, { kiosk, message, opened, receivedAtMs }: Omit<Undecided, 'nameOf'>): Decision =>
   typeof opened === 'string'
     ? quarantineWhole(deciders, kiosk, message, opened, receivedAtMs)
-    : takeRows(deciders, kiosk, opened, receivedAtMs);
+    : takeRows(deciders, kiosk, opened.read(), receivedAtMs);
 
 /**
  * @param opened the batch, or why it could not be opened.
@@ -98,7 +98,7 @@ export function decide(
   deciders: Deciders,
   kiosk: Kiosk,
   message: Uint8Array,
-  opened: OpenedBatch | ErrorCode,
+  opened: UnreadBatch | ErrorCode,
   receivedAtMs: EpochMillis,
   nameOf: (error: unknown) => ErrorCode,
 ): Decision {

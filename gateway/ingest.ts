@@ -19,7 +19,7 @@ import type { EpochMillis } from '../protocol/units.ts';
 import type { Answer } from './broker.ts';
 import { storeErrorOf } from './database.ts';
 import { type Deciders, type Decision, decideAll } from './decide.ts';
-import type { OpenedBatch, Opener } from './open-batch.ts';
+import type { Opener, UnreadBatch } from './open-batch.ts';
 import type { Kiosk } from './registry.ts';
 import { SteadyLog } from './steady-log.ts';
 
@@ -60,7 +60,7 @@ interface Retry {
 interface Ready {
   readonly job: Job;
   readonly kiosk: Kiosk;
-  readonly opened: OpenedBatch | ErrorCode;
+  readonly opened: UnreadBatch | ErrorCode;
 }
 
 const FIRST_RETRY_MS = 1_000;
@@ -123,7 +123,7 @@ export class Ingest {
       this.#cutOff(job, kiosk === undefined ? 'admission.unknown_kiosk' : 'admission.revoked');
       return;
     }
-    const onOpened = (opened: OpenedBatch | ErrorCode) => {
+    const onOpened = (opened: UnreadBatch | ErrorCode) => {
       this.#opening -= 1;
       if (opened === 'seal.unknown_recipient') this.#withhold(job, opened);
       else this.#enqueue({ job, kiosk, opened });

@@ -27,6 +27,12 @@ export interface OpenedBatch<Row = OpenedRow> {
   readonly rows: readonly Row[];
 }
 
+/** A batch that is verified and open. Its events are not read before it is decided. */
+export interface UnreadBatch {
+  /** Each call reads anew, and what it read is kept by nobody: a batch that waits is a few bytes, one that is read a dozen objects a row. */
+  read(): OpenedBatch;
+}
+
 /** A row and the bytes of its event, not looked at yet. */
 export type UnsealedRow = ArrivedRow & { readonly plaintext: Uint8Array };
 
@@ -36,7 +42,7 @@ export type Signer = Pick<Kiosk, 'kiosk' | 'publicKey'>;
 /** Opens batches, here or on another thread. */
 export interface Opener {
   /** As BatchOpener's. */
-  open(message: Uint8Array, topic: string, kiosk: Signer): Promise<OpenedBatch>;
+  open(message: Uint8Array, topic: string, kiosk: Signer): Promise<UnreadBatch>;
 }
 
 interface OpenKey {
@@ -48,7 +54,7 @@ interface OpenKey {
 /** A kiosk has one content key for each of its starts, and its backlog may span a few. */
 const MOST_OPEN_KEYS = 8_192;
 
-export class BatchOpener {
+export class BatchOpener implements Opener {
   readonly #deployment: DeploymentId;
   readonly #holders: readonly Holder[];
   /** In order of last use, by kiosk and digest of the whole verified record. */
@@ -71,8 +77,9 @@ export class BatchOpener {
    * @throws DecodeError and SealError when the batch is wrong in itself; `seal.unknown_recipient` when it is sealed for others,
    * which may be the gateway's own fault; `seal.unknown_key` when list and key record name different keys.
    */
-  async open(message: Uint8Array, topic: string, kiosk: Signer): Promise<OpenedBatch> {
-    return this.#openEach(message, topic, kiosk, openOne);
+  async open(message: Uint8Array, topic: string, kiosk: Signer): Promise<UnreadBatch> {
+    const opened = await this.#openEach(message, topic, kiosk, openOne);
+    return { read: () => opened };
   }
 
   /** As `open`, the events as bytes. @throws as `open`, and for a row that alone is wrong. */

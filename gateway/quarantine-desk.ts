@@ -10,7 +10,7 @@ import type { EpochMillis } from '../protocol/units.ts';
 import { type Db, translating } from './database.ts';
 import { type Deciders, decide } from './decide.ts';
 import type { Decided } from './ingest.ts';
-import type { BatchOpener, OpenedBatch } from './open-batch.ts';
+import type { BatchOpener, UnreadBatch } from './open-batch.ts';
 import type { Kiosk } from './registry.ts';
 
 export interface QuarantinedItem {
@@ -143,7 +143,7 @@ export class QuarantineDesk {
     return { outcome: 'quarantined', code };
   }
 
-  async #open(message: Uint8Array, kiosk: Kiosk): Promise<OpenedBatch | ErrorCode> {
+  async #open(message: Uint8Array, kiosk: Kiosk): Promise<UnreadBatch | ErrorCode> {
     try {
       return await this.#opener.open(message, topicOf(kiosk.kiosk, 'batch'), kiosk);
     } catch (error) {

@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import type { Holder } from '../../protocol/key-record.ts';
 import { type Log, placeOf } from '../../protocol/log.ts';
 import type { Clock } from '../../protocol/time.ts';
-import type { OpenedBatch, Opener, Signer } from '../open-batch.ts';
+import type { Opener, Signer, UnreadBatch } from '../open-batch.ts';
 import { decodeAnswer, type OpenAnswer, type OpenRequest, PUBLIC_KEY_BYTES } from './opened-bytes.ts';
 
 export interface OpenDeskOptions {
@@ -30,7 +30,7 @@ interface Job {
   readonly message: Uint8Array;
   readonly topic: string;
   readonly kiosk: Signer;
-  readonly resolve: (opened: OpenedBatch) => void;
+  readonly resolve: (opened: UnreadBatch) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -60,7 +60,7 @@ export class OpenDesk implements Opener {
     this.#options = options;
   }
 
-  open(message: Uint8Array, topic: string, kiosk: Signer): Promise<OpenedBatch> {
+  open(message: Uint8Array, topic: string, kiosk: Signer): Promise<UnreadBatch> {
     this.#asked += 1;
     return new Promise((resolve, reject) => {
       const job = { message, topic, kiosk, resolve, reject };
@@ -119,7 +119,7 @@ export class OpenDesk implements Opener {
     this.#tell(job, this.#options.here.open(job.message, job.topic, job.kiosk));
   }
 
-  #tell({ resolve, reject }: Job, opened: Promise<OpenedBatch>): void {
+  #tell({ resolve, reject }: Job, opened: Promise<UnreadBatch>): void {
     // It may fail before its turn to be told.
     opened.catch(() => {});
     this.#told = this.#told.then(() => opened).then(resolve, reject);

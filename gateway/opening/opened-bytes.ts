@@ -11,7 +11,7 @@
  */
 import type { BootId, Epoch, KeyId, Seq } from '../../protocol/ids.ts';
 import type { MonotonicMillis } from '../../protocol/units.ts';
-import { type OpenedBatch, type UnsealedRow, withEvent } from '../open-batch.ts';
+import { type OpenedBatch, type UnreadBatch, type UnsealedRow, withEvent } from '../open-batch.ts';
 
 export const PUBLIC_KEY_BYTES = 32;
 const [EPOCH_AT, KEY_ID_AT, BOOT_ID_AT, HEAD_BYTES] = [0, 8, 16, 32] as const;
@@ -84,33 +84,55 @@ export function encodeAnswer(batches: readonly UnsealedBatch[]): OpenAnswer {
 }
 
 /** @param messages that were asked about, in their order. @returns each opened; `undefined` for one that is left to whoever asked. */
-export function decodeAnswer({ bytes: { buffer }, numbers }: OpenAnswer, messages: readonly Uint8Array[]): (OpenedBatch | undefined)[] {
+export function decodeAnswer({ bytes: { buffer }, numbers }: OpenAnswer, messages: readonly Uint8Array[]): (UnreadBatch | undefined)[] {
   const bytes = Buffer.from(buffer);
   let at = 0;
   let numbersAt = 0;
-  const next = () => numbers[numbersAt++] ?? 0;
   return messages.map((message) => {
-    const partOf = () => {
-      const from = next();
-      return message.subarray(from, next());
-    };
-    const count = next();
-    if (count === 0) return undefined;
-    const monotonicMs = next() as MonotonicMillis;
-    const keyRecord = partOf();
-    const sign1 = partOf();
-    const head = new Uint8Array(buffer.slice(at, at + HEAD_BYTES));
+    const from: Place = { message, bytes, at, numbers, numbersAt };
+    const count = numbers[numbersAt] ?? 0;
+    if (count === 0) {
+      numbersAt += 1;
+      return undefined;
+    }
     at += HEAD_BYTES;
-    const rows = Array.from({ length: count }, () => {
-      const seq = next() as Seq;
-      const row = partOf();
-      const plainAt = at + DIGEST_BYTES;
-      const digest = bytes.toString('latin1', at, plainAt);
-      at = plainAt + next();
-      return withEvent({ seq, row, digest }, () => bytes.subarray(plainAt, at));
-    });
-    const epoch = head.subarray(EPOCH_AT, KEY_ID_AT) as Epoch;
-    const keyId = head.subarray(KEY_ID_AT, BOOT_ID_AT) as KeyId;
-    return { keyRecord, sign1, epoch, keyId, sentAt: { bootId: head.subarray(BOOT_ID_AT) as BootId, monotonicMs }, rows };
+    numbersAt += HEAD_NUMBERS;
+    for (let row = 0; row < count; row++, numbersAt += ROW_NUMBERS) at += DIGEST_BYTES + (numbers[numbersAt + ROW_NUMBERS - 1] ?? 0);
+    return { read: () => readBatch(from) };
   });
+}
+
+/** Where one batch lies in an answer. */
+interface Place {
+  readonly message: Uint8Array;
+  readonly bytes: Buffer<ArrayBuffer>;
+  readonly at: number;
+  readonly numbers: Float64Array;
+  readonly numbersAt: number;
+}
+
+function readBatch({ message, bytes, numbers, ...begin }: Place): OpenedBatch {
+  let { at, numbersAt } = begin;
+  const next = () => numbers[numbersAt++] ?? 0;
+  const partOf = () => {
+    const from = next();
+    return message.subarray(from, next());
+  };
+  const count = next();
+  const monotonicMs = next() as MonotonicMillis;
+  const keyRecord = partOf();
+  const sign1 = partOf();
+  const head = new Uint8Array(bytes.buffer.slice(at, at + HEAD_BYTES));
+  at += HEAD_BYTES;
+  const rows = Array.from({ length: count }, () => {
+    const seq = next() as Seq;
+    const row = partOf();
+    const plainAt = at + DIGEST_BYTES;
+    const digest = bytes.toString('latin1', at, plainAt);
+    at = plainAt + next();
+    return withEvent({ seq, row, digest }, () => bytes.subarray(plainAt, at));
+  });
+  const epoch = head.subarray(EPOCH_AT, KEY_ID_AT) as Epoch;
+  const keyId = head.subarray(KEY_ID_AT, BOOT_ID_AT) as KeyId;
+  return { keyRecord, sign1, epoch, keyId, sentAt: { bootId: head.subarray(BOOT_ID_AT) as BootId, monotonicMs }, rows };
 }

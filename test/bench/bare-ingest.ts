@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { decideAll } from '../../gateway/decide.ts';
 import { Ledger, openLedgerFile } from '../../gateway/ledger.ts';
-import { BatchOpener, type OpenedBatch } from '../../gateway/open-batch.ts';
+import { BatchOpener, type UnreadBatch } from '../../gateway/open-batch.ts';
 import { VenueCalendar } from '../../gateway/pseudonym.ts';
 import { Quarantine } from '../../gateway/quarantine.ts';
 import type { Kiosk } from '../../gateway/registry.ts';
@@ -67,7 +67,7 @@ export class BareIngest {
 
   /** Takes batches in one commit. @throws when not every row of them was new. */
   async take(group: readonly Arrived[]): Promise<number> {
-    const opened: { kiosk: Kiosk; message: Uint8Array; opened: OpenedBatch }[] = [];
+    const opened: { kiosk: Kiosk; message: Uint8Array; opened: UnreadBatch }[] = [];
     for (const { kiosk: id, message } of group) {
       const kiosk = this.#kiosks.get(id);
       if (kiosk === undefined) throw new Error('bench: a kiosk that is not admitted');
