@@ -77,7 +77,7 @@ async function listCore(directory: string, most: number, isJson: boolean): Promi
     log.append({ ...look, atMs: systemClock.wall(), outcome: 'done', rows: 0 });
     for (const entry of log.entries(most).reverse()) {
       const { atMs, who, role, purpose, action, about, outcome, rows, detail } = entry;
-      const what = [action, about, purpose && `for ${purpose}`, outcome, rows > 0 ? counted(rows, 'row') : '', detail];
+      const what = [action, about, purpose && `for ${purpose}`, outcome, rows > 0 ? counted(rows, 'record') : '', detail];
       const line = `${entry.entry}  ${new Date(atMs).toISOString()}  ${who} (${role})  ${what.filter((text) => text !== '').join(' ')}`;
       say(isJson ? JSON.stringify(entry) : line);
     }

@@ -131,7 +131,7 @@ const openingOf = async (keyPath: string | undefined, prompt: string): Promise<O
 function linesOf({ contents, gateway, core }: Inspected): string[] {
   return [
     `made ${timeOf(contents.createdAtMs)}, deployment ${contents.deployment}: ${counted(contents.files, 'file')}, ${contents.bytes} bytes`,
-    `gateway: ${counted(gateway.venues, 'venue')}, ${counted(gateway.kiosks, 'kiosk')} (${gateway.revoked} revoked), ${counted(gateway.lostCards, 'lost card')}, ${counted(gateway.rows, 'row')}`,
+    `gateway: ${counted(gateway.venues, 'venue')}, ${counted(gateway.kiosks, 'kiosk')} (${gateway.revoked} revoked), ${counted(gateway.lostCards, 'lost card')}, ${counted(gateway.rows, 'record')}`,
     `core: ${counted(core.days, 'day')}, ${counted(core.rows, 'scan or reading', 'scans and readings')}`,
   ];
 }

@@ -16,7 +16,7 @@ import { corePolicyCommand } from './core-policy-command.ts';
 import { coreServeCommand } from './core-serve-command.ts';
 import { venueNoticesCommand } from './core-venue-notices-command.ts';
 import { dataPaths } from './data-paths.ts';
-import { decimalOf } from './numbers.ts';
+import { counted, decimalOf } from './numbers.ts';
 import { scanCode } from './scan-code.ts';
 import { systemUser } from './system-user.ts';
 
@@ -77,9 +77,7 @@ export function coreCommand(): Command {
       if (status.clock !== undefined) say(doubtWords(status.clock));
       const { days, flags, undos, setAside, setAsideBy, expired, daysDropped, cases, notices } = status;
       const held = `${days} ${days === 1 ? 'day' : 'days'} held`;
-      say(
-        `${held}, ${daysDropped} dropped past retention, ${expired} ${expired === 1 ? 'row' : 'rows'} came too late, ${undos} taken back`,
-      );
+      say(`${held}, ${daysDropped} dropped past retention, ${counted(expired, 'record')} came too late, ${undos} taken back`);
       say(`flags: ${flags.confirmed} confirmed, ${flags.unconfirmed} unconfirmed`);
       const { noticed, leftOut, toTrace, oldestWaitingMs = 0 } = notices;
       say(`cases: ${cases.confirmed} confirmed, ${cases.suspected} suspected, ${cases.dismissed} dismissed`);

@@ -11,7 +11,7 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 export function giveUpDayCommand(): Command {
   return new Command('give-up-day')
-    .description('forget a day whose file is lost or damaged, so that later rows of it are taken again; stop the gateway first')
+    .description('forget a day whose file is lost or damaged, so that later records of it are taken again; stop the gateway first')
     .argument('<day>', 'YYYY-MM-DD, UTC')
     .requiredOption('--purpose <words>', 'why; kept in the audit log')
     .option('--data <dir>', 'data directory; the core is in its "core" folder', './data')
@@ -20,6 +20,6 @@ export function giveUpDayCommand(): Command {
       const keys = await readCoreKeys(coreKeys);
       const asked = { day, who: systemUser(), purpose: options.purpose };
       const { entry } = giveUpDay({ dir, keys, clock: systemClock, log: silentLog }, asked);
-      say(`${day} is given up: what was in it is gone, and later rows of it are taken again. Audit log entry ${entry}.`);
+      say(`${day} is given up: what was in it is gone, and later records of it are taken again. Audit log entry ${entry}.`);
     });
 }

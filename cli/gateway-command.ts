@@ -1,4 +1,5 @@
 /** `vestibule gateway`: runs a gateway with its core, and decides which kiosks it admits. */
+import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import type { Direction } from '../core/intake.ts';
@@ -16,9 +17,10 @@ import { firstOperatorHint } from './first-operator.ts';
 import { statusLines } from './gateway-status.ts';
 import { LEVELS, type Level, openLog } from './log.ts';
 import { decimalOf, portOf } from './numbers.ts';
-import { entranceNamed, kioskNamed, venueNamed } from './place-names.ts';
+import { anyKioskNamed, entranceNamed, kioskNamed, venueNamed } from './place-names.ts';
 import { processDoor } from './process-door.ts';
 import { withRegistry } from './registry-access.ts';
+import { kioskWordsOf } from './rollout-lines.ts';
 import { rotateCommand } from './rotate-command.ts';
 import { runGatewayAndCore, toldIn } from './run-gateway-and-core.ts';
 import { notifySettings, serve } from './service.ts';
@@ -36,8 +38,8 @@ const ADMIT_HELP = `
 On the kiosk, "vestibule kiosk key" makes kiosk.json; it is public. Carry it here, and the gateway's trust.json there:
   vestibule venue add --name "Town library"
   vestibule gateway admit kiosk.json --venue "Town library" --direction in
-One that was revoked comes back by its id, to the door where it hung:
-  vestibule gateway admit 0123456789abcdef`;
+One that was revoked comes back by its id or its name, to the door where it hung:
+  vestibule gateway admit "Till 3"`;
 
 /** The public file that a kiosk makes of itself. */
 const kioskFile = z.object({ kiosk: z.string().refine(isPlaceId), publicKey: z.string().regex(/^[A-Za-z0-9_-]{43}$/) });
@@ -52,7 +54,7 @@ interface AdmitOptions {
 
 /** One that was admitted before keeps its place, where nothing else is said. @throws ConfigError `config.invalid`. */
 function admissionOf(which: string, options: AdmitOptions, registry: Registry): Admission {
-  const { kiosk, publicKey } = isPlaceId(which) ? knownKiosk(which as KioskId, registry) : kioskIn(which);
+  const { kiosk, publicKey } = !isPlaceId(which) && existsSync(which) ? kioskIn(which) : knownKiosk(which, registry);
   const dwellMs = options.dwellHours === undefined ? undefined : Math.round(decimalOf('--dwell-hours', options.dwellHours) * 3_600_000);
   if (dwellMs !== undefined && !(dwellMs >= DWELL_MS.least && dwellMs <= DWELL_MS.most))
     throw new ConfigError('config.invalid', `--dwell-hours: "${options.dwellHours}" of 0.02 to 48 hours`);
@@ -71,10 +73,11 @@ function admissionOf(which: string, options: AdmitOptions, registry: Registry): 
   };
 }
 
-function knownKiosk(id: KioskId, registry: Registry): Pick<Admission, 'kiosk' | 'publicKey'> {
-  const known = registry.kiosk(id);
-  if (known === undefined) throw new ConfigError('config.invalid', `kiosk ${id}: was never admitted; give the file that it made of itself`);
-  return known;
+function knownKiosk(which: string, registry: Registry): Pick<Admission, 'kiosk' | 'publicKey'> {
+  const known = anyKioskNamed('kiosk', which, registry);
+  if (known !== undefined) return known;
+  const why = isPlaceId(which) ? 'was never admitted' : 'no file is there, and no kiosk was admitted that is called so';
+  throw new ConfigError('config.invalid', `kiosk ${which}: ${why}; give the file that it made of itself ("vestibule kiosk key")`);
 }
 
 function kioskIn(path: string): Pick<Admission, 'kiosk' | 'publicKey'> {
@@ -83,6 +86,9 @@ function kioskIn(path: string): Pick<Admission, 'kiosk' | 'publicKey'> {
   const { kiosk, publicKey } = parsed.data;
   return { kiosk: kiosk as KioskId, publicKey: new Uint8Array(Buffer.from(publicKey, 'base64url')) };
 }
+
+const wordsOf = (directory: string, kiosk: KioskId): Promise<string> =>
+  withRegistry(directory, (registry) => kioskWordsOf(registry.kiosks(), registry.venues())(kiosk));
 
 export function gatewayCommand(): Command {
   const gateway = new Command('gateway').description('receive what kiosks send, keep it, flag it, and hand it to the tracing core');
@@ -151,7 +157,7 @@ export function gatewayCommand(): Command {
 
   gateway
     .command('admit')
-    .argument('<kiosk>', 'the file that the kiosk made of itself; or the id of one that was admitted before')
+    .argument('<kiosk>', 'the file that the kiosk made of itself; or the id or name of one that was admitted before')
     .description('let a kiosk connect, and say at which door it hangs')
     .option('--venue <venue>', 'its id or its name ("vestibule venue list"); needed for a new one')
     .option('--entrance <door>', 'an existing entrance, its name or its id, when a kiosk takes the place of another')
@@ -172,7 +178,7 @@ export function gatewayCommand(): Command {
       await doDeed(options.data, { action: 'kiosk.admit', about: kiosk, detail: `venue ${venue}` }, () =>
         withRegistry(options.data, (registry) => registry.admit(admission, systemClock.wall())),
       );
-      say(`admitted kiosk ${kiosk} at entrance ${entrance}`);
+      say(`admitted kiosk ${kiosk} at entrance ${entrance}: ${await wordsOf(options.data, kiosk)}`);
     });
 
   gateway
@@ -205,7 +211,7 @@ export function gatewayCommand(): Command {
         const isRevoked = await withRegistry(options.data, (registry) => registry.revoke(id, systemClock.wall()));
         if (!isRevoked) throw new ConfigError('config.invalid', `kiosk ${kiosk}: not admitted`);
       });
-      say(`revoked kiosk ${kiosk}`);
+      say(`revoked kiosk ${id}: ${await wordsOf(options.data, id)}. It goes on welcoming people: stop it at the door, too`);
     });
 
   gateway

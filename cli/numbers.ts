@@ -20,5 +20,5 @@ export function portOf(option: string, text: string): number {
   throw new ConfigError('config.invalid', `${option}: "${text}" is no port, 0 to 65535`);
 }
 
-/** @returns `1 row`, `0 rows`, `3 rows`. */
+/** @returns `1 record`, `0 records`, `3 records`. */
 export const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;

@@ -1,4 +1,4 @@
-/** Venues and doors by the names that people gave them, where a command would else want sixteen letters. Pure. */
+/** Venues, doors and kiosks by the names that people gave them, where a command would else want sixteen letters. Pure. */
 import type { Kiosk, Venue } from '../gateway/registry.ts';
 import { ConfigError } from '../protocol/errors.ts';
 import { type EntranceId, isPlaceId, type KioskId, type VenueId } from '../protocol/ids.ts';
@@ -23,15 +23,50 @@ export function entranceNamed(subject: string, text: string, { name, entrances }
   throw fault(`${subject}: ${name} has no door "${text}"; ${names === '' ? 'none has a name there' : `there are ${names}`}`);
 }
 
-/** @returns the kiosk of that id, known or not; or the only admitted one of that name, of whichever venue. @throws ConfigError `config.invalid`. */
-export function kioskNamed(subject: string, text: string, registry: { kiosks(): Iterable<Kiosk> }): KioskId {
+/** Of a registry, what names kiosks. */
+export interface KnownKiosks {
+  kiosks(): Iterable<Kiosk>;
+  venues(): readonly Venue[];
+}
+
+/**
+ * @returns the kiosk of that id, known or not; or the only admitted one that status calls so: by its name, or its door's where it has none,
+ * with or without its venue before that. @throws ConfigError `config.invalid`.
+ */
+export function kioskNamed(subject: string, text: string, registry: KnownKiosks): KioskId {
   if (isPlaceId(text)) return text as KioskId;
-  const named = [...registry.kiosks()].filter(({ name, revokedAtMs }) => name === text && revokedAtMs === undefined);
-  const [found] = named;
-  if (named.length > 1) throw fault(`${subject}: ${named.length} kiosks are called "${text}": give the id ("vestibule status" tells it)`);
+  const found = onlyOne(
+    subject,
+    text,
+    calledSo(text, registry).filter(({ revokedAtMs }) => revokedAtMs === undefined),
+  );
   if (found === undefined) throw fault(`${subject}: no admitted kiosk is called "${text}" ("vestibule status" tells names and ids)`);
   return found.kiosk;
 }
+
+/** @returns as kioskNamed, the kiosk of that id or so called, admitted or revoked; `undefined` for none. @throws ConfigError `config.invalid` for several. */
+export function anyKioskNamed(subject: string, text: string, registry: KnownKiosks): Kiosk | undefined {
+  if (isPlaceId(text)) return [...registry.kiosks()].find(({ kiosk }) => kiosk === text);
+  return onlyOne(subject, text, calledSo(text, registry));
+}
+
+/** One with that name and one whose door alone is called so are both meant: who types it can not know of the other. */
+function calledSo(text: string, registry: KnownKiosks): Kiosk[] {
+  const venues = registry.venues();
+  return [...registry.kiosks()].filter(({ name, placement }) => {
+    const called = name ?? doorName(venues, placement.venue, placement.entrance);
+    if (called === '') return false;
+    return called === text || `${venues.find(({ id }) => id === placement.venue)?.name}, ${called}` === text;
+  });
+}
+
+function onlyOne(subject: string, text: string, named: readonly Kiosk[]): Kiosk | undefined {
+  if (named.length <= 1) return named[0];
+  const ids = named.slice(0, MOST_NAMED).map(({ kiosk, revokedAtMs }) => (revokedAtMs === undefined ? kiosk : `${kiosk} (revoked)`));
+  throw fault(`${subject}: ${named.length} kiosks are called "${text}": give the id (${ids.join(', ')})`);
+}
+
+const MOST_NAMED = 8;
 
 /** @returns `"Main door", "Exit"`; empty where none has a name. */
 export const doorNames = (entrances: Venue['entrances']): string =>

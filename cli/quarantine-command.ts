@@ -5,11 +5,13 @@
 import { Command } from 'commander';
 import type { QuarantineView, ReplayAnswer } from '../gateway/web/schema.ts';
 import { ConfigError } from '../protocol/errors.ts';
+import type { KioskId } from '../protocol/ids.ts';
 import { askGateway } from './ask-gateway.ts';
 import { dataPaths } from './data-paths.ts';
 import { counted } from './numbers.ts';
 import { kioskNamed } from './place-names.ts';
 import { withRegistry } from './registry-access.ts';
+import { kioskWordsOf, wordsAndId } from './rollout-lines.ts';
 import { dropSetAside, listSetAside, replaySetAside } from './set-aside.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -33,12 +35,13 @@ export function quarantineCommand(): Command {
       if (options.sink !== undefined) return await listSetAside(dataPaths(options.data), options.sink, options.json === true, say);
       const items = await itemsOf(options.data, options.kiosk);
       if (items.length === 0 && options.json !== true) say('nothing is in quarantine');
+      const words = await withRegistry(options.data, (registry) => kioskWordsOf(registry.kiosks(), registry.venues()));
       for (const item of items) {
         const { no, kiosk, receivedAtMs, seq, sizeBytes, meaning, advice, code } = item;
         if (options.json) say(JSON.stringify(item));
         else {
           const what = seq === undefined ? 'a whole batch' : `record ${seq}`;
-          say(`${no}  ${new Date(receivedAtMs).toISOString()}  kiosk ${kiosk}, ${what}, ${sizeBytes} bytes`);
+          say(`${no}  ${new Date(receivedAtMs).toISOString()}  ${wordsAndId(kiosk as KioskId, words)}, ${what}, ${sizeBytes} bytes`);
           say(`    ${meaning} [${code}]`);
           if (advice !== '') say(`    ${advice}`);
         }

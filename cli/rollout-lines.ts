@@ -37,7 +37,11 @@ export function changeLines(before: readonly RolloutStep[], steps: readonly Roll
     .map((step) => `${new Date(step.atMs).toISOString().slice(11, 19)}  ${stepWords(step, words)}`);
 }
 
-const stepWords = ({ kiosk, phase, why }: RolloutStep, words: KioskWords): string => {
+/** What it is called, and its id once. */
+export function wordsAndId(kiosk: KioskId, words: KioskWords): string {
   const called = words(kiosk);
-  return `${called}${called.includes(kiosk) ? '' : ` (${kiosk})`}  ${phase}${why === undefined ? '' : ` (${why})`}`;
-};
+  return called.includes(kiosk) ? called : `${called} (${kiosk})`;
+}
+
+const stepWords = ({ kiosk, phase, why }: RolloutStep, words: KioskWords): string =>
+  `${wordsAndId(kiosk, words)}  ${phase}${why === undefined ? '' : ` (${why})`}`;

@@ -11,6 +11,8 @@ import { systemClock } from '../protocol/time.ts';
 import { doDeed, writeDeed } from './audit-desk.ts';
 import { dataPaths } from './data-paths.ts';
 import { counted } from './numbers.ts';
+import { withRegistry } from './registry-access.ts';
+import { type KioskWords, kioskWordsOf, wordsAndId } from './rollout-lines.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -67,7 +69,10 @@ async function rotateAuthority(keys: string, { data }: RotateOptions): Promise<v
 async function rotateTls(gateway: string, { data, force }: RotateOptions): Promise<void> {
   const nowMs = systemClock.wall();
   const stranded = await strandedBy(gateway, nowMs);
-  if (force !== true) refuseStranding(stranded);
+  if (force !== true) {
+    const words = await withRegistry(data, (registry) => kioskWordsOf(registry.kiosks(), registry.venues()));
+    refuseStranding(stranded, words);
+  }
   const detail =
     force === true ? `leaves ${counted(stranded.kiosks.length, 'kiosk')}, ${counted(stranded.codes.length, 'code')} behind` : '';
   const former = await doDeed(data, { action: 'key.rotate', about: 'tls', detail }, () => rotateTlsKey(gateway, nowMs));
@@ -92,15 +97,19 @@ async function rotateSecret(gateway: string, keys: string, what: Succeeded, { da
 const MOST_NAMED = 8;
 
 /** @throws ConfigError `config.invalid` with all who would be left behind. */
-function refuseStranding({ kiosks, codes }: Stranded): void {
+function refuseStranding({ kiosks, codes }: Stranded, words: KioskWords): void {
   const more = kiosks.length > MOST_NAMED ? ` and ${kiosks.length - MOST_NAMED} more` : '';
+  const named = kiosks
+    .slice(0, MOST_NAMED)
+    .map((kiosk) => wordsAndId(kiosk, words))
+    .join('; ');
   const faults = [
     kiosks.length === 0
       ? ''
-      : `${kiosks.length === 1 ? 'this kiosk has' : 'these kiosks have'} not said that they follow: ${kiosks.slice(0, MOST_NAMED).join(', ')}${more} (update them and let them connect once, or revoke those that are gone)`,
+      : `${kiosks.length === 1 ? 'this kiosk has not said that it follows' : 'these kiosks have not said that they follow'}: ${named}${more} (${kiosks.length === 1 ? 'let it connect once, or revoke it if it is gone' : 'let them connect once, or revoke those that are gone'}; one of an earlier release is updated first)`,
     codes.length === 0
       ? ''
-      : `these codes are open and name the present key: ${codes.join(', ')} (wait, or "vestibule enrol withdraw ${codes.join(' ')}")`,
+      : `${codes.length === 1 ? 'this code is open and names' : 'these codes are open and name'} the present key: ${codes.join(', ')} (wait, or "vestibule enrol withdraw ${codes.join(' ')}")`,
   ].filter((fault) => fault !== '');
   if (faults.length > 0) throw new ConfigError('config.invalid', `${faults.join('; ')}; --force rotates all the same`);
 }

@@ -11,6 +11,7 @@ import { dataPaths, gatewayIdentity, refuseNoGateway } from './data-paths.ts';
 import { counted, decimalOf } from './numbers.ts';
 import { venueNamed } from './place-names.ts';
 import { withRegistry } from './registry-access.ts';
+import { kioskWordsOf, wordsAndId } from './rollout-lines.ts';
 
 /** All lines at once: a reader that has enough after the first (`| head -1`) breaks nothing off. */
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -207,7 +208,10 @@ function policyLine(registry: Registry, { id }: Venue): string {
     [...registry.kiosks()].filter((one) => one.placement.venue === id && one.revokedAtMs === undefined).map((one) => one.kiosk),
   );
   const issued = registry.policyBook.all().filter(({ kiosk }) => kiosks.has(kiosk));
-  const refused = issued.flatMap(({ kiosk, refusedCode }) => (refusedCode === undefined ? [] : [`; ${kiosk} says ${refusedCode}`]));
+  const words = kioskWordsOf(registry.kiosks(), registry.venues());
+  const refused = issued.flatMap(({ kiosk, refusedCode }) =>
+    refusedCode === undefined ? [] : [`; ${wordsAndId(kiosk, words)} refuses it [${refusedCode}]`],
+  );
   return `  policy: confirmed by ${issued.filter(isConfirmed).length} of ${counted(kiosks.size, 'kiosk')}${refused.join('')}`;
 }
 

@@ -154,7 +154,8 @@ export class Outbox {
    * @throws StoreError store.full at the bound of rows or bytes; store.disk_full, store.read_only, store.corrupt, store.failed.
    */
   append(key: KeyNumber, seal: (seq: Seq) => Uint8Array, time: AppendTime): Seq {
-    if (this.#unsent >= this.#limits.maxRows) throw new StoreError('store.full', `outbox: ${this.#unsent} rows of ${this.#limits.maxRows}`);
+    if (this.#unsent >= this.#limits.maxRows)
+      throw new StoreError('store.full', `outbox: ${this.#unsent} of ${this.#limits.maxRows} records`);
     const seq = this.#nextSeq;
     const { wallMs = null, monotonicMs } = time;
     // One statement is a transaction of its own: BEGIN and COMMIT as statements would only be more to run.
@@ -364,7 +365,7 @@ export class Outbox {
   }
 
   #fullError(cause: StoreError): StoreError {
-    return new StoreError('store.full', `outbox: ${this.#limits.maxBytes} bytes in use, ${this.#unsent} rows unsent`, { cause });
+    return new StoreError('store.full', `outbox: ${this.#limits.maxBytes} bytes in use, ${this.#unsent} records unsent`, { cause });
   }
 
   #forgetKeys(): void {

@@ -18,7 +18,7 @@ export interface MetricKind {
 export const METRICS = {
   vestibule_info: { type: 'gauge', labels: ['version'], help: 'Always 1: the gateway that answers.' },
   vestibule_start_time_seconds: { type: 'gauge', labels: [], help: 'When the gateway started, seconds since 1970.' },
-  vestibule_rows_total: { type: 'counter', labels: ['outcome'], help: 'Rows of batches that were decided, by outcome.' },
+  vestibule_rows_total: { type: 'counter', labels: ['outcome'], help: 'Records of batches that were decided, by outcome.' },
   vestibule_batches_total: {
     type: 'counter',
     labels: ['outcome'],
@@ -53,7 +53,7 @@ export const METRICS = {
   vestibule_kiosk_queued_rows: {
     type: 'gauge',
     labels: ['kiosk', 'venue'],
-    help: 'Rows that wait at a kiosk, as it said last. Absent where it can not tell.',
+    help: 'Records that wait at a kiosk, as it said last. Absent where it can not tell.',
   },
   vestibule_kiosk_oldest_queued_seconds: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'How long the oldest of them had waited.' },
   vestibule_kiosk_devices_down: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Devices that do not work, as the kiosk said last.' },
@@ -63,7 +63,7 @@ export const METRICS = {
     labels: ['kiosk', 'venue'],
     help: 'Batches that are not acknowledged, because the gateway may be at fault.',
   },
-  vestibule_kiosk_quarantined: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Messages and rows in quarantine.' },
+  vestibule_kiosk_quarantined: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Messages and records in quarantine.' },
   vestibule_kiosk_missing_rows: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Sequence numbers that have not come.' },
   vestibule_kiosk_cloned: { type: 'gauge', labels: ['kiosk', 'venue'], help: 'Whether its sequence numbers came twice.' },
   vestibule_kiosk_takeovers: {
@@ -133,7 +133,7 @@ export const METRICS = {
   vestibule_sink_unerased_rows: {
     type: 'gauge',
     labels: ['sink'],
-    help: 'Rows of taken-back cards that a sink has not said to have erased.',
+    help: 'Records of taken-back cards that a sink has not said to have erased.',
   },
   vestibule_flags: { type: 'gauge', labels: ['state'], help: 'High-temperature flags that stand.' },
   vestibule_disk_free_bytes: { type: 'gauge', labels: [], help: "Free on the gateway's disk." },

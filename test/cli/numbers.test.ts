@@ -23,8 +23,8 @@ t.test('numbers: what is none, or has a comma, is told with its option', async (
 
 t.test('numbers: one is told as one', async (t) => {
   t.strictSame(
-    [0, 1, 2].map((count) => counted(count, 'row')),
-    ['0 rows', '1 row', '2 rows'],
+    [0, 1, 2].map((count) => counted(count, 'record')),
+    ['0 records', '1 record', '2 records'],
   );
   t.equal(counted(1, 'entry', 'entries'), '1 entry');
   t.equal(counted(3, 'entry', 'entries'), '3 entries');

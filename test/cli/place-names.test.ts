@@ -1,7 +1,7 @@
 /** Venues and doors by name, and what a kiosk's label says of its door. */
 import t from 'tap';
 import { labelOf } from '../../cli/enrol-command.ts';
-import { entranceNamed, kioskNamed, venueNamed } from '../../cli/place-names.ts';
+import { anyKioskNamed, entranceNamed, kioskNamed, venueNamed } from '../../cli/place-names.ts';
 import type { NewCode } from '../../gateway/enrol/give-codes.ts';
 import type { Kiosk, Venue } from '../../gateway/registry.ts';
 
@@ -29,14 +29,41 @@ t.test('place names: a door by its name; one that is not there is refused with t
   t.throws(() => entranceNamed('--entrance', 'Side door', library), { message: /"Main door", "Exit"/ });
 });
 
+const kiosk = (id: string, name: string | undefined, revokedAtMs?: number, entrance = 'none', venue = library.id) =>
+  ({ kiosk: id, name, revokedAtMs, placement: { venue, entrance } }) as unknown as Kiosk;
+const museum = venueOf('bbbbbbbbbbbbbbbb', 'Museum');
+const registry = (kiosks: readonly Kiosk[]) => ({ kiosks: () => kiosks, venues: () => [library, museum] });
+
 t.test('place names: a kiosk by its id, or its name where one admitted kiosk alone has it', async (t) => {
-  const kiosk = (id: string, name: string | undefined, revokedAtMs?: number) => ({ kiosk: id, name, revokedAtMs }) as unknown as Kiosk;
   const known = [kiosk('k10sk00000000001', 'Till 3'), kiosk('k10sk00000000002', undefined), kiosk('k10sk00000000003', 'Till 3', 1)];
-  const registry = (kiosks: readonly Kiosk[]) => ({ kiosks: () => kiosks });
   t.equal(kioskNamed('kiosk', 'Till 3', registry(known)), 'k10sk00000000001', 'not the revoked one');
   t.equal(kioskNamed('kiosk', 'k10sk00000000009', registry(known)), 'k10sk00000000009');
   t.throws(() => kioskNamed('kiosk', 'Till 4', registry(known)), { code: 'config.invalid', message: /vestibule status/ });
-  t.throws(() => kioskNamed('kiosk', 'Till 3', registry([...known, kiosk('k10sk00000000004', 'Till 3')])), { message: /2 kiosks/ });
+  t.throws(() => kioskNamed('kiosk', 'Till 3', registry([...known, kiosk('k10sk00000000004', 'Till 3')])), {
+    message: /2 kiosks.*\(k10sk00000000001, k10sk00000000004\)/,
+  });
+});
+
+t.test('place names: a kiosk without a name by its door, with its venue where several are called so', async (t) => {
+  const here = kiosk('k10sk00000000001', undefined, undefined, 'mmmmmmmmmmmmmmmm');
+  const there = kiosk('k10sk00000000002', undefined, undefined, 'mmmmmmmmmmmmmmmm', museum.id);
+  const named = kiosk('k10sk00000000003', 'Till 3', undefined, 'eeeeeeeeeeeeeeee');
+  t.equal(kioskNamed('kiosk', 'Main door', registry([here, named])), here.kiosk);
+  t.throws(() => kioskNamed('kiosk', 'Main door', registry([here, there])), { message: /2 kiosks are called "Main door"/ });
+  t.equal(kioskNamed('kiosk', 'Museum, Main door', registry([here, there])), there.kiosk);
+  t.equal(kioskNamed('kiosk', 'Town library, Till 3', registry([here, named])), named.kiosk);
+  t.throws(() => kioskNamed('kiosk', 'Exit', registry([named])), { message: /no admitted kiosk/ }, 'it is called otherwise');
+  t.throws(() => kioskNamed('kiosk', '', registry([kiosk('k10sk00000000004', undefined)])), { message: /no admitted kiosk/ });
+});
+
+t.test('place names: one that is to be admitted again by its name, where none that is admitted has it', async (t) => {
+  const back = kiosk('k10sk00000000001', 'Till 3', 1);
+  t.equal(anyKioskNamed('kiosk', 'Till 3', registry([back])), back);
+  t.equal(anyKioskNamed('kiosk', back.kiosk, registry([back])), back);
+  t.equal(anyKioskNamed('kiosk', 'k10sk00000000009', registry([back])), undefined);
+  t.throws(() => anyKioskNamed('kiosk', 'Till 3', registry([back, kiosk('k10sk00000000002', 'Till 3')])), {
+    message: /\(k10sk00000000001 \(revoked\), k10sk00000000002\)/,
+  });
 });
 
 t.test('place names: a label names its door', async (t) => {

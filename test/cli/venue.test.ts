@@ -110,5 +110,15 @@ t.test('gateway admit: a kiosk that was revoked comes back by its id, to the doo
   const moved = await run(['gateway', 'admit', kiosk, '--entrance', 'Side door', '--data', data]);
   const { venues: after } = JSON.parse(await run(['venue', 'list', '--json', '--data', data]));
   const { id } = after[0].entrances.find(({ name }: { name: string }) => name === 'Side door');
-  t.equal(moved.trim(), `admitted kiosk ${kiosk} at entrance ${id}`);
+  t.equal(moved.trim(), `admitted kiosk ${kiosk} at entrance ${id}: Library, Side door`);
+  t.match(
+    await run(['gateway', 'revoke', 'Side door', '--data', data]),
+    `revoked kiosk ${kiosk}: Library, Side door. It goes on welcoming people: stop it at the door, too`,
+  );
+  await t.rejects(run(['gateway', 'admit', 'Till 3', '--data', data]), /kiosk Till 3: no file is there, and no kiosk/);
+  t.equal((await run(['gateway', 'admit', 'Side door', '--data', data])).trim(), moved.trim());
+  await t.rejects(
+    run(['gateway', 'rotate', 'tls', '--data', data]),
+    new RegExp(`this kiosk has not said that it follows: Library, Side door \\(${kiosk}\\) \\(let it connect once`),
+  );
 });
