@@ -27,9 +27,9 @@ export interface OpenedBatch<Row = OpenedRow> {
   readonly rows: readonly Row[];
 }
 
-/** A batch that is verified and open. Its events are not read before it is decided. */
+/** A batch that is verified and open, to be read when it is decided: one that a thread opened is bytes until then, and a dozen objects a row after. */
 export interface UnreadBatch {
-  /** Each call reads anew, and what it read is kept by nobody: a batch that waits is a few bytes, one that is read a dozen objects a row. */
+  /** May read anew at each call: whoever waits for the batch keeps this, not what it gives. */
   read(): OpenedBatch;
 }
 

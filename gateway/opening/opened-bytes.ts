@@ -102,7 +102,7 @@ export function decodeAnswer({ bytes: { buffer }, numbers }: OpenAnswer, message
   });
 }
 
-/** Where one batch lies in an answer. */
+/** Where one batch lies in an answer. What is read of it is not kept here: what waits outlives runs of the collector, which would copy it all. */
 interface Place {
   readonly message: Uint8Array;
   readonly bytes: Buffer<ArrayBuffer>;

@@ -42,5 +42,5 @@ t.test('commands: a port that is none is refused before anything is begun', asyn
 t.test('commands: a reader that leaves early ends nothing with a stack', async (t) => {
   const vestibule = `"${join(root, 'node_modules/.bin/node')}" "${join(root, 'cli/main.ts')}"`;
   const command = `${vestibule} venue add --name Shop --data "${join(t.testdir(), 'data')}" | true; exit "\${PIPESTATUS[0]}"`;
-  t.match(spawnSync('bash', ['-c', command], { encoding: 'utf8' }), { status: 0, stderr: '' });
+  t.match(spawnSync('bash', ['--norc', '-c', command], { encoding: 'utf8' }), { status: 0, stderr: '' });
 });

@@ -36,7 +36,8 @@ export class VestibuleProcess {
   ) {
     const { laterMs = 0, tree = root } = options;
     const main = laterMs === 0 ? 'cli/main.ts' : 'test/support/later-main.ts';
-    this.#child = spawn('bash', ['-c', WITHOUT_OUR_DESCRIPTORS, 'vestibule', node, join(tree, main), ...args], {
+    // A shell whose input is a socket takes itself for a remote one, and would read its user's own file.
+    this.#child = spawn('bash', ['--norc', '-c', WITHOUT_OUR_DESCRIPTORS, 'vestibule', node, join(tree, main), ...args], {
       env: { ...process.env, ...QUICK_START, LATER_MS: `${laterMs}`, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
