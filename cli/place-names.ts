@@ -50,13 +50,17 @@ export function anyKioskNamed(subject: string, text: string, registry: KnownKios
   return onlyOne(subject, text, calledSo(text, registry));
 }
 
+/** @returns its name, or its door's where it has none; empty where that has none either. */
+export const calledOf = ({ name, placement }: Kiosk, venues: readonly Venue[]): string =>
+  name ?? doorName(venues, placement.venue, placement.entrance);
+
 /** One with that name and one whose door alone is called so are both meant: who types it can not know of the other. */
 function calledSo(text: string, registry: KnownKiosks): Kiosk[] {
   const venues = registry.venues();
-  return [...registry.kiosks()].filter(({ name, placement }) => {
-    const called = name ?? doorName(venues, placement.venue, placement.entrance);
+  return [...registry.kiosks()].filter((kiosk) => {
+    const called = calledOf(kiosk, venues);
     if (called === '') return false;
-    return called === text || `${venues.find(({ id }) => id === placement.venue)?.name}, ${called}` === text;
+    return called === text || `${venues.find(({ id }) => id === kiosk.placement.venue)?.name}, ${called}` === text;
   });
 }
 

@@ -13,7 +13,7 @@ import { portOf, wholeNumberOf } from './numbers.ts';
 import { readPassword } from './password.ts';
 import { venueNamed } from './place-names.ts';
 import { untilStopped } from './stopping.ts';
-import { eventLine } from './tail-lines.ts';
+import { eventLine, namesOf } from './tail-lines.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 /** CONNACK "bad user name or password" (MQTT 3.1.1, table 3.1). */
@@ -39,15 +39,11 @@ export function tailCommand(): Command {
       refuseNoGateway(paths);
       const registry = await openRegistry(paths.gateway);
       const venues = registry.venues();
-      const kiosks = [...registry.kiosks()];
+      // As they are called when it begins.
+      const names = namesOf(registry);
       registry.close();
       // Who follows one that is not there would wait for ever.
       const venue = options.venue === undefined ? undefined : venueNamed('--venue', options.venue, venues).id;
-      // As they are called when it begins.
-      const names = {
-        venues: new Map<string, string>(venues.map(({ id, name }) => [id, name])),
-        kiosks: new Map<string, string>(kiosks.flatMap(({ kiosk, name }) => (name === undefined ? [] : [[kiosk, name]]))),
-      };
       const words = readErrorWords();
       const most = options.count === undefined ? Number.POSITIVE_INFINITY : wholeNumberOf('--count', options.count);
       const signal = untilStopped();

@@ -2,6 +2,7 @@
 import type { WordsFor } from '../gateway/web/error-words.ts';
 import { DOUBT_WORDS, spanWords } from '../gateway/web/kiosk-words.ts';
 import type { OperatorEventType } from '../protocol/operator-event.ts';
+import { calledOf, type KnownKiosks } from './place-names.ts';
 
 interface OperatorEvent {
   readonly type?: unknown;
@@ -14,9 +15,18 @@ interface OperatorEvent {
 const clean = (value: unknown): string => String(value).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
 
 export interface Names {
-  /** By id; of a kiosk only where it has one. */
+  /** By id; of a kiosk what status calls it, or nothing. */
   readonly venues: ReadonlyMap<string, string>;
   readonly kiosks: ReadonlyMap<string, string>;
+}
+
+/** @returns a copy: what is called otherwise later is not in it. */
+export function namesOf(registry: KnownKiosks): Names {
+  const venues = registry.venues();
+  return {
+    venues: new Map(venues.map(({ id, name }) => [id, name])),
+    kiosks: new Map([...registry.kiosks()].map((kiosk) => [kiosk.kiosk, calledOf(kiosk, venues)])),
+  };
 }
 
 /** @param topic `vestibule/1/events/<venue>/<type>`. @returns when, where, and what happened. */
@@ -69,5 +79,5 @@ const whyWords = (why: unknown, words: WordsFor): string =>
   why === undefined ? 'no reason told' : `${words(String(why)).meaning} [${why}]`;
 
 /** The id as well: it is what commands take, and what is on the kiosk's label. */
-const kioskWords = (kiosk: string, name: string | undefined): string =>
-  name === undefined ? `kiosk ${clean(kiosk)}` : `${clean(name)} (${clean(kiosk)})`;
+const kioskWords = (kiosk: string, name = ''): string =>
+  name === '' ? `kiosk ${clean(kiosk)}` : `${clean(name)} (${clean(kiosk)})`;

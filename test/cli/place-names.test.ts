@@ -2,6 +2,7 @@
 import t from 'tap';
 import { labelOf } from '../../cli/enrol-command.ts';
 import { anyKioskNamed, entranceNamed, kioskNamed, venueNamed } from '../../cli/place-names.ts';
+import { eventLine, namesOf } from '../../cli/tail-lines.ts';
 import type { NewCode } from '../../gateway/enrol/give-codes.ts';
 import type { Kiosk, Venue } from '../../gateway/registry.ts';
 
@@ -64,6 +65,13 @@ t.test('place names: one that is to be admitted again by its name, where none th
   t.throws(() => anyKioskNamed('kiosk', 'Till 3', registry([back, kiosk('k10sk00000000002', 'Till 3')])), {
     message: /\(k10sk00000000001 \(revoked\), k10sk00000000002\)/,
   });
+});
+
+t.test('place names: tail calls a kiosk as status does', async (t) => {
+  const names = namesOf(registry([kiosk('k10sk00000000001', undefined, undefined, 'mmmmmmmmmmmmmmmm'), kiosk('k10sk00000000002', undefined)]));
+  const line = (id: string) => eventLine(`vestibule/1/events/${library.id}/x`, { data: { kiosk: id } }, names, () => ({ meaning: '', advice: '' }));
+  t.match(line('k10sk00000000001'), 'Town library  Main door (k10sk00000000001)');
+  t.match(line('k10sk00000000002'), 'Town library  kiosk k10sk00000000002', 'its door has no name either');
 });
 
 t.test('place names: a label names its door', async (t) => {
