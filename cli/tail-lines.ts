@@ -79,5 +79,4 @@ const whyWords = (why: unknown, words: WordsFor): string =>
   why === undefined ? 'no reason told' : `${words(String(why)).meaning} [${why}]`;
 
 /** The id as well: it is what commands take, and what is on the kiosk's label. */
-const kioskWords = (kiosk: string, name = ''): string =>
-  name === '' ? `kiosk ${clean(kiosk)}` : `${clean(name)} (${clean(kiosk)})`;
+const kioskWords = (kiosk: string, name = ''): string => (name === '' ? `kiosk ${clean(kiosk)}` : `${clean(name)} (${clean(kiosk)})`);

@@ -154,8 +154,7 @@ export class Outbox {
    * @throws StoreError store.full at the bound of rows or bytes; store.disk_full, store.read_only, store.corrupt, store.failed.
    */
   append(key: KeyNumber, seal: (seq: Seq) => Uint8Array, time: AppendTime): Seq {
-    if (this.#unsent >= this.#limits.maxRows)
-      throw new StoreError('store.full', `outbox: ${this.#unsent} of ${this.#limits.maxRows} records`);
+    if (this.#unsent >= this.#limits.maxRows) throw new StoreError('store.full', `outbox: full at ${this.#limits.maxRows} records`);
     const seq = this.#nextSeq;
     const { wallMs = null, monotonicMs } = time;
     // One statement is a transaction of its own: BEGIN and COMMIT as statements would only be more to run.

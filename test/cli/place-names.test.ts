@@ -68,8 +68,11 @@ t.test('place names: one that is to be admitted again by its name, where none th
 });
 
 t.test('place names: tail calls a kiosk as status does', async (t) => {
-  const names = namesOf(registry([kiosk('k10sk00000000001', undefined, undefined, 'mmmmmmmmmmmmmmmm'), kiosk('k10sk00000000002', undefined)]));
-  const line = (id: string) => eventLine(`vestibule/1/events/${library.id}/x`, { data: { kiosk: id } }, names, () => ({ meaning: '', advice: '' }));
+  const names = namesOf(
+    registry([kiosk('k10sk00000000001', undefined, undefined, 'mmmmmmmmmmmmmmmm'), kiosk('k10sk00000000002', undefined)]),
+  );
+  const line = (id: string) =>
+    eventLine(`vestibule/1/events/${library.id}/x`, { data: { kiosk: id } }, names, (code) => ({ code, meaning: '', advice: '' }));
   t.match(line('k10sk00000000001'), 'Town library  Main door (k10sk00000000001)');
   t.match(line('k10sk00000000002'), 'Town library  kiosk k10sk00000000002', 'its door has no name either');
 });
