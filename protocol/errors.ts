@@ -121,6 +121,7 @@ export type ErrorCode =
   | 'ingest.thread_failed'
   // CaseError: what was said of a test does not fit what is known of it. A clinician or a health officer acts.
   | 'case.conflict'
+  | 'case.key_used'
   | 'case.expired'
   | 'case.void'
   | 'case.unknown_sticker'

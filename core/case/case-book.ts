@@ -84,6 +84,21 @@ export class CaseBook {
     return row && caseOf(row);
   }
 
+  /** @returns whether this is what its origin said; times that a decision may have changed since are not looked at then. */
+  isSaid({ card, origin, said, confirmedAtMs, testedAtMs, onsetAtMs, region }: CaseSaid): boolean {
+    const sql = `SELECT count(*) FROM "case" WHERE origin = ? AND card = ? AND said = ? AND tested_at_ms IS ? AND region IS ?
+      AND (decided IS NOT NULL OR (onset_at_ms IS ? AND confirmed_at_ms IS coalesce(?, confirmed_at_ms)))`;
+    const values = [origin, card, said, testedAtMs ?? null, region ?? null, onsetAtMs ?? null, confirmedAtMs ?? null];
+    return inStore(
+      'core.db',
+      () =>
+        this.#db
+          .prepare(sql)
+          .pluck()
+          .get(...values) === 1,
+    );
+  }
+
   ofOrigin(origin: string): Case | undefined {
     const row = inStore('core.db', () => this.#byOrigin.get(origin)) as Row | undefined;
     return row && caseOf(row);

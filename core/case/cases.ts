@@ -180,15 +180,22 @@ export class Cases {
 
   /**
    * Raises a case that an officer or a partner speaks of. Durable when it returns; the same request again gives the same case.
-   * @throws StoreError.
+   * @throws CaseError `case.key_used` for another one under the same key; StoreError.
    */
   raise({ card, state, source, by, key, ...rest }: CaseToRaise): Case {
     const origin = `${source}:${by}/${key}`;
-    const confirmedAtMs = state === 'confirmed' ? (rest.confirmedAtMs ?? this.#parts.clock.wall()) : undefined;
+    const isConfirmed = state === 'confirmed';
+    const confirmedAtMs = isConfirmed ? rest.confirmedAtMs : undefined;
+    const said = { ...rest, card: this.#parts.names.of(card), source, origin, said: state, confirmedAtMs };
     return this.#commit(() => {
       const known = this.#book.ofOrigin(origin);
-      if (known !== undefined) return known;
-      this.#say({ ...rest, card: this.#parts.names.of(card), source, origin, said: state, confirmedAtMs });
+      if (known !== undefined) {
+        // To answer with the other's case would say that this one is raised.
+        if (!this.#book.isSaid(said))
+          throw new CaseError('case.key_used', 'case: the key is of another request; a new one needs a key of its own');
+        return known;
+      }
+      this.#say(isConfirmed ? { ...said, confirmedAtMs: confirmedAtMs ?? this.#parts.clock.wall() } : said);
       const raised = this.#book.ofOrigin(origin);
       if (raised === undefined) throw new TypeError('cases: one that was just raised is not there');
       return raised;

@@ -32,7 +32,7 @@ const code = z.string().min(1).max(256);
 const key = z
   .string()
   .regex(/^[\x21-\x7e]{1,64}$/)
-  .describe('the same request again, with the same key, changes nothing');
+  .describe('the same request again, with the same key, changes nothing; another one under it is refused');
 const atMs = z.int().min(0).max(LATEST_MS).describe('ms since 1970, UTC; not in the future');
 const region = z.string().min(1).max(100).describe('under whose health office; one of your own');
 const times = { testedAtMs: atMs.optional(), onsetAtMs: atMs.optional() };

@@ -115,6 +115,40 @@ t.test('case routes: a partner alerts, once for each key, in its own regions', a
   t.equal(core.cases.list(0, 10).length, 1);
 });
 
+t.test('case routes: a key that was used for another case raises none, and is not answered with the other one', async (t) => {
+  const { core, clock, ask } = await opened(t);
+  const card = cardText(newCard());
+  const confirmed = { card, state: 'confirmed', region: REGION, key: 'one' };
+  for (const [wanted, who] of [
+    ['POST /core/1/alerts', callerOf('partner', ['north', 'south'])],
+    ['POST /core/1/cases', callerOf('health-officer', ['north', 'south'])],
+  ] as const) {
+    const raised = (await ask(wanted, who, { body: confirmed })) as { case: number };
+    await clock.leap(1_000);
+    const others = [
+      { card: cardText(newCard()) },
+      { state: 'suspected' },
+      { region: 'south' },
+      { testedAtMs: NOW - DAY },
+      { onsetAtMs: NOW - DAY },
+    ];
+    for (const other of others)
+      t.equal(await ask(wanted, who, { body: { ...confirmed, ...other } }), 'case.key_used', JSON.stringify(other));
+    t.match(
+      await ask(wanted, who, { body: confirmed }),
+      { case: raised.case, confirmedAtMs: NOW + (raised.case - 1) * 1_000 },
+      'the same, later',
+    );
+    core.cases.decide(raised.case, 'suspected', { onsetAtMs: NOW - DAY });
+    t.match(
+      await ask(wanted, who, { body: confirmed }),
+      { case: raised.case, state: 'suspected' },
+      'the same, once it was decided otherwise',
+    );
+  }
+  t.equal(core.cases.list(0, 10).length, 2);
+});
+
 t.test('case routes: a long list comes a page at a time, each case once', async (t) => {
   const { ask } = await opened(t);
   const officer = callerOf('health-officer');
