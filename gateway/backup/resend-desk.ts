@@ -40,6 +40,8 @@ export class ResendDesk {
   #done = new Map<KioskId, EpochMillis>();
   /** Said by kiosks since the last look. */
   readonly #said = new Map<KioskId, number>();
+  /** Kiosks that did what a later restore asked than this gateway knows of: what they sent then is lost here as well. */
+  readonly #ahead = new Map<KioskId, number>();
   #revision: number | undefined;
 
   /** @throws StoreError. */
@@ -78,22 +80,20 @@ export class ResendDesk {
     if (this.#restore !== undefined) this.#done = restoreBook.sentAgain(this.#restore.version);
   }
 
-  #keepWhatWasSaid({ version }: Restore): void {
+  #keepWhatWasSaid(restore: Restore): void {
     const { registry, clock, log } = this.#doors;
     const said = [...this.#said];
     this.#said.clear();
-    const greatest = said.reduce((most, [, one]) => Math.max(most, one), 0);
-    if (greatest > version && greatest < GREATEST_COMMAND_VERSION) {
-      // They were asked by a later restore than this one knows of, whose rows are lost here as well.
-      registry.restoreBook.raise(greatest + 1);
-      this.#published.clear();
-      this.#revision = undefined;
-      this.#read();
-      return;
-    }
     for (const [kiosk, one] of said) {
-      if (one !== version) continue;
-      registry.restoreBook.setSentAgain(kiosk, version, clock.wall());
+      const asked = this.#versionFor(kiosk, restore);
+      if (one > asked && one < GREATEST_COMMAND_VERSION) {
+        // One that says ever later versions makes work for itself alone.
+        this.#ahead.set(kiosk, one);
+        this.#published.delete(kiosk);
+        this.#revision = undefined;
+      }
+      if (one !== asked) continue;
+      registry.restoreBook.setSentAgain(kiosk, asked, clock.wall());
       this.#done.set(kiosk, clock.wall());
       log.info('send_again.done', { kiosk });
       if (this.#published.delete(kiosk))
@@ -101,11 +101,14 @@ export class ResendDesk {
     }
   }
 
-  #ask(kiosk: KioskId, { version, restoredAtMs }: Restore): void {
+  #versionFor = (kiosk: KioskId, { version }: Restore): number => Math.max(version, (this.#ahead.get(kiosk) ?? 0) + 1);
+
+  #ask(kiosk: KioskId, restore: Restore): void {
     const { deployment, receiptKey, ledger, publish, onBug } = this.#doors;
+    const { restoredAtMs } = restore;
     const expiresAtMs = (restoredAtMs + LIFETIME_MS) as EpochMillis;
     const command = encodeSendAgain(
-      { version, issuedAtMs: restoredAtMs, expiresAtMs, had: hadOf(ledger, kiosk) },
+      { version: this.#versionFor(kiosk, restore), issuedAtMs: restoredAtMs, expiresAtMs, had: hadOf(ledger, kiosk) },
       { deployment, kiosk },
       receiptKey,
     );

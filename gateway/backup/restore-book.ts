@@ -4,7 +4,7 @@ import type { EpochMillis } from '../../protocol/units.ts';
 import { type Db, translating } from '../database.ts';
 
 export interface Restore {
-  /** What kiosks are told: greater than that of every restore before. */
+  /** What kiosks are told, at the least: greater than that of every restore before. */
   readonly version: number;
   /** When the backup was made: what came later was lost here. */
   readonly backupAtMs: EpochMillis;
@@ -36,13 +36,7 @@ export class RestoreBook {
     );
   }
 
-  /** Gives the last one a greater version, for a kiosk that was told of a later one. @throws StoreError. */
-  raise(version: number): void {
-    const update = 'UPDATE restores SET version = ? WHERE version = (SELECT max(version) FROM restores) AND version < ?';
-    translating('registry', () => this.#db.transact(() => this.#db.prepare(update).run(version, version)));
-  }
-
-  /** Kiosks that have done what this version asked, by when they said so. @throws StoreError. */
+  /** Kiosks that have done what this version asked, or a later one, by when they said so. @throws StoreError. */
   sentAgain(version: number): Map<KioskId, EpochMillis> {
     const rows = translating('registry', () =>
       this.#db.prepare('SELECT kiosk, at_ms AS atMs FROM sent_again WHERE version >= ?').all(version),
