@@ -271,12 +271,10 @@ export class Segment {
   }
 
   #sourceNo({ kiosk, kioskPublicKey, placement, topic }: Source): number {
-    const { venue, entrance, direction, dwellMs, lingeringMs, region = '', flagRule } = placement;
-    const more = flagRule === undefined ? '' : `${flagRule.version} ${flagRule.minimumOverlapMs} ${flagRule.isSuspected}`;
-    const name = `${kiosk} ${venue} ${entrance} ${direction} ${dwellMs} ${lingeringMs} ${JSON.stringify(region)} ${more} ${topic} ${Buffer.from(kioskPublicKey).toString('base64')}`;
+    const placed = JSON.stringify(placement);
+    const name = `${kiosk} ${topic} ${Buffer.from(kioskPublicKey).toString('base64')} ${placed}`;
     const known = this.#sourceNos.get(name);
     if (known !== undefined) return known;
-    const placed = JSON.stringify(placement);
     const found = this.db
       .prepare('SELECT source_no FROM sources WHERE kiosk = ? AND kiosk_public_key = ? AND placement = ? AND topic = ?')
       .pluck()
