@@ -28,6 +28,7 @@ import {
 } from '../protocol/revocation-news.ts';
 import { SparseLog } from '../protocol/sparse-log.ts';
 import type { Clock } from '../protocol/time.ts';
+import { WebDoor } from '../protocol/web-door.ts';
 import type { Core } from './core.ts';
 import {
   type HttpApp,
@@ -85,17 +86,14 @@ export interface HttpIntake {
   close(): Promise<void>;
 }
 
-/** A gateway needs five: the rest is for strangers to hold, who are closed after their first wrong word or thirty seconds of silence. */
-const MOST_CONNECTIONS = 1_024;
+/** On which no gateway is known yet; all of a region may come from one address, each with five. */
+const MOST_WAITING_GATEWAYS = 64;
 const REQUEST_MS = 30_000;
 /** Offers whose answers are remembered: a gateway asks again for its last one. */
 const MOST_REMEMBERED = 256;
 const RETRY_AFTER_S = 5;
 const JSON_TYPE = 'application/json';
 const POSITION_FORM = /^(0|[1-9]\d{0,15})$/;
-
-/** All gateways of a region may come from one address. */
-const MOST_OF_AN_ADDRESS = 64;
 
 /** Lets in the gateways that were added to a core. */
 export function addedPeers(core: Pick<Core, 'gateways' | 'intakeOf' | 'revocationsFor' | 'holder'>): HttpIntakeOptions['peerOf'] {
@@ -109,17 +107,18 @@ export function addedPeers(core: Pick<Core, 'gateways' | 'intakeOf' | 'revocatio
 
 /** Listens until closed. @throws ConfigError `config.invalid` when the address can not be bound. */
 export async function openHttpIntake(options: HttpIntakeOptions): Promise<HttpIntake> {
-  const { binding, tls } = options;
+  const { binding, tls, clock } = options;
+  const log = new SparseLog(options.log, clock);
+  const door = new WebDoor(MOST_WAITING_GATEWAYS, clock, (_address, code) => log.tell('warn', 'intake.held_off', code, { code }));
   const app = makeHttpApp({
     tls,
     minVersion: 'TLSv1.3',
     longestBodyBytes: LONGEST_EVENTS_BYTES,
     requestMs: REQUEST_MS,
-    mostConnections: MOST_CONNECTIONS,
-    mostOfAnAddress: MOST_OF_AN_ADDRESS,
+    door,
     asksForCertificate: true,
   });
-  new Routes(app, options).add();
+  new Routes(app, options, door, log).add();
   return { port: await listenOn(app, binding, 'core'), close: () => app.close() };
 }
 
@@ -133,12 +132,14 @@ class Routes {
   readonly #turns = new Map<DeploymentId, Promise<unknown>>();
   readonly #peers = new WeakMap<HttpRequest, Peer>();
   readonly #bounds = new PeerBounds();
+  readonly #door: WebDoor;
   readonly #log: SparseLog;
 
-  constructor(app: HttpApp, options: HttpIntakeOptions) {
+  constructor(app: HttpApp, options: HttpIntakeOptions, door: WebDoor, log: SparseLog) {
     this.#app = app;
     this.#options = options;
-    this.#log = new SparseLog(options.log, options.clock);
+    this.#door = door;
+    this.#log = log;
   }
 
   add(): void {
@@ -179,6 +180,7 @@ class Routes {
     const keyPin = key && sha256(key.export({ type: 'spki', format: 'der' }));
     const peer = this.#options.peerOf({ token, keyPin });
     if (peer === undefined) throw new AdmissionError('admission.wrong_account', 'neither a token nor a certificate that is known here');
+    this.#door.admit(request.raw.socket, peer.deployment);
     this.#bounds.enter(peer.deployment, reply.raw);
     this.#peers.set(request, peer);
   }

@@ -3,10 +3,11 @@
  * this room.
  * Source: RFC 9457 (problem details).
  */
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { addressOf } from '../protocol/address.ts';
 import { ConfigError } from '../protocol/errors.ts';
+import { PAGE_HEADERS } from '../protocol/page-headers.ts';
+import type { WebDoor } from '../protocol/web-door.ts';
 
 export type HttpApp = FastifyInstance;
 export type HttpReply = FastifyReply;
@@ -28,9 +29,8 @@ export interface HttpAppOptions {
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
   readonly longestBodyBytes: number;
   readonly requestMs: number;
-  readonly mostConnections: number;
-  /** Of these, from one address: whoever opens them all keeps nobody else out. */
-  readonly mostOfAnAddress: number;
+  /** Before TLS: a handshake costs more than all that a stranger sends. Who is known is admitted there by whoever knows them. */
+  readonly door: WebDoor;
   /** Whether a client is asked for its certificate, of whatever authority and date: it is known by its key. */
   readonly asksForCertificate: boolean;
 }
@@ -40,7 +40,7 @@ const HANDSHAKE_MS = 10_000;
 const LOOK_FOR_SLOW_MS = 2_000;
 
 export function makeHttpApp(options: HttpAppOptions): HttpApp {
-  const { tls, minVersion, longestBodyBytes, requestMs, mostConnections, mostOfAnAddress, asksForCertificate } = options;
+  const { tls, minVersion, longestBodyBytes, requestMs, door, asksForCertificate } = options;
   const app = Fastify({
     bodyLimit: longestBodyBytes,
     forceCloseConnections: true,
@@ -50,7 +50,7 @@ export function makeHttpApp(options: HttpAppOptions): HttpApp {
     exposeHeadRoutes: false,
     // What no route is looked up for: Fastify's own answer would say the address again.
     frameworkErrors: (_error, _request, reply) => {
-      reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', connection: 'close' });
+      reply.headers({ ...PAGE_HEADERS, connection: 'close' });
       sendProblem(reply as unknown as HttpReply, 400, { title: 'not a request that is understood here' });
     },
     https: {
@@ -65,25 +65,8 @@ export function makeHttpApp(options: HttpAppOptions): HttpApp {
       rejectUnauthorized: false,
     },
   }) as unknown as FastifyInstance;
-  app.server.maxConnections = mostConnections;
-  boundEachAddress(app, mostOfAnAddress);
+  door.guard(app.server);
   return app;
-}
-
-/** Before TLS: a handshake costs more than all that a stranger sends. */
-function boundEachAddress(app: HttpApp, most: number): void {
-  const open = new Map<string, number>();
-  app.server.on('connection', (socket: Socket) => {
-    const address = addressOf(socket.remoteAddress);
-    const count = (open.get(address) ?? 0) + 1;
-    if (count > most) return void socket.destroy();
-    open.set(address, count);
-    socket.once('close', () => {
-      const left = (open.get(address) ?? 1) - 1;
-      if (left > 0) open.set(address, left);
-      else open.delete(address);
-    });
-  });
 }
 
 /** @param who begins the message. @returns the port, never 0. @throws ConfigError `config.invalid` when the address can not be bound. */

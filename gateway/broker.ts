@@ -6,6 +6,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { Aedes, type Client as AedesClient, type AuthenticateError } from 'aedes';
+import type { Arrival } from '../protocol/door-keeper.ts';
 import { AdmissionError, codeOf, type ErrorCode } from '../protocol/errors.ts';
 import { isPlaceId, type KioskId } from '../protocol/ids.ts';
 import { decodeKioskState, encodeKioskState, type KioskStateReport } from '../protocol/kiosk-state.ts';
@@ -22,7 +23,6 @@ import {
   type Will,
 } from './admission.ts';
 import { codeOfBroken, type DoorGuard, keepAliveOf } from './door-guard.ts';
-import type { Arrival } from './door-keeper.ts';
 import { FlowGate } from './flow-gate.ts';
 import type { Kiosk } from './registry.ts';
 

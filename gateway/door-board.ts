@@ -48,7 +48,7 @@ export class DoorBoard {
     this.#onChange();
   }
 
-  /** @param address as door-keeper.ts gives it. */
+  /** @param address as protocol/door-keeper.ts gives it. */
   heldOff(address: string, code: ErrorCode): void {
     this.refused(code);
     const name = `${address} ${code}`;

@@ -3,15 +3,15 @@
  * how many filters it may have. Rates are kept by name, so that a connection closed and opened again gains nothing.
  */
 import type { Socket } from 'node:net';
+import { Bucket, Buckets, type Rate } from '../protocol/bucket.ts';
+import type { Arrival } from '../protocol/door-keeper.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import { codeOf } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { MonotonicMillis } from '../protocol/units.ts';
 import type { Client, Peer } from './admission.ts';
-import { Bucket, Buckets, type Rate } from './door-bucket.ts';
 import { SharedBudget } from './door-budget.ts';
-import type { Arrival } from './door-keeper.ts';
 import { type PaceLimits, PaceMaker } from './door-pace.ts';
 import { FlowGate, type FlowLimits } from './flow-gate.ts';
 

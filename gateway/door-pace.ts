@@ -1,7 +1,8 @@
 /** How fast one connection may be read: by the rates of its client and of its address, which both outlive the connection. */
+
+import { type Bucket, Buckets } from '../protocol/bucket.ts';
+import { BURST_SECONDS } from '../protocol/door-keeper.ts';
 import type { MonotonicMillis } from '../protocol/units.ts';
-import { type Bucket, Buckets } from './door-bucket.ts';
-import { BURST_SECONDS } from './door-keeper.ts';
 
 export interface PaceLimits {
   /** MQTT packets of one client, sustained; ten seconds' worth at once. */

@@ -3,11 +3,12 @@
  * somebody revokes it: the quota keeps it from filling the disk meanwhile. What is past it is not refused but waits, unacknowledged,
  * in the kiosk's outbox.
  */
+
+import { Buckets } from '../protocol/bucket.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { Answer } from './broker.ts';
-import { Buckets } from './door-bucket.ts';
 
 const DAY_S = 86_400;
 /** What a kiosk that was away for as long as rows are kept has to bring. */

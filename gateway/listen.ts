@@ -4,10 +4,10 @@
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { rawKeyOfCertificate } from '../protocol/certificate.ts';
+import type { Arrival, DoorKeeper } from '../protocol/door-keeper.ts';
 import { ALPN_HTTP, ALPN_MQTT } from '../protocol/enrol.ts';
 import { ConfigError, codeOf } from '../protocol/errors.ts';
 import type { Peer } from './admission.ts';
-import type { Arrival, DoorKeeper } from './door-keeper.ts';
 
 export interface Listener {
   /** As bound: never 0. */

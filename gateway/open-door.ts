@@ -1,5 +1,6 @@
 /** The door, wired: its limits out of the configuration; what it held off on the state board and, sparsely, in the log. */
 import { LONGEST_BATCH_BYTES } from '../protocol/batch.ts';
+import { DoorKeeper } from '../protocol/door-keeper.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
@@ -7,7 +8,6 @@ import { SparseLog } from '../protocol/sparse-log.ts';
 import type { Clock } from '../protocol/time.ts';
 import type { GatewayConfig } from './config.ts';
 import { DoorGuard } from './door-guard.ts';
-import { DoorKeeper } from './door-keeper.ts';
 import { RowQuota } from './door-quota.ts';
 import type { StateBoard } from './state-board.ts';
 

@@ -8,6 +8,7 @@ import type { ErrorCode } from '../protocol/errors.ts';
 import type { KioskId } from '../protocol/ids.ts';
 import type { Log } from '../protocol/log.ts';
 import type { Clock } from '../protocol/time.ts';
+import { WebDoor } from '../protocol/web-door.ts';
 import { Accounts } from './accounts.ts';
 import { AuditLog } from './audit.ts';
 import type { SecondPlaceState } from './backup/second-place.ts';
@@ -42,7 +43,6 @@ import { type LogLevelDoor, routesOf } from './web/routes.ts';
 import { WebServer } from './web/server.ts';
 import { sinkRoutesOf } from './web/sink-routes.ts';
 import { overviewOf, type RolloutSource, type SealSource, type ViewSources } from './web/view.ts';
-import { WebDoor } from './web/web-door.ts';
 
 /** What only the process itself can tell or change. */
 export interface ProcessDoor {
@@ -78,6 +78,8 @@ export interface WebListener {
 }
 
 const CONTROL_TOKEN_BYTES = 32;
+/** Of one address, on which nobody is known: a browser opens six, a proxy before the page has those of all its browsers. */
+export const MOST_WAITING_PAGES = 512;
 const DAY_MS = 86_400_000;
 const NO_PROCESS: ProcessDoor = {
   version: '0',
@@ -213,7 +215,7 @@ export class Watching {
       metrics: () => metricsText(overviewOf(sources), watch.tallies(), board.door.refusals, process.use()),
       notReady: () => notReady(registry.kiosks(), board),
       controlToken,
-      door: new WebDoor(clock, (address, code) => board.door.heldOff(address, code)),
+      door: new WebDoor(MOST_WAITING_PAGES, clock, (address, code) => board.door.heldOff(address, code)),
       clock,
       log: this.#log,
     });

@@ -7,6 +7,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { z } from 'zod';
 import { ConfigError } from '../protocol/errors.ts';
+import { PAGE_HEADERS } from '../protocol/page-headers.ts';
 import { DOOR_COMMANDS } from './check-in-flow.ts';
 import type { Direction } from './check-in-state.ts';
 import { DESK_COMMANDS } from './clinic-flow.ts';
@@ -15,7 +16,7 @@ import type { FrontCommand } from './front.ts';
 import type { HealthSnapshot } from './health.ts';
 import { HOLDER_COMMANDS } from './holder-front.ts';
 import { pageServer, send, type Taking } from './page-server.ts';
-import { buildOf, PAGE_POLICY, screenAssets } from './screen/assets.ts';
+import { buildOf, screenAssets } from './screen/assets.ts';
 import { type ScreenSources, screenState } from './screen/rest.ts';
 import { type PageRoute, REFUSED, staffRoutes } from './screen/staff-routes.ts';
 import type { StaffDoor } from './staff/staff-door.ts';
@@ -81,16 +82,8 @@ export class Page {
     get.set('/feedback', (response) => this.#listen(response));
     const routes = [...this.#ownRoutes(), ...(options.staff === undefined ? [] : staffRoutes(options.staff)), ...(options.routes ?? [])];
     const post = new Map(routes.map(({ path, body, take }) => [path, { body, take: obeying(take) }]));
-    const headers = {
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
-      'referrer-policy': 'no-referrer',
-      // A page elsewhere that opened this one holds no end of it.
-      'cross-origin-opener-policy': 'same-origin',
-      'cross-origin-resource-policy': 'same-origin',
-    };
     this.#server = pageServer(
-      { mayAsk: (request) => this.#isOurs(request), headers, get, post, onBug: options.onBug ?? (() => {}) },
+      { mayAsk: (request) => this.#isOurs(request), headers: PAGE_HEADERS, get, post, onBug: options.onBug ?? (() => {}) },
       LONGEST_BODY_BYTES,
     );
   }
@@ -164,7 +157,7 @@ export class Page {
   #asset(path: string, type: string, content: string | Buffer): (response: ServerResponse) => void {
     return (response) => {
       if (path === '/' && this.#options.isSetupAsked?.() === true) response.writeHead(302, { location: '/setup.html' }).end();
-      else response.writeHead(200, { 'content-security-policy': PAGE_POLICY, 'content-type': type }).end(content);
+      else response.writeHead(200, { 'content-type': type }).end(content);
     };
   }
 

@@ -3,6 +3,7 @@
  * taken back, and to it they say how far they are.
  */
 import { type KeyObject, randomBytes } from 'node:crypto';
+import { Bucket, type Rate } from '../../protocol/bucket.ts';
 import { codeOf, HolderError } from '../../protocol/errors.ts';
 import { cardOfProof, decodeProof, encodeChallenge, type HolderAction, type HolderProof } from '../../protocol/holder.ts';
 import type { VisitorUuid } from '../../protocol/ids.ts';
@@ -14,7 +15,6 @@ import { Bell } from '../bell.ts';
 import { DAY_MS } from '../day.ts';
 import type { HolderDoor, HolderNotice, RevocationSource } from '../intake.ts';
 import type { CardNames } from '../pseudonym.ts';
-import { type Rate, Rates } from '../rest/rates.ts';
 import { Challenges } from './challenges.ts';
 import type { Eraser } from './eraser.ts';
 import { receiptKeyOf, receiptOf, signReceipt } from './receipt.ts';
@@ -54,7 +54,7 @@ export class HolderDesk implements HolderDoor {
   /** Of this start: numbers go on elsewhere after a restore. */
   readonly #epoch = randomBytes(8).toString('hex');
   /** Cards taken back of which nothing was held. */
-  readonly #unseen: Rates;
+  readonly #unseen: Bucket;
   #cancelRetry: (() => void) | undefined;
   /** One erasing after the other. */
   #erasing: Promise<void> = Promise.resolve();
@@ -65,7 +65,7 @@ export class HolderDesk implements HolderDoor {
     this.#challenges = new Challenges(doors.clock);
     this.#tries = new Tries(doors.clock);
     this.#bell = new Bell(doors.clock);
-    this.#unseen = new Rates(UNSEEN, 1, doors.clock);
+    this.#unseen = new Bucket(UNSEEN, doors.clock.monotonic());
     this.#receiptKey = receiptKeyOf(doors.storeKey);
   }
 
@@ -200,8 +200,8 @@ export class HolderDesk implements HolderDoor {
    * @throws HolderError `holder.too_often`.
    */
   #refuseMadeUp(card: VisitorUuid): void {
-    const { revocations, eraser, names } = this.#doors;
-    if (revocations.has(card) || eraser.holds(names.of(card)) || this.#unseen.take('all') === 0) return;
+    const { revocations, eraser, names, clock } = this.#doors;
+    if (revocations.has(card) || eraser.holds(names.of(card)) || this.#unseen.takeOne(clock.monotonic())) return;
     throw new HolderError('holder.too_often', 'holder: too many cards that were never seen here; later');
   }
 

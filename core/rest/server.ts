@@ -6,10 +6,13 @@ import { createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { z } from 'zod';
 import { addressOf } from '../../protocol/address.ts';
+import { Buckets, type Rate } from '../../protocol/bucket.ts';
 import { AdmissionError, codeOf, DecodeError, type ErrorCode, type ExpectedError } from '../../protocol/errors.ts';
 import { type Log, placeOf } from '../../protocol/log.ts';
+import { PAGE_HEADERS } from '../../protocol/page-headers.ts';
 import { SparseLog } from '../../protocol/sparse-log.ts';
 import type { Clock } from '../../protocol/time.ts';
+import { WebDoor } from '../../protocol/web-door.ts';
 import type { AuditLog, Deed } from '../audit.ts';
 import {
   type HttpApp,
@@ -23,7 +26,6 @@ import {
 } from '../http-listener.ts';
 import { callerOf, type Identify, identify, type Known, type Shown } from './callers.ts';
 import { type Denial, Denials, STRANGER } from './denials.ts';
-import { type Rate, Rates } from './rates.ts';
 import { PURPOSE_HEADER } from './roles.ts';
 import { type Caller, NotThere, type Route } from './route.ts';
 
@@ -55,16 +57,13 @@ const LONGEST_BODY_BYTES = 65_536;
 const LONGEST_TOKEN = /^Bearer ([\x21-\x7e]{1,8192})$/i;
 const REQUEST_MS = 30_000;
 const HOLDER_WAITS_S = 60;
-const MOST_CONNECTIONS = 512;
-/** A health office is one address, and a browser opens six. */
-const MOST_OF_AN_ADDRESS = 128;
+/** On which nobody is known: holders are not, and a browser opens six. */
+const MOST_WAITING = 128;
 const MOST_NAMES = 4_096;
 /** Of one address, whoever asks: a health office is one address. */
 const PER_ADDRESS: Rate = { perSecond: 50, burst: 200 };
 /** Of one person or machine: nobody reads faster, and a copy of everything takes long enough to be seen. */
 const PER_CALLER: Rate = { perSecond: 5, burst: 60 };
-const CONTENT_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   'admission.wrong_account': 401,
   'admission.wrong_token': 401,
@@ -81,18 +80,20 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
 
 /** Listens until closed. @throws ConfigError `config.invalid` when the address can not be bound. */
 export async function openRest(options: RestOptions): Promise<RestServer> {
+  const { clock } = options;
+  const log = new SparseLog(options.log, clock);
+  const door = new WebDoor(MOST_WAITING, clock, (_address, code) => log.tell('warn', 'rest.held_off', code, { code }));
   const app = makeHttpApp({
     tls: options.tls,
     // Browsers of holders and of health offices.
     minVersion: 'TLSv1.2',
     longestBodyBytes: LONGEST_BODY_BYTES,
     requestMs: REQUEST_MS,
-    mostConnections: MOST_CONNECTIONS,
-    mostOfAnAddress: MOST_OF_AN_ADDRESS,
+    door,
     asksForCertificate: true,
   });
-  const denials = new Denials(options.audit, options.clock);
-  new Server(app, options, denials).add();
+  const denials = new Denials(options.audit, clock);
+  new Server(app, { ...options, door, denials, log }).add();
   const port = await listenOn(app, options.binding, 'rest');
   return {
     port,
@@ -103,23 +104,27 @@ export async function openRest(options: RestOptions): Promise<RestServer> {
   };
 }
 
+interface ServerParts extends Omit<RestOptions, 'log'> {
+  readonly door: WebDoor;
+  readonly denials: Denials;
+  readonly log: SparseLog;
+}
+
 class Server {
   readonly #app: HttpApp;
-  readonly #options: RestOptions;
+  readonly #options: ServerParts;
   readonly #denials: Denials;
-  readonly #addresses: Rates;
-  readonly #callers: Rates;
+  readonly #addresses = new Buckets(PER_ADDRESS, MOST_NAMES);
+  readonly #callers = new Buckets(PER_CALLER, MOST_NAMES);
   readonly #log: SparseLog;
   /** Who was admitted to which route, and whether what they asked is in the audit log. */
   readonly #admitted = new WeakMap<HttpRequest, { readonly made: Route; readonly caller: Caller; isWritten: boolean }>();
 
-  constructor(app: HttpApp, options: RestOptions, denials: Denials) {
+  constructor(app: HttpApp, options: ServerParts) {
     this.#app = app;
     this.#options = options;
-    this.#denials = denials;
-    this.#addresses = new Rates(PER_ADDRESS, MOST_NAMES, options.clock);
-    this.#callers = new Rates(PER_CALLER, MOST_NAMES, options.clock);
-    this.#log = new SparseLog(options.log, options.clock);
+    this.#denials = options.denials;
+    this.#log = options.log;
   }
 
   add(): void {
@@ -127,15 +132,7 @@ class Server {
     // A form of another site can send text without asking; JSON it can not.
     app.removeContentTypeParser('text/plain');
     app.addHook('onRequest', async (request, reply) => {
-      reply.headers({
-        'cache-control': 'no-store',
-        'content-security-policy': CONTENT_POLICY,
-        'cross-origin-opener-policy': 'same-origin',
-        'cross-origin-resource-policy': 'same-origin',
-        'referrer-policy': 'no-referrer',
-        'x-content-type-options': 'nosniff',
-        'x-frame-options': 'DENY',
-      });
+      reply.headers(PAGE_HEADERS);
       this.#refuseHastyAddress(request, reply);
     });
     app.setErrorHandler((error, request, reply) => this.#answerError(error, request, reply));
@@ -167,7 +164,7 @@ class Server {
 
   #refuseHastyAddress(request: HttpRequest, reply: HttpReply): void {
     try {
-      refuseHaste(this.#addresses.take(addressOf(request.ip)), reply);
+      refuseHaste(this.#addresses.takeOne(addressOf(request.ip), this.#options.clock.monotonic()), reply);
     } catch (error) {
       this.#denials.write({ who: STRANGER, role: STRANGER, purpose: '', action: 'request', about: '', detail: 'admission.too_often' });
       throw error;
@@ -180,7 +177,10 @@ class Server {
     try {
       known = await identify(made, shownBy(request), this.#options.ways);
       // Those who prove a card are all one subject; they are held by their address, and by the route.
-      if (!made.roles.includes('holder')) refuseHaste(this.#callers.take(known.subject), reply);
+      if (!made.roles.includes('holder')) {
+        this.#options.door.admit(request.raw.socket, known.subject);
+        refuseHaste(this.#callers.takeOne(known.subject, this.#options.clock.monotonic()), reply);
+      }
       return callerOf(made, known, stated);
     } catch (error) {
       const code = codeOf(error);

@@ -3,6 +3,7 @@
  * computed while nobody looks. Source: HTML Living Standard, "Server-sent events".
  */
 import type { ServerResponse } from 'node:http';
+import { PAGE_HEADERS } from '../../protocol/page-headers.ts';
 import type { Overview } from './schema.ts';
 
 /** One that watches. */
@@ -45,9 +46,8 @@ export class Live {
     if (now === undefined) this.#remember(overview);
     const { response } = watcher;
     response.writeHead(200, {
+      ...PAGE_HEADERS,
       'content-type': 'text/event-stream',
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
       'x-accel-buffering': 'no',
     });
     response.write(message('all', overview));

@@ -7,19 +7,20 @@ import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { addressOf } from '../../protocol/address.ts';
+import { Buckets, type Rate } from '../../protocol/bucket.ts';
 import { AdmissionError, ConfigError, codeOf, type ErrorCode, type ExpectedError } from '../../protocol/errors.ts';
 import { type Log, placeOf } from '../../protocol/log.ts';
+import { PAGE_HEADERS } from '../../protocol/page-headers.ts';
 import type { Clock } from '../../protocol/time.ts';
+import type { WebDoor } from '../../protocol/web-door.ts';
 import type { Accounts } from '../accounts.ts';
 import type { AuditLog, Deed } from '../audit.ts';
-import { Buckets, type Rate } from '../door-bucket.ts';
 import type { Asset } from './assets.ts';
 import { Callers, hostsOf, type Identified } from './callers.ts';
 import type { Live } from './live.ts';
 import { LoginGate } from './login-gate.ts';
 import { METRICS_TYPE } from './metrics.ts';
 import { type Caller, NotThere, type Route } from './route.ts';
-import type { WebDoor } from './web-door.ts';
 
 export interface WebServerOptions {
   readonly binding: { readonly host: string; readonly port: number };
@@ -48,17 +49,6 @@ const MOST_WAITING_GUESSES = 8;
 /** Of one address: twenty pages opened at once, then some looked at all the time. Each answer about the kiosks costs milliseconds that they wait. */
 const REQUESTS: Rate = { perSecond: 30, burst: 300 };
 const MOST_ADDRESSES = 4_096;
-const CONTENT_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
-const GUARDING_HEADERS = {
-  'cache-control': 'no-store',
-  'content-security-policy': CONTENT_POLICY,
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-};
 const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   'admission.too_often': 429,
   'admission.too_many_tries': 429,
@@ -137,7 +127,7 @@ export class WebServer {
 
   #addGuards(): void {
     this.#app.addHook('onRequest', async (request, reply) => {
-      reply.headers(GUARDING_HEADERS);
+      reply.headers(PAGE_HEADERS);
       this.#refuseHaste(addressOf(request.ip), reply);
       if (!this.#callers.isFromHere(request.method, request.url, request.headers))
         throw new AdmissionError('admission.not_allowed', 'request: not from a page of this gateway');
@@ -251,10 +241,9 @@ export class WebServer {
   }
 
   #refuseHaste(address: string, reply: FastifyReply): void {
-    const nowMs = this.#options.clock.monotonic();
-    const bucket = this.#rates.of(address, nowMs);
-    if (bucket.takeOne(nowMs)) return;
-    reply.header('retry-after', Math.ceil(bucket.waitMs(nowMs) / 1_000));
+    const waitMs = this.#rates.takeOne(address, this.#options.clock.monotonic());
+    if (waitMs === 0) return;
+    reply.header('retry-after', Math.ceil(waitMs / 1_000));
     throw new AdmissionError('admission.too_often', 'request: this address asks too often');
   }
 
@@ -278,7 +267,7 @@ export class WebServer {
 
   /** Says nothing of what was asked for. */
   #answerUnreadable(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    reply.headers(GUARDING_HEADERS);
+    reply.headers(PAGE_HEADERS);
     try {
       this.#refuseHaste(addressOf(request.ip), reply);
     } catch (error) {

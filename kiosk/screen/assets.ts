@@ -20,10 +20,6 @@ const TYPES: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
 };
 
-/** Nothing but this kiosk's own files, and no words of the page run as a script. Source: Content Security Policy Level 3. */
-export const PAGE_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
-
 /** @returns every file of `page/`, and `/words.js`. */
 export function screenAssets(isDesk: boolean): readonly Asset[] {
   const directory = join(import.meta.dirname, 'page');

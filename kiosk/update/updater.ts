@@ -37,7 +37,6 @@ export interface UpdaterDoors {
   readonly word: WordKeeper;
   readonly fetch: FetchPiece;
   readonly isOnline: () => boolean;
-  /** Rows that wait for the gateway. */
   /** Rows that wait for the gateway; `undefined` where that can not be told. */
   readonly queued: () => number | undefined;
   /** Goes up with each answer at the door. */

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
 import { AuditLog } from '../../core/audit.ts';
 import { restRoutesOf } from '../../core/rest/routes.ts';
@@ -159,19 +159,19 @@ t.test('intake: one address leaves room for the others, however many connections
   t.teardown(() => far.close());
   const token = readFileSync(far.sink().tokenPath as string, 'utf8').trim();
   let closed = 0;
-  let open = 0;
+  const open = new Set<TLSSocket>();
   const sockets = Array.from({ length: 100 }, () => {
     const socket = connect({ host: '127.0.0.1', port: far.port, rejectUnauthorized: false });
     socket.on('error', () => {});
     socket.once('close', () => {
       closed += 1;
+      open.delete(socket);
     });
-    socket.once('secureConnect', () => {
-      open += 1;
-    });
+    socket.once('secureConnect', () => open.add(socket));
     return socket;
   });
-  await until(() => open === 64 && closed === 36);
+  await until(() => open.size === 64 && closed === 36);
+  t.equal(sockets.slice(0, 36).filter((socket) => open.has(socket)).length, 0, 'the newest are left');
   for (const socket of sockets) socket.destroy();
   await until(() => closed === 100);
   t.equal((await askRest({ port: far.port, path: '/api/1/taken', token })).status, 200);

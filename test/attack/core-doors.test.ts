@@ -1,6 +1,9 @@
 /** A served core's REST listener, attacked by strangers and by people who are let in: what it answers, writes down, and never writes anywhere. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import t from 'tap';
 import { encodeCode } from '../../protocol/code.ts';
 import { decodeChallenge, encodeProof, signProof } from '../../protocol/holder.ts';
@@ -9,6 +12,7 @@ import { systemClock } from '../../protocol/time.ts';
 import { deriveVisitor, uuidOfPublicKey } from '../../protocol/visitor.ts';
 import { bytesSecret, searchBytes, searchTree, textSecret } from '../support/leak-search.ts';
 import { AttackedCore } from './attacked-core.ts';
+import { RawClient } from './raw-client.ts';
 
 const card = uuidOfPublicKey(randomBytes(32));
 const uuid = Buffer.from(card).toString('hex');
@@ -177,6 +181,30 @@ t.test('core holder: proofs that do not hold are bounded, are not written as don
   t.match(last, { status: 429, json: { code: 'holder.too_often' }, headers: { 'retry-after': '60' } });
   // Slower than the bound on questions of one address, which is another.
   for (let i = 0; i < 150; i++) await ask({ action: 'read' });
+});
+
+t.test('core connections: whoever holds them, without a word or without reading an answer, shuts nobody out and ends nobody', async (t) => {
+  const held: Socket[] = [];
+  t.teardown(() => {
+    for (const socket of held) socket.destroy();
+  });
+  const known = new RawClient(connectTls({ host: '127.0.0.1', port: core.port, rejectUnauthorized: false }));
+  const asked = `GET /core/1/cases HTTP/1.1\r\nHost: core\r\nAuthorization: Bearer ${officer}\r\nVestibule-Purpose: contact-tracing\r\n\r\n`;
+  t.equal(statusOf((await known.ask(Buffer.from(asked))).toString('latin1')), 200);
+  const deaf = 'GET /holder/page.js HTTP/1.1\r\nHost: core\r\n\r\n'.repeat(40);
+  for (let address = 2; address <= 10; address++)
+    for (let count = 0; count < 128; count++) {
+      const at = { host: '127.0.0.1', port: core.port, localAddress: `127.0.0.${address}` };
+      const isDeaf = address <= 4;
+      const socket = isDeaf ? connectTls({ ...at, rejectUnauthorized: false } as ConnectionOptions) : connectTcp(at);
+      held.push(socket.on('error', () => {}).pause());
+      await Promise.race([once(socket, isDeaf ? 'secureConnect' : 'connect'), once(socket, 'close')]).catch(() => {});
+      if (isDeaf) socket.write(deaf);
+    }
+  t.equal((await core.ask({ path: '/healthz' })).status, 200, 'somebody who comes after them');
+  t.equal(statusOf((await known.ask(Buffer.from(asked))).toString('latin1')), 200, 'somebody who was there, and is known');
+  known.end();
+  t.match(core.child.written, /admission\.too_many_connections.*rest\.held_off/);
 });
 
 t.test('core: each refusal is in the audit log, whose growth strangers do not decide; no card is anywhere', async (t) => {

@@ -1,11 +1,11 @@
 /** The door's own parts: rates, addresses, who waits, and one budget for all. */
 
 import t from 'tap';
-import { Bucket, Buckets } from '../../gateway/door-bucket.ts';
 import { SharedBudget } from '../../gateway/door-budget.ts';
 import { codeOfBroken, keepAliveOf } from '../../gateway/door-guard.ts';
-import { DoorKeeper } from '../../gateway/door-keeper.ts';
 import { addressOf } from '../../protocol/address.ts';
+import { Bucket, Buckets } from '../../protocol/bucket.ts';
+import { DoorKeeper } from '../../protocol/door-keeper.ts';
 import { AdmissionError } from '../../protocol/errors.ts';
 import type { MonotonicMillis } from '../../protocol/units.ts';
 import { ManualClock } from '../support/manual-clock.ts';

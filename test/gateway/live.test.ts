@@ -36,7 +36,7 @@ async function open(t: Test) {
     ]);
     return ours;
   };
-  return { live, state, watchBlindly };
+  return { live, state, watchBlindly, url: `http://127.0.0.1:${port}` };
 }
 
 t.test('live: a browser that does not read is let go of when its session has ended, and holds no connection', async (t) => {
@@ -54,15 +54,16 @@ t.test('live: a browser that does not read is let go of when its session has end
 t.test(
   'live: a browser that does not read is let go of at the next change, and one that reads is told that its session has ended',
   async (t) => {
-    const { live, state, watchBlindly } = await open(t);
+    const { live, state, watchBlindly, url } = await open(t);
     const closed = once(await watchBlindly(), 'close');
+    state.text = '';
     live.tick();
     await closed;
-    state.text = '';
-    const socket = await watchBlindly();
+    const reader = await fetch(url);
+    t.equal(live.watchers, 1);
     state.isWelcome = false;
     live.tick();
     t.equal(live.watchers, 0, 'at once');
-    t.notOk(socket.destroyed);
+    t.match(await reader.text(), /\nevent: ended\n/);
   },
 );

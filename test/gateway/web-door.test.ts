@@ -5,7 +5,8 @@ import t, { type Test } from 'tap';
 import { Accounts } from '../../gateway/accounts.ts';
 import { openIdentity } from '../../gateway/identity.ts';
 import { gatewayPaths } from '../../gateway/paths.ts';
-import { MOST_OF_ONE, MOST_WAITING } from '../../gateway/web/web-door.ts';
+import { MOST_WAITING_PAGES } from '../../gateway/watching.ts';
+import { MOST_OF_ONE } from '../../protocol/web-door.ts';
 import { addPerson, PASSWORD, WEB } from '../support/busy-gateway.ts';
 import { watchState } from '../support/inbox.ts';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.ts';
@@ -54,7 +55,7 @@ t.test('web door: of too many from one address the one that has waited longest g
   await page?.read();
   const first = await hold(t, gateway, BURST - 50, '127.0.0.1');
   await gateway.clock.advance(10_000);
-  await hold(t, gateway, MOST_WAITING + 1 - first.length, '127.0.0.1');
+  await hold(t, gateway, MOST_WAITING_PAGES + 1 - first.length, '127.0.0.1');
   await until(() => first[0]?.destroyed === true);
   t.notOk(first.at(-1)?.destroyed);
   t.equal((await ask('/api/1/overview')).status, 200, 'an operator of the same address comes in');

@@ -3,6 +3,7 @@ import t from 'tap';
 import { z } from 'zod';
 import { NotThere, type Route, route } from '../../../core/rest/route.ts';
 import { StoreError } from '../../../protocol/errors.ts';
+import { PAGE_HEADERS } from '../../../protocol/page-headers.ts';
 import { openTestRest } from './rest-fixture.ts';
 
 const rows = z.object({ rows: z.array(z.object({ no: z.int() })) });
@@ -28,7 +29,8 @@ t.test('rest: an answer says what its schema names and no more, and is in the au
   const answer = await ask(asAnalyst);
   t.equal(answer.status, 200);
   t.equal(answer.text, '{"rows":[{"no":1},{"no":2}]}');
-  t.equal(answer.headers['cache-control'], 'no-store');
+  t.match(answer.headers, PAGE_HEADERS);
+  t.match(await ask({ path: '/%ff' }), { status: 400, headers: { ...PAGE_HEADERS, connection: 'close' } }, 'a path that can not be read');
   t.match(audit.entries(9), [
     { who: 'person-analyst', role: 'analyst', purpose: 'statistics', action: 'look.things', outcome: 'done', rows: 2 },
   ]);

@@ -3,10 +3,10 @@
  * first is not known there, so that it refuses nobody for what others did: of too many that wait, the one that has waited longest
  * goes, and a kiosk is through in a few round trips.
  */
-import { addressOf } from '../protocol/address.ts';
-import type { ErrorCode } from '../protocol/errors.ts';
-import type { Clock } from '../protocol/time.ts';
-import { Buckets } from './door-bucket.ts';
+import { addressOf } from './address.ts';
+import { Buckets } from './bucket.ts';
+import type { ErrorCode } from './errors.ts';
+import type { Clock } from './time.ts';
 
 export interface DoorLimits {
   /** New connections of one address, sustained; ten seconds' worth at once. */

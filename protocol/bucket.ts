@@ -2,7 +2,7 @@
  * Rates as buckets that fill by the clock: what is taken may leave a debt, and until that is paid nothing more goes. So one large
  * packet needs no bucket of its own size.
  */
-import type { MonotonicMillis } from '../protocol/units.ts';
+import type { MonotonicMillis } from './units.ts';
 
 export interface Rate {
   readonly perSecond: number;
@@ -66,5 +66,11 @@ export class Buckets {
     const oldest = this.#byName.size > this.#most ? this.#byName.keys().next().value : undefined;
     if (oldest !== undefined) this.#byName.delete(oldest);
     return bucket;
+  }
+
+  /** Takes one of a name's, if it may be taken. @returns 0 when it was; else how long until then, ms. */
+  takeOne(name: string, nowMs: MonotonicMillis): number {
+    const bucket = this.of(name, nowMs);
+    return bucket.takeOne(nowMs) ? 0 : bucket.waitMs(nowMs);
   }
 }

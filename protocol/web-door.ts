@@ -1,16 +1,14 @@
 /**
- * Stands before the operators' listener as the door of the kiosks stands before theirs: how often each address may come, and how many
+ * Stands before a listener for HTTP, as the door of the kiosks stands before theirs: how often each address may come, and how many
  * connections may wait on which nobody is known. Of too many the one that has waited longest goes, so that whoever only holds
- * connections shuts no operator out.
+ * connections, asks slowly or reads no answer shuts nobody out.
  */
 import type { Server, Socket } from 'node:net';
-import { addressOf } from '../../protocol/address.ts';
-import type { ErrorCode } from '../../protocol/errors.ts';
-import type { Clock } from '../../protocol/time.ts';
-import { type Arrival, DoorKeeper } from '../door-keeper.ts';
+import { addressOf } from './address.ts';
+import { type Arrival, DoorKeeper } from './door-keeper.ts';
+import type { ErrorCode } from './errors.ts';
+import type { Clock } from './time.ts';
 
-/** Of one address, on which nobody is known: a browser opens six, a proxy before the page has those of all its browsers. */
-export const MOST_WAITING = 512;
 /** Of one address, sustained; ten seconds' worth at once. Each may ask once, which is bounded too. */
 const CONNECTIONS_PER_SECOND = 40;
 /** Of one account, whoever has its password or token: it shuts no other out. A browser opens six, and what goes through a proxy changes hands. */
@@ -26,10 +24,10 @@ export class WebDoor {
   readonly #names = new WeakMap<Socket, string>();
   readonly #onRefused: (address: string, code: ErrorCode) => void;
 
-  /** @param onRefused told of each connection that was closed for what its address does. */
-  constructor(clock: Clock, onRefused: (address: string, code: ErrorCode) => void) {
+  /** @param mostWaiting of one address, on which nobody is known. @param onRefused told of each connection that was closed for what its address does. */
+  constructor(mostWaiting: number, clock: Clock, onRefused: (address: string, code: ErrorCode) => void) {
     this.#onRefused = onRefused;
-    this.#keeper = new DoorKeeper({ connectionsPerSecond: CONNECTIONS_PER_SECOND, mostWaiting: MOST_WAITING }, clock, { onRefused });
+    this.#keeper = new DoorKeeper({ connectionsPerSecond: CONNECTIONS_PER_SECOND, mostWaiting }, clock, { onRefused });
   }
 
   /** To be called before it listens. */
