@@ -7,9 +7,6 @@ import { HonestKiosks } from './honest-kiosks.ts';
 import * as mqtt from './packets.ts';
 import { RawClient } from './raw-client.ts';
 
-/** What an honest kiosk may wait for a PUBACK while others attack, on a machine that may be busy with other things too. */
-const UNHARMED_MS = 15_000;
-
 /** More than an address may open at once and in the time that a busy gateway takes to look at them. */
 const CROWD = 800;
 
@@ -111,13 +108,9 @@ t.test('guesses at the operators’ account: refused, never many at a time, and 
 });
 
 t.test('after all that: no crash, no honest kiosk harmed, none of their rows lost or taken twice, the log not flooded', async (t) => {
-  const { missing, twice } = await honest.stop();
+  await honest.areUnharmed(t);
   const { logLines } = await gateway.tell();
-  t.strictSame(honest.faults, []);
-  t.equal(gateway.end, undefined);
   t.ok(gateway.isWatched, 'the operator who watches, too');
-  t.strictSame({ missing, twice }, { missing: 0, twice: 0 });
-  t.ok(honest.slowestMs < UNHARMED_MS, `${honest.acknowledged} batches, the slowest PUBACK after ${Math.round(honest.slowestMs)} ms`);
   const lines = Object.values(logLines).reduce((sum, count) => sum + count, 0);
   t.ok(lines < 200, `${lines} lines: ${JSON.stringify(logLines)}`);
   await gateway.stop();

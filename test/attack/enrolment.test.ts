@@ -10,8 +10,6 @@ import { pause } from './eventually.ts';
 import { HonestKiosks } from './honest-kiosks.ts';
 import { RawClient } from './raw-client.ts';
 
-/** What an honest kiosk may wait for a PUBACK while others attack, on a machine that may be busy with other things too. */
-const UNHARMED_MS = 15_000;
 /** An exchange may take 15 s (gateway/enrol/api.ts); more for a machine that is busy. */
 const LONGEST_HELD_MS = 40_000;
 const CROWD = 30;
@@ -63,7 +61,6 @@ t.test('swap: whoever is replaced has no papers from then on, however it asks wh
   const isOlds = asked.at(-1)?.status === 'fulfilled';
   if (isOlds) t.equal((await old.renew(code)).kiosk, old.kiosk, 'it was first with the code, and stays where it is');
   else await t.rejects(old.renew(code), { code: 'admission.revoked' });
-  t.ok(asked.length === 11);
 });
 
 t.test('requests that are none of ours: refused by a code or not answered, and not held on to', async (t) => {
@@ -120,10 +117,6 @@ t.test('who only holds on, in a header, a body or a second request, is let go of
 });
 
 t.test('after all that: no crash, no honest kiosk harmed, none of their rows lost or taken twice', async (t) => {
-  const { missing, twice } = await honest.stop();
-  t.strictSame(honest.faults, []);
-  t.equal(gateway.end, undefined);
-  t.strictSame({ missing, twice }, { missing: 0, twice: 0 });
-  t.ok(honest.slowestMs < UNHARMED_MS, `${honest.acknowledged} batches, the slowest PUBACK after ${Math.round(honest.slowestMs)} ms`);
+  await honest.areUnharmed(t);
   await gateway.stop();
 });

@@ -36,7 +36,7 @@ class Sender {
   /** Sent, and no PUBACK yet; oldest first. */
   #waiting: Buffer[] = [];
   #connection: LoadConnection | undefined;
-  /** Of this connection, by packet. */
+  /** Of this connection, by packet: what has no PUBACK yet. */
   #sent = new Map<number, Buffer>();
   isFilling = true;
 
@@ -65,6 +65,7 @@ class Sender {
 
   #acknowledge(packetId: number): void {
     const batch = this.#sent.get(packetId);
+    this.#sent.delete(packetId);
     this.#waiting = this.#waiting.filter((other) => other !== batch);
     this.acknowledgedRows += ROWS_A_BATCH;
     this.#fill();
