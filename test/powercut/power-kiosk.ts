@@ -57,6 +57,9 @@ const LONGEST_WITHOUT_WRITE_MS = 20_000;
 /** Cards that are scanned and not answered for: the next waits in the wire while one is being promised. */
 const MOST_UNANSWERED = 2;
 const DISK_MB = 96;
+const MOST_LOG_LINES = 40;
+/** One line of the kiosk's log, as `device.recovered` where its first tries failed. */
+const SCANNER_IS_OPEN = /\bdevice\.(up|recovered)\b/;
 
 export class PowerKiosk {
   readonly promised: Promised[] = [];
@@ -70,6 +73,8 @@ export class PowerKiosk {
   #guest: Guest | undefined;
   #disk: VolatileDisk | undefined;
   #unanswered: string[] = [];
+  /** The end of the log of the kiosk that runs, or ran last. */
+  #log: string[] = [];
 
   private constructor(options: PowerKioskOptions, directory: string, venue: Venue, node: string) {
     this.#options = options;
@@ -109,7 +114,7 @@ export class PowerKiosk {
             .then(() => Promise.race([this.#disk?.stopAtWrite(), pause(LONGEST_WITHOUT_WRITE_MS)]))
             .then(() => undefined);
     const ending = await Promise.race([isDue, guest.ended]);
-    if (ending !== undefined) this.faults.push(`ended before its power was cut: ${JSON.stringify(ending)} ${guest.console}`);
+    if (ending !== undefined) this.faults.push(`ended before its power was cut: ${JSON.stringify(ending)} ${this.#words(guest)}`);
     await guest.kill();
     const left = this.#disk?.cut(cut, this.#options.random) ?? { cached: 0, lost: 0 };
     this.#disk?.close();
@@ -123,7 +128,8 @@ export class PowerKiosk {
       'until_delivered; kill -TERM $kiosk; wait $kiosk; status=$?; cd /; umount /mnt; exit $status',
     );
     const ending = await guest.ended;
-    if (ending.how !== 'ended' || ending.status !== 0) this.faults.push(`did not end in order: ${JSON.stringify(ending)} ${guest.console}`);
+    if (ending.how !== 'ended' || ending.status !== 0)
+      this.faults.push(`did not end in order: ${JSON.stringify(ending)} ${this.#words(guest)}`);
     this.#disk?.close();
     await this.venue.close();
   }
@@ -145,12 +151,13 @@ export class PowerKiosk {
     const socket = join(this.#directory, 'disk.sock');
     this.#disk = await VolatileDisk.open(this.#image, socket, ignoresFlush);
     this.#unanswered = [];
+    this.#log = [];
     const guest = await Guest.boot(machine, {
       script: scriptOf(this.#node, tree, isOnline, end),
       directory: this.#directory,
       // ext4 asks for the last of them by a name that no index knows.
       modules: ['virtio_blk', 'ext4', 'crc32c_generic'],
-      ports: ['answers', 'said'],
+      ports: ['answers', 'said', 'log'],
       wires: ['scanner'],
       devices: [
         ...['-serial', 'chardev:scanner'],
@@ -162,6 +169,11 @@ export class PowerKiosk {
     });
     this.#guest = guest;
     guest.onLine('answers', (line) => this.#hear(guest, JSON.parse(line) as Said, end !== ''));
+    guest.onLine('log', (line) => {
+      this.#log = [...this.#log, line].slice(-MOST_LOG_LINES);
+      // Opening a serial port throws away what it has received: a card sent before that is half a card.
+      if (SCANNER_IS_OPEN.test(line) && end === '') this.#scan(guest);
+    });
     const mounted = new Promise<void>((resolve) => {
       guest.onLine('said', (line) => {
         if (line === 'mounted') resolve();
@@ -171,17 +183,24 @@ export class PowerKiosk {
   }
 
   #hear(guest: Guest, said: Said, isLast: boolean): void {
-    if (said.ready === undefined) {
-      const card = this.#unanswered.shift() ?? '';
-      if (said.kind !== 'welcome' || said.keyId === undefined || said.seq === undefined) this.faults.push(`answered ${said.kind}`);
-      else this.promised.push({ name: rowName(this.venue.kiosk, said.keyId, said.seq), card });
-      this.#wake();
-    }
-    while (!isLast && this.#unanswered.length < MOST_UNANSWERED) {
+    if (said.ready !== undefined) return;
+    const card = this.#unanswered.shift() ?? '';
+    if (said.kind !== 'welcome' || said.keyId === undefined || said.seq === undefined) this.faults.push(`answered ${said.kind}`);
+    else this.promised.push({ name: rowName(this.venue.kiosk, said.keyId, said.seq), card });
+    this.#wake();
+    if (!isLast) this.#scan(guest);
+  }
+
+  #scan(guest: Guest): void {
+    while (this.#unanswered.length < MOST_UNANSWERED) {
       const { code, uuid } = this.venue.nextCard();
       this.#unanswered.push(uuid);
       guest.write('scanner', `${code}\r`);
     }
+  }
+
+  #words(guest: Guest): string {
+    return [guest.console, ...this.#log].join('\n');
   }
 
   #wake: () => void = () => {};
@@ -218,7 +237,7 @@ until_delivered() {
 }
 ${end === '' ? 'load &' : ''}
 ${node} ${tree}/cli/main.ts kiosk run --data /mnt --trust /mnt/trust.json \\
-  --config /mnt/config.json --output json >/dev/virtio-ports/answers </dev/null &
+  --config /mnt/config.json --output json --log info >/dev/virtio-ports/answers 2>/dev/virtio-ports/log </dev/null &
 kiosk=$!
 ${end === '' ? 'wait $kiosk; exit $?' : end}
 `;
