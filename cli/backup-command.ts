@@ -1,5 +1,5 @@
 /** `vestibule gateway backup`, `backup-key` and `restore`. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { DEFAULT_RETENTION_DAYS } from '../core/core.ts';
@@ -55,7 +55,7 @@ export function backupCommands(): Command[] {
       if ((options.to === undefined) === (options.verify === undefined))
         throw new ConfigError('config.invalid', 'backup: either --to or --verify');
       if (options.verify !== undefined) {
-        const inspected = await verifyBackup(options.verify, await openingOf(options.key, 'Passphrase of the backup: '));
+        const inspected = await verifyBackup(options.verify, await openingOf(options.verify, options.key));
         for (const line of linesOf(inspected)) say(line);
         say('it opens, and is whole');
         return;
@@ -79,7 +79,7 @@ export function backupCommands(): Command[] {
     .addHelpText('after', RESTORE_HELP)
     .action(async (options: { from: string; revocations?: string; key?: string; data: string }) => {
       const { revocations } = options;
-      const opening = await openingOf(options.key, 'Passphrase of the backup: ');
+      const opening = await openingOf(options.from, options.key);
       const from = { clock: systemClock, ...(revocations === undefined ? {} : { revocations }) };
       const { replayed, ...inspected } = await restoreData(options.from, opening, options.data, from);
       await writeDeed(options.data, { action: 'gateway.restore', about: '', detail: timeOf(inspected.contents.createdAtMs) });
@@ -112,6 +112,9 @@ async function make(options: { to: string; for?: string[]; config?: string; data
   refuseNoGateway(paths);
   const nowMs = systemClock.wall();
   const isDirectory = statSync(options.to, { throwIfNoEntry: false })?.isDirectory() === true;
+  // Written as a file beside it, it would lie on this disk until the other is mounted over it.
+  if (!isDirectory && options.to.endsWith('/'))
+    throw new ConfigError('config.invalid', `${options.to}: no directory is there (make it, or mount its disk)`);
   const to = isDirectory ? join(options.to, backupName(nowMs)) : options.to;
   const lockings = options.for?.map(lockingFor) ?? [
     { kind: 'passphrase' as const, passphrase: await readPassword('Passphrase for the backup (12 characters or more): ') },
@@ -125,8 +128,12 @@ async function make(options: { to: string; for?: string[]; config?: string; data
   if (old > 0) say(`${old} older than ${DEFAULT_RETENTION_DAYS} days taken away`);
 }
 
-const openingOf = async (keyPath: string | undefined, prompt: string): Promise<Opening> =>
-  keyPath === undefined ? { kind: 'passphrase', passphrase: await readPassword(prompt) } : readBackupKey(keyPath);
+/** @throws ConfigError `config.invalid` where the backup is not there: nobody types a passphrase for that. */
+async function openingOf(backup: string, keyPath: string | undefined): Promise<Opening> {
+  if (!existsSync(backup)) throw new ConfigError('config.invalid', `${backup}: is not there`);
+  if (keyPath !== undefined) return readBackupKey(keyPath);
+  return { kind: 'passphrase', passphrase: await readPassword('Passphrase of the backup: ') };
+}
 
 function linesOf({ contents, gateway, core }: Inspected): string[] {
   return [

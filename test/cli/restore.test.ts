@@ -1,4 +1,5 @@
 /** `vestibule gateway restore`, and logs of revocations that it was not given. */
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { encodeCode } from '../../protocol/code.ts';
@@ -40,5 +41,20 @@ t.test(
     const late = await restore('late', '--revocations', copy);
     t.ok(late.includes(`NOT done again is what only ${copy}.1 says`), late);
     t.match(await restore('right', '--revocations', `${copy}.1`), /\n1 change since the backup done again, [^\n]*\nrestored into /);
+  },
+);
+
+t.test(
+  'backup: what is not there is said before a passphrase is asked for, and a directory that is not there is made by nobody',
+  async (t) => {
+    const dir = t.testdir();
+    const [data, missing, unmounted] = ['data', 'missing.backup', 'unmounted/'].map((name) => join(dir, name)) as [string, string, string];
+    const gateway = new VestibuleProcess(['gateway', 'run', '--data', data, '--tls-port', '0', '--tcp-port', '0', '--web-port', '0']);
+    t.teardown(() => gateway.end('SIGKILL'));
+    await gateway.line((line) => line.startsWith('gateway ready'));
+    await t.rejects(run(['gateway', 'restore', '--from', missing, '--data', join(dir, 'restored')]), /missing\.backup: is not there/);
+    await t.rejects(run(['gateway', 'backup', '--verify', missing]), /missing\.backup: is not there/);
+    await t.rejects(run(['gateway', 'backup', '--to', unmounted, '--data', data], PASSPHRASE), /unmounted\/: no directory is there/);
+    t.strictSame(readdirSync(dir), ['data'], 'nothing lies where a disk will be mounted');
   },
 );
